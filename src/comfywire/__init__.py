@@ -1,0 +1,1 @@
+"""Comfywire: a ComfyUI client, test server and command line."""

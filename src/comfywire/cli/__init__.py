@@ -1,0 +1,1 @@
+"""The command ``comfywire``; each command returns an exit status."""

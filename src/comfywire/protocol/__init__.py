@@ -1,0 +1,1 @@
+"""ComfyUI's protocol without I/O: values in, values out."""

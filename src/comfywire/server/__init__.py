@@ -1,0 +1,1 @@
+"""A ComfyUI-compatible server for first runs and for tests."""

@@ -1,0 +1,1 @@
+"""Bytes and JSON over HTTP and WebSocket; the client's only importer of aiohttp."""

@@ -1,0 +1,81 @@
+"""The tree is the architecture: imports point downwards only (docs/architecture.md has the table)."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).parents[1] / "src" / "comfywire"
+
+# layer: (layers of ours it may import, third-party packages it may import)
+MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
+    "errors": (set(), set()),
+    "protocol": ({"errors"}, set()),
+    "workflow": ({"errors"}, set()),
+    "transport": ({"errors"}, {"aiohttp"}),
+    "client": ({"errors", "protocol", "transport", "workflow"}, set()),
+    "sync": ({"errors", "client", "workflow"}, set()),
+    "server": ({"errors", "workflow"}, {"aiohttp", "numpy", "PIL"}),
+    "pytest_plugin": ({"errors", "server"}, {"pytest"}),
+    "cli": ({"errors", "client", "sync", "workflow", "server"}, {"click", "rich", "chafa", "PIL"}),
+}
+NO_IO = {
+    "asyncio",
+    "socket",
+    "threading",
+    "time",
+    "random",
+    "os",
+    "http",
+    "pathlib",
+    "uuid",
+    "secrets",
+    "subprocess",
+}
+NEVER = {"protocol": NO_IO, "workflow": NO_IO}
+# Workflow.load() takes a path because its callers have one; this module reads the bytes, the others parse them.
+EDGES = {"workflow/load.py": {"os", "pathlib"}}
+
+
+def imports(path: Path) -> Iterator[str]:
+    package = ("comfywire", *path.relative_to(SRC).with_suffix("").parts)[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=module, level=level, names=names):
+                base = (*package[: len(package) - level + 1],) if level else ()
+                name = ".".join((*base, *([module] if module else [])))
+                yield from [f"{name}.{alias.name}" for alias in names] if name == "comfywire" else [name]
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in SRC.rglob("*.py") if path.parent != SRC or path.stem in MAY_IMPORT)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SRC)))
+def test_a_module_imports_only_what_its_layer_may(path: Path) -> None:
+    layer = path.relative_to(SRC).with_suffix("").parts[0]
+    ours, others = MAY_IMPORT[layer]
+    allowed_ours = ours | {layer}
+    never = NEVER.get(layer, set()) - EDGES.get(str(path.relative_to(SRC)), set())
+
+    wrong = [
+        name
+        for name in imports(path)
+        if (top := name.split(".")[0]) in never
+        or (top == "comfywire" and (name.split(".") + ["errors"])[1] not in allowed_ours)
+        or (top != "comfywire" and top not in sys.stdlib_module_names and top not in others)
+    ]
+
+    assert wrong == [], f"{layer} may import {sorted(allowed_ours)} and {sorted(others)}"
+
+
+def test_the_server_shares_no_message_code_with_the_client() -> None:
+    shared = {"comfywire.protocol", "comfywire.client", "comfywire.transport"}
+
+    used = {name for path in (SRC / "server").rglob("*.py") for name in imports(path)}
+
+    assert not {name for name in used if any(name.startswith(other) for other in shared)}
