@@ -35,7 +35,7 @@ NO_IO = {
     "subprocess",
 }
 NEVER = {"protocol": NO_IO, "workflow": NO_IO}
-# Workflow.load() takes a path because its callers have one; this module reads the bytes, the others parse them.
+# Workflow.load() takes a path because its callers have one: this module reads the bytes, the others parse.
 EDGES = {"workflow/load.py": {"os", "pathlib"}}
 
 
@@ -66,7 +66,7 @@ def test_a_module_imports_only_what_its_layer_may(path: Path) -> None:
         name
         for name in imports(path)
         if (top := name.split(".")[0]) in never
-        or (top == "comfywire" and (name.split(".") + ["errors"])[1] not in allowed_ours)
+        or (top == "comfywire" and [*name.split("."), "errors"][1] not in allowed_ours)
         or (top != "comfywire" and top not in sys.stdlib_module_names and top not in others)
     ]
 
