@@ -1,0 +1,157 @@
+"""Read a workflow from wherever people have it: the only module here that opens files.
+
+What something is, its content says: never its name alone. Files that ComfyUI saved are read in place, part
+by part, so that a video of gigabytes costs no more than its metadata.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+from comfywire.errors import UnreadableWorkflow
+
+from .nearest import did_you_mean
+from .object_info import ObjectInfo
+from .recognise import Found, parse_json, recognise
+
+__all__ = ["Loaded", "Source", "packaged", "read_workflow", "write_prompt"]
+
+Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | Mapping[str, Any] | IO[Any]"
+
+# Documents with pictures pasted into them reach tens of megabytes; the server itself refuses bodies above
+# 100 MB (--max-upload-size, 0.3.64).
+_MOST_JSON_BYTES = 100 << 20
+# A stream that cannot seek has to be held in memory to be recognised.
+_MOST_STREAM_BYTES = 512 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a source held."""
+
+    prompt: dict[str, dict[str, Any]]
+    document: dict[str, Any] | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def read_workflow(source: Source, object_info: ObjectInfo | None = None) -> Loaded:
+    """Return the prompt that ``source`` is or holds; the editor's document is converted, and kept.
+
+    Raises:
+        UnreadableWorkflow: It is no workflow and holds none, or it cannot be read.
+        TypeError: ``source`` is none of the kinds that can be read.
+
+    """
+    found = _find(source)
+    if found.prompt is not None:
+        return Loaded(_without_residue(found.prompt), found.document)
+    assert found.document is not None
+    conversion = _convert(found.document, object_info or packaged())
+    return Loaded(conversion.prompt, found.document, tuple(conversion.warnings))
+
+
+def write_prompt(path: str | os.PathLike[str], prompt: Mapping[str, Any]) -> None:
+    """Write ``prompt`` as JSON.
+
+    Raises:
+        OSError: It cannot be written.
+
+    """
+    Path(path).write_text(json.dumps(prompt, indent=2) + "\n", encoding="utf-8")
+
+
+def _find(source: Source) -> Found:
+    match source:
+        case Mapping():
+            found = recognise(dict(source), where="this dictionary")
+            return Found(copy.deepcopy(found.prompt), copy.deepcopy(found.document))
+        case str() if source.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
+            return recognise(parse_json(source.lstrip("\ufeff"), where="this text"), where="this text")
+        case str() | os.PathLike():
+            return _find_in_path(source)
+        case bytes() | bytearray() | memoryview():
+            return _find_in_file(io.BytesIO(source), where="these bytes")
+        case _ if hasattr(source, "read"):
+            return _find_in_stream(source)
+        case _:
+            raise TypeError(
+                f"a workflow is loaded from a path, a dictionary, JSON text, bytes or an open file, "
+                f"not from a {type(source).__name__}"
+            )
+
+
+def _find_in_path(source: str | os.PathLike[str]) -> Found:
+    path = Path(source)
+    try:
+        with path.open("rb") as file:
+            return _find_in_file(file, where=repr(path.name))
+    except FileNotFoundError as error:
+        raise UnreadableWorkflow(_say_missing(path)) from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UnreadableWorkflow(f"{str(path)[:200]!r} cannot be read: {reason}") from error
+
+
+def _say_missing(path: Path) -> str:
+    try:
+        siblings = [sibling.name for sibling in path.parent.iterdir()]
+    except OSError:
+        return f"there is no folder {str(path.parent)!r}, so no workflow {path.name!r} in it"
+    return f"there is no file {str(path)!r}{did_you_mean(path.name, siblings)}"
+
+
+def _find_in_stream(stream: IO[Any]) -> Found:
+    name = getattr(stream, "name", None)
+    where = repr(Path(name).name) if isinstance(name, str) else "this file"
+    content = stream.read(_MOST_STREAM_BYTES + 1)
+    if len(content) > _MOST_STREAM_BYTES:
+        raise UnreadableWorkflow(
+            f"{where} is larger than {_MOST_STREAM_BYTES >> 20} MiB; give its path instead"
+        )
+    if isinstance(content, str):
+        return recognise(parse_json(content.lstrip("\ufeff"), where=where), where=where)
+    return _find_in_file(io.BytesIO(content), where=where)
+
+
+def _find_in_file(file: IO[bytes], *, where: str) -> Found:
+    head = file.read(64)
+    if not head:
+        raise UnreadableWorkflow(f"{where} is empty")
+    file.seek(0)
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in {b"{", b"["}:
+        text = file.read(_MOST_JSON_BYTES + 1)
+        if len(text) > _MOST_JSON_BYTES:
+            raise UnreadableWorkflow(
+                f"{where} is larger than {_MOST_JSON_BYTES >> 20} MiB, too much for a workflow"
+            )
+        return recognise(parse_json(text, where=where), where=where)
+    raise UnreadableWorkflow(f"{where} is neither JSON nor a kind of file that ComfyUI saves workflows in")
+
+
+def _without_residue(prompt: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    # The executor keeps what IS_CHANGED returned inside the graph, saved files carry it, and a server that
+    # gets it back believes it: changed inputs are served stale (execution.py, IsChangedCache, 0.3.64).
+    for entry in prompt.values():
+        entry.pop("is_changed", None)
+    return prompt
+
+
+def packaged() -> ObjectInfo:
+    """Return the catalogue that ships with Comfywire: ComfyUI's own nodes."""
+    shipped = getattr(importlib.import_module("comfywire.workflow.object_info"), "packaged", None)
+    return shipped() if shipped else ObjectInfo({})
+
+
+def _convert(document: dict[str, Any], object_info: ObjectInfo) -> Any:
+    convert = getattr(importlib.import_module("comfywire.workflow"), "convert", None)
+    if convert is None:
+        raise UnreadableWorkflow("this is the editor's own JSON; export it with Workflow > Export (API)")
+    return convert(document, object_info)

@@ -1,0 +1,33 @@
+"""What somebody may have meant: near matches for names that are not there."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["did_you_mean", "nearest"]
+
+# difflib compares every pair: long names (a whole text typed where a name belongs) and catalogues with
+# thousands of model files are cut, so that an error message never takes longer than the work it is about.
+_LONGEST_NAME = 120
+_MOST_CHOICES = 5000
+
+
+def nearest(name: str, choices: Iterable[str], *, count: int = 3) -> list[str]:
+    """Return up to ``count`` of ``choices`` that resemble ``name``, the best first; case is ignored."""
+    if len(name) > _LONGEST_NAME:
+        return []
+    by_key: dict[str, str] = {}
+    for choice, _ in zip(choices, range(_MOST_CHOICES), strict=False):
+        by_key.setdefault(choice.casefold()[:_LONGEST_NAME], choice)
+    found = get_close_matches(name.casefold(), by_key, n=count, cutoff=0.6)
+    return [by_key[key] for key in found]
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """Return ``"; did you mean 'a' or 'b'?"``, or nothing when no choice comes near."""
+    found = [repr(choice) for choice in nearest(name, choices)]
+    return f"; did you mean {' or '.join(found)}?" if found else ""

@@ -1,0 +1,193 @@
+"""The workflow that people hold: a prompt, where it came from, and ways to find and change its nodes."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, Self
+
+from comfywire.errors import UnknownNode
+
+from .load import packaged, read_workflow, write_prompt
+from .nearest import did_you_mean
+from .node import Node, is_link
+from .object_info import ObjectInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from .load import Source
+
+__all__ = ["Workflow"]
+
+
+class Workflow:
+    """A workflow in API format, with its nodes by id, title or class_type.
+
+    ``workflow["KSampler"].seed = 42`` changes the prompt in place; :meth:`copy` first to keep the original.
+
+    Attributes:
+        prompt: The API-format graph, ``{node_id: {"class_type": ..., "inputs": {...}}}``: the live one.
+        document: The editor's own JSON, when there was one. It is what saved pictures carry beside the
+            prompt, so that the editor can open them; changes to the prompt do not change it.
+        warnings: What was noticed while loading, one sentence each.
+
+    """
+
+    def __init__(
+        self,
+        prompt: dict[str, dict[str, Any]],
+        *,
+        document: dict[str, Any] | None = None,
+        warnings: Sequence[str] = (),
+        object_info: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.prompt = prompt
+        self.document = document
+        self.warnings = tuple(warnings)
+        self._object_info = _parse(object_info)
+
+    @classmethod
+    def load(cls, source: Source, object_info: Mapping[str, Any] | None = None) -> Self:
+        """Return the workflow that ``source`` is or holds, recognised by its content.
+
+        Args:
+            source: A path; JSON as text, bytes or a dictionary (API format, or the editor's own, which is
+                converted); the bytes of, or an open binary file with, anything that ComfyUI saved with the
+                workflow inside: pictures, videos, sound, latents, models. Dictionaries are copied.
+            object_info: The server's catalogue, for converting and for names of inputs and outputs; without
+                it the one that ships with Comfywire: the nodes of ComfyUI itself.
+
+        Raises:
+            UnreadableWorkflow: This is no workflow and holds none, or it cannot be read at all; the
+                message says what it looks like and what to do.
+
+        """
+        catalogue = _parse(object_info)
+        loaded = read_workflow(source, catalogue)
+        return cls(loaded.prompt, document=loaded.document, warnings=loaded.warnings, object_info=catalogue)
+
+    def save(self, path: Any) -> None:
+        """Write the prompt to ``path`` as API-format JSON.
+
+        Raises:
+            OSError: It cannot be written.
+
+        """
+        write_prompt(path, self.prompt)
+
+    def copy(self) -> Self:
+        """Return an independent copy."""
+        return self._with(copy.deepcopy(self.prompt))
+
+    def _with(self, prompt: dict[str, dict[str, Any]]) -> Self:
+        return type(self)(
+            prompt, document=self.document, warnings=self.warnings, object_info=self._object_info
+        )
+
+    @property
+    def object_info(self) -> ObjectInfo:
+        """The catalogue of node types in use: the one given to :meth:`load`, or the packaged one."""
+        return packaged() if self._object_info is None else self._object_info
+
+    @property
+    def nodes(self) -> list[Node]:
+        """All nodes, in the prompt's order."""
+        return [self._node(node_id) for node_id in self.prompt]
+
+    @property
+    def output_nodes(self) -> list[Node]:
+        """The nodes that make the server run: saving, previewing.
+
+        A node whose type is not in ``object_info`` counts when nothing is linked to it: that is how output
+        nodes look, though not only they.
+        """
+        used = {value[0] for node in self.nodes for value in node.inputs.values() if is_link(value)}
+        return [
+            node
+            for node in self.nodes
+            if (node.id not in used if node.definition is None else node.definition.is_output_node)
+        ]
+
+    def find(self, *, class_type: str | None = None, title: str | None = None) -> list[Node]:
+        """Return the nodes that have this class_type and this title, whichever is given; none is no error."""
+        return [
+            node
+            for node in self.nodes
+            if class_type in (None, node.class_type) and title in (None, node.title)
+        ]
+
+    def without(self, node: Node | str) -> Self:
+        """Return a copy without ``node`` (or the node of that name), and without the links to its outputs.
+
+        Inputs that lose their link are left out; :meth:`validate` names those that the server requires.
+
+        Raises:
+            UnknownNode: It is not in this workflow.
+
+        """
+        gone = self[node.id if isinstance(node, Node) else node].id
+        rest = copy.deepcopy({node_id: entry for node_id, entry in self.prompt.items() if node_id != gone})
+        smaller = self._with(rest)
+        for other in smaller.nodes:
+            for name in [name for name, value in other.inputs.items() if is_link(value) and value[0] == gone]:
+                del other.inputs[name]
+        return smaller
+
+    def __getitem__(self, name: str | int) -> Node:
+        """Return the node with this id, or else the only one with this title or class_type.
+
+        Raises:
+            UnknownNode: There is none, or several; the message says where near matches stand.
+
+        """
+        if str(name) in self.prompt:
+            return self._node(str(name))
+        found = self._named(str(name))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            places = ", ".join(map(str, found[:8])) + (", ..." if len(found) > 8 else "")
+            raise UnknownNode(f"{name!r} stands {len(found)} times: {places}; name one by its id or title")
+        raise UnknownNode(f"the workflow has no node {str(name)!r}{self._near(str(name))}")
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a node has this id, title or class_type."""
+        return isinstance(name, str | int) and (str(name) in self.prompt or bool(self._named(str(name))))
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.prompt)
+
+    def __repr__(self) -> str:
+        source = "" if self.document is None else ", with the editor's document"
+        return f"<Workflow: {len(self)} nodes{source}>"
+
+    def _node(self, node_id: str) -> Node:
+        class_type = self.prompt[node_id].get("class_type")
+        definition = self.object_info.get(class_type) if isinstance(class_type, str) else None
+        return Node(self.prompt, node_id, definition)
+
+    def _named(self, name: str) -> list[Node]:
+        return [node for node in self.nodes if name in (node.title, node.class_type)]
+
+    def _near(self, name: str) -> str:
+        places: dict[str, list[str]] = {}
+        for node in self.nodes:
+            for label in {node.title, node.class_type}:
+                places.setdefault(label, []).append(node.id)
+        hint = did_you_mean(name, places)
+        for label, ids in places.items():
+            hint = hint.replace(repr(label), f"{label!r} (node {', '.join(ids[:5])})", 1)
+        if hint:
+            return hint
+        return f"; its nodes are {', '.join(f'{node.id} {node.title!r}' for node in self.nodes[:12])}" + (
+            ", ..." if len(self) > 12 else ""
+        )
+
+
+def _parse(object_info: Mapping[str, Any] | None) -> ObjectInfo | None:
+    return (
+        object_info if object_info is None or isinstance(object_info, ObjectInfo) else ObjectInfo(object_info)
+    )
