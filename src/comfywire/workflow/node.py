@@ -12,7 +12,7 @@ from .object_info import Input
 if TYPE_CHECKING:
     from .object_info import NodeType
 
-__all__ = ["Node", "UnknownInput", "is_link", "name_node"]
+__all__ = ["Node", "UnknownInput", "is_link", "name_node", "unknown_input"]
 
 _READ_ONLY = frozenset({"id", "class_type", "title", "inputs", "definition", "output", "knows", "spec"})
 _DYNAMIC_TYPES = frozenset({"COMFY_DYNAMICCOMBO_V3", "COMFY_AUTOGROW_V3", "COMFY_DYNAMICSLOT_V3"})
@@ -141,17 +141,17 @@ class Node:
 
     def __getitem__(self, name: str) -> Any:
         if name not in self.inputs:
-            raise self._unknown_input(name, verb="has no value for")
+            raise unknown_input(self, name, verb="has no value for")
         return self.inputs[name]
 
     def __setitem__(self, name: str, value: Any) -> None:
         if not self.knows(name):
-            raise self._unknown_input(name, verb="has no input")
+            raise unknown_input(self, name)
         self.inputs[name] = self._check(name, value)
 
     def __delitem__(self, name: str) -> None:
         if name not in self.inputs:
-            raise self._unknown_input(name, verb="has no value for")
+            raise unknown_input(self, name, verb="has no value for")
         del self.inputs[name]
 
     def __contains__(self, name: object) -> bool:
@@ -196,12 +196,6 @@ class Node:
             raise UnknownNode(f"node {self._id} is no longer in the workflow")
         return self._prompt[self._id]
 
-    def _unknown_input(self, name: str, *, verb: str) -> UnknownInput:
-        known = () if self._definition is None else self._definition.inputs
-        names = list(dict.fromkeys([*self.inputs, *known]))
-        hint = did_you_mean(name, names) or f"; it has {', '.join(names) or 'no inputs'}"
-        return UnknownInput(f"{self} {verb} {name!r}{hint}")
-
     def _check(self, name: str, value: Any) -> Any:
         if isinstance(value, Node):
             raise InvalidParameter(
@@ -227,6 +221,14 @@ class Node:
                 f"[node_id, slot], and this names no node; a list of values is written {{'__value__': [...]}}"
             )
         return link
+
+
+def unknown_input(node: Node, name: str, *, verb: str = "has no input") -> UnknownInput:
+    """Return the error that ``node`` has no such input, with near matches or else everything it has."""
+    known = () if node.definition is None else node.definition.inputs
+    names = list(dict.fromkeys([*node.inputs, *known]))
+    hint = did_you_mean(name, names) or f"; it has {', '.join(names) or 'no inputs'}"
+    return UnknownInput(f"{node} {verb} {name!r}{hint}")
 
 
 def _is_json(value: Any) -> bool:

@@ -108,6 +108,15 @@ class Workflow:
             if (node.id not in used if node.definition is None else node.definition.is_output_node)
         ]
 
+    @property
+    def names(self) -> dict[str, list[str]]:
+        """What nodes can be called by, with the ids of those that can: ids, titles and class_types."""
+        places: dict[str, list[str]] = {}
+        for node in self.nodes:
+            for label in dict.fromkeys((node.title, node.class_type)):
+                places.setdefault(label, []).append(node.id)
+        return {**places, **{node_id: [node_id] for node_id in self.prompt}}
+
     def find(self, *, class_type: str | None = None, title: str | None = None) -> list[Node]:
         """Return the nodes that have this class_type and this title, whichever is given; none is no error."""
         return [
@@ -140,19 +149,18 @@ class Workflow:
             UnknownNode: There is none, or several; the message says where near matches stand.
 
         """
-        if str(name) in self.prompt:
-            return self._node(str(name))
-        found = self._named(str(name))
-        if len(found) == 1:
-            return found[0]
-        if found:
-            places = ", ".join(map(str, found[:8])) + (", ..." if len(found) > 8 else "")
-            raise UnknownNode(f"{name!r} stands {len(found)} times: {places}; name one by its id or title")
-        raise UnknownNode(f"the workflow has no node {str(name)!r}{self._near(str(name))}")
+        places = self.names
+        ids = places.get(str(name), [])
+        if len(ids) == 1:
+            return self._node(ids[0])
+        if not ids:
+            raise UnknownNode(f"the workflow has no node {str(name)!r}{self._near(str(name), places)}")
+        nodes = ", ".join(str(self._node(node_id)) for node_id in ids[:8]) + (", ..." if len(ids) > 8 else "")
+        raise UnknownNode(f"{name!r} stands {len(ids)} times: {nodes}; name one by its id or title")
 
     def __contains__(self, name: object) -> bool:
         """Whether a node has this id, title or class_type."""
-        return isinstance(name, str | int) and (str(name) in self.prompt or bool(self._named(str(name))))
+        return isinstance(name, str | int) and str(name) in self.names
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)
@@ -169,22 +177,14 @@ class Workflow:
         definition = self.object_info.get(class_type) if isinstance(class_type, str) else None
         return Node(self.prompt, node_id, definition)
 
-    def _named(self, name: str) -> list[Node]:
-        return [node for node in self.nodes if name in (node.title, node.class_type)]
-
-    def _near(self, name: str) -> str:
-        places: dict[str, list[str]] = {}
-        for node in self.nodes:
-            for label in {node.title, node.class_type}:
-                places.setdefault(label, []).append(node.id)
-        hint = did_you_mean(name, places)
+    def _near(self, name: str, places: dict[str, list[str]]) -> str:
+        hint = did_you_mean(name, (label for label in places if label not in self.prompt))
         for label, ids in places.items():
             hint = hint.replace(repr(label), f"{label!r} (node {', '.join(ids[:5])})", 1)
         if hint:
             return hint
-        return f"; its nodes are {', '.join(f'{node.id} {node.title!r}' for node in self.nodes[:12])}" + (
-            ", ..." if len(self) > 12 else ""
-        )
+        shown = ", ".join(f"{node.id} {node.title!r}" for node in self.nodes[:12])
+        return f"; its nodes are {shown}" + (", ..." if len(self) > 12 else "")
 
 
 def _parse(object_info: Mapping[str, Any] | None) -> ObjectInfo | None:

@@ -1,0 +1,94 @@
+"""``NODE.INPUT=VALUE``, as the command line takes it, resolved against a workflow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from comfywire.errors import InvalidParameter, UnknownNode
+
+from .node import unknown_input
+from .values import kind_of, parse_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .node import Node
+    from .prompt import Workflow
+
+__all__ = ["Setting", "parse_setting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """An input of a node and the value it is to have.
+
+    Attributes:
+        node: The node, in the workflow that the setting was parsed for.
+        input: The input's name.
+        value: The value, of the type that the input takes.
+
+    """
+
+    node: Node
+    input: str
+    value: Any
+
+    @property
+    def upload(self) -> str | None:
+        """The kind of file that the input takes (``image``, ``video``, ``audio``, ``file``), or None."""
+        spec = self.node.spec(self.input)
+        return spec.upload if spec else None
+
+    def apply(self) -> None:
+        """Change the workflow."""
+        self.node[self.input] = self.value
+
+
+def parse_setting(workflow: Workflow, text: str) -> Setting:
+    """Return what ``text``, such as ``KSampler.seed=42``, means for ``workflow``, which is left as it is.
+
+    The node is an id, a title or a class_type that stands once; titles and inputs may have dots and equals
+    signs in them: the split is taken that makes sense. The value is read as what the input takes by
+    object_info, or else as what stands there now: ``text=42`` stays a text, ``seed=42`` is a number.
+
+    Raises:
+        InvalidParameter: It is not written so, the node has no such input, or the value means nothing there.
+        UnknownNode: There is no such node, or several.
+
+    """
+    names = workflow.names
+    for name, input_name, value in _splits(text):
+        if len(names.get(name, ())) == 1 and (node := workflow[name]).knows(input_name):
+            return Setting(node, input_name, _parse_value(node, input_name, value))
+    raise _explain(workflow, text)
+
+
+def _splits(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yield every way to read ``text``: the shortest left side first, in it the longest node name."""
+    equals = [at for at, character in enumerate(text) if character == "="]
+    for end in equals:
+        for dot in [at for at in range(end, 0, -1) if text[at] == "."]:
+            yield text[:dot].strip(), text[dot + 1 : end].strip(), text[end + 1 :]
+
+
+def _parse_value(node: Node, name: str, text: str) -> Any:
+    spec = node.spec(name)
+    try:
+        return parse_text(text, kind_of(spec, node.inputs.get(name)), spec.choices if spec else None)
+    except ValueError as error:
+        raise InvalidParameter(f"{node}: {name!r} {error}") from None
+
+
+def _explain(workflow: Workflow, text: str) -> InvalidParameter | UnknownNode:
+    left, equals, _ = text.partition("=")
+    if not equals or "." not in left:
+        return InvalidParameter(
+            f"{text[:80]!r} is not of the form NODE.INPUT=VALUE, such as KSampler.seed=42"
+        )
+    splits = list(_splits(left + "="))
+    name, input_name, _ = next((split for split in splits if split[0] in workflow), splits[0])
+    try:
+        return unknown_input(workflow[name], input_name)
+    except UnknownNode as error:
+        return error

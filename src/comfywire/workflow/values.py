@@ -1,0 +1,134 @@
+"""Values as people write them, made into the values that an input takes."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .object_info import Input
+
+__all__ = ["coerce", "kind_of", "parse_text"]
+
+_WORDS = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+
+
+def kind_of(spec: Input | None, present: Any) -> str:
+    """Return the kind of value an input takes.
+
+    It is ``INT``, ``FLOAT``, ``NUMBER``, ``BOOLEAN``, ``STRING``, ``COMBO``, or ``*`` when nobody knows:
+    object_info decides where it knows the input; else the value that stands there now. A number that stands
+    there is a ``NUMBER``: cfg 7 may well become 7.5.
+    """
+    widget = spec.widget_type.split(",")[0] if spec else "*"
+    if widget in {"INT", "FLOAT", "BOOLEAN", "STRING", "COMBO"}:
+        return widget
+    match present:
+        case bool():
+            return "BOOLEAN"
+        case int() | float():
+            return "NUMBER"
+        case str() if spec is None:
+            return "STRING"
+        case _:
+            return "*"
+
+
+def coerce(value: Any, kind: str) -> Any:
+    """Return ``value`` as an input of ``kind`` takes it.
+
+    Raises:
+        ValueError: It cannot be; the message says what is taken, and reads on from the input's name.
+
+    """
+    match kind:
+        case "INT":
+            return _to_int(value)
+        case "FLOAT" | "NUMBER":
+            return _to_number(value, as_float=kind == "FLOAT")
+        case "BOOLEAN":
+            return _to_bool(value)
+        case "STRING":
+            return _to_text(value)
+        case _:
+            return value
+
+
+def parse_text(text: str, kind: str, choices: tuple[Any, ...] | None = None) -> Any:
+    """Return what ``text``, typed by a person, means for an input of ``kind``.
+
+    Text stays text; numbers and true or false are read as such; a combo's choice that is no text is found by
+    how it is written; anything else is JSON where it can be, such as a link ``["4", 0]``.
+
+    Raises:
+        ValueError: It means nothing there.
+
+    """
+    if kind == "COMBO":
+        return next((choice for choice in choices or () if str(choice) == text), text)
+    if kind != "*":
+        return coerce(text, kind)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _to_int(value: Any) -> int:
+    number = _to_number(value, as_float=False)
+    if number != int(number):
+        raise ValueError(f"takes a whole number, not {value!r}")
+    return int(number)
+
+
+def _to_number(value: Any, *, as_float: bool) -> int | float:
+    number = _parse_number(value) if isinstance(value, str) else value
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise ValueError(f"takes a number, not {_show(value)}")
+    # A whole number of any size is finite, though math.isfinite would overflow on it.
+    if isinstance(number, float) and not math.isfinite(number):
+        raise ValueError(f"takes a number, not {_show(value)}")
+    return float(number) if as_float and isinstance(value, str) else number
+
+
+def _parse_number(text: str) -> int | float | None:
+    for parse in (int, float):  # a seed has up to 64 bits: never through a float
+        try:
+            return parse(text.strip())
+        except ValueError:
+            continue
+    return None
+
+
+def _to_bool(value: Any) -> bool:
+    match value:
+        case bool():
+            return value
+        case 0 | 1:
+            return bool(value)
+        case str() if value.strip().lower() in _WORDS:
+            return _WORDS[value.strip().lower()]
+    raise ValueError(f"takes true or false, not {_show(value)}")
+
+
+def _to_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"takes a text, not {_show(value)}")
+
+
+def _show(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else shown[:57] + "..."
