@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
     from .object_info import Input
@@ -93,12 +93,15 @@ def _to_int(value: Any) -> int:
 
 def _to_number(value: Any, *, as_float: bool) -> int | float:
     number = _parse_number(value) if isinstance(value, str) else value
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        raise ValueError(f"takes a number, not {_show(value)}")
-    # A whole number of any size is finite, though math.isfinite would overflow on it.
-    if isinstance(number, float) and not math.isfinite(number):
+    if not _is_finite(number):
         raise ValueError(f"takes a number, not {_show(value)}")
     return float(number) if as_float and isinstance(value, str) else number
+
+
+def _is_finite(number: Any) -> TypeGuard[int | float]:
+    # A whole number of any size is finite, though math.isfinite would overflow on it.
+    is_whole = isinstance(number, int) and not isinstance(number, bool)
+    return is_whole or (isinstance(number, float) and math.isfinite(number))
 
 
 def _parse_number(text: str) -> int | float | None:
