@@ -1,0 +1,91 @@
+"""The aiohttp application: every route twice, as ``/X`` and ``/api/X``, and what stands before them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlparse, urlsplit
+
+from aiohttp import web
+
+from comfywire.server.routes_catalogue import CatalogueRoutes
+from comfywire.server.routes_files import FileRoutes
+from comfywire.server.routes_prompts import PromptRoutes
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable
+
+    from aiohttp.typedefs import Handler, Middleware
+
+    from comfywire.server.prompt_server import PromptServer
+
+__all__ = ["make_app", "route_name"]
+
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def make_app(server: PromptServer, requests: Counter[str]) -> web.Application:
+    """Return the application of one server life.
+
+    Args:
+        server: Its state.
+        requests: Counts each request as ``METHOD /route``, without the ``/api`` prefix.
+
+    """
+    app = web.Application(
+        client_max_size=server.options.max_upload_bytes,
+        middlewares=[_counting(requests, server.publisher.on_idle), refuse_foreign_origins],
+    )
+    routes: list[web.RouteDef] = [
+        web.get("/ws", server.sockets.serve),
+        *PromptRoutes(server).routes(),
+        *FileRoutes(server.folders).routes(),
+        *CatalogueRoutes(server).routes(),
+    ]
+    app.add_routes([web.route(route.method, f"/api{route.path}", route.handler) for route in routes])
+    app.add_routes(routes)
+    # ComfyUI mounts its web pages at /, for GET only: other methods on unknown paths get 405, GET gets 404.
+    app.router.add_get("/{path:.*}", _not_found)
+    return app
+
+
+def route_name(request: web.Request) -> str:
+    """Return a request's ``METHOD /route``, with the route's own ``{placeholders}``."""
+    resource = request.match_info.route.resource
+    path = request.path if resource is None else resource.canonical
+    return f"{request.method} {path.removeprefix('/api')}"
+
+
+def _counting(requests: Counter[str], changed: Callable[[], None] | None) -> Middleware:
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        requests[route_name(request)] += 1
+        if changed is not None:
+            changed()
+        return await handler(request)
+
+    return count
+
+
+@web.middleware
+async def refuse_foreign_origins(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer 403 when a browser's page from elsewhere asks (server.py, create_origin_only_middleware)."""
+    origin = request.headers.get("Origin")
+    if origin is not None and not _same_place(request.headers.get("Host", ""), origin):
+        return web.Response(status=403)
+    return await handler(request)
+
+
+def _same_place(host: str, origin: str) -> bool:
+    """Compare names, and ports if both have one; ``localhost`` and ``127.0.0.1`` differ."""
+    here, there = urlsplit(f"//{host.lower()}"), urlparse(origin.lower())
+    if here.hostname not in LOOPBACK or not there.hostname:
+        return True
+    if here.port is None or there.port is None:
+        return here.hostname == there.hostname
+    return here.netloc == there.netloc
+
+
+async def _not_found(request: web.Request) -> web.Response:
+    del request
+    return web.Response(status=404)

@@ -1,0 +1,77 @@
+"""What a node may ask of the server it runs in: its folders, its progress bar, and time."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from comfywire.server.progress import current_node
+from comfywire.server.publishing import Message
+
+if TYPE_CHECKING:
+    from comfywire.server.folders import Folders
+    from comfywire.server.frames import Preview
+    from comfywire.server.graph import NodeClass
+    from comfywire.server.prompt_server import PromptServer
+
+__all__ = ["NodeHost", "bind"]
+
+
+class NodeHost:
+    """One server, as its nodes see it: ``self.host`` in a class that declares ``host``.
+
+    ComfyUI's nodes reach for module globals instead; several of our servers may live in one process.
+    """
+
+    def __init__(self, server: PromptServer) -> None:
+        self._server = server
+        self.folders: Folders = server.folders
+        self.step_time = server.options.step_time
+        self.previews = server.options.previews
+        self.random = random.Random()  # noqa: S311 - names of temporary files
+
+    def progress(
+        self, value: float, total: float, preview: Preview | None = None, *, node_id: str | None = None
+    ) -> None:
+        """Report progress as ComfyUI's ProgressBar does (main.py, hijack_progress), interrupts included."""
+        from comfywire.server.frames import preview_frame, preview_frame_with_metadata  # noqa: PLC0415 - Pillow
+
+        server = self._server
+        server.interruption.check()
+        node_id = node_id or current_node.get() or server.last_node_id or ""
+        prompt_id = server.last_prompt_id
+        sid = server.client_id
+        registry = server.progress
+        value = min(value, total)
+        registry.update(node_id, value, total)
+        has_metadata = preview is not None and server.sockets.wants_preview_metadata(sid)
+        if preview is not None and has_metadata:  # before its progress; without metadata it comes after
+            frame = preview_frame_with_metadata(preview, registry.describe(node_id))
+            server.publisher.put(Message("binary", frame, sid, prompt_id))
+        payload = {"value": value, "max": total, "prompt_id": prompt_id, "node": node_id}
+        server.publisher.put(Message("progress", payload, sid, prompt_id))
+        if preview is not None and not has_metadata:
+            server.publisher.put(Message("binary", preview_frame(preview), sid, prompt_id))
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether a preview would reach anybody."""
+        return bool(self._server.sockets.receivers(self._server.client_id))
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep in a node; an interrupt, or the server's end, cuts it short."""
+        self._server.interruption.sleep(seconds)
+
+
+def bind(classes: dict[str, NodeClass], host: NodeHost) -> dict[str, NodeClass]:
+    """Return the classes, those that declare ``host`` as subclasses that have this one."""
+    return {
+        name: type(node_class.__name__, (node_class,), {"host": host, "__module__": node_class.__module__})
+        if "host" in _annotations(node_class)
+        else node_class
+        for name, node_class in classes.items()
+    }
+
+
+def _annotations(node_class: NodeClass) -> set[str]:
+    return {name for base in node_class.__mro__ for name in getattr(base, "__annotations__", {})}

@@ -1,0 +1,1 @@
+"""The nodes: plain classes in ComfyUI's own form."""

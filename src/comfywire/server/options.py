@@ -1,0 +1,34 @@
+"""How a server is set up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from comfywire.server.graph import NodeClass
+
+__all__ = ["Options", "Profile"]
+
+Profile = Literal["0.3.64", "0.33.0"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What :class:`~comfywire.server.Server` was given; it outlives a restart."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    step_time: float = 0.0
+    folder: Path | None = None
+    profile: Profile = "0.3.64"
+    previews: bool = True
+    nodes: Mapping[str, NodeClass] = field(default_factory=dict)
+    max_upload_bytes: int = 104_857_600
+    faults_over_http: bool = False
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the server answers as 0.33.0 does."""
+        return self.profile == "0.33.0"

@@ -1,0 +1,97 @@
+"""One life of the server: everything that a restart loses."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from comfywire.server.graph import DynamicPrompt
+from comfywire.server.interruption import Interruption
+from comfywire.server.node_host import NodeHost, bind
+from comfywire.server.progress import ProgressRegistry
+from comfywire.server.prompt_queue import PromptQueue
+from comfywire.server.publishing import Message, Publisher
+from comfywire.server.sockets import Sockets
+from comfywire.server.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from comfywire.server.folders import Folders
+    from comfywire.server.graph import NodeClass
+    from comfywire.server.options import Options
+    from comfywire.server.run_log import Run
+
+__all__ = ["PromptServer"]
+
+
+class PromptServer:
+    """Queue, history, sockets and worker, from start to :meth:`close`; ComfyUI's class of the same name.
+
+    Args:
+        options: How it is set up.
+        folders: Its files; they survive a restart.
+        classes: The node classes, not yet bound to a server.
+        runs: The log to append to.
+        changed: Called in the event loop whenever something may have changed that somebody waits for.
+
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        folders: Folders,
+        classes: dict[str, NodeClass],
+        *,
+        runs: list[Run],
+        changed: Callable[[], None],
+    ) -> None:
+        self.options = options
+        self.folders = folders
+        self.runs = runs
+        self.loop = asyncio.get_running_loop()
+        self.sockets = Sockets(self)
+        self.publisher = Publisher(self.loop, self.sockets)
+        self.publisher.on_idle = changed
+        self.queue = PromptQueue(self.queue_updated)
+        self.interruption = Interruption()
+        self.number = 0
+        self.client_id: str | None = None
+        self.last_node_id: str | None = None
+        self.last_prompt_id: str | None = None
+        self.progress = ProgressRegistry("", DynamicPrompt({}), send=self.publisher.put, sid=None)
+        self.classes = bind(classes, NodeHost(self))
+        self.worker = Worker(self)
+        self._publishing: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start the worker's thread and the publishing task."""
+        self._publishing = self.loop.create_task(self.publisher.run(), name="comfywire server: publish")
+        self.worker.start()
+
+    async def close(self) -> None:
+        """Stop both. A prompt that runs ends without a trace; what has not been sent is not sent."""
+        await self.worker.stop()
+        if self._publishing is not None:
+            self._publishing.cancel()
+            await asyncio.gather(self._publishing, return_exceptions=True)
+
+    def queue_info(self) -> dict[str, Any]:
+        """Return what GET /prompt and ``status`` say."""
+        return {"exec_info": {"queue_remaining": self.queue.remaining()}}
+
+    def queue_updated(self) -> None:
+        """Tell every socket how long the queue is (server.py, queue_updated)."""
+        self.publisher.put(Message("status", {"status": self.queue_info()}, None))
+
+    def features(self) -> dict[str, Any]:
+        """Return the flags of GET /features and of the negotiation."""
+        return {"supports_preview_metadata": True, "max_upload_size": self.options.max_upload_bytes}
+
+    def before_node(self, prompt_id: str, node_id: str, class_type: str) -> None:
+        """Do what a fault asks for before a node runs."""
+
+    def rename_outputs(self, ui: dict[str, list[Any]], prompt_id: str) -> dict[str, list[Any]]:
+        """Return the outputs under the names that a fault gives them."""
+        del prompt_id
+        return ui

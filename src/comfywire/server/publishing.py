@@ -1,0 +1,85 @@
+"""One queue of messages for all sockets: in order, and held up as a whole by one peer that does not read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from comfywire.server.sockets import Sockets
+
+__all__ = ["Message", "Publisher"]
+
+
+@dataclass(slots=True)
+class Message:
+    """A message on its way.
+
+    Attributes:
+        type: ComfyUI's word for it, or ``binary``.
+        payload: Its ``data``: a dict, the JSON text of one, or the bytes of a binary frame.
+        sid: The clientId it is for, None for everybody.
+        prompt_id: The prompt it is about, as far as it says.
+
+    """
+
+    type: str
+    payload: dict[str, Any] | str | bytes
+    sid: str | None
+    prompt_id: str | None = None
+
+    def frame(self) -> str | bytes:
+        """Return what goes over the wire."""
+        if isinstance(self.payload, bytes):
+            return self.payload
+        if isinstance(self.payload, str):
+            return f'{{"type": "{self.type}", "data": {self.payload}}}'
+        return json.dumps({"type": self.type, "data": self.payload})
+
+
+class Publisher:
+    """Takes messages from any thread and sends them one after the other (server.py, publish_loop)."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sockets: Sockets) -> None:
+        self._loop = loop
+        self._sockets = sockets
+        self._waiting: deque[Message] = deque()
+        self._is_scheduled = False
+        self._wake = asyncio.Event()
+        self.is_idle = True
+        self.on_idle: Callable[[], None] | None = None
+
+    def put(self, message: Message) -> None:
+        """Queue a message; callable from any thread."""
+        self._waiting.append(message)
+        if not self._is_scheduled:
+            # One wake-up for many messages: waking the loop costs more than sending does.
+            self._is_scheduled = True
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def run(self) -> None:
+        """Send until cancelled; what has not been sent by then is lost, as ComfyUI's is when it ends."""
+        while True:
+            self.is_idle = not self._waiting
+            if self.is_idle and self.on_idle is not None:
+                self.on_idle()
+            await self._wake.wait()
+            self._wake.clear()
+            self._is_scheduled = False
+            self.is_idle = False
+            while self._waiting:
+                await self.send(self._waiting.popleft())
+
+    async def send(self, message: Message) -> None:
+        """Send one message to whoever is registered for it now."""
+        receivers = self._sockets.receivers(message.sid)
+        if not receivers:
+            return
+        frame = message.frame()
+        for socket in receivers:
+            await socket.send(frame)

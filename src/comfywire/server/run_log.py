@@ -1,0 +1,34 @@
+"""What really ran: the server's own record, for tests that must prove that nothing ran twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["Run"]
+
+
+@dataclass(slots=True)
+class Run:
+    """One time that the worker took a prompt from the queue.
+
+    Attributes:
+        prompt_id: Which prompt.
+        client_id: Who submitted it, if it said so.
+        number: Its place in the order of the queue.
+        start: When the worker took it, seconds since the epoch.
+        end: When it was done with it, or None while it runs or if the worker died over it.
+        how: ``running``, ``success``, ``error``, ``interrupted``, ``stopped`` (the server was killed or
+            closed) or ``died`` (the worker did; the prompt stays in the queue).
+        nodes: The node ids that were executed, in order; cached ones are not among them.
+        cached: The node ids that ``execution_cached`` named.
+
+    """
+
+    prompt_id: str
+    client_id: str | None
+    number: float
+    start: float
+    end: float | None = None
+    how: str = "running"
+    nodes: list[str] = field(default_factory=list)
+    cached: list[str] = field(default_factory=list)

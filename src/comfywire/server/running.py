@@ -1,0 +1,94 @@
+"""The server as a program, and in a thread for code without an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Any
+
+from comfywire.server.embedded import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["run", "serve_forever", "server_in_thread"]
+
+
+async def serve_forever(*, on_start: Callable[[Server], None] | None = None, **options: Any) -> None:
+    """Serve until cancelled, then close cleanly.
+
+    Args:
+        on_start: Called once the server listens; print the address here.
+        options: The arguments of :class:`Server`.
+
+    Raises:
+        OSError: The port is taken.
+
+    """
+    async with Server(**options) as server:
+        if on_start is not None:
+            on_start(server)
+        await asyncio.Event().wait()
+
+
+def run(*, on_start: Callable[[Server], None] | None = None, **options: Any) -> None:
+    """Serve until Ctrl-C; what ``comfywire server`` calls.
+
+    Args:
+        on_start: Called once the server listens; print the address here.
+        options: The arguments of :class:`Server`: ``port``, ``host``, ``step_time``, ``folder``,
+            ``profile``, ``previews``, ``nodes``.
+
+    Raises:
+        OSError: The port is taken.
+
+    """
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve_forever(on_start=on_start, **options))
+
+
+@contextlib.contextmanager
+def server_in_thread(**options: Any) -> Iterator[Server]:
+    """Serve from an event loop in a thread of its own, for synchronous tests.
+
+    The ``until_*`` methods belong to that loop: use :func:`wait_for` to wait from here.
+
+    Args:
+        options: The arguments of :class:`Server`.
+
+    Raises:
+        OSError: The port is taken.
+
+    """
+    started = threading.Event()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    failures: list[BaseException] = []
+    server = Server(**options)
+
+    async def main() -> None:
+        async with server:
+            started.set()
+            await stop.wait()
+
+    def serve() -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                runner.run(main())
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            failures.append(error)
+        finally:
+            started.set()
+
+    thread = threading.Thread(target=serve, name="comfywire server", daemon=True)
+    thread.start()
+    started.wait()
+    try:
+        if failures:
+            raise failures[0]
+        yield server
+    finally:
+        if thread.is_alive():
+            loop.call_soon_threadsafe(stop.set)
+        thread.join()

@@ -1,0 +1,110 @@
+"""GET /ws: one socket per clientId, with the registration bug that clients must survive."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import WSMsgType, web
+
+if TYPE_CHECKING:
+    from comfywire.server.prompt_server import PromptServer
+
+__all__ = ["Socket", "Sockets"]
+
+log = logging.getLogger("comfywire.server")
+
+
+class Socket:
+    """One connection to /ws."""
+
+    def __init__(self, ws: web.WebSocketResponse, request: web.Request, sid: str) -> None:
+        self.ws = ws
+        self.request = request
+        self.sid = sid
+        self.is_deaf = False
+
+    def drop(self) -> None:
+        """Cut the connection without a close frame."""
+        if self.request.transport is not None:
+            self.request.transport.abort()
+
+    async def send(self, frame: str | bytes) -> None:
+        """Send one frame; waits while the peer does not read. A dead peer is not an error (server.py)."""
+        try:
+            if isinstance(frame, str):
+                await self.ws.send_str(frame)
+            else:
+                await self.ws.send_bytes(frame)
+        except (ConnectionError, RuntimeError) as error:
+            log.debug("send error: %s", error)
+
+
+class Sockets:
+    """The registry ``clientId -> socket``, and the handler that fills and empties it."""
+
+    def __init__(self, server: PromptServer) -> None:
+        self._server = server
+        self.by_sid: dict[str, Socket] = {}
+        self.flags: dict[str, dict[str, Any]] = {}
+        self.opened: list[Socket] = []
+
+    def receivers(self, sid: str | None) -> list[Socket]:
+        """Return who a message goes to: everybody registered, or the one socket of ``sid`` if it is there."""
+        if sid is None:
+            return list(self.by_sid.values())
+        socket = self.by_sid.get(sid)
+        return [] if socket is None else [socket]
+
+    def wants_preview_metadata(self, sid: str | None) -> bool:
+        """Tell whether that client negotiated previews with metadata; only JSON ``true`` counts."""
+        return self.flags.get(sid or "", {}).get("supports_preview_metadata") is True
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve one socket until it ends."""
+        ws = web.WebSocketResponse()
+        await ws.prepare(request)
+        sid = request.query.get("clientId", "") or uuid.uuid4().hex
+        socket = Socket(ws, request, sid)
+        # A second socket of a clientId takes the first one's place; the first stays open and hears nothing.
+        self.by_sid[sid] = socket
+        self.flags[sid] = {}
+        self.opened.append(socket)
+        try:
+            await self._greet(socket)
+            await self._listen(socket)
+        finally:
+            # By clientId, not by socket: an old handler that ends late unregisters the new socket
+            # (server.py, websocket_handler, 0.3.64 and 0.33.0; protocol.md 2.1).
+            self.by_sid.pop(sid, None)
+            self.flags.pop(sid, None)
+            self.opened.remove(socket)
+        return ws
+
+    async def _greet(self, socket: Socket) -> None:
+        server = self._server
+        await self._send_now("status", {"status": server.queue_info(), "sid": socket.sid}, socket.sid)
+        if server.client_id == socket.sid and server.last_node_id is not None:
+            # Without a prompt_id (server.py, websocket_handler).
+            await self._send_now("executing", {"node": server.last_node_id}, socket.sid)
+
+    async def _send_now(self, event: str, payload: dict[str, Any], sid: str) -> None:
+        """Send past the publish queue, which a stalled peer may hold up."""
+        for socket in self.receivers(sid):
+            await socket.send(json.dumps({"type": event, "data": payload}))
+
+    async def _listen(self, socket: Socket) -> None:
+        is_first = True
+        async for frame in socket.ws:
+            if frame.type is not WSMsgType.TEXT:
+                continue
+            try:
+                message = json.loads(frame.data)
+                if is_first and message.get("type") == "feature_flags":
+                    self.flags[socket.sid] = message.get("data", {})
+                    await self._send_now("feature_flags", self._server.features(), socket.sid)
+                is_first = False
+            except (ValueError, AttributeError) as error:
+                log.debug("ignored a frame of %s: %s", socket.sid, error)

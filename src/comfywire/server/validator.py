@@ -1,0 +1,281 @@
+"""What POST /prompt refuses, in the validator's own words (execution.py, validate_prompt, 0.3.64)."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from comfywire.server.graph import ExecutionBlocker, NodeClass, input_info
+from comfywire.server.node_call import call_node, finished, gather_inputs
+from comfywire.server.node_run import qualified_name
+from comfywire.server.validator_inputs import InputError, check_value, convert, is_compatible
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+__all__ = ["Validation", "validate_prompt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The validator's answer.
+
+    Attributes:
+        error: Why nothing is queued, or None.
+        outputs: The output nodes that passed.
+        node_errors: The errors by node, also of outputs that are dropped while others pass.
+
+    """
+
+    error: dict[str, Any] | None
+    outputs: list[str] = field(default_factory=list)
+    node_errors: dict[str, Any] = field(default_factory=dict)
+
+
+def refusal(
+    kind: str, message: str, details: str = "", extra_info: dict[str, Any] | None = None
+) -> Validation:
+    """Return a refusal that names no node."""
+    error = {"type": kind, "message": message, "details": details, "extra_info": extra_info or {}}
+    return Validation(error)
+
+
+async def validate_prompt(
+    prompt: dict[str, Any],
+    classes: Mapping[str, NodeClass],
+    *,
+    targets: Collection[str] | None = None,
+    names_missing_types: bool = False,
+) -> Validation:
+    """Validate a prompt, converting its values in place as ComfyUI does.
+
+    Args:
+        prompt: The graph in API format.
+        classes: The node classes of this server.
+        targets: ``partial_execution_targets``: the only output nodes that count, or None for all.
+        names_missing_types: Refuse an unknown class_type as ``missing_node_type`` (newer servers).
+
+    """
+    outputs: list[str] = []
+    for node_id in prompt:
+        unknown = _unknown_node(node_id, prompt, classes, names_missing_types=names_missing_types)
+        if unknown is not None:
+            return unknown
+        if getattr(classes[prompt[node_id]["class_type"]], "OUTPUT_NODE", False) is True and (
+            targets is None or node_id in targets
+        ):
+            outputs.append(node_id)
+    if not outputs:
+        return refusal("prompt_no_outputs", "Prompt has no outputs")
+    return await _Validator(prompt, classes).outputs(outputs)
+
+
+def _unknown_node(
+    node_id: str, prompt: dict[str, Any], classes: Mapping[str, NodeClass], *, names_missing_types: bool
+) -> Validation | None:
+    node = prompt[node_id]
+    if "class_type" in node and node["class_type"] in classes:
+        return None
+    if names_missing_types:
+        return _missing_type(node_id, node)
+    if "class_type" not in node:
+        message = "Cannot execute because a node is missing the class_type property."
+    else:
+        message = f"Cannot execute because node {node['class_type']} does not exist."
+    return refusal("invalid_prompt", message, f"Node ID '#{node_id}'")
+
+
+def _missing_type(node_id: str, node: dict[str, Any]) -> Validation:
+    """Refuse as newer servers do, naming node, type and title."""
+    class_type = node.get("class_type")
+    title = node.get("_meta", {}).get("title", class_type)
+    extra = {"node_id": node_id, "class_type": class_type, "node_title": title}
+    if class_type is None:
+        shown = title or f"ID #{node_id}"
+        cause = "has no class_type. The workflow may be corrupted or a custom node is missing."
+    else:
+        shown = title
+        cause = "not found. The custom node may not be installed."
+    return refusal("missing_node_type", f"Node '{shown}' {cause}", f"Node ID '#{node_id}'", extra)
+
+
+class _Validator:
+    def __init__(self, prompt: dict[str, Any], classes: Mapping[str, NodeClass]) -> None:
+        self._prompt = prompt
+        self._classes = classes
+        # node_id -> (is valid, its own errors); a node below a wrong one is invalid with no errors
+        self._seen: dict[str, tuple[bool, list[InputError]]] = {}
+
+    async def outputs(self, outputs: list[str]) -> Validation:
+        good: list[str] = []
+        node_errors: dict[str, Any] = {}
+        details: list[str] = []
+        for output in outputs:
+            is_valid, reasons = await self._output(output)
+            if is_valid:
+                good.append(output)
+                continue
+            # Errors of nodes further up stand in node_errors only.
+            details += [f"{reason['message']}: {reason['details']}" for reason in reasons]
+            self._collect(output, node_errors)
+        if good:
+            return Validation(None, good, node_errors)
+        failed = refusal(
+            "prompt_outputs_failed_validation", "Prompt outputs failed validation", "\n".join(details)
+        )
+        return Validation(failed.error, [], node_errors)
+
+    async def _output(self, output: str) -> tuple[bool, list[InputError]]:
+        try:
+            return await self._node(output)
+        except Exception as error:  # noqa: BLE001 - ComfyUI reports whatever was raised as an error of the node
+            reason = InputError(
+                type="exception_during_validation",
+                message="Exception when validating node",
+                details=str(error),
+                extra_info={
+                    "exception_type": qualified_name(type(error)),
+                    "traceback": traceback.format_tb(error.__traceback__),
+                },
+            )
+            self._seen[output] = (False, [reason])
+            return self._seen[output]
+
+    def _collect(self, output: str, node_errors: dict[str, Any]) -> None:
+        for node_id, (is_valid, reasons) in self._seen.items():
+            if is_valid or not reasons:
+                continue
+            class_type = self._prompt[node_id]["class_type"]
+            entry = node_errors.setdefault(
+                node_id, {"errors": reasons, "dependent_outputs": [], "class_type": class_type}
+            )
+            entry["dependent_outputs"].append(output)
+
+    async def _node(self, node_id: str) -> tuple[bool, list[InputError]]:
+        if node_id in self._seen:
+            return self._seen[node_id]
+        inputs = self._prompt[node_id]["inputs"]
+        node_class = self._classes[self._prompt[node_id]["class_type"]]
+        known = node_class.INPUT_TYPES()
+        own = OwnValidation(node_class)
+        errors: list[InputError] = []
+        received: dict[str, Any] = {}
+        is_valid = True
+        for name in [*known.get("required", {}), *known.get("optional", {})]:
+            kind, category, options = input_info(known, name)
+            config = (kind, options)
+            if name not in inputs:
+                if category == "required":
+                    errors.append(
+                        InputError.of(
+                            "required_input_missing", "Required input is missing", name, input_name=name
+                        )
+                    )
+                continue
+            if isinstance(inputs[name], list):
+                error, is_source_valid = await self._link(name, inputs[name], config, own, received)
+                is_valid = is_valid and is_source_valid
+            else:
+                error = convert(inputs, name, config)
+                if error is None and not own.covers(name):
+                    error = check_value(name, inputs[name], config)
+            if error is not None:
+                errors.append(error)
+        errors += await own.errors(node_id, inputs, received)
+        self._seen[node_id] = (is_valid and not errors, errors)
+        return self._seen[node_id]
+
+    async def _link(
+        self,
+        name: str,
+        link: list[Any],
+        config: tuple[Any, Any],
+        own: OwnValidation,
+        received: dict[str, Any],
+    ) -> tuple[InputError | None, bool]:
+        """Check a link and what it comes from; a link that leads nowhere raises, as in ComfyUI."""
+        if len(link) != 2:
+            message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
+            error = InputError.of(
+                "bad_linked_input", message, name, input_name=name, input_config=config, received_value=link
+            )
+            return error, True
+        source, slot = link
+        received_type = self._classes[self._prompt[source]["class_type"]].RETURN_TYPES[slot]
+        received[name] = received_type
+        if not own.takes_input_types and not is_compatible(received_type, config[0]):
+            error = InputError.of(
+                "return_type_mismatch",
+                "Return type mismatch between linked nodes",
+                f"{name}, received_type({received_type}) mismatch input_type({config[0]})",
+                input_name=name,
+                input_config=config,
+                received_type=received_type,
+                linked_node=link,
+            )
+            return error, True
+        try:
+            return None, (await self._node(source))[0]
+        except Exception as raised:  # noqa: BLE001 - as above, one level further up
+            reason = InputError.of(
+                "exception_during_inner_validation",
+                "Exception when validating inner node",
+                str(raised),
+                input_name=name,
+                input_config=config,
+                exception_message=str(raised),
+                exception_type=qualified_name(type(raised)),
+                traceback=traceback.format_tb(raised.__traceback__),
+                linked_node=link,
+            )
+            self._seen[source] = (False, [reason])
+            return None, False
+
+
+class OwnValidation:
+    """A class's VALIDATE_INPUTS: which inputs it takes over, and what it says."""
+
+    def __init__(self, node_class: NodeClass) -> None:
+        self._class = node_class
+        self._names: list[str] = []
+        self._takes_all = False
+        function = getattr(node_class, "VALIDATE_INPUTS", None)
+        if function is not None:
+            spec = inspect.getfullargspec(function)
+            self._names = spec.args
+            self._takes_all = spec.varkw is not None
+
+    @property
+    def takes_input_types(self) -> bool:
+        """Whether it checks the types of links itself."""
+        return "input_types" in self._names
+
+    def covers(self, name: str) -> bool:
+        """Tell whether it checks this input itself, so that min, max and the list are not looked at."""
+        return self._takes_all or name in self._names
+
+    async def errors(
+        self, node_id: str, inputs: dict[str, Any], received: dict[str, Any]
+    ) -> list[InputError]:
+        """Ask it; every input that it was given is blamed for each complaint."""
+        if not self._names and not self._takes_all:
+            return []
+        gathered = gather_inputs(self._class, (node_id, inputs)).values
+        arguments = {name: values for name, values in gathered.items() if self.covers(name)}
+        if self.takes_input_types:
+            arguments["input_types"] = [received]
+        calls = await call_node(self._class, "VALIDATE_INPUTS", arguments, node_id=node_id)
+        answers = await finished(calls)
+        return [
+            InputError.of(
+                "custom_validation_failed",
+                "Custom validation failed for node",
+                name if answer is False else f"{name} - {answer}",
+                input_name=name,
+            )
+            for name in arguments
+            for answer in answers
+            if answer is not True and not isinstance(answer, ExecutionBlocker)
+        ]

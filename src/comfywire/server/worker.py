@@ -1,0 +1,112 @@
+"""The one thread that runs prompts, one after the other (main.py, prompt_worker, 0.3.64)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from comfywire.server.executor import PromptExecutor
+from comfywire.server.interruption import WorkerStopped
+from comfywire.server.publishing import Message
+from comfywire.server.run_log import Run
+
+if TYPE_CHECKING:
+    from comfywire.server.prompt_queue import QueueItem
+    from comfywire.server.prompt_server import PromptServer
+
+__all__ = ["Worker"]
+
+log = logging.getLogger("comfywire.server")
+
+JOIN_TIMEOUT = 5.0  # for a node that sleeps on its own; the thread is a daemon and ends with the process
+
+
+class Worker:
+    """Takes prompts from the queue and runs them until the server stops, or until something escapes."""
+
+    def __init__(self, server: PromptServer) -> None:
+        self._server = server
+        self._executor = PromptExecutor(server)
+        self._loop = asyncio.new_event_loop()
+        self._current: asyncio.Task[None] | None = None
+        self._ended = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="comfywire server: worker", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Stop after the step that is under way, and wait for the thread."""
+        self._server.queue.close()
+        self._server.interruption.stop()
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._cancel)
+        try:
+            await asyncio.wait_for(self._ended.wait(), JOIN_TIMEOUT)
+        except TimeoutError:
+            log.warning("a node does not let go; its thread is left behind")
+        else:
+            self._thread.join()
+
+    def _cancel(self) -> None:
+        if self._current is not None:
+            self._current.cancel()
+
+    def _run(self) -> None:
+        try:
+            while not self._server.queue.is_closed:
+                taken = self._server.queue.get()
+                if taken is not None:
+                    self._run_prompt(*taken)
+                if self._server.queue.take_flags().get("free_memory"):
+                    self._executor.reset()
+        except WorkerStopped:
+            pass
+        except Exception:
+            # Whatever escapes kills the only worker; HTTP goes on answering (main.py has no guard here).
+            log.exception("the worker died; nothing will run until the server is restarted")
+        finally:
+            self._loop.close()
+            self._server.loop.call_soon_threadsafe(self._ended.set)
+
+    def _run_prompt(self, item: QueueItem, task: int) -> None:
+        number, prompt_id, _, extra_data, _ = item
+        client_id = extra_data.get("client_id") if isinstance(extra_data, dict) else None
+        run = Run(prompt_id, client_id, number, start=time.time())
+        self._server.runs.append(run)
+        self._server.last_prompt_id = prompt_id
+        try:
+            self._loop.run_until_complete(self._execute(item, task, run))
+        except (WorkerStopped, asyncio.CancelledError) as error:
+            run.how = "stopped"
+            run.end = time.time()
+            raise WorkerStopped from error
+        except Exception:
+            run.how = "died"
+            raise
+
+    async def _execute(self, item: QueueItem, task: int, run: Run) -> None:
+        self._current = asyncio.current_task()
+        try:
+            entry = await self._executor.execute(item, run)
+        finally:
+            self._current = None
+            await self._end_tasks()
+        run.end = time.time()
+        self._server.queue.task_done(task, entry)
+        if self._server.client_id is not None:
+            # After history was written, and only now (main.py, prompt_worker).
+            payload = {"node": None, "prompt_id": item[1]}
+            self._server.publisher.put(Message("executing", payload, self._server.client_id, item[1]))
+
+    async def _end_tasks(self) -> None:
+        """Cancel async nodes that a failed prompt left running, as asyncio.run does in ComfyUI."""
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.gather(*left, return_exceptions=True)
