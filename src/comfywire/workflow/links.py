@@ -1,0 +1,194 @@
+"""Following a link to the node that is really sent (conversion.md, par. 8 and 9)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from comfywire.workflow.ui_graph import BYPASSED, INPUT_NODE, MUTED, Graph, Kind, Node
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from comfywire.workflow.ui_widgets import Socket
+
+__all__ = ["Frame", "Promoted", "Resolver", "Source"]
+
+_MAX_STEPS = 1000
+"""Longer chains than this are cycles; the front end gives up on them too."""
+
+
+class Frame:
+    """One instance of a graph: where in the nest of subgraphs a node stands."""
+
+    __slots__ = ("_children", "graph", "host", "parent", "prefix")
+
+    def __init__(self, graph: Graph, parent: Frame | None = None, host: Node | None = None) -> None:
+        self.graph = graph
+        self.parent = parent
+        self.host = host
+        self.prefix: str = f"{parent.prefix}{host.id}:" if parent is not None and host is not None else ""
+        self._children: dict[str, Frame] = {}
+
+    def child(self, node: Node) -> Frame:
+        """Return the inside of ``node``, an instance that stands in this frame."""
+        known = self._children.get(node.id)
+        if known is None:
+            assert node.host is not None
+            known = self._children[node.id] = Frame(node.host.graph, self, node)
+        return known
+
+    @property
+    def depth(self) -> int:
+        """How many instances it is in."""
+        return self.prefix.count(":")
+
+
+class Source(NamedTuple):
+    """A link ends here: output ``slot`` of the node that is sent as ``node_id``."""
+
+    node_id: str
+    slot: int
+
+
+class Promoted(NamedTuple):
+    """A link ends at an instance's own value."""
+
+    value: Any
+
+
+class Resolver:
+    """Follows links; what cannot be followed is unlinked, with a warning."""
+
+    def __init__(self, warnings: list[str], *, modern: bool) -> None:
+        self._warnings = warnings
+        self._modern = modern
+
+    def resolve(self, frame: Frame, node: Node, name: str) -> Source | Promoted | None:
+        """Return what the input ``name`` of ``node`` is fed by, or None."""
+        here, link_id, kind = frame, node.links[name], None
+        for _ in range(_MAX_STEPS):
+            link = here.graph.links.get(link_id)
+            if link is None:
+                self._warn(frame, node, name, f"link {link_id!r} is not in the file")
+                return None
+            if link.origin_id == INPUT_NODE and here.host is not None:
+                outer = self._outer(here, link.origin_slot)
+                if not isinstance(outer, tuple) or isinstance(outer, Promoted):
+                    return outer
+                here, link_id, kind = outer
+                continue
+            origin = here.graph.nodes.get(link.origin_id)
+            if origin is None:
+                self._warn(frame, node, name, f"node {link.origin_id} does not exist")
+                return None
+            if kind is None:
+                kind = _input_type(node, name)
+            through = self._through(here, origin, link.origin_slot, kind)
+            if not isinstance(through, tuple) or isinstance(through, Source):
+                return through
+            here, link_id, kind = through
+        self._warn(frame, node, name, "its links run in a circle")
+        return None
+
+    def _outer(self, here: Frame, slot: int) -> tuple[Frame, Any, str] | Promoted | None:
+        """Leave a subgraph by its input ``slot``: a link from outside, else the instance's own value."""
+        assert here.host is not None
+        assert here.parent is not None
+        host = here.host.host
+        if host is None or not 0 <= slot < len(host.links):
+            return None
+        if host.links[slot] is not None:
+            return here.parent, host.links[slot], host.graph.inputs[slot].type
+        return Promoted(host.promoted[slot]) if slot in host.promoted else None
+
+    def _through(
+        self, here: Frame, origin: Node, slot: int, kind: str
+    ) -> tuple[Frame, Any, str] | Source | None:
+        """Return where output ``slot`` of ``origin`` really comes from: itself, or a link further up."""
+        if origin.mode == MUTED and self._modern:
+            return None
+        if origin.mode == BYPASSED:
+            return self._bypass(here, origin, slot, kind)
+        match origin.kind:
+            case Kind.PLAIN | Kind.UNKNOWN:
+                return Source(here.prefix + origin.id, slot)
+            case Kind.INSTANCE:
+                inner = here.child(origin)
+                if not 0 <= slot < len(inner.graph.outputs) or inner.depth > _MAX_STEPS:
+                    return None
+                link_ids = inner.graph.outputs[slot].link_ids
+                return (inner, link_ids[0], kind) if link_ids else None
+            case Kind.GETTER:
+                return _setter_input(here, origin, kind)
+            case Kind.REROUTE | Kind.SETTER:
+                link_id = _nth_link(origin, 0 if origin.kind is Kind.SETTER else slot)
+                return None if link_id is None else (here, link_id, kind)
+        return None
+
+    def _bypass(self, here: Frame, origin: Node, slot: int, kind: str) -> tuple[Frame, Any, str] | None:
+        index = _bypass_input(origin.sockets, origin_type(origin, slot), kind, slot)
+        if index is None:
+            return None
+        socket = origin.sockets[index]
+        link_id = origin.host.links[index] if origin.host is not None else origin.links.get(socket.name)
+        return None if link_id is None else (here, link_id, socket.type)
+
+    def _warn(self, frame: Frame, node: Node, name: str, why: str) -> None:
+        self._warnings.append(
+            f"node {frame.prefix}{node.id} ({node.type}): input {name!r} was left unlinked, since {why}"
+        )
+
+
+def origin_type(origin: Node, slot: int) -> str:
+    """Return the type of an output, of an instance too."""
+    if origin.host is not None:
+        outputs = origin.host.graph.outputs
+        return outputs[slot].type if 0 <= slot < len(outputs) else "*"
+    kind = origin.output_type(slot)
+    return "*" if kind == "COMFY_MATCHTYPE_V3" else kind
+
+
+def _input_type(node: Node, name: str) -> str:
+    return next((socket.type for socket in node.sockets if socket.name == name), "*")
+
+
+def _nth_link(node: Node, index: int) -> Any:
+    names = [slot["name"] for slot in node.inputs]
+    return node.links.get(names[index]) if 0 <= index < len(names) else None
+
+
+def _setter_input(here: Frame, getter: Node, kind: str) -> tuple[Frame, Any, str] | None:
+    """A GetNode stands for the input of the SetNode of its name, here or in a graph above (par. 6)."""
+    values = getter.saved.get("widgets_values")
+    name = values[0] if isinstance(values, list) and values else None
+    frame: Frame | None = here
+    while frame is not None:
+        setter = frame.graph.setters.get(name) if isinstance(name, str) else None
+        if setter is not None:
+            link_id = _nth_link(setter, 0)
+            return None if link_id is None or setter.mode == MUTED else (frame, link_id, kind)
+        frame = frame.parent
+    return None
+
+
+def _bypass_input(sockets: Sequence[Socket], output: str, wanted: str, slot: int) -> int | None:
+    """Return which input a bypassed node passes on at output ``slot`` (ExecutableNodeDTO.ts)."""
+    if wanted in {"*", ""}:
+        index = slot if slot < len(sockets) else 0
+        return index if sockets else None
+    if 0 <= slot < len(sockets) and _fits(sockets[slot].type, output) and _fits(sockets[slot].type, wanted):
+        return slot
+    for index, socket in enumerate(sockets):
+        if socket.type == wanted:
+            return index
+    for index, socket in enumerate(sockets):
+        if _fits(socket.type, output) and _fits(socket.type, wanted):
+            return index
+    return None
+
+
+def _fits(one: str, other: str) -> bool:
+    if one in {"", "*"} or other in {"", "*"}:
+        return True
+    some, others = one.lower(), other.lower()
+    return some == others or not set(some.split(",")).isdisjoint(others.split(","))

@@ -1,0 +1,238 @@
+"""Subgraph definitions: their order, their ids, their inputs, and the widgets that instances promote.
+
+Everything here is conversion.md, par. 10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from comfywire.workflow.ui_graph import INPUT_NODE, Graph, Host, Link, Node, Slot
+from comfywire.workflow.ui_values import settled
+from comfywire.workflow.ui_widgets import ABSENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = [
+    "Shared",
+    "find_definitions",
+    "leaves_first",
+    "match_inputs",
+    "promote",
+    "read_slots",
+    "renumber",
+    "saved_nodes",
+    "source_value",
+]
+
+Saved = Mapping[str, Any]
+_MAX_NESTING = 50
+
+
+def find_definitions(document: Saved) -> dict[str, Saved]:
+    """Return the subgraph definitions by id, in file order; nested lists are flattened."""
+    return {definition["id"]: definition for definition in _definitions(document, _MAX_NESTING)}
+
+
+def _definitions(holder: Saved, depth: int) -> Iterator[Saved]:
+    definitions = holder.get("definitions")
+    listed = definitions.get("subgraphs") if isinstance(definitions, Mapping) else None
+    for definition in listed if isinstance(listed, list) and depth else ():
+        if isinstance(definition, Mapping) and isinstance(definition.get("id"), str):
+            yield definition
+            yield from _definitions(definition, depth - 1)
+
+
+def leaves_first(definitions: Mapping[str, Saved]) -> list[str]:
+    """Return the ids with every definition after those it uses; 1.27 keeps the file's order instead."""
+    ordered: dict[str, None] = {}
+
+    def add(definition_id: str, above: tuple[str, ...]) -> None:
+        if definition_id in ordered or definition_id in above:
+            return
+        for node in saved_nodes(definitions[definition_id]):
+            if node["type"] in definitions:
+                add(node["type"], (*above, definition_id))
+        ordered[definition_id] = None
+
+    for definition_id in definitions:
+        add(definition_id, ())
+    return list(ordered)
+
+
+def saved_nodes(graph: Saved) -> list[Saved]:
+    """Return what is a node in ``nodes``: it has a type and an id."""
+    listed = graph.get("nodes")
+    nodes = listed if isinstance(listed, list) else []
+    return [node for node in nodes if _is_node(node)]
+
+
+def _is_node(node: Any) -> bool:
+    if not isinstance(node, Mapping) or not isinstance(node.get("type"), str):
+        return False
+    return isinstance(node.get("id"), int | str)
+
+
+def renumber(document: Saved, definitions: Mapping[str, Saved]) -> dict[str, dict[int, int]]:
+    """Return new ids for inner nodes whose id is taken, by definition id (subgraphDeduplication.ts, 1.49).
+
+    Ids are unique over the whole file: a taken one becomes the next free one above the file's counter, which
+    follows the largest id seen.
+    """
+    taken = {node["id"] for node in saved_nodes(document) if type(node["id"]) is int}
+    counter = max([_last_node_id(document), *taken])
+    renumbered: dict[str, dict[int, int]] = {}
+    for definition_id, definition in definitions.items():
+        fresh: dict[int, int] = {}
+        for node in saved_nodes(definition):
+            node_id = node["id"]
+            if type(node_id) is not int:
+                continue
+            if node_id in taken:
+                counter += 1
+                while counter in taken:
+                    counter += 1
+                fresh[node_id] = node_id = counter
+            taken.add(node_id)
+            counter = max(counter, node_id)
+        if fresh:
+            renumbered[definition_id] = fresh
+    return renumbered
+
+
+def _last_node_id(document: Saved) -> int:
+    state = document.get("state")
+    for said in (
+        state.get("lastNodeId") if isinstance(state, Mapping) else None,
+        document.get("last_node_id"),
+    ):
+        if isinstance(said, int):
+            return said
+    return 0
+
+
+def read_slots(definition: Saved, key: str, links: Mapping[Any, Link]) -> list[Slot]:
+    """Return the inputs or outputs of a definition.
+
+    A slot lists its links; where the list is missing, the links themselves say where they begin.
+    """
+    listed = definition.get(key)
+    slots = [slot for slot in listed if isinstance(slot, Mapping)] if isinstance(listed, list) else []
+    return [_slot(slot, index, key, links) for index, slot in enumerate(slots)]
+
+
+def _slot(saved: Saved, index: int, key: str, links: Mapping[Any, Link]) -> Slot:
+    name, kind, link_ids = saved.get("name"), saved.get("type"), saved.get("linkIds")
+    if not isinstance(link_ids, list):
+        link_ids = [link_id for link_id, link in links.items() if _touches(link, index, key)]
+    return Slot(
+        name if isinstance(name, str) else "",
+        kind if isinstance(kind, str) else "*",
+        [link_id for link_id in link_ids if isinstance(link_id, int | str)],
+    )
+
+
+def _touches(link: Link, index: int, key: str) -> bool:
+    if key == "inputs":
+        return link.origin_id == INPUT_NODE and link.origin_slot == index
+    return link.target_id == "-20" and link.target_slot == index
+
+
+class Shared(NamedTuple):
+    """A value that all instances share with the inner widget: 1.27's texts of several lines.
+
+    They are one HTML textarea, so the instance that is loaded last decides for all.
+    """
+
+    node: Node
+    widget: int
+
+    @property
+    def value(self) -> Any:
+        """What the textarea holds."""
+        return self.node.values[self.widget]
+
+    def put(self, value: Any) -> None:
+        """Write into the textarea."""
+        self.node.values[self.widget] = settled(self.node.specs[self.widget], value)
+
+
+def promote(node: Node, host: Host, *, modern: bool) -> None:
+    """Give the instance a value of its own for each input that leads to a widget, and pour its saved ones.
+
+    The default is the inner widget's value; ``widgets_values`` is assigned by position over these inputs.
+    """
+    for index, slot in enumerate(host.graph.inputs):
+        # 1.27 looks a slot up by name: of two with one name, the second is never seen.
+        first = slot if modern else next(one for one in host.graph.inputs if one.name == slot.name)
+        default = source_value(host.graph, first, modern=modern)
+        if default is not ABSENT:
+            host.promoted[index] = default
+    saved = node.saved.get("widgets_values")
+    if not isinstance(saved, list):
+        return
+    for index, value in zip(tuple(host.promoted), saved, strict=False):
+        known = host.promoted[index]
+        if isinstance(known, Shared):
+            known.put(value)
+        else:
+            host.promoted[index] = value
+
+
+def source_value(graph: Graph, slot: Slot, *, modern: bool = True) -> Any:
+    """Return the value of the widget that ``slot`` leads to, or ABSENT where it leads to none."""
+    for link_id in slot.link_ids:
+        carrier = graph.carrier(link_id) if link_id in graph.links else None
+        if carrier is not None and not modern:
+            carrier = _stale_carrier(carrier[0], graph.links[link_id].target_slot)
+        if carrier is None:
+            continue
+        inner, name = carrier
+        if inner.host is not None:
+            nested = inner.host.slot_named(name)
+            if nested is not None and nested in inner.host.promoted:
+                return inner.host.promoted[nested]
+            continue
+        index = inner.widget_index(name)
+        if index is None:
+            continue
+        if inner.specs[index].is_textarea and not modern:
+            return Shared(inner, index)
+        # A widget without a value is promoted all the same.
+        return None if inner.values[index] is ABSENT else inner.values[index]
+    return ABSENT
+
+
+def _stale_carrier(node: Node, slot: Any) -> tuple[Node, str] | None:
+    """1.27 goes by the file's ``target_slot``, which may have become another input's (par. 2)."""
+    known = isinstance(slot, int) and 0 <= slot < len(node.sockets)
+    return (node, node.sockets[slot].name) if known else None
+
+
+def match_inputs(saved: Sequence[Saved], slots: Sequence[Slot]) -> list[Any]:
+    """Return the link of each slot: by name and type, in order where names repeat, then by name alone."""
+    links: list[Any] = [None] * len(slots)
+    free = dict(enumerate(slots))
+    unmatched = []
+    for given in saved:
+        index = _first(free, given["name"], given.get("type"))
+        if index is None:
+            unmatched.append(given)
+        else:
+            del free[index]
+            links[index] = given.get("link")
+    for given in unmatched:
+        index = _first(free, given["name"], None)
+        if index is not None:
+            del free[index]
+            links[index] = given.get("link")
+    return links
+
+
+def _first(free: Mapping[int, Slot], name: str, kind: Any) -> int | None:
+    for index, slot in free.items():
+        if slot.name == name and (kind is None or slot.type == kind):
+            return index
+    return None

@@ -1,0 +1,265 @@
+"""The editor's JSON becomes what ComfyUI's own front end would send (``graphToPrompt``).
+
+The rules are those of conversion.md; paragraphs are cited where they are followed. Loading is in
+:mod:`comfywire.workflow.ui_load`, this is the export (par. 7).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from comfywire.workflow.links import Frame, Promoted, Resolver
+from comfywire.workflow.object_info import ObjectInfo
+from comfywire.workflow.primitives import apply_primitives
+from comfywire.workflow.profiles import Profile, profile_for
+from comfywire.workflow.subgraphs import Shared
+from comfywire.workflow.text import js_string, replace_percents, resolve_dynamic_prompt
+from comfywire.workflow.ui_graph import Kind, Node
+from comfywire.workflow.ui_load import Catalogue, Loaded, load
+from comfywire.workflow.ui_special import VIEWER_TYPES, scene
+from comfywire.workflow.ui_widgets import ABSENT, WidgetSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+__all__ = ["Conversion", "Converter", "convert", "to_prompt"]
+
+_SENT = {Kind.PLAIN, Kind.UNKNOWN}
+_MAX_NESTING = 50
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A converted workflow.
+
+    Attributes:
+        prompt: The workflow in API format: ``class_type``, ``inputs`` and ``_meta.title`` by node id.
+        warnings: What could not be converted as it stands, one sentence each.
+
+    """
+
+    prompt: dict[str, dict[str, Any]]
+    warnings: list[str] = field(default_factory=list)
+
+
+def convert(
+    document: Mapping[str, Any],
+    object_info: Mapping[str, Any] | ObjectInfo,
+    *,
+    profile: Profile | None = None,
+    now: datetime | None = None,
+    choose: Callable[[Sequence[str]], str] | None = None,
+) -> Conversion:
+    """Return ``document`` as the front end would send it; nothing is validated, as the front end does not.
+
+    Damage is tolerated: what cannot be resolved is left out, with a warning. To convert many workflows for
+    one server, make a :class:`Converter` once.
+
+    Args:
+        document: The editor's JSON, schema 0.4 or 1.0. It is not changed.
+        object_info: The server's ``/object_info``.
+        profile: Which front end's rules; None recognises it from ``object_info``.
+        now: What ``%date:...%`` in file names writes; None is the local time.
+        choose: Picks from the options of a dynamic prompt, ``{a|b}``; None takes the first.
+
+    Raises:
+        UnreadableWorkflow: It is no workflow of the editor.
+
+    """
+    return Converter(object_info, profile=profile).convert(document, now=now, choose=choose)
+
+
+class Converter:
+    """Converts workflows for one server; what is worked out about its node types is kept.
+
+    Args:
+        object_info: The server's ``/object_info``, raw or read.
+        profile: Which front end's rules; None recognises it from ``object_info``.
+
+    """
+
+    def __init__(
+        self, object_info: Mapping[str, Any] | ObjectInfo, *, profile: Profile | None = None
+    ) -> None:
+        known = object_info if isinstance(object_info, ObjectInfo) else ObjectInfo(object_info)
+        self.profile = profile or profile_for(object_info=known.raw)
+        self._catalogue = Catalogue(known, self.profile)
+
+    def convert(
+        self,
+        document: Mapping[str, Any],
+        *,
+        now: datetime | None = None,
+        choose: Callable[[Sequence[str]], str] | None = None,
+    ) -> Conversion:
+        """See :func:`convert`."""
+        export = _Export(load(document, self._catalogue), now, choose or _first)
+        return Conversion(export.prompt(), export.warnings)
+
+
+def _first(options: Sequence[str]) -> str:
+    return options[0]
+
+
+class _Export:
+    """One export of a loaded workflow."""
+
+    def __init__(self, loaded: Loaded, now: datetime | None, choose: Callable[[Sequence[str]], str]) -> None:
+        self._loaded = loaded
+        self._modern = loaded.profile.is_modern
+        self._now = now
+        self._choose = choose
+        self.warnings = loaded.warnings
+        self._resolver = Resolver(self.warnings, modern=self._modern)
+
+    def prompt(self) -> dict[str, dict[str, Any]]:
+        for graph in self._loaded.graphs:
+            apply_primitives(graph, self._replace_text)
+        sent: dict[str, dict[str, Any]] = {}
+        for frame, node in self._nodes(Frame(self._loaded.root)):
+            sent[frame.prefix + node.id] = self._entry(frame, node)
+        self._drop_dead_links(sent)
+        return {node_id: sent[node_id] for node_id in sorted(sent, key=_key_order)}
+
+    def _nodes(self, frame: Frame) -> Iterator[tuple[Frame, Node]]:
+        """Yield the nodes that are sent, each with the frame it stands in."""
+        for node in frame.graph.nodes.values():
+            if node.kind in _SENT:
+                if not node.is_off:
+                    yield frame, node
+            elif node.kind is Kind.INSTANCE and self._is_entered(frame, node):
+                yield from self._nodes(frame.child(node))
+
+    def _is_entered(self, frame: Frame, node: Node) -> bool:
+        if node.is_off and self._modern and frame.parent is None:
+            return False  # par. 7, step 2: only root instances; the inner nodes of nested ones are sent
+        assert node.host is not None
+        outer: Frame | None = frame
+        while outer is not None:
+            if outer.graph is node.host.graph:
+                self.warnings.append(f"node {frame.prefix}{node.id}: its subgraph contains itself; left out")
+                return False
+            outer = outer.parent
+        return True
+
+    def _entry(self, frame: Frame, node: Node) -> dict[str, Any]:
+        inputs: dict[str, Any] = {}
+        for spec, value in zip(node.specs, node.values, strict=True):
+            if spec.is_plain and type(value) in _SCALARS:
+                inputs[spec.name] = value
+            elif spec.is_sent and value is not ABSENT:
+                inputs[spec.name] = self._sent_value(frame, node, spec, value)
+        for name in node.links:
+            found = self._resolver.resolve(frame, node, name)
+            if isinstance(found, Promoted):
+                value = found.value
+                inputs[name] = _boxed(value.value if isinstance(value, Shared) else value)
+            elif found is not None:
+                inputs[name] = _LinkTo(found)
+        return {"inputs": inputs, "class_type": node.type, "_meta": {"title": node.title}}
+
+    def _sent_value(self, frame: Frame, node: Node, spec: WidgetSpec, value: Any) -> Any:
+        if spec.has_dynamic_prompts and isinstance(value, str):
+            return resolve_dynamic_prompt(value, self._choose)
+        if spec.replaces_text and isinstance(value, str):
+            return self._replace_text(value)
+        if spec.type in VIEWER_TYPES:
+            return self._scene(frame, node, value)
+        if spec.type == "INDEX":
+            return _choice_index(node)
+        if spec.type == "CURVE" and self._modern and isinstance(value, list):
+            return {"__type__": "CURVE", "__value__": copy.deepcopy(value)}
+        return _boxed(value)
+
+    def _scene(self, frame: Frame, node: Node, value: Any) -> Any:
+        """A viewer lives only on the root graph; elsewhere the saved value is sent (par. 5)."""
+        if frame.parent is not None:
+            return _boxed(value)
+        if node.type.startswith("Load3D"):
+            self.warnings.append(
+                f"node {node.id} ({node.type}): its pictures are rendered by the browser and are missing; "
+                "nodes that use them will fail"
+            )
+        return scene(node.saved.get("properties"))
+
+    def _replace_text(self, text: str) -> str:
+        if "%" not in text:
+            return text
+        now = self._now or datetime.now()  # noqa: DTZ005  # the editor writes local time
+        return replace_percents(text, now, self._widget_text)
+
+    def _widget_text(self, name: str, widget: str) -> str | None:
+        nodes = list(self._all_nodes(Frame(self._loaded.root)))
+        by_property = (node for node in nodes if _search_name(node) == name)
+        by_title = (node for node in nodes if node.title == name)
+        node = next(by_property, None) or next(by_title, None)
+        value = ABSENT if node is None else node.value(widget)
+        return None if value is ABSENT else "" if value is None else js_string(value)
+
+    def _all_nodes(self, frame: Frame) -> Iterator[Node]:
+        """Yield every node once per instance, the contents of a subgraph before it."""
+        if frame.depth < _MAX_NESTING:
+            for node in frame.graph.nodes.values():
+                if node.host is not None:
+                    yield from self._all_nodes(frame.child(node))
+                yield node
+
+    def _drop_dead_links(self, sent: dict[str, dict[str, Any]]) -> None:
+        """Delete the inputs whose link ends at a node that is not sent (par. 7, step 7)."""
+        for entry in sent.values():
+            inputs = entry["inputs"]
+            dead = [name for name, value in inputs.items() if type(value) is _LinkTo and value[0] not in sent]
+            for name in dead:
+                del inputs[name]
+
+
+class _LinkTo(list[Any]):
+    """``[node_id, slot]``: a list of a type of its own while links are told from values."""
+
+
+_SCALARS = {str, int, float, bool}
+
+
+def _boxed(value: Any) -> Any:
+    """Arrays are wrapped, so that the server does not take them for links."""
+    if isinstance(value, list):
+        return {"__value__": copy.deepcopy(value)}
+    return copy.deepcopy(value) if isinstance(value, dict) else value
+
+
+def _choice_index(node: Node) -> int:
+    """CustomCombo's hidden widget: where its choice stands among its options."""
+    choice = node.value("choice")
+    options = [value for spec, value in zip(node.specs, node.values, strict=True) if spec.type == "OPTION"]
+    return options.index(choice) if choice in options else -1
+
+
+def _search_name(node: Node) -> str:
+    properties = node.saved.get("properties")
+    name = properties.get("Node name for S&R") if isinstance(properties, Mapping) else None
+    return name if isinstance(name, str) else node.type
+
+
+def _key_order(node_id: str) -> tuple[bool, int]:
+    """JavaScript lists keys that are whole numbers first, in order; the others as they come."""
+    is_number = node_id.isdecimal()
+    return not is_number, int(node_id) if is_number else 0
+
+
+_CONVERTERS: list[tuple[Any, Converter]] = []
+_KEPT = 4
+
+
+def to_prompt(document: Mapping[str, Any], object_info: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return just the prompt; what is worked out about the last few ``object_info`` is kept."""
+    for given, converter in _CONVERTERS:
+        if given is object_info:
+            return converter.convert(document).prompt
+    converter = Converter(object_info)
+    _CONVERTERS.insert(0, (object_info, converter))
+    del _CONVERTERS[_KEPT:]
+    return converter.convert(document).prompt

@@ -1,0 +1,332 @@
+"""From a node type to the sockets and widgets that the editor makes of it (conversion.md, par. 3).
+
+A :class:`Layout` is worked out once per node type and profile, and shared by all nodes of that type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from comfywire.workflow.object_info import AUTOGROW, DYNAMIC_COMBO, MATCH_TYPE, Input, parse_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from comfywire.workflow.profiles import Profile
+
+__all__ = ["ABSENT", "Layout", "Socket", "WidgetSpec", "lay_out"]
+
+
+class _Absent:
+    """JavaScript's ``undefined``: a widget without a value, whose key is left out of the prompt."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
+
+_MAX_GROUPS = 100  # autogrow templates without `max`
+_SEEDS = {"seed", "noise_seed"}
+_EMPTY_CURVE = {"points": [[0, 0], [1, 1]], "interpolation": "monotone_cubic"}
+# Type -> value when the server names no default and nothing is saved.
+_DEFAULTS: Mapping[str, Any] = {
+    "INT": 0,
+    "FLOAT": 0,
+    "BOOLEAN": False,
+    "STRING": "",
+    "TEXTAREA": "",
+    "MARKDOWN": "",
+    "COLOR": "#000000",
+    "CURVE": _EMPTY_CURVE,
+    "RANGE": {"min": 0, "max": 1},
+    "PAINTER": "",
+    "BOUNDING_BOX": {"x": 0, "y": 0, "width": 512, "height": 512},
+    "BOUNDING_BOXES": [],
+    "COLORS": [],
+    "AUDIO_RECORD": "",
+    "LOAD_3D": "",
+    "LOAD_3D_ANIMATION": "",
+    "LOAD_3D_ADVANCED": "",
+    "PREVIEW_3D": "",
+    "PREVIEW_3D_ANIMATION": "",
+    "AUDIO_UI": "",
+    "IMAGECOMPARE": ["", ""],
+}
+
+
+@dataclass(frozen=True)
+class Socket:
+    """An input that can be linked."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class WidgetSpec:
+    """One widget, in the order in which ``widgets_values`` is saved.
+
+    Attributes:
+        takes_saved: Whether a place in ``widgets_values`` belongs to it.
+        is_sent: Whether its value is in the prompt.
+        default: The value when nothing is saved, or ABSENT.
+        when_null: What a saved null becomes; None keeps it.
+        is_textarea: 1.27 keeps texts of several lines in an HTML textarea, which changes line ends.
+        has_dynamic_prompts: ``{a|b}`` and comments are resolved when it is sent (par. 11).
+        replaces_text: ``%date:...%`` and ``%Node.widget%`` are replaced when it is sent (par. 11).
+        picks_file: 1.27's combos of files to upload have ways of their own (par. 5).
+        variants: For a dynamic combo, the layout that each choice brings.
+
+    """
+
+    name: str
+    type: str
+    default: Any = ABSENT
+    input: Input | None = None
+    takes_saved: bool = True
+    is_sent: bool = True
+    when_null: Any = None
+    is_textarea: bool = False
+    has_dynamic_prompts: bool = False
+    replaces_text: bool = False
+    picks_file: bool = False
+    variants: Mapping[str, Layout] | None = None
+
+    @cached_property
+    def settles(self) -> bool:
+        """Whether it changes some of the values that are put into it."""
+        return self.when_null is not None or self.is_textarea or self.picks_file
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether a number, boolean or text is sent as it was saved."""
+        special = self.has_dynamic_prompts or self.replaces_text or self.is_textarea
+        return self.is_sent and not special and self.type not in _VIEWERS
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The sockets and widgets of a node type, or of one choice of a dynamic combo."""
+
+    sockets: tuple[Socket, ...] = ()
+    widgets: tuple[WidgetSpec, ...] = ()
+    autogrow: Mapping[str, Autogrow] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    """Types of the outputs, for bypassing."""
+
+    @cached_property
+    def socket_names(self) -> frozenset[str]:
+        """Names of the sockets."""
+        return frozenset(socket.name for socket in self.sockets)
+
+    @cached_property
+    def is_static(self) -> bool:
+        """Whether no saved value changes the widgets."""
+        return not any(spec.variants is not None or spec.type == "OPTION" for spec in self.widgets)
+
+    @cached_property
+    def takers(self) -> tuple[int, ...]:
+        """Which widgets the places of ``widgets_values`` belong to."""
+        return tuple(index for index, spec in enumerate(self.widgets) if spec.takes_saved)
+
+    @cached_property
+    def settled(self) -> tuple[int, ...]:
+        """Which widgets change a value that is put into them (see :mod:`comfywire.workflow.ui_values`)."""
+        return tuple(index for index, spec in enumerate(self.widgets) if spec.settles)
+
+    @cached_property
+    def defaults(self) -> tuple[Any, ...]:
+        """One value per widget, for a node that saved none."""
+        return tuple(spec.default for spec in self.widgets)
+
+
+@dataclass(frozen=True)
+class Autogrow:
+    """A group of sockets that grows as it is linked (COMFY_AUTOGROW_V3)."""
+
+    group: str
+    templates: tuple[Input, ...]
+    names: tuple[str, ...] | None
+    prefix: str
+    minimum: int
+    maximum: int
+
+    def name(self, ordinal: int, template: Input) -> str:
+        """Return the name of the ``ordinal``-th socket that ``template`` makes."""
+        if self.names is not None:
+            return f"{self.group}.{self.names[ordinal]}"
+        return f"{self.group}.{self.prefix if len(self.templates) == 1 else template.name}{ordinal}"
+
+    def inputs(self, count: int) -> Iterator[Input]:
+        """Yield the inputs of the first ``count`` groups."""
+        for ordinal in range(min(count, self.maximum)):
+            yield from (replace(made, name=self.name(ordinal, made)) for made in self.templates)
+
+
+_VIEWERS = {"LOAD_3D", "LOAD_3D_ANIMATION", "LOAD_3D_ADVANCED"}
+
+
+def lay_out(inputs: Iterable[Input], profile: Profile, prefix: str = "") -> Layout:
+    """Return sockets and widgets for ``inputs``: plain sockets first, then those that have a widget.
+
+    What a dynamic combo's choice brings, under the combo's name as ``prefix``, stands in its own order.
+    """
+    plain: list[Socket] = []
+    with_widget: list[Socket] = plain if prefix else []
+    widgets: list[WidgetSpec] = []
+    autogrow: dict[str, Autogrow] = {}
+    for given in inputs:
+        made = replace(given, name=prefix + given.name) if prefix else given
+        if profile.is_modern and made.type == AUTOGROW:
+            group = autogrow[made.name] = _autogrow(made)
+            grown = lay_out(group.inputs(group.minimum + 1), profile)
+            plain += grown.sockets
+            widgets += grown.widgets
+        elif made.is_link_only or made.widget_type not in profile.widget_types:
+            plain.append(Socket(made.name, _socket_type(made)))
+        else:
+            specs = list(_widgets(made, profile))
+            if not made.options.get("socketless"):
+                with_widget.append(Socket(made.name, made.type))
+            widgets += specs
+            if specs[0].variants is not None:
+                _add_chosen(specs[0], with_widget, widgets, autogrow)
+    sockets = plain if prefix else [*plain, *with_widget]
+    return Layout(tuple(sockets), tuple(widgets), autogrow)
+
+
+def _add_chosen(
+    combo: WidgetSpec, sockets: list[Socket], widgets: list[WidgetSpec], autogrow: dict[str, Autogrow]
+) -> None:
+    """A dynamic combo starts with the inputs of its first choice right behind it (par. 5)."""
+    chosen = chosen_layout(combo, combo.default)
+    sockets += chosen.sockets
+    widgets += chosen.widgets
+    autogrow.update(chosen.autogrow)
+
+
+def chosen_layout(combo: WidgetSpec, value: Any) -> Layout:
+    """Return what ``value`` brings; a value that is no choice brings nothing."""
+    variants = combo.variants or {}
+    return variants.get(value, _NOTHING) if isinstance(value, str) else _NOTHING
+
+
+_NOTHING = Layout()
+
+
+def _socket_type(made: Input) -> str:
+    if made.type != MATCH_TYPE:
+        return made.type
+    template = made.options.get("template")
+    allowed = template.get("allowed_types") if isinstance(template, Mapping) else None
+    return allowed if isinstance(allowed, str) else "*"
+
+
+def _widgets(made: Input, profile: Profile) -> Iterator[WidgetSpec]:
+    """Yield the widget of ``made`` and the companions that stand right after it."""
+    kind = made.widget_type
+    if kind == DYNAMIC_COMBO:
+        yield _dynamic_combo(made, profile)
+        return
+    if kind == "IMAGECOMPARE":
+        yield WidgetSpec(made.name, kind, ["", ""], made, takes_saved=not profile.is_modern)
+        return
+    yield _widget(made, kind, profile)
+    yield from _companions(made, kind, profile)
+
+
+def _widget(made: Input, kind: str, profile: Profile) -> WidgetSpec:
+    is_text = kind in {"STRING", "TEXTAREA", "MARKDOWN"}
+    is_textarea = is_text and (made.is_multiline or kind != "STRING")
+    when_null: Any = None
+    if profile.is_modern and kind == "COMBO" and made.choices:
+        when_null = made.choices[0]
+    elif is_textarea:
+        when_null = ""
+    return WidgetSpec(
+        made.name,
+        kind,
+        _default(made, kind),
+        made,
+        when_null=when_null,
+        is_textarea=is_textarea and not profile.is_modern,
+        has_dynamic_prompts=is_text and bool(made.options.get("dynamicPrompts")),
+    )
+
+
+def _default(made: Input, kind: str) -> Any:
+    said = made.default
+    if kind == "COMBO":
+        if _is_multi_select(made):
+            return said if said is not None else []
+        if said:
+            return said
+        if made.choices:
+            return made.choices[0]
+        return "Loading..." if made.is_remote else ABSENT
+    return said if said is not None else _DEFAULTS.get(kind, ABSENT)
+
+
+def _is_multi_select(made: Input) -> bool:
+    return bool(made.options.get("multi_select"))
+
+
+def _companions(made: Input, kind: str, profile: Profile) -> Iterator[WidgetSpec]:
+    """Widgets that the editor adds by itself: they have places in ``widgets_values``, but no input."""
+    if kind == "BOUNDING_BOX":
+        yield from (_hidden(name) for name in ("x", "y", "width", "height"))
+    if kind == "COMBO" and made.is_remote:
+        yield _hidden("Auto-refresh after generation")
+        remote = made.options.get("remote")
+        if isinstance(remote, Mapping) and remote.get("refresh_button"):
+            # Exported as "refresh": "refresh": the button forgets to say that it is not serialized.
+            yield WidgetSpec("refresh", "BUTTON", "refresh")
+    if _has_control(made, kind, profile):
+        yield _hidden("control_after_generate")
+        if kind == "COMBO":
+            yield _hidden("control_filter_list")
+
+
+def _has_control(made: Input, kind: str, profile: Profile) -> bool:
+    said = made.options.get("control_after_generate")
+    if kind == "INT":
+        return bool(said) or (said is None and made.name in _SEEDS)
+    if kind == "COMBO":
+        return bool(said) and (profile.is_modern or not _is_multi_select(made))
+    return kind == "FLOAT" and profile.is_modern and bool(said)
+
+
+def _hidden(name: str) -> WidgetSpec:
+    return WidgetSpec(name, "COMPANION", is_sent=False)
+
+
+def _dynamic_combo(made: Input, profile: Profile) -> WidgetSpec:
+    variants = {
+        key: lay_out(inputs, profile, prefix=f"{made.name}.") for key, inputs in made.variants.items()
+    }
+    first = next(iter(variants), ABSENT)
+    when_null = first if variants else None
+    return WidgetSpec(made.name, DYNAMIC_COMBO, first, made, when_null=when_null, variants=variants)
+
+
+def _autogrow(made: Input) -> Autogrow:
+    template = made.options.get("template")
+    template = template if isinstance(template, Mapping) else {}
+    names, prefix = template.get("names"), template.get("prefix")
+    named = tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else None
+    return Autogrow(
+        made.name,
+        tuple(parse_inputs(template.get("input")).values()),
+        named,
+        prefix if isinstance(prefix, str) else "",
+        _count(template.get("min"), 1),
+        len(named) if named is not None else _count(template.get("max"), _MAX_GROUPS),
+    )
+
+
+def _count(said: Any, default: int) -> int:
+    return min(said, _MAX_GROUPS) if isinstance(said, int) and said >= 0 else default
