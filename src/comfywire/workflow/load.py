@@ -18,6 +18,8 @@ from typing import IO, Any, TypeAlias
 
 from comfywire.errors import UnreadableWorkflow
 
+from .bounded import MOST_BYTES
+from .metadata import HEAD_BYTES, find_in_file, format_of
 from .nearest import did_you_mean
 from .object_info import ObjectInfo
 from .recognise import Found, parse_json, recognise
@@ -26,9 +28,6 @@ __all__ = ["Loaded", "Source", "packaged", "read_workflow", "write_prompt"]
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | Mapping[str, Any] | IO[Any]"
 
-# Documents with pictures pasted into them reach tens of megabytes; the server itself refuses bodies above
-# 100 MB (--max-upload-size, 0.3.64).
-_MOST_JSON_BYTES = 100 << 20
 # A stream that cannot seek has to be held in memory to be recognised.
 _MOST_STREAM_BYTES = 512 << 20
 
@@ -92,7 +91,8 @@ def _find_in_path(source: str | os.PathLike[str]) -> Found:
     path = Path(source)
     try:
         with path.open("rb") as file:
-            return _find_in_file(file, where=repr(path.name))
+            is_plain = file.seekable()  # a pipe is not: /dev/stdin
+            return _find_in_file(file, where=repr(path.name)) if is_plain else _find_in_stream(file)
     except FileNotFoundError as error:
         raise UnreadableWorkflow(_say_missing(path)) from error
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
@@ -122,15 +122,17 @@ def _find_in_stream(stream: IO[Any]) -> Found:
 
 
 def _find_in_file(file: IO[bytes], *, where: str) -> Found:
-    head = file.read(64)
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
     if not head:
         raise UnreadableWorkflow(f"{where} is empty")
-    file.seek(0)
+    if known := format_of(head):
+        return find_in_file(file, known, where=where)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in {b"{", b"["}:
-        text = file.read(_MOST_JSON_BYTES + 1)
-        if len(text) > _MOST_JSON_BYTES:
+        text = file.read(MOST_BYTES + 1)
+        if len(text) > MOST_BYTES:
             raise UnreadableWorkflow(
-                f"{where} is larger than {_MOST_JSON_BYTES >> 20} MiB, too much for a workflow"
+                f"{where} is larger than {MOST_BYTES >> 20} MiB, too much for a workflow"
             )
         return recognise(parse_json(text, where=where), where=where)
     raise UnreadableWorkflow(f"{where} is neither JSON nor a kind of file that ComfyUI saves workflows in")
