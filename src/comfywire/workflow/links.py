@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from comfywire.workflow.ui_graph import BYPASSED, INPUT_NODE, MUTED, Graph, Kind, Node
+from comfywire.workflow.ui_graph import BYPASSED, INPUT_NODE, MUTED, Graph, Kind, Link, Node
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from comfywire.workflow.ui_widgets import Socket
 
-__all__ = ["Frame", "Promoted", "Resolver", "Source"]
+__all__ = ["Frame", "Promoted", "Resolver", "Source", "fits", "origin_type"]
 
 _MAX_STEPS = 1000
 """Longer chains than this are cycles; the front end gives up on them too."""
@@ -65,6 +65,8 @@ class Resolver:
 
     def resolve(self, frame: Frame, node: Node, name: str) -> Source | Promoted | None:
         """Return what the input ``name`` of ``node`` is fed by, or None."""
+        if frame.graph.is_group and not self._modern:
+            return self._from_group(frame, frame.graph.links[node.links[name]])
         here, link_id, kind = frame, node.links[name], None
         for _ in range(_MAX_STEPS):
             link = here.graph.links.get(link_id)
@@ -89,6 +91,17 @@ class Resolver:
             here, link_id, kind = through
         self._warn(frame, node, name, "its links run in a circle")
         return None
+
+    def _from_group(self, frame: Frame, link: Link) -> Source | None:
+        """1.27's nodes of a group take the next node for the source, whatever it is (par. 10)."""
+        if link.origin_id != INPUT_NODE:
+            is_value = frame.graph.nodes[link.origin_id].kind is Kind.PRIMITIVE
+            return None if is_value else Source(frame.prefix + link.origin_id, link.origin_slot)
+        assert frame.parent is not None
+        assert frame.host is not None
+        assert frame.host.host is not None
+        outer = frame.parent.graph.links.get(frame.host.host.links[link.origin_slot])
+        return None if outer is None else Source(frame.parent.prefix + outer.origin_id, outer.origin_slot)
 
     def _outer(self, here: Frame, slot: int) -> tuple[Frame, Any, str] | Promoted | None:
         """Leave a subgraph by its input ``slot``: a link from outside, else the instance's own value."""
@@ -126,7 +139,10 @@ class Resolver:
         return None
 
     def _bypass(self, here: Frame, origin: Node, slot: int, kind: str) -> tuple[Frame, Any, str] | None:
-        index = _bypass_input(origin.sockets, origin_type(origin, slot), kind, slot)
+        if origin.host is not None and origin.host.graph.is_group:
+            index = _bypass_group_input(origin.sockets, kind, slot)
+        else:
+            index = _bypass_input(origin.sockets, origin_type(origin, slot), kind, slot)
         if index is None:
             return None
         socket = origin.sockets[index]
@@ -176,18 +192,25 @@ def _bypass_input(sockets: Sequence[Socket], output: str, wanted: str, slot: int
     if wanted in {"*", ""}:
         index = slot if slot < len(sockets) else 0
         return index if sockets else None
-    if 0 <= slot < len(sockets) and _fits(sockets[slot].type, output) and _fits(sockets[slot].type, wanted):
+    if 0 <= slot < len(sockets) and fits(sockets[slot].type, output) and fits(sockets[slot].type, wanted):
         return slot
     for index, socket in enumerate(sockets):
         if socket.type == wanted:
             return index
     for index, socket in enumerate(sockets):
-        if _fits(socket.type, output) and _fits(socket.type, wanted):
+        if fits(socket.type, output) and fits(socket.type, wanted):
             return index
     return None
 
 
-def _fits(one: str, other: str) -> bool:
+def _bypass_group_input(sockets: Sequence[Socket], wanted: str, slot: int) -> int | None:
+    """Group nodes want the very type (executableGroupNodeDto.ts)."""
+    places = [slot, *range(len(sockets))]
+    return next((place for place in places if place < len(sockets) and sockets[place].type == wanted), None)
+
+
+def fits(one: str, other: str) -> bool:
+    """Return whether slots of these types can be linked."""
     if one in {"", "*"} or other in {"", "*"}:
         return True
     some, others = one.lower(), other.lower()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Shared",
     "find_definitions",
+    "last_node_id",
     "leaves_first",
     "match_inputs",
     "promote",
@@ -82,7 +83,7 @@ def renumber(document: Saved, definitions: Mapping[str, Saved]) -> dict[str, dic
     follows the largest id seen.
     """
     taken = {node["id"] for node in saved_nodes(document) if type(node["id"]) is int}
-    counter = max([_last_node_id(document), *taken])
+    counter = max([last_node_id(document), *taken])
     renumbered: dict[str, dict[int, int]] = {}
     for definition_id, definition in definitions.items():
         fresh: dict[int, int] = {}
@@ -102,7 +103,8 @@ def renumber(document: Saved, definitions: Mapping[str, Saved]) -> dict[str, dic
     return renumbered
 
 
-def _last_node_id(document: Saved) -> int:
+def last_node_id(document: Saved) -> int:
+    """Return the file's own counter of node ids."""
     state = document.get("state")
     for said in (
         state.get("lastNodeId") if isinstance(state, Mapping) else None,

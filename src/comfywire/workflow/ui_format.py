@@ -21,6 +21,7 @@ from comfywire.workflow.text import js_string, replace_percents, resolve_dynamic
 from comfywire.workflow.ui_graph import Kind, Node
 from comfywire.workflow.ui_load import Catalogue, Loaded, load
 from comfywire.workflow.ui_special import VIEWER_TYPES, scene
+from comfywire.workflow.ui_unknown import UnknownType
 from comfywire.workflow.ui_widgets import ABSENT, WidgetSpec
 
 if TYPE_CHECKING:
@@ -39,11 +40,13 @@ class Conversion:
     Attributes:
         prompt: The workflow in API format: ``class_type``, ``inputs`` and ``_meta.title`` by node id.
         warnings: What could not be converted as it stands, one sentence each.
+        unknown: The nodes whose type the server does not have, each with its node pack if the file names it.
 
     """
 
     prompt: dict[str, dict[str, Any]]
     warnings: list[str] = field(default_factory=list)
+    unknown: list[UnknownType] = field(default_factory=list)
 
 
 def convert(
@@ -97,8 +100,9 @@ class Converter:
         choose: Callable[[Sequence[str]], str] | None = None,
     ) -> Conversion:
         """See :func:`convert`."""
-        export = _Export(load(document, self._catalogue), now, choose or _first)
-        return Conversion(export.prompt(), export.warnings)
+        loaded = load(document, self._catalogue)
+        prompt = _Export(loaded, now, choose or _first).prompt()
+        return Conversion(prompt, loaded.warnings, loaded.unknown)
 
 
 def _first(options: Sequence[str]) -> str:
@@ -113,8 +117,8 @@ class _Export:
         self._modern = loaded.profile.is_modern
         self._now = now
         self._choose = choose
-        self.warnings = loaded.warnings
-        self._resolver = Resolver(self.warnings, modern=self._modern)
+        self._warnings = loaded.warnings
+        self._resolver = Resolver(self._warnings, modern=self._modern)
 
     def prompt(self) -> dict[str, dict[str, Any]]:
         for graph in self._loaded.graphs:
@@ -141,7 +145,7 @@ class _Export:
         outer: Frame | None = frame
         while outer is not None:
             if outer.graph is node.host.graph:
-                self.warnings.append(f"node {frame.prefix}{node.id}: its subgraph contains itself; left out")
+                self._warnings.append(f"node {frame.prefix}{node.id}: its subgraph contains itself; left out")
                 return False
             outer = outer.parent
         return True
@@ -160,7 +164,10 @@ class _Export:
                 inputs[name] = _boxed(value.value if isinstance(value, Shared) else value)
             elif found is not None:
                 inputs[name] = _LinkTo(found)
-        return {"inputs": inputs, "class_type": node.type, "_meta": {"title": node.title}}
+        entry = {"inputs": inputs, "class_type": node.type, "_meta": {"title": node.title}}
+        if not node.type:
+            del entry["class_type"]
+        return entry
 
     def _sent_value(self, frame: Frame, node: Node, spec: WidgetSpec, value: Any) -> Any:
         if spec.has_dynamic_prompts and isinstance(value, str):
@@ -180,7 +187,7 @@ class _Export:
         if frame.parent is not None:
             return _boxed(value)
         if node.type.startswith("Load3D"):
-            self.warnings.append(
+            self._warnings.append(
                 f"node {node.id} ({node.type}): its pictures are rendered by the browser and are missing; "
                 "nodes that use them will fail"
             )

@@ -198,7 +198,7 @@ class Slot:
 class Graph:
     """The root graph, or the definition of a subgraph."""
 
-    __slots__ = ("_carriers", "hosts", "id", "inputs", "links", "nodes", "outputs", "setters")
+    __slots__ = ("_carriers", "hosts", "id", "inputs", "is_group", "links", "nodes", "outputs", "setters")
 
     def __init__(self, graph_id: str = "") -> None:
         self.id = graph_id
@@ -208,6 +208,7 @@ class Graph:
         self.outputs: list[Slot] = []
         self.setters: dict[str, Node] = {}
         self.hosts: list[Host] = []
+        self.is_group = False
         self._carriers: dict[Any, tuple[Node, str]] | None = None
 
     def carrier(self, link_id: Any) -> tuple[Node, str] | None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import UnreadableWorkflow
-from comfywire.workflow import proxy_widgets, subgraphs
+from comfywire.workflow import group_nodes, proxy_widgets, subgraphs
+from comfywire.workflow.group_nodes import GroupNodes
 from comfywire.workflow.ui_graph import Graph, Host, Kind, Node, read_links
 from comfywire.workflow.ui_special import layout_of
-from comfywire.workflow.ui_unknown import pour_unknown
+from comfywire.workflow.ui_unknown import UnknownType, pour_unknown
 from comfywire.workflow.ui_values import ForcedInputs, pour
 from comfywire.workflow.ui_widgets import Layout, chosen_layout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from comfywire.workflow.object_info import ObjectInfo
     from comfywire.workflow.profiles import Profile
 
@@ -71,6 +75,8 @@ class Loaded:
         root: The root graph.
         graphs: All graphs, each subgraph definition once, the root last.
         warnings: What had to be left out or guessed, as sentences.
+        unknown: The nodes whose type the server does not have.
+        groups: The group nodes of the file.
 
     """
 
@@ -81,6 +87,8 @@ class Loaded:
         self.graphs: list[Graph] = []
         self.definitions: dict[str, Graph] = {}
         self.warnings: list[str] = []
+        self.unknown: list[UnknownType] = []
+        self.groups = GroupNodes({}, catalogue.object_info, catalogue.profile)
 
 
 def load(document: Mapping[str, Any], catalogue: Catalogue) -> Loaded:
@@ -106,9 +114,23 @@ def load(document: Mapping[str, Any], catalogue: Catalogue) -> Loaded:
         _fill(loaded, graph, saved[definition_id], fresh)
         loaded.graphs.append(graph)
     loaded.root.links = read_links(document.get("links"))
+    loaded.groups = GroupNodes(document, catalogue.object_info, catalogue.profile)
     _fill(loaded, loaded.root, document, fresh)
+    if loaded.groups and catalogue.profile.is_modern:
+        group_nodes.migrate(loaded.root, _fresh_ids(loaded, document))
     loaded.graphs.append(loaded.root)
     return loaded
+
+
+def _fresh_ids(loaded: Loaded, document: Mapping[str, Any]) -> Callable[[], str]:
+    used = (
+        int(node_id)
+        for graph in [loaded.root, *loaded.graphs]
+        for node_id in graph.nodes
+        if node_id.isdecimal()
+    )
+    counter = itertools.count(max([subgraphs.last_node_id(document), *used]) + 1)
+    return lambda: str(next(counter))
 
 
 def _graph(definition: Mapping[str, Any], definition_id: str, fresh: Mapping[int, int]) -> Graph:
@@ -146,6 +168,10 @@ def _node(loaded: Loaded, graph: Graph, saved: Mapping[str, Any], node_id: str) 
         _take_links(node)
     elif class_type in loaded.definitions:
         node = _instance(loaded, saved, node_id, loaded.definitions[class_type])
+    elif (group := loaded.groups.find(class_type)) is not None and not group.missing():
+        node = loaded.groups.instance(
+            saved, node_id, group, lambda inside, one, one_id: _node(loaded, inside, one, one_id)
+        )
     elif known is not None:
         node = _known_node(loaded, graph, saved, node_id=node_id, class_type=class_type, known=known)
     else:
@@ -154,7 +180,9 @@ def _node(loaded: Loaded, graph: Graph, saved: Mapping[str, Any], node_id: str) 
         if node.kind is Kind.SETTER:
             _register_setter(graph, node)
         elif node.kind is Kind.UNKNOWN:
-            loaded.warnings.append(pour_unknown(node))
+            unknown = pour_unknown(node, modern=loaded.profile.is_modern)
+            loaded.unknown.append(unknown)
+            loaded.warnings.append(str(unknown))
     title = saved.get("title")
     node.title = title if title and isinstance(title, str) else known.display_name if known else class_type
     return node

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from comfywire.workflow.object_info import NodeType
     from comfywire.workflow.profiles import Profile
 
-__all__ = ["OPTION", "VIEWER_TYPES", "layout_of", "option_widget", "scene"]
+__all__ = ["OPTION", "VIEWER_TYPES", "editor_inputs", "layout_of", "option_widget", "scene"]
 
 OPTION = "OPTION"
 VIEWER_TYPES = frozenset({"LOAD_3D", "LOAD_3D_ANIMATION", "LOAD_3D_ADVANCED"})
@@ -48,7 +48,7 @@ _UNTOUCHED_CAMERA: Mapping[str, Any] = {
 
 def layout_of(node_type: NodeType, profile: Profile) -> Layout:
     """Return the sockets and widgets of ``node_type`` as a new node has them."""
-    layout = lay_out(_inputs(node_type, profile), profile)
+    layout = lay_out(editor_inputs(node_type, profile), profile)
     widgets = tuple(_adapted(layout.widgets, node_type.class_type, profile))
     return replace(layout, widgets=widgets, outputs=tuple(made.type for made in node_type.outputs))
 
@@ -67,7 +67,8 @@ def option_widget(number: int) -> WidgetSpec:
     return WidgetSpec(f"option{number}", OPTION, "")
 
 
-def _inputs(node_type: NodeType, profile: Profile) -> Iterator[Input]:
+def editor_inputs(node_type: NodeType, profile: Profile) -> Iterator[Input]:
+    """Yield the inputs of ``node_type``, with those that the editor adds to the server's."""
     for made in node_type.inputs.values():
         if made.name == "viewport_state" and node_type.class_type == "Load3DAdvanced" and profile.is_modern:
             yield replace(made, type="LOAD_3D_ADVANCED")

@@ -1,12 +1,15 @@
 """Node types that the server does not have (conversion.md, par. 12).
 
-The front end sends them without a class_type and with nameless values, and the server refuses the prompt. We
-send what the file itself knows, so that the prompt runs wherever the node pack is installed, and say so.
+Where the file says whose its values are, such a node is converted from the file alone, so that the prompt runs
+wherever the node pack is installed. Elsewhere it is sent as the front end sends it, without a class_type and
+with nameless values, which every server refuses by the node's id. Either way a warning names it.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from comfywire.workflow.ui_widgets import WidgetSpec
@@ -16,9 +19,36 @@ if TYPE_CHECKING:
 
     from comfywire.workflow.ui_graph import Node
 
-__all__ = ["node_pack", "pour_unknown"]
+__all__ = ["UnknownType", "node_pack", "pour_unknown"]
 
 _CONTROLS = {"fixed", "increment", "decrement", "randomize"}
+
+
+@dataclass(frozen=True)
+class UnknownType:
+    """A node whose type the server does not have.
+
+    Attributes:
+        node_id: Its id in the graph that it stands in.
+        class_type: The type that the file names.
+        node_pack: Where it comes from, if the file says so: a registry id or a repository.
+        is_complete: Whether the file's own data sufficed to convert it.
+
+    """
+
+    node_id: str
+    class_type: str
+    node_pack: str | None
+    is_complete: bool
+
+    def __str__(self) -> str:
+        source = f" (the file says that it comes from {self.node_pack})" if self.node_pack else ""
+        done = (
+            "it was converted from the file alone"
+            if self.is_complete
+            else "the file does not say which inputs its values belong to, so the server will refuse it"
+        )
+        return f"node {self.node_id}: the server has no node type {self.class_type!r}{source}; {done}"
 
 
 def node_pack(saved: Mapping[str, Any]) -> str | None:
@@ -30,14 +60,15 @@ def node_pack(saved: Mapping[str, Any]) -> str | None:
     return next((pack for pack in packs if isinstance(pack, str) and pack), None)
 
 
-def pour_unknown(node: Node) -> str:
-    """Name the node's values as far as the file allows, and return the sentence that tells about it."""
-    named = _named_values(node)
-    values = node.saved.get("widgets_values")
-    missing = len(values) if named is None and isinstance(values, list | Mapping) else 0
-    node.specs = [WidgetSpec(name, "UNKNOWN") for name in named or {}]
-    node.values = list((named or {}).values())
-    return _sentence(node, missing)
+def pour_unknown(node: Node, *, modern: bool) -> UnknownType:
+    """Give the node the widgets that the file tells of."""
+    named, class_type = _named_values(node), node.type
+    if named is None:
+        _pour_nameless(node, modern=modern)
+    else:
+        node.specs = [WidgetSpec(name, "UNKNOWN") for name in named]
+        node.values = list(named.values())
+    return UnknownType(node.id, class_type, node_pack(node.saved), named is not None)
 
 
 def _named_values(node: Node) -> Mapping[str, Any] | None:
@@ -61,7 +92,7 @@ def _matched(names: Sequence[str], values: Sequence[Any]) -> Mapping[str, Any] |
     rest = [
         value
         for index, value in enumerate(values)
-        if not (index and value in _CONTROLS and _is_number(values[index - 1]))
+        if not (index and isinstance(value, str) and value in _CONTROLS and _is_number(values[index - 1]))
     ]
     return dict(zip(names, rest, strict=True)) if len(names) == len(rest) else None
 
@@ -74,11 +105,10 @@ def _without_controls(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in values.items() if name != "control_after_generate"}
 
 
-def _sentence(node: Node, missing: int) -> str:
-    pack = node_pack(node.saved)
-    source = f"; the file says that it comes from {pack}" if pack else ""
-    values = f", and {missing} of its values could not be named" if missing else ""
-    return (
-        f"node {node.id}: the server has no node type {node.type!r}{source}; "
-        f"it was converted from the file alone{values}"
-    )
+def _pour_nameless(node: Node, *, modern: bool) -> None:
+    values = node.saved.get("widgets_values")
+    assert isinstance(values, list)
+    names = [f"UNKNOWN_{index}" if modern and index else "UNKNOWN" for index in range(len(values))]
+    node.type = ""
+    node.specs = [WidgetSpec(name, "UNKNOWN") for name in names]
+    node.values = [json.dumps(value) if isinstance(value, list | dict) else value for value in values]
