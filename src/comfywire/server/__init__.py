@@ -16,11 +16,13 @@ from comfywire.errors import MissingExtra
 
 if TYPE_CHECKING:
     from comfywire.server.embedded import Server
+    from comfywire.server.faults import Faults
     from comfywire.server.running import run, serve_forever, server_in_thread
 
-__all__ = ["Server", "run", "serve_forever", "server_in_thread"]
+__all__ = ["Faults", "Server", "run", "serve_forever", "server_in_thread"]
 
 HOMES = {
+    "Faults": "faults",
     "Server": "embedded",
     "run": "running",
     "serve_forever": "running",

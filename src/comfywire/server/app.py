@@ -7,13 +7,13 @@ from urllib.parse import urlparse, urlsplit
 
 from aiohttp import web
 
+from comfywire.server.faults.over_http import FaultRoutes
 from comfywire.server.routes_catalogue import CatalogueRoutes
 from comfywire.server.routes_files import FileRoutes
 from comfywire.server.routes_prompts import PromptRoutes
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
 
     from aiohttp.typedefs import Handler, Middleware
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["make_app", "route_name"]
 
+OWN_ROUTES = "/comfywire/"  # no fault may keep a test from removing it
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -34,16 +35,18 @@ def make_app(server: PromptServer, requests: Counter[str]) -> web.Application:
     """
     app = web.Application(
         client_max_size=server.options.max_upload_bytes,
-        middlewares=[_counting(requests, server.publisher.on_idle), refuse_foreign_origins],
+        middlewares=[_first(server, requests), refuse_foreign_origins],
     )
     routes: list[web.RouteDef] = [
         web.get("/ws", server.sockets.serve),
         *PromptRoutes(server).routes(),
-        *FileRoutes(server.folders).routes(),
+        *FileRoutes(server.folders, server.faults.files).routes(),
         *CatalogueRoutes(server).routes(),
     ]
     app.add_routes([web.route(route.method, f"/api{route.path}", route.handler) for route in routes])
     app.add_routes(routes)
+    if server.options.faults_over_http:
+        app.add_routes(FaultRoutes(server).routes())
     # ComfyUI mounts its web pages at /, for GET only: other methods on unknown paths get 405, GET gets 404.
     app.router.add_get("/{path:.*}", _not_found)
     return app
@@ -56,15 +59,21 @@ def route_name(request: web.Request) -> str:
     return f"{request.method} {path.removeprefix('/api')}"
 
 
-def _counting(requests: Counter[str], changed: Callable[[], None] | None) -> Middleware:
+def _first(server: PromptServer, requests: Counter[str]) -> Middleware:
+    faults = server.faults.replies
+    changed = server.publisher.on_idle
+
     @web.middleware
-    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
-        requests[route_name(request)] += 1
+    async def count_and_fail(request: web.Request, handler: Handler) -> web.StreamResponse:
+        route = route_name(request)
+        requests[route] += 1
         if changed is not None:
             changed()
+        if faults.rules.rules and not route.partition(" ")[2].startswith(OWN_ROUTES):
+            return await faults.answer(route, request, handler)
         return await handler(request)
 
-    return count
+    return count_and_fail
 
 
 @web.middleware

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import socket
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from aiohttp import web
 
 from comfywire.server.app import make_app
+from comfywire.server.faults import Faults
+from comfywire.server.faults.tcp import reset
 from comfywire.server.folders import Folders
 from comfywire.server.nodes.catalogue import built_in
 from comfywire.server.options import Options, Profile
+from comfywire.server.port import Port
 from comfywire.server.prompt_server import PromptServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
     from types import TracebackType
 
     from comfywire.server.graph import NodeClass
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Server"]
 
-log = logging.getLogger("comfywire.server")
+Result = TypeVar("Result")
 
 
 class Server:
@@ -46,9 +47,12 @@ class Server:
         profile: The version of ComfyUI to answer as.
         previews: Whether samplers send previews, as ComfyUI does with ``--preview-method latent2rgb``.
         nodes: More node classes, by class_type; plain classes in ComfyUI's form.
+        faults: Faults that are made before the server starts; ``server.faults`` has some anyway.
+        faults_over_http: Whether POST /comfywire/faults and GET /comfywire/log are there.
 
     Attributes:
         log: Every run of every prompt, also of earlier lives: what really happened.
+        faults: What goes wrong on purpose.
         requests: How often each route was asked, by ``METHOD /route`` without ``/api``, such as
             ``GET /history/{prompt_id}``.
 
@@ -64,6 +68,8 @@ class Server:
         profile: Profile = "0.3.64",
         previews: bool = True,
         nodes: Mapping[str, NodeClass] | None = None,
+        faults: Faults | None = None,
+        faults_over_http: bool = False,
     ) -> None:
         self._options = Options(
             host=host,
@@ -73,10 +79,16 @@ class Server:
             profile=profile,
             previews=previews,
             nodes=nodes or {},
+            faults_over_http=faults_over_http,
         )
+        self.faults = faults or Faults()
+        self.faults.attach(self)
         self.log: list[Run] = []
         self.requests: Counter[str] = Counter()
-        self._port = port
+        self._port = Port(host, port)
+        self._site: web.SockSite | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._life: PromptServer | None = None
         self._runner: web.AppRunner | None = None
@@ -95,7 +107,7 @@ class Server:
     def url(self) -> str:
         """Where to reach it, without a slash at the end: ``http://127.0.0.1:54321``."""
         host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
-        return f"http://{host}:{self._port}"
+        return f"http://{host}:{self._port.number}"
 
     @property
     def address(self) -> str:
@@ -109,6 +121,11 @@ class Server:
         return self._folders.root
 
     @property
+    def is_running(self) -> bool:
+        """Whether it was started and neither killed nor closed since."""
+        return self._life is not None
+
+    @property
     def life(self) -> PromptServer:
         """What a restart would lose: queue, history, sockets. For tests that must look inside."""
         if self._life is None:
@@ -116,40 +133,93 @@ class Server:
         return self._life
 
     async def start(self) -> None:
-        """Listen.
+        """Listen; after :meth:`kill`, on the same port, with nothing of before but the files and the log.
 
         Raises:
             OSError: The port is taken.
+            RuntimeError: It is running.
 
         """
+        if self._life is not None:
+            raise RuntimeError("the server is running already")
         options = self._options
         if self._folders is None:
             self._folders = Folders(options.folder)
-        classes = {**built_in(), **options.nodes}
-        life = PromptServer(options, self._folders, classes, runs=self.log, changed=self._look)
+        self._loop = asyncio.get_running_loop()
+        life = PromptServer(
+            options,
+            self._folders,
+            {**built_in(), **options.nodes},
+            runs=self.log,
+            faults=self.faults,
+            changed=self._look,
+        )
         self._runner = web.AppRunner(make_app(life, self.requests), access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        listener = _bind(options.host, self._port)
-        self._port = listener.getsockname()[1]
         self._life = life
         life.start()
-        await web.SockSite(self._runner, listener).start()
+        try:
+            await self.accept()
+        except OSError:
+            await self.close()
+            raise
+
+    async def accept(self) -> None:
+        """Listen, if nobody does."""
+        if self._site is None and self._runner is not None:
+            listener = self._port.listen()
+            self._site = web.SockSite(self._runner, listener)
+            await self._site.start()
+            self._port.is_listened_to()
+
+    async def refuse(self, *, drop_existing: bool) -> None:
+        """Stop listening, so that the system refuses connections; prompts go on."""
+        site, self._site = self._site, None
+        if site is not None:
+            await site.stop()
+            self._port.reserve()
+        if drop_existing:
+            self._reset_connections()
+
+    async def kill(self) -> None:
+        """End as a killed process does: connections are reset, and only the log knows what ran."""
+        await self.refuse(drop_existing=True)
+        life, self._life = self._life, None
+        runner, self._runner = self._runner, None
+        if life is not None:
+            await life.close()
+        if runner is not None:
+            await runner.cleanup()
 
     async def close(self) -> None:
         """Close every connection, end the worker, and remove a temporary folder. Safe to call twice."""
-        life, self._life = self._life, None
-        if life is not None:
-            for each in list(life.sockets.opened):
-                each.drop()
-            await life.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.faults.clear()
+        await self.kill()
+        self._port.release()
         if self._folders is not None:
             self._folders.close()
             self._folders = None
         for _, future in self._waiting:
             future.cancel()
+
+    def later(self, seconds: float, action: Callable[[], Awaitable[object]]) -> None:
+        """Do something after a while, unless the server is closed before."""
+
+        async def wait_and_act() -> None:
+            await asyncio.sleep(seconds)
+            await action()
+
+        task = asyncio.get_running_loop().create_task(wait_and_act(), name="comfywire server: later")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _reset_connections(self) -> None:
+        server = None if self._runner is None else self._runner.server
+        for connection in [] if server is None else server.connections:
+            reset(connection.transport)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until ``condition()`` is true; it is looked at after every message and every request."""
@@ -165,7 +235,7 @@ class Server:
 
     async def until_running(self, prompt_id: str) -> None:
         """Wait until this prompt is the running one."""
-        await self.until(lambda: self.life.queue.is_running(prompt_id))
+        await self.until(lambda: self.is_running and self.life.queue.is_running(prompt_id))
 
     async def until_executing(self, prompt_id: str, node_id: str) -> None:
         """Wait until this node of this prompt has begun."""
@@ -182,11 +252,23 @@ class Server:
 
     async def until_idle(self) -> None:
         """Wait until no prompt runs or waits, and every message was sent."""
-        await self.until(lambda: self.life.queue.remaining() == 0 and self.life.publisher.is_idle)
+        await self.until(
+            lambda: self.is_running and self.life.queue.remaining() == 0 and self.life.publisher.is_idle
+        )
 
     def runs(self, prompt_id: str) -> list[Run]:
         """Return every run of one prompt; more than one means that it ran twice."""
         return [run for run in self.log if run.prompt_id == prompt_id]
+
+    def wait(self, coroutine: Coroutine[Any, Any, Result], timeout: float | None = 10) -> Result:
+        """Run one of this server's coroutines from another thread, such as ``server.until_idle()``.
+
+        Raises:
+            TimeoutError: It took longer than ``timeout`` seconds.
+
+        """
+        assert self._loop is not None, "the server was not started"
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
 
     def _is_quiet(self, prompt_id: str) -> bool:
         return not self.life.queue.is_running(prompt_id) and self.life.publisher.is_idle
@@ -195,17 +277,3 @@ class Server:
         for condition, future in self._waiting:
             if not future.done() and condition():
                 future.set_result(None)
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    """Return a bound socket; SO_REUSEADDR, since a restart comes right after its predecessor."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError:
-        listener.close()
-        raise
-    listener.setblocking(False)
-    return listener

@@ -66,7 +66,7 @@ class PromptRun:
     def __init__(self, executor: PromptExecutor, item: QueueItem, run: Run) -> None:
         self.executor = executor
         self.server = executor.server
-        self.cache = executor.cache
+        self.cache: Cache = executor.cache
         _, self.prompt_id, prompt, self.extra_data, self._outputs = item
         self.log = run
         self.messages: list[list[Any]] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-__all__ = ["Interruption", "PromptInterrupted", "WorkerStopped"]
+__all__ = ["Interruption", "PromptInterrupted", "WorkerDied", "WorkerStopped"]
 
 
 class PromptInterrupted(Exception):
@@ -18,11 +18,16 @@ class WorkerStopped(BaseException):
     """
 
 
+class WorkerDied(BaseException):
+    """A fault takes the worker's thread along, past every guard."""
+
+
 class Interruption:
     """Says between steps whether to go on, and sleeps so that both an interrupt and the end cut it short."""
 
     def __init__(self) -> None:
         self._wake = threading.Event()
+        self._stopping = threading.Event()
         self._is_interrupted = False
         self._is_stopped = False
 
@@ -40,6 +45,7 @@ class Interruption:
     def stop(self) -> None:
         """End the worker at its next step."""
         self._is_stopped = True
+        self._stopping.set()
         self._wake.set()
 
     def check(self) -> None:
@@ -55,6 +61,13 @@ class Interruption:
         if self._is_interrupted:
             self.reset()
             raise PromptInterrupted
+
+    def wait(self, seconds: float) -> None:
+        """Sleep where no interrupt counts; only the end does."""
+        if seconds > 0:
+            self._stopping.wait(seconds)
+        if self._is_stopped:
+            raise WorkerStopped
 
     def sleep(self, seconds: float) -> None:
         """Sleep in the worker's thread, and look once at the end; an interrupt ends it at once."""

@@ -125,9 +125,9 @@ class NodeRun:
             return None
         if node_id not in self._run.log.nodes:
             self._run.log.nodes.append(node_id)
-        self._run.server.before_node(
-            self._run.prompt_id, node_id, self._run.graph.node(node_id)["class_type"]
-        )
+        run = self._run
+        class_type = run.graph.node(node_id)["class_type"]
+        run.server.faults.nodes.before_node(run.server, run.prompt_id, node_id, class_type)
         returned = await call_node(
             instance,
             node_class.FUNCTION,
@@ -195,7 +195,7 @@ class NodeRun:
                 "parent_node": graph.parent(node_id),
                 "real_node_id": graph.real_id(node_id),
             }
-            shown = UiResult(run.server.rename_outputs(result.ui, run.prompt_id), meta)
+            shown = UiResult(run.server.faults.files.renamed(result.ui, run.prompt_id), meta)
             self._cache.set_ui(node_id, shown)
             run.send_if_named(
                 "executed",

@@ -17,6 +17,7 @@ from comfywire.server.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from comfywire.server.faults import Faults
     from comfywire.server.folders import Folders
     from comfywire.server.graph import NodeClass
     from comfywire.server.options import Options
@@ -33,6 +34,7 @@ class PromptServer:
         folders: Its files; they survive a restart.
         classes: The node classes, not yet bound to a server.
         runs: The log to append to.
+        faults: What goes wrong on purpose.
         changed: Called in the event loop whenever something may have changed that somebody waits for.
 
     """
@@ -44,15 +46,18 @@ class PromptServer:
         classes: dict[str, NodeClass],
         *,
         runs: list[Run],
+        faults: Faults,
         changed: Callable[[], None],
     ) -> None:
         self.options = options
         self.folders = folders
         self.runs = runs
+        self.faults = faults
         self.loop = asyncio.get_running_loop()
         self.sockets = Sockets(self)
         self.publisher = Publisher(self.loop, self.sockets)
         self.publisher.on_idle = changed
+        self.publisher.passes = faults.messages.passes
         self.queue = PromptQueue(self.queue_updated)
         self.interruption = Interruption()
         self.number = 0
@@ -60,7 +65,8 @@ class PromptServer:
         self.last_node_id: str | None = None
         self.last_prompt_id: str | None = None
         self.progress = ProgressRegistry("", DynamicPrompt({}), send=self.publisher.put, sid=None)
-        self.classes = bind(classes, NodeHost(self))
+        self.host = NodeHost(self)
+        self.classes = bind(classes, self.host)
         self.worker = Worker(self)
         self._publishing: asyncio.Task[None] | None = None
 
@@ -87,11 +93,3 @@ class PromptServer:
     def features(self) -> dict[str, Any]:
         """Return the flags of GET /features and of the negotiation."""
         return {"supports_preview_metadata": True, "max_upload_size": self.options.max_upload_bytes}
-
-    def before_node(self, prompt_id: str, node_id: str, class_type: str) -> None:
-        """Do what a fault asks for before a node runs."""
-
-    def rename_outputs(self, ui: dict[str, list[Any]], prompt_id: str) -> dict[str, list[Any]]:
-        """Return the outputs under the names that a fault gives them."""
-        del prompt_id
-        return ui

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from comfywire.server.sockets import Sockets
 
@@ -52,6 +52,8 @@ class Publisher:
         self._is_scheduled = False
         self._wake = asyncio.Event()
         self.is_idle = True
+        self.sending_to: str | None = None
+        self.passes: Callable[[Message], Awaitable[bool]] | None = None
         self.on_idle: Callable[[], None] | None = None
 
     def put(self, message: Message) -> None:
@@ -73,7 +75,9 @@ class Publisher:
             self._is_scheduled = False
             self.is_idle = False
             while self._waiting:
-                await self.send(self._waiting.popleft())
+                message = self._waiting.popleft()
+                if self.passes is None or await self.passes(message):
+                    await self.send(message)
 
     async def send(self, message: Message) -> None:
         """Send one message to whoever is registered for it now."""
@@ -82,4 +86,7 @@ class Publisher:
             return
         frame = message.frame()
         for socket in receivers:
-            await socket.send(frame)
+            if not socket.is_deaf:
+                self.sending_to = socket.sid
+                await socket.send(frame)
+        self.sending_to = None

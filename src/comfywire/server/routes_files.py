@@ -18,6 +18,7 @@ from aiohttp import web
 from comfywire.server.pictures import alpha_only, merge_mask, preview_of, without_alpha
 
 if TYPE_CHECKING:
+    from comfywire.server.faults import FileFaults
     from comfywire.server.folders import Folders
 
 __all__ = ["FileRoutes"]
@@ -38,8 +39,9 @@ class Refused(Exception):
 class FileRoutes:
     """Files in and out."""
 
-    def __init__(self, folders: Folders) -> None:
+    def __init__(self, folders: Folders, faults: FileFaults) -> None:
         self._folders = folders
+        self._faults = faults
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes, without prefix."""
@@ -55,7 +57,9 @@ class FileRoutes:
         if "filename" not in query:
             return web.Response(status=404)
         try:
-            path = self._viewed(query["filename"], query.get("type", "output"), query.get("subfolder"))
+            path = self._faults.path(query) or self._viewed(
+                query["filename"], query.get("type", "output"), query.get("subfolder")
+            )
         except Refused as refusal:
             return web.Response(status=refusal.status)
         if not os.path.isfile(path):

@@ -90,11 +90,16 @@ class PromptRoutes:
         max_items = request.query.get("max_items")
         offset = int(request.query.get("offset", -1))
         page = self._server.queue.history_page(None if max_items is None else int(max_items), offset)
-        return web.json_response(page)
+        return web.json_response(self._shown(page))
 
     async def get_history_entry(self, request: web.Request) -> web.Response:
         """Return one finished prompt, or ``{}``."""
-        return web.json_response(self._server.queue.history_of(request.match_info["prompt_id"]))
+        entry = self._server.queue.history_of(request.match_info["prompt_id"])
+        return web.json_response(self._shown(entry))
+
+    def _shown(self, page: dict[str, Any]) -> dict[str, Any]:
+        hidden = self._server.faults.history
+        return {prompt_id: entry for prompt_id, entry in page.items() if not hidden.is_hidden(prompt_id)}
 
     async def post_history(self, request: web.Request) -> web.Response:
         """Forget finished prompts."""

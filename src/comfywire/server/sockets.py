@@ -25,6 +25,7 @@ class Socket:
         self.request = request
         self.sid = sid
         self.is_deaf = False
+        self.is_frozen = False
 
     def drop(self) -> None:
         """Cut the connection without a close frame."""
@@ -33,6 +34,8 @@ class Socket:
 
     async def send(self, frame: str | bytes) -> None:
         """Send one frame; waits while the peer does not read. A dead peer is not an error (server.py)."""
+        if self.is_frozen:
+            return
         try:
             if isinstance(frame, str):
                 await self.ws.send_str(frame)
@@ -72,6 +75,7 @@ class Sockets:
         self.by_sid[sid] = socket
         self.flags[sid] = {}
         self.opened.append(socket)
+        self._server.faults.sockets.on_open(socket)
         try:
             await self._greet(socket)
             await self._listen(socket)

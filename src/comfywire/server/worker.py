@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from comfywire.server.executor import PromptExecutor
-from comfywire.server.interruption import WorkerStopped
+from comfywire.server.interruption import WorkerDied, WorkerStopped
 from comfywire.server.publishing import Message
 from comfywire.server.run_log import Run
 
@@ -66,7 +66,7 @@ class Worker:
                     self._executor.reset()
         except WorkerStopped:
             pass
-        except Exception:
+        except (Exception, WorkerDied):
             # Whatever escapes kills the only worker; HTTP goes on answering (main.py has no guard here).
             log.exception("the worker died; nothing will run until the server is restarted")
         finally:
@@ -85,7 +85,7 @@ class Worker:
             run.how = "stopped"
             run.end = time.time()
             raise WorkerStopped from error
-        except Exception:
+        except (Exception, WorkerDied):
             run.how = "died"
             raise
 
@@ -96,6 +96,7 @@ class Worker:
         finally:
             self._current = None
             await self._end_tasks()
+        self._server.interruption.wait(self._server.faults.history.lateness(item[1]))
         run.end = time.time()
         self._server.queue.task_done(task, entry)
         if self._server.client_id is not None:

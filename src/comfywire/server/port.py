@@ -1,0 +1,58 @@
+"""One TCP port that a server keeps, also while it does not listen."""
+
+from __future__ import annotations
+
+import socket
+
+__all__ = ["Port"]
+
+
+class Port:
+    """A port on one address; 0 becomes whatever the system chose, for good.
+
+    While nobody listens, a bound socket that does not listen either holds the port: connections are
+    refused, and the system gives the port to nobody else.
+    """
+
+    def __init__(self, host: str, number: int) -> None:
+        self._host = host
+        self.number = number
+        self._reserved: socket.socket | None = None
+
+    def listen(self) -> socket.socket:
+        """Return a bound socket to listen on.
+
+        Raises:
+            OSError: The port is taken.
+
+        """
+        listener = self._bind()
+        self.number = listener.getsockname()[1]
+        listener.setblocking(False)
+        return listener
+
+    def is_listened_to(self) -> None:
+        """Give up the reservation, which listening makes superfluous."""
+        self.release()
+
+    def reserve(self) -> None:
+        """Keep the port while nobody listens."""
+        self.release()
+        self._reserved = self._bind()
+
+    def release(self) -> None:
+        """Let the port go."""
+        if self._reserved is not None:
+            self._reserved.close()
+            self._reserved = None
+
+    def _bind(self) -> socket.socket:
+        bound = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET)
+        try:
+            # So that a restart, and a reservation, may follow at once on connections that are being closed.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((self._host, self.number))
+        except OSError:
+            bound.close()
+            raise
+        return bound
