@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Server"]
 
 Result = TypeVar("Result")
+LOOK_INTERVAL = 0.01
 
 
 class Server:
@@ -202,8 +203,6 @@ class Server:
         if self._folders is not None:
             self._folders.close()
             self._folders = None
-        for _, future in self._waiting:
-            future.cancel()
 
     def later(self, seconds: float, action: Callable[[], Awaitable[object]]) -> None:
         """Do something after a while, unless the server is closed before."""
@@ -222,16 +221,17 @@ class Server:
             reset(connection.transport)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until ``condition()`` is true; it is looked at after every message and every request."""
-        if condition():
-            return
-        future = asyncio.get_running_loop().create_future()
+        """Wait until ``condition()`` is true: looked at when messages were sent, at requests, and anyway."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiter = (condition, future)
         self._waiting.append(waiter)
         try:
-            await future
+            while not condition() and not future.done():
+                # What the worker's thread does, and what fails on purpose, wakes nobody.
+                await asyncio.wait({future}, timeout=LOOK_INTERVAL)
         finally:
             self._waiting.remove(waiter)
+            future.cancel()
 
     async def until_running(self, prompt_id: str) -> None:
         """Wait until this prompt is the running one."""
