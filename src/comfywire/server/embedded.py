@@ -192,6 +192,16 @@ class Server:
         if runner is not None:
             await runner.cleanup()
 
+    async def reset(self) -> None:
+        """Begin a new life on the same port: nothing queued, cached, remembered, counted or failing."""
+        self.faults.clear()
+        await self.kill()
+        self.log.clear()
+        self.requests.clear()
+        if self._folders is not None:
+            self._folders.empty()
+        await self.start()
+
     async def close(self) -> None:
         """Close every connection, end the worker, and remove a temporary folder. Safe to call twice."""
         for task in self._tasks:
@@ -269,6 +279,14 @@ class Server:
         """
         assert self._loop is not None, "the server was not started"
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
+
+    def call(self, function: Callable[..., Result], *arguments: Any, **more: Any) -> Result:
+        """Call a function in this server's loop from another thread, and return what it returns."""
+
+        async def call() -> Result:
+            return function(*arguments, **more)
+
+        return self.wait(call())
 
     def _is_quiet(self, prompt_id: str) -> bool:
         return not self.life.queue.is_running(prompt_id) and self.life.publisher.is_idle

@@ -78,6 +78,13 @@ class Folders:
         """Remove ``temp`` as ComfyUI does (main.py, cleanup_temp), and the root if nobody asked for it."""
         shutil.rmtree(self.root if self._is_ours else self.temp, ignore_errors=True)
 
+    def empty(self) -> None:
+        """Remove every file of ``input``, ``output`` and ``temp``; in a caller's folder only ``temp``."""
+        for folder in (self.input, self.output, self.temp) if self._is_ours else (self.temp,):
+            shutil.rmtree(folder, ignore_errors=True)
+            Path(folder).mkdir()
+        self._counted.clear()
+
     def by_type(self, kind: str) -> str | None:
         """Return the root named ``input``, ``output`` or ``temp``; None for any other word."""
         return {"input": self.input, "output": self.output, "temp": self.temp}.get(kind)
