@@ -1,1 +1,150 @@
-"""Comfywire: a ComfyUI client, test server and command line."""
+"""Comfywire: a ComfyUI client that never hangs, never loses a job and never runs one twice.
+
+::
+
+    import asyncio
+    import comfywire
+
+    async def main():
+        async with comfywire.Client("http://127.0.0.1:8188") as client:
+            result = await client.run("workflow_api.json", inputs={"KSampler.seed": 42})
+            print(await result.save("out"))
+
+    asyncio.run(main())
+
+``comfywire.sync.Client`` is the same, blocking; ``comfywire.server.Server`` is a ComfyUI for tests.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .errors import (
+    ComfywireError,
+    ConnectionFailed,
+    ConnectionLost,
+    InvalidParameter,
+    JobError,
+    JobFailed,
+    JobInterrupted,
+    JobLost,
+    JobTimedOut,
+    MissingExtra,
+    OutputsGone,
+    ServerError,
+    UnexpectedReply,
+    UnknownNode,
+    UnreadableWorkflow,
+    UnsafeName,
+    WorkflowError,
+    WorkflowRejected,
+)
+
+if TYPE_CHECKING:
+    from . import sync
+    from .client import Client, Job, JobProgress, Output, Result, Upload
+    from .client.events import (
+        Event,
+        Executed,
+        Executing,
+        ExecutionCached,
+        ExecutionError,
+        ExecutionInterrupted,
+        ExecutionStart,
+        ExecutionSuccess,
+        NodeProgress,
+        PreviewImage,
+        Progress,
+        ProgressState,
+        ProgressText,
+        QueueSnapshot,
+        SocketImage,
+        Unknown,
+    )
+    from .workflow import Node, Workflow
+
+__version__ = "0.1.0"
+
+# Loaded on first use: `comfywire --version` need not import an HTTP client.
+_HOMES = {
+    "client": ("Client", "Job", "JobProgress", "Output", "Result", "Upload"),
+    "client.events": (
+        "Event",
+        "Executed",
+        "Executing",
+        "ExecutionCached",
+        "ExecutionError",
+        "ExecutionInterrupted",
+        "ExecutionStart",
+        "ExecutionSuccess",
+        "NodeProgress",
+        "PreviewImage",
+        "Progress",
+        "ProgressState",
+        "ProgressText",
+        "QueueSnapshot",
+        "SocketImage",
+        "Unknown",
+    ),
+    "workflow": ("Node", "Workflow"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Client",
+    "ComfywireError",
+    "ConnectionFailed",
+    "ConnectionLost",
+    "Event",
+    "Executed",
+    "Executing",
+    "ExecutionCached",
+    "ExecutionError",
+    "ExecutionInterrupted",
+    "ExecutionStart",
+    "ExecutionSuccess",
+    "InvalidParameter",
+    "Job",
+    "JobError",
+    "JobFailed",
+    "JobInterrupted",
+    "JobLost",
+    "JobProgress",
+    "JobTimedOut",
+    "MissingExtra",
+    "Node",
+    "NodeProgress",
+    "Output",
+    "OutputsGone",
+    "PreviewImage",
+    "Progress",
+    "ProgressState",
+    "ProgressText",
+    "QueueSnapshot",
+    "Result",
+    "ServerError",
+    "SocketImage",
+    "UnexpectedReply",
+    "Unknown",
+    "UnknownNode",
+    "UnreadableWorkflow",
+    "UnsafeName",
+    "Upload",
+    "Workflow",
+    "WorkflowError",
+    "WorkflowRejected",
+    "sync",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "sync":
+        return import_module(".sync", __name__)
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

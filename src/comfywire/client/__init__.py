@@ -1,1 +1,8 @@
 """What users hold: clients, jobs, results."""
+
+from .client import Client
+from .job import Job, JobProgress
+from .outputs import Output, Result
+from .uploads import Upload
+
+__all__ = ["Client", "Job", "JobProgress", "Output", "Result", "Upload"]

@@ -1,0 +1,235 @@
+"""The client: one server, one pool of connections, one socket for all jobs."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from comfywire.errors import ComfywireError, JobLost
+from comfywire.transport.address import Address
+from comfywire.transport.http import Http
+from comfywire.workflow import Workflow
+
+from .cancelling import Canceller
+from .downloads import Downloads
+from .follower import Follower
+from .inputs import set_inputs
+from .job import Job, JobProgress
+from .outputs import Result
+from .routes import Routes
+from .submission import Submission
+from .uploads import Uploads
+
+__all__ = ["Client", "WorkflowSource"]
+
+DEFAULT_URL = "http://127.0.0.1:8188"
+# What 0.25.0 and newer insist on (server.py, post_prompt, 0.33.0); older ones take any text.
+CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+WorkflowSource = Workflow | Mapping[str, Any] | str | Path
+"""A workflow, an API-format dictionary, or a file to load one from."""
+
+
+class Client(Routes):
+    """A ComfyUI server.
+
+    ::
+
+        async with comfywire.Client("http://127.0.0.1:8188") as client:
+            result = await client.run("workflow_api.json", inputs={"KSampler.seed": 42})
+            await result.save("out")
+
+    The socket is opened with the first submission and serves all jobs. Any number of jobs may be open.
+
+    Args:
+        url: The server's address, with any path prefix; ``user:password@`` becomes basic authentication.
+        headers: Sent with every request and with the socket, to this origin only.
+        token: Sent as a bearer token, likewise.
+        verify: Whether an ``https`` certificate must be valid; False for self-signed ones.
+        connect_timeout: Seconds until a connection must stand.
+        read_timeout: Seconds of silence after which a request is given up.
+        unreachable_timeout: Seconds for which the server may be unreachable before jobs that wait for it end
+            with ConnectionLost; None waits for ever.
+
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        headers: Mapping[str, str] | None = None,
+        token: str | None = None,
+        verify: bool = True,
+        connect_timeout: float = 10.0,
+        read_timeout: float = 60.0,
+        unreachable_timeout: float | None = 300.0,
+    ) -> None:
+        self._address = Address.parse(url, headers=headers, token=token)
+        self._options = {"connect_timeout": connect_timeout, "read_timeout": read_timeout, "verify": verify}
+        self._unreachable_timeout = unreachable_timeout
+        self._opened: Http | None = None
+
+    def __repr__(self) -> str:
+        return f"<Client {self.url}>"
+
+    @property
+    def url(self) -> str:
+        """The server's address, without user and password."""
+        return self._address.url
+
+    @property
+    def client_id(self) -> str:
+        """Under which the next prompt is submitted; it changes when the connection was lost."""
+        return self._follower.client_id
+
+    async def __aenter__(self) -> Self:
+        if self._opened is not None:
+            raise RuntimeError("this client is open already")
+        self._opened = http = Http(self._address, **self._options)  # type: ignore[arg-type]  # (one dict)
+        self._follower = Follower(http, unreachable_timeout=self._unreachable_timeout)
+        self._uploads = Uploads(http)
+        self.downloads = Downloads(http)
+        self.canceller = Canceller(http, self._follower)
+        self._submission = Submission(http, self._follower, self.canceller)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._opened is not None:
+            http, self._opened = self._opened, None
+            await self._follower.close()
+            await http.close()
+
+    @property
+    def _http(self) -> Http:
+        if self._opened is None:
+            raise RuntimeError("this client is not open: use `async with comfywire.Client(...) as client`")
+        return self._opened
+
+    async def submit(
+        self,
+        workflow: WorkflowSource,
+        *,
+        prompt_id: str | None = None,
+        front: bool = False,
+        targets: list[str] | None = None,
+        extra_data: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """Queue ``workflow`` and return a handle on its prompt.
+
+        The server holds the prompt when this returns. If the reply is lost on the way, the prompt is looked
+        up by its ``prompt_id`` and adopted, or sent again once it is certain that it did not arrive: it
+        never runs twice. Cancelling this withdraws what was queued.
+
+        Args:
+            workflow: Sent as it is.
+            prompt_id: A lowercase UUID of your own, to find the prompt by later; by default a new one.
+            front: Whether it overtakes what is queued.
+            targets: The output nodes to run, by node_id; by default all.
+            extra_data: Passed on, such as ``api_key_comfy_org`` for paid nodes.
+
+        Raises:
+            WorkflowRejected: The server's validator refused it; see ``node_errors``. Nothing is queued.
+            UnreadableWorkflow: ``workflow`` is none.
+            ConnectionFailed: The server was not reached. Nothing is queued.
+            ConnectionLost: The server went away and did not come back in time.
+            ServerError: It answered with an error, and does not have the prompt.
+
+        """
+        workflow = as_workflow(workflow)
+        prompt_id = self._new_prompt_id(prompt_id)
+        extra: dict[str, Any] = {"extra_data": _extra_data(workflow, extra_data)}
+        if front:
+            extra["front"] = True
+        if targets is not None:
+            extra["partial_execution_targets"] = targets
+        http = self._http
+        assert http is not None
+        await self._follower.until_open()
+        watch, node_errors = await self._submission.submit(prompt_id, workflow.prompt, extra)
+        return Job(self, watch, node_errors=node_errors)
+
+    async def run(
+        self,
+        workflow: WorkflowSource,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        on_progress: Callable[[JobProgress], None] | None = None,
+        timeout: float | None = None,
+        prompt_id: str | None = None,
+        resubmit: int = 0,
+    ) -> Result:
+        """Set ``inputs``, submit, wait, and return what the workflow produced.
+
+        Cancelling this cancels the prompt on the server.
+
+        Args:
+            workflow: It is not changed.
+            inputs: ``{"NODE.INPUT": value}``, NODE being an id, a title or a class_type that stands once.
+                Where the input takes an upload, a path that exists, bytes or an open file is uploaded.
+            on_progress: Called with each change, and with the end.
+            timeout: Seconds to wait for the end; the prompt is cancelled then.
+            prompt_id: As in :meth:`submit`.
+            resubmit: How often a prompt that the server lost is submitted again, under the same prompt_id.
+
+        Raises:
+            UnknownNode, InvalidParameter: ``inputs`` do not fit the workflow.
+            JobError: It did not end well, see :meth:`Job.result`; and whatever :meth:`submit` raises.
+
+        """
+        ready = await set_inputs(self, as_workflow(workflow), inputs or {})
+        prompt_id = self._new_prompt_id(prompt_id)
+        for left in range(resubmit, -1, -1):
+            job = await self.submit(ready, prompt_id=prompt_id)
+            try:
+                return await job.result(timeout, on_progress=on_progress)
+            except JobLost:
+                if not left:
+                    raise
+            except ComfywireError:
+                raise
+            except BaseException:  # cancelled, or on_progress raised
+                await job.withdraw()
+                raise
+        raise AssertionError("the last round returns or raises")
+
+    def attach(self, prompt_id: str) -> Job:
+        """Return a handle on a prompt that somebody else, or an earlier process, submitted.
+
+        Its end and its outputs are found by reading, soon after they are there; its messages go to whoever
+        submitted it. A prompt that the server does not know ends as :class:`~comfywire.JobLost`.
+        """
+        assert self._http is not None
+        return Job(self, self._follower.attach(prompt_id))
+
+    def _new_prompt_id(self, wanted: str | None) -> str:
+        if wanted is None:
+            return str(uuid.uuid4())
+        if not CANONICAL_UUID.fullmatch(wanted):
+            raise ValueError(f"prompt_id {wanted!r} is not a lowercase UUID, which newer servers insist on")
+        if self._opened is not None and self._follower.is_following(wanted):
+            raise ValueError(f"prompt_id {wanted!r} is open on this client already: attach to it")
+        return wanted
+
+
+def as_workflow(workflow: WorkflowSource) -> Workflow:
+    """Return ``workflow`` loaded, if it is not.
+
+    Raises:
+        UnreadableWorkflow: It is none.
+
+    """
+    return workflow if isinstance(workflow, Workflow) else Workflow.load(workflow)
+
+
+def _extra_data(workflow: Workflow, extra_data: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The editor's document goes along, so that saved files can be opened in the editor again.
+
+    Nulls are left out: they break listings of newer servers (protocol.md 1.7).
+    """
+    given = {key: value for key, value in (extra_data or {}).items() if value is not None}
+    if workflow.document is not None:
+        given = {"extra_pnginfo": {"workflow": workflow.document}, **given}
+    return given

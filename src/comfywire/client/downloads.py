@@ -1,0 +1,104 @@
+"""Fetching files: streamed, whole or not at all, from where it stopped where the server allows it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from pathlib import Path
+
+from comfywire.errors import ConnectionFailed, ConnectionLost, ServerError
+from comfywire.transport.http import Http
+
+from .saving import PartFile
+
+__all__ = ["Downloads"]
+
+AT_ONCE = 4
+TRIES = 5
+FIRST_PAUSE = 0.1
+"""Seconds before the second try; doubled for each further one."""
+CHUNK_BYTES = 1 << 16
+File = tuple[str, str, str]
+"""filename, subfolder and type, as the server named them."""
+
+
+class Downloads:
+    """Files of one server; a few at a time, so that a thousand results do not open a thousand connections."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def read(self, filename: str, subfolder: str, kind: str) -> bytes:
+        """Return the file's bytes.
+
+        Raises:
+            FileNotFoundError: The server does not have it.
+            ConnectionFailed, ConnectionLost, ServerError: It could not be fetched.
+
+        """
+        received = bytearray()
+        async with aclosing(self._chunks((filename, subfolder, kind))) as chunks:
+            async for start, chunk in chunks:
+                del received[start:]
+                received += chunk
+        return bytes(received)
+
+    async def save(self, file: File, target: Path, *, replace: bool) -> Path:
+        """Stream the file to ``target`` and return the path; raises like :meth:`read`."""
+        async with PartFile(target, replace=replace) as part, aclosing(self._chunks(file)) as chunks:
+            async for start, chunk in chunks:
+                if start < part.length:
+                    await part.restart()
+                await part.write(chunk)
+            return await part.finish()
+
+    async def _chunks(self, file: File) -> AsyncGenerator[tuple[int, bytes], None]:
+        """Yield ``(where, bytes)``; ``where`` is 0 again when the server begins from the start."""
+        transfer, pause = _Transfer(file), FIRST_PAUSE
+        async with self._slots:
+            for attempt in range(1, TRIES + 1):
+                try:
+                    async with aclosing(transfer.attempt(self._http)) as chunks:
+                        async for where, chunk in chunks:
+                            yield where, chunk
+                    return
+                except (ConnectionLost, ConnectionFailed, ServerError) as error:
+                    if attempt == TRIES or (isinstance(error, ServerError) and error.status < 500):
+                        raise
+                await asyncio.sleep(pause)
+                pause *= 2
+
+
+class _Transfer:
+    """One file on its way, over as many attempts as it takes."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._have = 0
+        self._tag = ""
+
+    async def attempt(self, http: Http) -> AsyncGenerator[tuple[int, bytes], None]:
+        query = dict(zip(("filename", "subfolder", "type"), self._file, strict=True))
+        # If-Range: the rest is only of use if the file is still the same one.
+        resuming = self._have > 0 and self._tag != ""
+        headers = {"Range": f"bytes={self._have}-", "If-Range": self._tag} if resuming else {}
+        try:
+            async with http.request("GET", "/view", query=query, headers=headers) as response:
+                if response.status != 206:
+                    self._have = 0
+                self._tag = _tag(response.headers)
+                async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+                    yield self._have, chunk
+                    self._have += len(chunk)
+        except ServerError as error:
+            if error.status == 404:
+                raise FileNotFoundError(self._file[0]) from error
+            raise
+
+
+def _tag(headers: Mapping[str, str]) -> str:
+    """A strong validator, where ranges are served at all."""
+    tag = headers.get("ETag", "")
+    return tag if headers.get("Accept-Ranges") == "bytes" and not tag.startswith("W/") else ""

@@ -1,0 +1,352 @@
+"""The shell around :class:`~comfywire.protocol.session.Session`: its sockets, its reads and its clock."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Coroutine, Mapping
+from math import inf
+from typing import Any
+
+from comfywire.errors import ComfywireError, ConnectionFailed, ConnectionLost, UnexpectedReply
+from comfywire.protocol.binary import parse_binary
+from comfywire.protocol.feeds import FeedKey
+from comfywire.protocol.messages import (
+    FeatureFlags,
+    Message,
+    PreviewImage,
+    Progress,
+    ProgressState,
+    Status,
+    parse_text,
+)
+from comfywire.protocol.session import Event, Read, Session
+from comfywire.protocol.snapshots import parse_history, parse_queue
+from comfywire.protocol.tracked import Tracked
+from comfywire.transport.feed import Socket
+from comfywire.transport.http import Http
+
+from .channel import Channel
+
+__all__ = ["Follower", "Watch"]
+
+log = logging.getLogger("comfywire")
+
+PASSING = (PreviewImage, Progress, ProgressState)
+READS_AT_ONCE = 8
+FLAGS_TIMEOUT = 0.5
+"""Seconds to wait for the answer to our feature flags; servers before 0.3.45 give none."""
+FIRST_RETRY, SLOWEST_RETRY = 0.1, 2.0
+"""Seconds before a socket is opened again."""
+
+
+class Watch:
+    """One prompt as its handle sees it."""
+
+    def __init__(self, tracked: Tracked) -> None:
+        self.tracked = tracked
+        self.channels: list[Channel] = []
+        self.past: list[Event] = []
+        """What happened once, for readers who come late; progress and previews are superseded."""
+        self.failure: ComfywireError | None = None
+        self.is_cancelled = False
+        """Whether we asked the server to let go of it."""
+        self.settled = asyncio.Event()
+        """Set once the prompt is known to be queued, or is over."""
+        self.over = asyncio.Event()
+        """Set once nothing more will come."""
+
+    def tell(self, event: Event) -> None:
+        """Hand ``event`` to every reader."""
+        self.settled.set()
+        if not isinstance(event, PASSING):
+            self.past.append(event)
+        for channel in self.channels:
+            channel.put(event)
+
+    def finish(self) -> None:
+        """End every reader's stream."""
+        self.settled.set()
+        self.over.set()
+        for channel in self.channels:
+            channel.close()
+
+
+class Follower:
+    """Follows the open prompts of one server until it is closed."""
+
+    def __init__(self, http: Http, *, unreachable_timeout: float | None) -> None:
+        self._http = http
+        self._unreachable_timeout = unreachable_timeout
+        self._unreachable_since = inf
+        self._session = Session(lambda: str(uuid.uuid4()))
+        self._watches: dict[str, Watch] = {}
+        self._feeds: dict[FeedKey, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._reading = asyncio.Semaphore(READS_AT_ONCE)
+        self._opening = asyncio.Event()
+        self._ready: FeedKey | None = None
+        self._refusal: ComfywireError | None = None
+        self._is_closed = False
+
+    @property
+    def client_id(self) -> str:
+        """Under which the next prompt is submitted."""
+        return self._session.feeds.client_id
+
+    # Prompts
+
+    def expect(self, prompt_id: str, graph: Mapping[str, Any]) -> Watch:
+        """Follow a prompt that is about to be submitted."""
+        return self._watch(self._session.expect(prompt_id, graph, self._now()))
+
+    def attach(self, prompt_id: str) -> Watch:
+        """Follow a prompt that is somebody else's."""
+        watch = self._watches.get(prompt_id) or self._watch(self._session.attach(prompt_id, self._now()))
+        self._pump()
+        return watch
+
+    def accepted(self, prompt_id: str) -> None:
+        """The server has queued the prompt."""
+        self._session.accepted(prompt_id, self._now())
+        self._arm()
+
+    def doubt(self, prompt_id: str, grace: float) -> None:
+        """Find out whether the server has the prompt."""
+        self._session.doubt(prompt_id, self._now(), grace=grace)
+        self._pump()
+
+    def look(self, prompt_id: str) -> None:
+        """Something was done to the prompt: read what has become of it."""
+        self._session.look_now(prompt_id, self._now())
+        self._pump()
+
+    def forget(self, prompt_id: str) -> None:
+        """Stop following the prompt."""
+        self._session.forget(prompt_id)
+        self._watches.pop(prompt_id, None)
+
+    def is_following(self, prompt_id: str) -> bool:
+        """Whether the prompt is open here."""
+        return prompt_id in self._watches
+
+    def _watch(self, tracked: Tracked) -> Watch:
+        watch = self._watches[tracked.prompt_id] = Watch(tracked)
+        return watch
+
+    # Sockets
+
+    async def until_open(self) -> None:
+        """Wait until the main socket is open and has negotiated, opening it if need be.
+
+        Raises:
+            ConnectionFailed: The server is not reached.
+            ServerError: It refuses the socket.
+
+        """
+        if self._is_closed:
+            raise RuntimeError("this client is closed")
+        self._pump()
+        if self._ready is not None and self._session.feeds.is_main(self._ready):
+            return
+        self._refusal = None
+        self._opening.clear()
+        await self._opening.wait()
+        if self._refusal is not None:
+            raise self._refusal
+
+    def _sync_feeds(self) -> None:
+        wanted = self._session.feeds.wanted()
+        for key in [known for known in self._feeds if known not in wanted]:
+            self._feeds.pop(key).cancel()
+        for key in wanted:
+            if key not in self._feeds:
+                before = [
+                    task for task in self._tasks if task.get_name() == f"comfywire feed {key.client_id}"
+                ]
+                self._feeds[key] = self._start(
+                    self._follow_feed(key, before), f"comfywire feed {key.client_id}"
+                )
+
+    async def _follow_feed(self, key: FeedKey, before: list[asyncio.Task[None]]) -> None:
+        if before:
+            # The old socket of this id must be closed first: its handler removes the registration of
+            # whichever socket holds the id when it ends (server.py, websocket_handler, 0.3.64).
+            await asyncio.wait(before)
+        pause = FIRST_RETRY
+        while (socket := await self._open(key)) is None:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, SLOWEST_RETRY)
+        try:
+            await self._read_feed(key, socket)
+        finally:
+            await socket.close()
+        self._session.feed_lost(key)
+        self._pump()
+
+    async def _open(self, key: FeedKey) -> Socket | None:
+        try:
+            return await self._http.open_socket(key.client_id)
+        except ComfywireError as error:
+            log.debug("socket not opened: %s", error)
+            self._refusal = _as_failure(error)
+            self._opening.set()  # those who want to submit now learn why they cannot
+            return None
+
+    async def _read_feed(self, key: FeedKey, socket: Socket) -> None:
+        is_greeted = False
+        async for frame in socket.frames():
+            message = _parse(frame)
+            if message is None:
+                continue
+            if not is_greeted and isinstance(message, Status):
+                is_greeted = True
+                self._session.feed_opened(key, self._now())
+                asyncio.get_running_loop().call_later(FLAGS_TIMEOUT, self._is_ready, key)
+                self._pump()
+            elif isinstance(message, FeatureFlags):
+                self._is_ready(key)
+            self._hear(key, message)
+
+    def _is_ready(self, key: FeedKey) -> None:
+        if self._session.feeds.is_main(key):
+            self._ready, self._refusal = key, None
+            self._opening.set()
+
+    def _hear(self, key: FeedKey, message: Message) -> None:
+        heard = self._session.hear(key, message, self._now())
+        if heard is None:
+            if isinstance(message, Status):
+                self._arm()
+            return
+        tracked, event = heard
+        watch = self._watches.get(tracked.prompt_id)
+        if watch is None:
+            return
+        watch.tell(event)
+        if tracked.state.history_is_due:
+            self._pump()
+
+    # Reads
+
+    def _pump(self) -> None:
+        """Do what the session wants done now, and wake up when it wants something next."""
+        if self._is_closed:
+            return
+        for read in self._session.reads_due(self._now()):
+            self._start(self._read(read), "comfywire read")
+        self._sync_feeds()
+        self._arm()
+
+    def _arm(self) -> None:
+        """Wake up in time for what is due next."""
+        loop = asyncio.get_running_loop()
+        at = min(self._session.next_due(loop.time()), self._unreachable_at())
+        if self._timer is not None:
+            if self._timer.when() <= at and self._timer.when() > loop.time():
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(at, self._wake) if at < inf and not self._is_closed else None
+
+    def _wake(self) -> None:
+        self._timer = None
+        if self._unreachable_at() <= self._now():
+            self._give_up()
+        self._pump()
+
+    async def _read(self, read: Read) -> None:
+        async with self._reading:
+            began = self._now()
+            try:
+                if read.prompt_id is None:
+                    snapshot = parse_queue(await self._http.get_json("/queue"))
+                    changed = self._session.queue_was_read(snapshot, began=began, now=self._now())
+                else:
+                    reply = await self._http.get_json(f"/history/{read.prompt_id}")
+                    entry = parse_history(reply, read.prompt_id)
+                    done = self._session.history_was_read(read.prompt_id, entry, began=began, now=self._now())
+                    changed = [done] if done is not None else []
+                self._unreachable_since = inf
+            except ComfywireError as error:
+                log.debug("state not read: %s", error)
+                self._session.read_failed(read, self._now())
+                self._unreachable_since = min(self._unreachable_since, began)
+                changed = []
+        self._report(changed)
+        self._pump()
+
+    def _report(self, changed: list[Tracked]) -> None:
+        for tracked in changed:
+            watch = self._watches.get(tracked.prompt_id)
+            if watch is not None and tracked.is_done:
+                del self._watches[tracked.prompt_id]
+                watch.finish()
+            elif watch is not None:
+                watch.settled.set()
+
+    def _unreachable_at(self) -> float:
+        return (
+            inf if self._unreachable_timeout is None else self._unreachable_since + self._unreachable_timeout
+        )
+
+    def _give_up(self) -> None:
+        """The server has not answered for as long as the caller is willing to wait."""
+        self._unreachable_since = inf
+        self._abandon(
+            ConnectionLost(
+                f"{self._http.address.url} has not answered for {self._unreachable_timeout:g} seconds; "
+                "the prompt may still be there: attach to its prompt_id when the server is back"
+            )
+        )
+
+    def _abandon(self, failure: ComfywireError) -> None:
+        for prompt_id, watch in list(self._watches.items()):
+            watch.failure = failure
+            self.forget(prompt_id)
+            watch.finish()
+
+    # Tasks
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # A bug of ours: nobody may wait for ever because of it.
+            log.error("a background task failed", exc_info=error)
+            failure = ConnectionLost(f"the client broke down: {error!r}")
+            failure.__cause__ = error
+            self._abandon(failure)
+
+    async def close(self) -> None:
+        """End every task and socket; those who still wait learn that the client was closed."""
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._abandon(ConnectionLost("the client was closed while the prompt was open; it may still run"))
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _as_failure(error: ComfywireError) -> ComfywireError:
+    return ConnectionFailed(str(error)) if isinstance(error, ConnectionLost) else error
+
+
+def _parse(frame: str | bytes) -> Message | None:
+    """Junk on the socket is nobody's message: it is skipped."""
+    try:
+        return parse_text(frame) if isinstance(frame, str) else parse_binary(frame)
+    except UnexpectedReply as error:
+        log.debug("< %s", error)
+        return None

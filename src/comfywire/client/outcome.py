@@ -1,0 +1,109 @@
+"""How a prompt that is over came out: a result, or the error that says what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from comfywire.errors import JobError, JobFailed, JobInterrupted, JobLost, OutputsGone
+from comfywire.protocol.messages import ExecutionError, ExecutionInterrupted, ExecutionSuccess
+from comfywire.protocol.tracked import SOCKET_SAVERS, Tracked
+from comfywire.workflow.rejection import sentences
+
+from .follower import Watch
+from .outputs import Output, Result, collect_outputs
+
+if TYPE_CHECKING:
+    from .client import Client
+
+__all__ = ["outcome"]
+
+
+def outcome(watch: Watch, node_errors: Mapping[str, Any], client: Client) -> Result:
+    """Return the result of a prompt that is over.
+
+    Raises:
+        JobFailed, JobInterrupted, JobLost, OutputsGone: It did not end well, or nothing is left of it.
+
+    """
+    tracked, verdict = watch.tracked, watch.tracked.state.verdict
+    outputs = collect_outputs(tracked, client.downloads)
+    match verdict:
+        case ExecutionError():
+            raise _failed(tracked, verdict, outputs)
+        case ExecutionInterrupted():
+            raise _interrupted(tracked, verdict, outputs)
+        case ExecutionSuccess() if tracked.state.entry is None and tracked.has_missed:
+            what = "ended well, but its history was cleared before its results could be read"
+            raise _error(OutputsGone, tracked, what, outputs)
+        case ExecutionSuccess():
+            return Result(tracked.prompt_id, outputs, _warnings(tracked, node_errors))
+        case None if watch.is_cancelled:
+            raise _error(JobInterrupted, tracked, "was cancelled before it ran", outputs)
+        case None:
+            raise _error(JobLost, tracked, _why_lost(tracked, client.url), outputs)
+
+
+def _error(kind: type[JobError], tracked: Tracked, what: str, outputs: list[Output]) -> JobError:
+    return kind(f"prompt {tracked.prompt_id} {what}", prompt_id=tracked.prompt_id, outputs=outputs)
+
+
+def _failed(tracked: Tracked, verdict: ExecutionError, outputs: list[Output]) -> JobFailed:
+    where = f"node {verdict.node_id} ({verdict.node_type})" if verdict.node_id else "a node"
+    kind = f"{verdict.exception_type}: " if verdict.exception_type else ""
+    first_line = verdict.exception_message.split("\n", 1)[0]
+    return JobFailed(
+        f"prompt {tracked.prompt_id} failed: {where} raised {kind}{first_line}",
+        prompt_id=tracked.prompt_id,
+        outputs=outputs,
+        node_id=verdict.node_id,
+        class_type=verdict.node_type,
+        exception_type=verdict.exception_type,
+        exception_message=verdict.exception_message,
+        traceback=verdict.traceback,
+    )
+
+
+def _interrupted(tracked: Tracked, verdict: ExecutionInterrupted, outputs: list[Output]) -> JobInterrupted:
+    where = f" at node {verdict.node_id} ({verdict.node_type})" if verdict.node_id else ""
+    return JobInterrupted(
+        f"prompt {tracked.prompt_id} was interrupted{where}",
+        prompt_id=tracked.prompt_id,
+        outputs=outputs,
+        node_id=verdict.node_id,
+        class_type=verdict.node_type,
+    )
+
+
+def _why_lost(tracked: Tracked, url: str) -> str:
+    seen = "it was never seen there"
+    if tracked.last_seen is not None:
+        ago = asyncio.get_running_loop().time() - tracked.last_seen
+        at = time.strftime("%H:%M:%S", time.localtime(time.time() - ago))
+        seen = f"it was last seen in {tracked.last_seen_in} at {at}, {ago:.1f} seconds ago"
+    why = (
+        "the connection broke in between, so the server was probably restarted"
+        if tracked.has_missed
+        else "the connection held, so somebody probably deleted it or cleared the queue"
+    )
+    found = "two looks found it neither in the queue nor in history"
+    return f"is no longer on {url}: {found}; {seen}; {why}"
+
+
+def _warnings(tracked: Tracked, node_errors: Mapping[str, Any]) -> list[str]:
+    warnings = [
+        f"dropped by the server: {sentence}" for sentence in sentences({}, node_errors, tracked.graph)
+    ]
+    if tracked.state.entry is None:
+        warnings.append(
+            "its history was cleared before it was read: these are the outputs that messages named"
+        )
+    delivered = {picture.node_id for picture in tracked.images}
+    for node_id, node in tracked.graph.items():
+        saves = isinstance(node, dict) and node.get("class_type") in SOCKET_SAVERS
+        if saves and tracked.has_missed and node_id not in delivered:
+            lost = "its pictures went to a socket that was lost; run it again"
+            warnings.append(f"node {node_id} ({node['class_type']}): {lost}")
+    return warnings

@@ -1,0 +1,159 @@
+"""One method for each route of the API that an application needs."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+from urllib.parse import quote
+
+from comfywire.protocol.snapshots import QueueSnapshot, parse_queue
+from comfywire.transport.http import Http
+
+from .uploads import HasPlace, Upload, Uploads, UploadSource
+
+__all__ = ["Routes"]
+
+
+class Routes:
+    """The plain requests of :class:`~comfywire.Client`.
+
+    All raise ConnectionFailed, ConnectionLost, ServerError or UnexpectedReply; cancelling one abandons it.
+    """
+
+    _uploads: Uploads
+
+    @property
+    @abstractmethod
+    def _http(self) -> Http: ...
+
+    async def queue(self) -> QueueSnapshot:
+        """Return who is running and who is waiting, in the order in which they will run."""
+        return parse_queue(await self._http.get_json("/queue"))
+
+    async def delete(self, *prompt_ids: str) -> None:
+        """Remove pending prompts from the queue; running and unknown ones are left alone."""
+        await self._http.post_json("/queue", {"delete": list(prompt_ids)})
+
+    async def clear_queue(self) -> None:
+        """Remove every pending prompt, of everybody."""
+        await self._http.post_json("/queue", {"clear": True})
+
+    async def history(self, prompt_id: str | None = None, *, max_items: int | None = 200) -> dict[str, Any]:
+        """Return history entries as the server keeps them, by prompt_id, oldest first.
+
+        Args:
+            prompt_id: Only this one; the answer is empty until it has ended.
+            max_items: Only the newest. Each entry holds its whole graph, so all of them can be 100 MB.
+
+        """
+        if prompt_id is not None:
+            return dict(await self._http.get_json(f"/history/{prompt_id}"))
+        query = {} if max_items is None else {"max_items": str(max_items)}
+        return dict(await self._http.get_json("/history", **query))
+
+    async def delete_history(self, *prompt_ids: str) -> None:
+        """Remove history entries; their files stay."""
+        await self._http.post_json("/history", {"delete": list(prompt_ids)})
+
+    async def clear_history(self) -> None:
+        """Remove every history entry, of everybody; the files stay."""
+        await self._http.post_json("/history", {"clear": True})
+
+    async def interrupt(self, prompt_id: str | None = None) -> None:
+        """Interrupt ``prompt_id`` if that is what runs (0.3.57 and newer); without it, **whatever** runs.
+
+        To end one prompt for certain, use :meth:`Job.cancel`.
+        """
+        await self._http.post_json("/interrupt", {} if prompt_id is None else {"prompt_id": prompt_id})
+
+    async def free(self, *, unload_models: bool = True, free_memory: bool = True) -> None:
+        """Unload models and forget cached outputs, as soon as the running prompt has ended."""
+        await self._http.post_json("/free", {"unload_models": unload_models, "free_memory": free_memory})
+
+    async def object_info(self, class_type: str | None = None) -> dict[str, Any]:
+        """Return the server's node types: megabytes for all, ``{}`` for an unknown ``class_type``."""
+        route = "/object_info" if class_type is None else f"/object_info/{_quoted(class_type)}"
+        return dict(await self._http.get_json(route))
+
+    async def system_stats(self) -> dict[str, Any]:
+        """Return versions, memory in bytes, and devices."""
+        return dict(await self._http.get_json("/system_stats"))
+
+    async def features(self) -> dict[str, Any]:
+        """Return the server's feature flags, ``max_upload_size`` in bytes among them; 0.3.45 and newer."""
+        return dict(await self._http.get_json("/features"))
+
+    async def models(self, folder: str | None = None) -> list[str]:
+        """Return the model folders, or the files of one, spelled as nodes want them."""
+        route = "/models" if folder is None else f"/models/{_quoted(folder)}"
+        return list(await self._http.get_json(route))
+
+    async def embeddings(self) -> list[str]:
+        """Return the names of the embeddings, without extension."""
+        return list(await self._http.get_json("/embeddings"))
+
+    async def upload(
+        self,
+        source: UploadSource,
+        *,
+        name: str | None = None,
+        subfolder: str = "",
+        type: str = "input",  # noqa: A002 (ComfyUI's word)
+        overwrite: bool = False,
+    ) -> Upload:
+        """Upload a file of any kind and return it as the server keeps it; ``str()`` of that goes into inputs.
+
+        The same content under the same name is kept once; other content under a taken name is numbered,
+        unless ``overwrite``. Large files are streamed.
+
+        Args:
+            source: A path, bytes, or an open binary file.
+            name: The name to keep it under; by default its own.
+            subfolder: Below the root; it is created.
+            type: The root: ``input``, ``temp`` or ``output``.
+            overwrite: Whether a file of that name is replaced.
+
+        """
+        return await self._uploads.upload(
+            source, name=name, subfolder=subfolder, kind=type, overwrite=overwrite
+        )
+
+    async def upload_mask(
+        self, source: UploadSource, original: HasPlace, *, name: str | None = None
+    ) -> Upload:
+        """Upload a PNG whose alpha channel becomes that of a copy of ``original``, which is on the server.
+
+        Raises:
+            UnexpectedReply: The server accepted it and made nothing, as it does when ``original`` is missing.
+
+        """
+        return await self._uploads.upload_mask(source, original, name=name)
+
+    async def view(
+        self,
+        filename: str,
+        *,
+        subfolder: str = "",
+        type: str = "output",  # noqa: A002 (ComfyUI's word)
+        preview: str | None = None,
+        channel: str | None = None,
+    ) -> bytes:
+        """Return a file's bytes.
+
+        Args:
+            filename: As the server named it.
+            subfolder: Below the root.
+            type: The root: ``output``, ``temp`` or ``input``.
+            preview: Re-encode a picture, such as ``webp;90`` or ``jpeg;75``.
+            channel: ``rgb`` without alpha, or ``a`` for alpha alone.
+
+        """
+        query = {"filename": filename, "subfolder": subfolder, "type": type}
+        query |= {key: value for key, value in (("preview", preview), ("channel", channel)) if value}
+        async with self._http.request("GET", "/view", query=query) as response:
+            return await response.read()
+
+
+def _quoted(name: str) -> str:
+
+    return quote(name, safe="")

@@ -1,0 +1,107 @@
+"""Writing a file that appears under its name only when it is whole."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from .names import candidates
+
+__all__ = ["PartFile", "write_whole"]
+
+BUFFER_BYTES = 1 << 20
+
+
+class PartFile:
+    """A file on its way: written beside its place as ``.part``, then given its name.
+
+    Leaving the context without :meth:`finish` removes it. File operations run in a thread.
+    """
+
+    def __init__(self, target: Path, *, replace: bool) -> None:
+        self._target = target
+        self._replace = replace
+        self._part = target.with_name(f".{uuid.uuid4().hex}.part")
+        self._file: BinaryIO | None = None
+        self._buffer = bytearray()
+        self.length = 0
+        """Bytes received so far."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._file is not None:
+            await asyncio.to_thread(self._discard)
+
+    async def write(self, chunk: bytes) -> None:
+        """Append ``chunk``; small ones are gathered, so that little is asked of the disk at a time."""
+        self._buffer += chunk
+        self.length += len(chunk)
+        if len(self._buffer) >= BUFFER_BYTES:
+            await asyncio.to_thread(self._flush)
+
+    async def restart(self) -> None:
+        """Forget what was written: the server has begun again from the start."""
+        self._buffer.clear()
+        self.length = 0
+        if self._file is not None:
+            await asyncio.to_thread(self._file.truncate, 0)
+            await asyncio.to_thread(self._file.seek, 0)
+
+    async def finish(self) -> Path:
+        """Give the file its name; return the path, numbered if the name was taken."""
+        return await asyncio.to_thread(self._finish)
+
+    def _flush(self) -> None:
+        if self._file is None:
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+            # Exclusive: a symlink that waits under this name is not followed.
+            self._file = self._part.open("xb")
+        self._file.write(self._buffer)
+        self._buffer.clear()
+
+    def _finish(self) -> Path:
+        self._flush()
+        assert self._file is not None
+        self._file.close()
+        self._file = None
+        try:
+            return _place(self._part, self._target, replace=self._replace)
+        except BaseException:
+            self._part.unlink(missing_ok=True)
+            raise
+
+    def _discard(self) -> None:
+        assert self._file is not None
+        self._file.close()
+        self._part.unlink(missing_ok=True)
+
+
+async def write_whole(target: Path, content: bytes, *, replace: bool) -> Path:
+    """Write ``content`` at once; return the path, numbered if the name was taken."""
+    async with PartFile(target, replace=replace) as file:
+        await file.write(content)
+        return await file.finish()
+
+
+def _place(part: Path, target: Path, *, replace: bool) -> Path:
+    if replace:
+        part.replace(target)
+        return target
+    for path in candidates(target):
+        try:
+            os.link(part, path)  # unlike a rename, it fails if the name is taken, by a symlink too
+        except FileExistsError:
+            continue
+        except OSError:  # a file system without links
+            if os.path.lexists(path):
+                continue
+            part.rename(path)
+            return path
+        part.unlink()
+        return path
+    raise AssertionError("candidates do not end")

@@ -1,0 +1,141 @@
+"""Queueing a prompt once: whatever becomes of the reply, it never runs twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from comfywire.errors import (
+    ComfywireError,
+    ConnectionFailed,
+    ConnectionLost,
+    ServerError,
+    UnexpectedReply,
+    WorkflowRejected,
+)
+from comfywire.transport.http import Http
+from comfywire.workflow.rejection import sentences
+
+from .cancelling import Canceller
+from .follower import Follower, Watch
+
+__all__ = ["Submission"]
+
+GRACE = 2.0
+"""Seconds after a lost reply in which the prompt may still turn up in the queue."""
+TRIES = 3
+WITHDRAWAL_TIMEOUT = 10.0
+"""Seconds that a cancelled submission may take to withdraw what it queued."""
+PASSING = frozenset({502, 503, 504})
+"""What proxies answer while a server starts or is busy: worth another try once it is known not to have it."""
+
+
+class Submission:
+    """Posts one prompt, and finds out what became of it when the reply does not say."""
+
+    def __init__(self, http: Http, follower: Follower, canceller: Canceller) -> None:
+        self._http = http
+        self._follower = follower
+        self._canceller = canceller
+
+    async def submit(
+        self, prompt_id: str, graph: Mapping[str, Any], extra: Mapping[str, Any]
+    ) -> tuple[Watch, dict[str, Any]]:
+        """Return the queued prompt, and what the validator dropped from it.
+
+        When this is cancelled, what was queued is withdrawn before the cancellation goes on.
+
+        Raises:
+            WorkflowRejected: The validator refused it; nothing is queued.
+            ConnectionFailed: The server was not reached; nothing is queued.
+            ConnectionLost, ServerError: It could not be queued, and is not.
+
+        """
+        for last_try in [False] * (TRIES - 1) + [True]:
+            watch = self._follower.expect(prompt_id, graph)
+            try:
+                reply = await self._post(watch, {"prompt": graph, "prompt_id": prompt_id, **extra})
+            except ConnectionFailed:
+                self._follower.forget(prompt_id)
+                raise
+            except (ConnectionLost, ServerError, UnexpectedReply) as error:
+                self._raise_if_rejected(error, prompt_id, graph)
+                if await self._arrived(watch):
+                    return watch, {}
+                if last_try or not _may_pass(error):
+                    raise
+                continue
+            return self._accepted(watch, graph, reply)
+        raise AssertionError("the last try returns or raises")
+
+    def _accepted(
+        self, watch: Watch, graph: Mapping[str, Any], reply: object
+    ) -> tuple[Watch, dict[str, Any]]:
+        reply = reply if isinstance(reply, dict) else {}
+        given = reply.get("prompt_id")
+        if isinstance(given, str) and given != watch.tracked.prompt_id:
+            # Servers before 0.3.45 choose the id themselves.
+            self._follower.forget(watch.tracked.prompt_id)
+            watch = self._follower.expect(given, graph)
+        self._follower.accepted(watch.tracked.prompt_id)
+        node_errors = reply.get("node_errors")
+        return watch, dict(node_errors) if isinstance(node_errors, dict) else {}
+
+    async def _post(self, watch: Watch, body: dict[str, Any]) -> Any:
+        body["client_id"] = watch.tracked.client_id
+        posting = asyncio.create_task(self._http.post_json("/prompt", body), name="comfywire submit")
+        try:
+            return await asyncio.shield(posting)
+        except asyncio.CancelledError:
+            withdrawal = asyncio.create_task(self._withdraw(watch, posting), name="comfywire withdraw")
+            await asyncio.wait([withdrawal])
+            raise
+
+    async def _withdraw(self, watch: Watch, posting: asyncio.Task[Any]) -> None:
+        """The caller has gone away in the middle of the request: leave nothing behind."""
+        try:
+            async with asyncio.timeout(WITHDRAWAL_TIMEOUT):
+                try:
+                    self._accepted(watch, watch.tracked.graph, await posting)
+                except (ConnectionLost, UnexpectedReply):
+                    if not await self._arrived(watch):
+                        return
+                await self._canceller.cancel(watch)
+        except (ComfywireError, TimeoutError):
+            return  # rejected, unreachable: nothing is queued, or nothing can be done about it
+        finally:
+            self._follower.forget(watch.tracked.prompt_id)
+
+    async def _arrived(self, watch: Watch) -> bool:
+        """Look for the prompt whose reply was lost; True if the server has, or had, it."""
+        self._follower.doubt(watch.tracked.prompt_id, GRACE)
+        await watch.settled.wait()
+        if watch.failure is not None:
+            raise watch.failure
+        return not watch.tracked.has_vanished or watch.tracked.last_seen is not None
+
+    def _raise_if_rejected(self, error: ComfywireError, prompt_id: str, graph: Mapping[str, Any]) -> None:
+        if not isinstance(error, ServerError) or not 400 <= error.status < 500:
+            return
+        self._follower.forget(prompt_id)
+        rejection = _rejection(error, graph)
+        raise (rejection or error) from (error if rejection else None)
+
+
+def _rejection(refused: ServerError, graph: Mapping[str, Any]) -> WorkflowRejected | None:
+    try:
+        reply = json.loads(refused.body)
+    except ValueError:
+        return None
+    error = reply.get("error") if isinstance(reply, dict) else None
+    if not isinstance(error, dict):
+        return None
+    node_errors = reply.get("node_errors")
+    node_errors = node_errors if isinstance(node_errors, dict) else {}
+    return WorkflowRejected(error, node_errors, sentences(error, node_errors, graph))
+
+
+def _may_pass(error: ComfywireError) -> bool:
+    return not isinstance(error, ServerError) or error.status in PASSING

@@ -1,0 +1,320 @@
+"""Many prompts on one server: who a message is for, and what to read next, and when.
+
+A session does no I/O and has no clock. The shell hands it messages, snapshots and ``now``, and asks
+:meth:`Session.reads_due`. Reads are per server, not per job: one ``/queue`` answers for all open prompts,
+then ``/history/{prompt_id}`` is read only for those that left it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any
+
+from .feeds import FeedKey, FeedWatch
+from .job import Phase, advance, reconcile
+from .messages import Executing, Message, PreviewImage, Status
+from .schedule import Schedule
+from .snapshots import HistoryEntry, QueueSnapshot
+from .tracked import SocketImage, Tracked
+
+__all__ = ["Event", "Read", "Session"]
+
+Event = Message | SocketImage
+GONE = QueueSnapshot()
+CONFIRM = 0.75
+"""Seconds between the two looks that must both find a prompt nowhere before that is believed."""
+READ_AGAIN = 0.1
+"""Seconds before a history entry that should be there is read again; doubled each time, up to one second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Something to fetch: ``GET /history/{prompt_id}``, or ``GET /queue`` when ``prompt_id`` is None."""
+
+    prompt_id: str | None = None
+
+
+class Session:
+    """Follows every open prompt of one server."""
+
+    def __init__(self, new_client_id: Callable[[], str]) -> None:
+        self.feeds = FeedWatch(new_client_id)
+        self.open: dict[str, Tracked] = {}
+        self._schedule = Schedule()
+        self._due: dict[str, float] = {}
+        self._under_way: set[str | None] = set()
+        self._remaining: int | None = None
+
+    # Prompts come
+
+    def expect(self, prompt_id: str, graph: Mapping[str, Any], now: float) -> Tracked:
+        """Follow a prompt that is about to be submitted: its messages may overtake the reply."""
+        return self._follow(Tracked.begin(prompt_id, graph, client_id=self.feeds.client_id, now=now))
+
+    def attach(self, prompt_id: str, now: float) -> Tracked:
+        """Follow a prompt that somebody else, or an earlier process, submitted."""
+        tracked = Tracked.begin(prompt_id, {}, client_id=None, now=now)
+        tracked.accepted_at, tracked.has_missed = now, True
+        self._schedule.ask_queue(now)
+        return self._follow(tracked)
+
+    def accepted(self, prompt_id: str, now: float) -> None:
+        """The server's reply to the submission came."""
+        tracked = self.open.get(prompt_id)
+        if tracked is not None and tracked.accepted_at is None:
+            tracked.accepted_at = now
+            # Our own submission is a probe: the server has broadcast a status when it was queued
+            # (execution.py, PromptQueue.put, 0.3.64).
+            self.feeds.owes(tracked.client_id, tracked.began_at, now)
+
+    def doubt(self, prompt_id: str, now: float, *, grace: float) -> None:
+        """The reply was lost: look for the prompt; after ``grace`` seconds, believe that it is nowhere.
+
+        The server validates before it queues (server.py, ``post_prompt``), so it may still be on its way.
+        """
+        tracked = self.open.get(prompt_id)
+        if tracked is not None:
+            tracked.accepted_at, tracked.confirm_for = now, grace
+            self._schedule.ask_queue(now)
+
+    def forget(self, prompt_id: str) -> None:
+        """Stop following a prompt."""
+        self.open.pop(prompt_id, None)
+        self._due.pop(prompt_id, None)
+        if self.feeds.has_echoes:
+            self.feeds.retire(self._open_ids())
+
+    def _follow(self, tracked: Tracked) -> Tracked:
+        tracked.confirm_for = CONFIRM
+        self.open[tracked.prompt_id] = tracked
+        return tracked
+
+    # The feed speaks
+
+    def feed_opened(self, key: FeedKey, now: float) -> None:
+        """A socket was opened and greeted; whatever was said before is missed."""
+        self.feeds.opened(key, now)
+        if self.feeds.is_main(key):
+            self._remaining = None
+            if any(tracked.accepted_at is not None for tracked in self.open.values()):
+                self._schedule.ask_queue(now)
+
+    def feed_lost(self, key: FeedKey) -> None:
+        """A socket closed."""
+        self._may_have_missed(key.client_id)
+        self.feeds.lost(key, self._open_ids())
+
+    def _may_have_missed(self, client_id: str) -> None:
+        for tracked in self.open.values():
+            tracked.has_missed |= tracked.client_id == client_id
+
+    def hear(self, key: FeedKey, message: Message, now: float) -> tuple[Tracked, Event] | None:
+        """Take in a message; return the prompt of ours that it is about, if any, and the event that it is."""
+        self.feeds.heard(key, now)
+        if isinstance(message, Status):
+            if self.feeds.is_main(key):
+                self._count(message, now)
+            return None
+        tracked = self._owner(key, message)
+        if tracked is None:
+            return None
+        event = self._attribute(tracked, message)
+        if isinstance(event, SocketImage):
+            tracked.images.append(event)
+            return tracked, event
+        if not isinstance(event, PreviewImage):
+            self._advance(tracked, event, now)
+        return tracked, event
+
+    def _owner(self, key: FeedKey, message: Message) -> Tracked | None:
+        if message.prompt_id is not None:
+            return self.open.get(message.prompt_id)
+        if isinstance(message, Executing | PreviewImage):
+            # The greeting of a reconnected socket and previews without metadata name no prompt. The
+            # server runs one at a time, so they are about the one of ours that runs.
+            running = [
+                tracked
+                for tracked in self.open.values()
+                if tracked.state.phase is Phase.RUNNING and tracked.client_id == key.client_id
+            ]
+            return running[0] if len(running) == 1 else None
+        return None
+
+    def _attribute(self, tracked: Tracked, message: Message) -> Event:
+        if isinstance(message, PreviewImage):
+            owned = replace(
+                message, prompt_id=tracked.prompt_id, node_id=message.node_id or tracked.state.node
+            )
+            return tracked.as_result(owned) or owned
+        if isinstance(message, Executing) and message.prompt_id is None and message.node is not None:
+            return replace(message, prompt_id=tracked.prompt_id)
+        return message
+
+    def _advance(self, tracked: Tracked, message: Message, now: float) -> None:
+        if message.prompt_id is None:
+            return
+        before = tracked.state
+        tracked.state = advance(before, message)
+        tracked.tally.hear(message)
+        tracked.see("its messages", now)
+        if tracked.state.phase is Phase.RUNNING:
+            tracked.position = 0
+        if tracked.state.history_is_due and not before.history_is_due:
+            self._schedule.explained()
+            self._due[tracked.prompt_id] = now
+
+    def _count(self, status: Status, now: float) -> None:
+        """A queue that got shorter without an end of ours: somebody's prompt ended, or one was deleted."""
+        remaining, self._remaining = self._remaining, status.queue_remaining
+        if (
+            self.open
+            and remaining is not None
+            and self._remaining is not None
+            and self._remaining < remaining
+        ):
+            self._schedule.shortened(remaining - self._remaining, now)
+
+    # What to read
+
+    def reads_due(self, now: float) -> list[Read]:
+        """Return what to fetch now; each is under way until its outcome is handed back."""
+        if self.feeds.next_review() <= now:
+            self._may_have_missed(self.feeds.client_id)
+            self.feeds.review(now, self._open_ids())
+        reads = [Read(prompt_id) for prompt_id, at in self._due.items() if at <= now]
+        if self._has_accepted() and self._schedule.queue_at(self.feeds, now) <= now:
+            reads.append(Read())
+        elif self._probe_at(now) <= now and (front := self._front()) is not None:
+            reads.append(Read(front.prompt_id))
+            self._schedule.probed_at = now
+        reads = [read for read in reads if read.prompt_id not in self._under_way]
+        self._under_way.update(read.prompt_id for read in reads)
+        return reads
+
+    def next_due(self, now: float) -> float:
+        """When :meth:`reads_due` may next have something, or the wanted feeds may change."""
+        times = [
+            self.feeds.next_review(),
+            *(at for key, at in self._due.items() if key not in self._under_way),
+        ]
+        if self._has_accepted():
+            if None not in self._under_way:
+                times.append(self._schedule.queue_at(self.feeds, now))
+            times.append(self._probe_at(now))
+        return min(times)
+
+    def queue_was_read(self, snapshot: QueueSnapshot, *, began: float, now: float) -> list[Tracked]:
+        """Take in a snapshot whose reading began at ``began``; return the prompts that it has news of."""
+        self._under_way.discard(None)
+        self._schedule.queue_was_read(began, now)
+        ahead = {prompt_id: place for place, prompt_id in enumerate((*snapshot.running, *snapshot.pending))}
+        changed = []
+        for tracked in self.open.values():
+            if tracked.accepted_at is None or tracked.accepted_at > began:
+                continue  # older than the prompt: it cannot speak about it
+            if tracked.prompt_id in ahead:
+                changed += self._is_queued(tracked, snapshot, ahead[tracked.prompt_id], now)
+            else:
+                tracked.absent_after = now
+                self._due[tracked.prompt_id] = now
+        return changed
+
+    def _is_queued(self, tracked: Tracked, snapshot: QueueSnapshot, place: int, now: float) -> list[Tracked]:
+        before = (tracked.state.phase, tracked.position)
+        tracked.state = reconcile(tracked.state, snapshot, None)
+        tracked.position = place
+        tracked.see("the running queue" if place < len(snapshot.running) else "the pending queue", now)
+        if not tracked.graph and snapshot.graphs.get(tracked.prompt_id):
+            self._learn_graph(tracked, snapshot.graphs[tracked.prompt_id])
+        return [tracked] if before != (tracked.state.phase, tracked.position) else []
+
+    def _learn_graph(self, tracked: Tracked, graph: Mapping[str, Any]) -> None:
+        fresh = Tracked.begin(tracked.prompt_id, graph, client_id=None, now=0.0)
+        tracked.graph, tracked.tally = fresh.graph, fresh.tally
+
+    def history_was_read(
+        self, prompt_id: str, entry: HistoryEntry | None, *, began: float, now: float
+    ) -> Tracked | None:
+        """Take in a history read that began at ``began``; return the prompt if that finished it."""
+        self._under_way.discard(prompt_id)
+        self._due.pop(prompt_id, None)
+        self._schedule.server_answered()
+        tracked = self.open.get(prompt_id)
+        if tracked is None:
+            return None
+        if entry is not None:
+            return self._finish(tracked, entry, now)
+        if tracked.absent_after is not None and began >= tracked.absent_after:
+            return self._is_absent(tracked, now)
+        if tracked.state.history_is_due:
+            # The end was heard and the entry is not there: evicted, cleared, or held back. Look properly.
+            tracked.read_pause = min(max(tracked.read_pause * 2, READ_AGAIN), 1.0)
+            self._due[prompt_id] = now + tracked.read_pause
+            self._schedule.ask_queue(now)
+        return None
+
+    def _finish(self, tracked: Tracked, entry: HistoryEntry | None, now: float) -> Tracked:
+        was_silent, was_probed = not tracked.state.history_is_due, tracked.absent_after is None
+        tracked.state = reconcile(tracked.state, GONE, entry)
+        if entry is not None:
+            tracked.see("history", now)
+            if not tracked.graph:
+                self._learn_graph(tracked, entry.graph)
+            if was_silent:
+                # Its end was sent before we could read this, and was not heard.
+                self.feeds.owes(tracked.client_id, now, now)
+                if was_probed:
+                    self._schedule.missed_an_end(now)
+        self.forget(tracked.prompt_id)
+        return tracked
+
+    def _is_absent(self, tracked: Tracked, now: float) -> Tracked | None:
+        """In neither, queue first: gone, if a second look says so too."""
+        tracked.absent_after = None
+        if tracked.absent_since is None:
+            tracked.absent_since = now
+        if now - tracked.absent_since >= tracked.confirm_for:
+            return self._finish(tracked, None, now)
+        self._schedule.ask_queue(now + min(CONFIRM, tracked.absent_since + tracked.confirm_for - now))
+        return None
+
+    def read_failed(self, read: Read, now: float) -> None:
+        """The server did not answer, or not properly: that says nothing about any prompt."""
+        self._under_way.discard(read.prompt_id)
+        pause = self._schedule.read_failed(now)
+        if read.prompt_id is None:
+            self._schedule.ask_queue(now + pause)
+        elif read.prompt_id in self._due:
+            self._due[read.prompt_id] = now + pause
+
+    def look_now(self, prompt_id: str, now: float) -> None:
+        """The server was told to let go of this prompt: read what came of it, and believe one look."""
+        tracked = self.open.get(prompt_id)
+        if tracked is not None:
+            tracked.confirm_for = 0.0
+            self._schedule.ask_queue(now)
+            self._due[prompt_id] = now
+
+    def _probe_at(self, now: float) -> float:
+        front = self._front()
+        if front is None:
+            return inf
+        return self._schedule.probe_at(self.feeds, is_trusted=self.feeds.is_trusted(front.client_id, now))
+
+    def _front(self) -> Tracked | None:
+        """The prompt that should end next: a read of its history costs next to nothing."""
+        first = None
+        for tracked in self.open.values():
+            if tracked.state.phase is Phase.RUNNING:
+                return tracked
+            if first is None and tracked.accepted_at is not None:
+                first = tracked
+        return first
+
+    def _has_accepted(self) -> bool:
+        return any(tracked.accepted_at is not None for tracked in self.open.values())
+
+    def _open_ids(self) -> set[str]:
+        return {tracked.client_id for tracked in self.open.values() if tracked.client_id is not None}

@@ -1,0 +1,95 @@
+"""Where a server is and how to prove who we are: one address for HTTP and for the socket."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote, unquote, urlencode, urlsplit
+
+__all__ = ["Address"]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A server's address, with the headers that go with every request to it, and to nowhere else."""
+
+    scheme: str
+    host: str
+    """Host and port, without user and password."""
+    prefix: str = ""
+    """Path under which the server is reached, without a trailing slash."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Query parameters that go with every request: some login proxies take a token there."""
+
+    @classmethod
+    def parse(
+        cls, url: str, *, headers: Mapping[str, str] | None = None, token: str | None = None
+    ) -> Address:
+        """Return the address that ``url`` names: ``host``, ``host:port`` or a URL with any prefix.
+
+        User and password in the URL become basic authentication, ``token`` becomes a bearer token; named
+        ``headers`` win over both.
+
+        Raises:
+            ValueError: This is no address of an HTTP server.
+
+        """
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        try:
+            port = parts.port
+        except ValueError as error:
+            raise ValueError(f"{_without_secrets(url)!r} has a port that is no number") from error
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{_without_secrets(url)!r} is not an address like http://127.0.0.1:8188")
+        name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        proof = _basic(parts.username, parts.password) if parts.username is not None else {}
+        if token is not None:
+            proof = {"Authorization": f"Bearer {token}"}
+        query = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+        return cls(
+            scheme=parts.scheme,
+            host=name if port is None else f"{name}:{port}",
+            prefix=parts.path.rstrip("/"),
+            headers=_merged(proof, headers or {}),
+            query={unquote(key): unquote(value) for key, value in query.items()},
+        )
+
+    @property
+    def url(self) -> str:
+        """The address as it may be shown: without user, password and query."""
+        return f"{self.scheme}://{self.host}{self.prefix}"
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port."""
+        return f"{self.scheme}://{self.host}"
+
+    def http(self, path: str, **query: str) -> str:
+        """Return the URL of ``path``, which begins with a slash."""
+        return f"{self.url}{path}{self._query(query)}"
+
+    def socket(self, path: str, client_id: str) -> str:
+        """Return the URL of the socket that hears the messages of ``client_id``."""
+        scheme = "wss" if self.scheme == "https" else "ws"
+        return f"{scheme}://{self.host}{self.prefix}{path}{self._query({'clientId': client_id})}"
+
+    def _query(self, query: Mapping[str, str]) -> str:
+        pairs = {**self.query, **query}
+        return "?" + urlencode(pairs, quote_via=quote) if pairs else ""
+
+
+def _basic(user: str, password: str | None) -> dict[str, str]:
+    pair = f"{unquote(user)}:{unquote(password or '')}".encode()
+    return {"Authorization": f"Basic {b64encode(pair).decode()}"}
+
+
+def _merged(proof: Mapping[str, str], headers: Mapping[str, str]) -> dict[str, str]:
+    named = {name.lower() for name in headers}
+    return {**{name: value for name, value in proof.items() if name.lower() not in named}, **headers}
+
+
+def _without_secrets(url: str) -> str:
+    head, at, tail = url.rpartition("@")
+    return f"{head.split('://')[0]}://…@{tail}" if at and "://" in head else tail

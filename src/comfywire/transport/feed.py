@@ -1,0 +1,83 @@
+"""One open ``/ws``: frames in order until it closes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import aiohttp
+
+from comfywire.errors import ServerError
+
+from .address import Address
+from .failures import as_ours
+
+__all__ = ["Socket", "open_socket"]
+
+# The first frame, and only the first, may negotiate (server.py, websocket_handler, 0.3.64); the flag must
+# be JSON true.
+FLAGS = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
+PING_INTERVAL = 25.0
+"""Seconds. Proxies close what is idle for a minute. An answer is not waited for: a server that is busy
+loading a model answers late, and one that has forgotten the socket answers all the same."""
+CLOSE_TIMEOUT = 2.0
+# The server sends whole pictures and large graphs in one frame; aiohttp's own limit is 4 MiB. A gibibyte is
+# far above anything real and still keeps a broken peer from filling the memory.
+FRAME_LIMIT_BYTES = 1 << 30
+
+
+class Socket:
+    """A socket that was opened and has negotiated; close it with :meth:`close`."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+
+    async def frames(self) -> AsyncIterator[str | bytes]:
+        """Yield each frame; end when the socket closes, whatever the reason."""
+        pinging = asyncio.create_task(self._ping(), name="comfywire ping")
+        try:
+            while True:
+                frame = await self._socket.receive()
+                if frame.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                    return
+                yield frame.data
+        finally:
+            pinging.cancel()
+
+    async def _ping(self) -> None:
+        try:
+            while True:
+                await asyncio.sleep(PING_INTERVAL)
+                await self._socket.ping()
+        except (aiohttp.ClientError, OSError):
+            return  # the reader sees the close itself
+
+    async def close(self) -> None:
+        """Close with a handshake, so that the server has ended its handler when this returns."""
+        await self._socket.close()
+
+
+async def open_socket(session: aiohttp.ClientSession, address: Address, path: str, client_id: str) -> Socket:
+    """Open the socket of ``client_id`` and negotiate preview metadata with its first frame.
+
+    Raises:
+        ConnectionFailed: The server was not reached.
+        ServerError: It refused the socket.
+
+    """
+    with as_ours("opening the socket", address.url):
+        try:
+            socket = await session.ws_connect(
+                address.socket(path, client_id),
+                headers=dict(address.headers),
+                max_msg_size=FRAME_LIMIT_BYTES,
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT),
+                compress=0,  # loopback and GPU machines: bandwidth is cheaper than time
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            raise ServerError(
+                error.status, "GET", path, f"the socket was refused: {error.message}"
+            ) from error
+        await socket.send_str(FLAGS)
+        return Socket(socket)

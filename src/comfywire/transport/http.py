@@ -1,0 +1,146 @@
+"""HTTP to one server: JSON and bytes, statuses as exceptions, credentials to nobody else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, BinaryIO
+from urllib.parse import urljoin
+
+import aiohttp
+
+from comfywire.errors import ServerError, UnexpectedReply
+
+from .address import Address
+from .failures import as_ours
+from .feed import Socket, open_socket
+
+__all__ = ["Http", "Part"]
+
+# The twins under /api are what proxies forward and what newer routes are declared as (server.py, add_routes,
+# 0.3.64); servers from before June 2024 lack them.
+PREFIX = "/api"
+MOVED = (301, 302, 303, 307, 308)
+LONGEST_REFUSAL_BYTES = 8 << 20
+"""A rejection quotes the choices of every wrong input, so it can be long."""
+Part = tuple[str, str | bytes | BinaryIO, str | None]
+"""A field of an upload: name, content, and the file name if it is a file."""
+
+
+class Http:
+    """One pool of connections to one server."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        connect_timeout: float = 10.0,
+        read_timeout: float = 60.0,
+        verify: bool = True,
+    ) -> None:
+        self.address = address
+        self._prefix = PREFIX
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=100, ssl=verify),
+            timeout=aiohttp.ClientTimeout(sock_connect=connect_timeout, sock_read=read_timeout),
+            auto_decompress=True,
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+    async def get_json(self, path: str, **query: str) -> Any:
+        """Return the JSON that ``GET path`` answers.
+
+        Raises:
+            ServerError: It was answered with an error status.
+            UnexpectedReply: The answer is not JSON.
+            ConnectionFailed: The server was not reached.
+            ConnectionLost: The connection broke.
+
+        """
+        async with self.request("GET", path, query=query) as response:
+            return _parse(await response.read(), f"GET {path}")
+
+    async def post_json(self, path: str, body: object) -> Any:
+        """Return the JSON that ``POST path`` answers, or None; raises like :meth:`get_json`."""
+        encoded = json.dumps(body).encode()
+        async with self.request("POST", path, content=encoded, kind="application/json") as response:
+            reply = await response.read()
+            return _parse(reply, f"POST {path}") if reply.strip() else None
+
+    async def post_parts(self, path: str, parts: list[Part]) -> Any:
+        """Return the JSON that a multipart ``POST path`` answers; files are streamed."""
+        form = aiohttp.FormData(quote_fields=False)
+        for name, content, filename in parts:
+            form.add_field(name, content, filename=filename)
+        async with self.request("POST", path, content=form) as response:
+            return _parse(await response.read(), f"POST {path}")
+
+    @asynccontextmanager
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | aiohttp.FormData | None = None,
+        kind: str | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Exchange one request; the response's body is still to be read, inside the context."""
+        url = self.address.http(self._prefix + path, **(query or {}))
+        sent = {**self.address.headers, **({"Content-Type": kind} if kind else {}), **(headers or {})}
+        with as_ours(f"{method} {path}", self.address.url):
+            async with self._exchange(method, url, sent, content) as response:
+                if response.status >= 400:
+                    raise ServerError(response.status, method, path, await _excerpt(response))
+                yield response
+
+    @asynccontextmanager
+    async def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], content: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Follow redirects of reads ourselves, so that our headers stay with our origin."""
+        for _ in range(6):
+            response = await self._session.request(
+                method, url, headers=dict(headers), data=content, allow_redirects=False
+            )
+            target = response.headers.get("Location")
+            if response.status not in MOVED or target is None or method not in ("GET", "HEAD"):
+                break
+            response.release()
+            url = urljoin(url, target)
+            if not url.startswith(self.address.origin + "/"):
+                headers = {name: value for name, value in headers.items() if name.lower() == "range"}
+        else:
+            raise UnexpectedReply(f"{self.address.url} redirects in circles")
+        try:
+            if response.status in MOVED:
+                raise ServerError(response.status, method, response.url.path, f"moved to {target}")
+            yield response
+        finally:
+            response.release()
+
+    async def open_socket(self, client_id: str) -> Socket:
+        """Open the socket that hears the messages of ``client_id``; raises like :meth:`get_json`."""
+        try:
+            return await open_socket(self._session, self.address, f"{self._prefix}/ws", client_id)
+        except ServerError as error:
+            if error.status != 404 or not self._prefix:
+                raise
+            self._prefix = ""
+            return await self.open_socket(client_id)
+
+
+async def _excerpt(response: aiohttp.ClientResponse) -> str:
+    return (await response.content.read(LONGEST_REFUSAL_BYTES)).decode("utf-8", errors="replace")
+
+
+def _parse(body: bytes, request: str) -> Any:
+    try:
+        return json.loads(body)  # replies hold bare NaN, which faster parsers refuse (protocol.md 1.1)
+    except (ValueError, RecursionError) as error:
+        raise UnexpectedReply(f"{request} was not answered with JSON: {body[:80]!r}") from error

@@ -1,0 +1,107 @@
+"""The server's ``error`` and ``node_errors`` in words (execution.py, ``validate_prompt``, 0.3.64)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ["sentences"]
+
+SHOWN_CHOICES = 6
+
+
+def sentences(
+    error: Mapping[str, Any], node_errors: Mapping[str, Any], graph: Mapping[str, Any]
+) -> list[str]:
+    """Return one sentence for each thing that is wrong, naming node, class_type and input.
+
+    ``error`` says only that something is wrong where ``node_errors`` say what; alone, it is all there is.
+    """
+    found = list(_of_nodes(node_errors, graph))
+    if not found and error:
+        found.append(_of_prompt(error))
+    return found
+
+
+def _of_prompt(error: Mapping[str, Any]) -> str:
+    message = str(error.get("message") or error.get("type") or "the prompt is invalid")
+    details = str(error.get("details") or "")
+    if details and details not in message:
+        message = f"{message} ({details})"
+    if error.get("type") == "prompt_outputs_failed_validation" and not details:
+        # Static cycles come so: the validator's recursion ends in an error that names nothing.
+        message += (
+            "; no node is named, which is how the server reports nodes that feed each other in a circle"
+        )
+    return message
+
+
+def _of_nodes(node_errors: Mapping[str, Any], graph: Mapping[str, Any]) -> Iterator[str]:
+    for node_id, entry in node_errors.items():
+        if not isinstance(entry, dict):
+            continue
+        node = graph.get(node_id)
+        class_type = entry.get("class_type") or (node.get("class_type") if isinstance(node, dict) else None)
+        for error in entry.get("errors") or ():
+            if isinstance(error, dict):
+                yield f"node {node_id} ({class_type}): {_of_input(error)}"
+
+
+def _of_input(error: Mapping[str, Any]) -> str:
+    extra = error.get("extra_info")
+    extra = extra if isinstance(extra, dict) else {}
+    name, value = extra.get("input_name"), extra.get("received_value")
+    match error.get("type"):
+        case "required_input_missing":
+            return f"input {name!r} is missing"
+        case "value_not_in_list":
+            return f"{name} {value!r} is not offered{_choices(extra, value)}"
+        case "value_smaller_than_min":
+            return f"{name} {value!r} is below the minimum {_limit(extra, 'min')}"
+        case "value_bigger_than_max":
+            return f"{name} {value!r} is above the maximum {_limit(extra, 'max')}"
+        case "invalid_input_type":
+            return f"{name} {value!r} is not of type {_type(extra)}"
+        case "return_type_mismatch":
+            received = extra.get("received_type")
+            return f"input {name!r} takes {_type(extra)}, but is linked to an output of type {received}"
+        case "bad_linked_input":
+            return f"input {name!r} is not a link [node_id, slot]: {value!r}"
+        case _:
+            words = [
+                str(error.get("message") or error.get("type") or "invalid"),
+                str(error.get("details") or ""),
+            ]
+            return ": ".join(word for word in words if word)
+
+
+def _config(extra: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
+    config = extra.get("input_config")
+    if not isinstance(config, list) or not config:
+        return None, {}
+    options = config[1] if len(config) > 1 and isinstance(config[1], dict) else {}
+    return config[0], options
+
+
+def _type(extra: Mapping[str, Any]) -> str:
+    kind, _ = _config(extra)
+    return kind if isinstance(kind, str) else "one of a list"
+
+
+def _limit(extra: Mapping[str, Any], which: str) -> str:
+    return str(_config(extra)[1].get(which, "that is allowed"))
+
+
+def _choices(extra: Mapping[str, Any], value: object) -> str:
+    kind, options = _config(extra)
+    choices = kind if isinstance(kind, list) else options.get("options")
+    if not isinstance(choices, list):
+        return ""  # the server leaves long lists out
+    near = difflib.get_close_matches(str(value), [str(choice) for choice in choices], n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    if not choices:
+        return "; the server offers nothing here"
+    shown = ", ".join(str(choice) for choice in choices[:SHOWN_CHOICES])
+    return f"; the server offers {shown}" + (", …" if len(choices) > SHOWN_CHOICES else "")
