@@ -1,7 +1,7 @@
 """Group nodes, replaced by instances of a subgraph that holds the group's nodes (conversion.md, par. 10).
 
 1.27 sends node k of group G as "G:k". 1.49 turns groups into subgraphs when it loads a file: the nodes get
-new ids, the instance too, the group's mode is lost, and so are what inner PrimitiveNodes set and what comes in
+new ids, the instance too, the group's mode is lost, and so is what inner PrimitiveNodes set or comes in
 through inner Reroutes.
 """
 
@@ -63,9 +63,9 @@ class GroupNodes:
         _put_values(group, nodes, values, modern=self._profile.is_modern)
         node = Node(saved, node_id, Kind.INSTANCE, Layout())
         node.host = Host(graph)
-        by_name = {slot["name"]: slot.get("link") for slot in node.inputs}
-        node.host.links = [by_name.get(slot.name) for slot in graph.inputs]
-        node.links = {name: link for name, link in by_name.items() if isinstance(link, int | str)}
+        links = ((slot["name"], slot.get("link")) for slot in node.inputs)
+        node.links = {name: link for name, link in links if isinstance(link, int | str)}
+        node.host.links = [node.links.get(slot.name) for slot in graph.inputs]
         return node
 
     def _poured(self, saved: Saved, group: GroupType) -> tuple[Layout, dict[str, Any]]:

@@ -56,6 +56,10 @@ class Promoted(NamedTuple):
     value: Any
 
 
+_Step = tuple[Frame, Any, str | None]
+"""A link to follow further, and the type that is asked for, where it is known."""
+
+
 class Resolver:
     """Follows links; what cannot be followed is unlinked, with a warning."""
 
@@ -67,7 +71,8 @@ class Resolver:
         """Return what the input ``name`` of ``node`` is fed by, or None."""
         if frame.graph.is_group and not self._modern:
             return self._from_group(frame, frame.graph.links[node.links[name]])
-        here, link_id, kind = frame, node.links[name], None
+        here, link_id = frame, node.links[name]
+        kind: str | None = None
         for _ in range(_MAX_STEPS):
             link = here.graph.links.get(link_id)
             if link is None:
@@ -83,7 +88,7 @@ class Resolver:
             if origin is None:
                 self._warn(frame, node, name, f"node {link.origin_id} does not exist")
                 return None
-            if kind is None:
+            if kind is None and origin.mode == BYPASSED:
                 kind = _input_type(node, name)
             through = self._through(here, origin, link.origin_slot, kind)
             if not isinstance(through, tuple) or isinstance(through, Source):
@@ -103,7 +108,7 @@ class Resolver:
         outer = frame.parent.graph.links.get(frame.host.host.links[link.origin_slot])
         return None if outer is None else Source(frame.parent.prefix + outer.origin_id, outer.origin_slot)
 
-    def _outer(self, here: Frame, slot: int) -> tuple[Frame, Any, str] | Promoted | None:
+    def _outer(self, here: Frame, slot: int) -> _Step | Promoted | None:
         """Leave a subgraph by its input ``slot``: a link from outside, else the instance's own value."""
         assert here.host is not None
         assert here.parent is not None
@@ -114,14 +119,15 @@ class Resolver:
             return here.parent, host.links[slot], host.graph.inputs[slot].type
         return Promoted(host.promoted[slot]) if slot in host.promoted else None
 
-    def _through(
-        self, here: Frame, origin: Node, slot: int, kind: str
-    ) -> tuple[Frame, Any, str] | Source | None:
-        """Return where output ``slot`` of ``origin`` really comes from: itself, or a link further up."""
+    def _through(self, here: Frame, origin: Node, slot: int, kind: str | None) -> _Step | Source | None:
+        """Return where output ``slot`` of ``origin`` really comes from: itself, or a link further up.
+
+        ``kind`` is the type of the input at the link's end; only bypassed nodes ask for it.
+        """
         if origin.mode == MUTED and self._modern:
             return None
         if origin.mode == BYPASSED:
-            return self._bypass(here, origin, slot, kind)
+            return self._bypass(here, origin, slot, kind or "*")
         match origin.kind:
             case Kind.PLAIN | Kind.UNKNOWN:
                 return Source(here.prefix + origin.id, slot)
@@ -138,7 +144,7 @@ class Resolver:
                 return None if link_id is None else (here, link_id, kind)
         return None
 
-    def _bypass(self, here: Frame, origin: Node, slot: int, kind: str) -> tuple[Frame, Any, str] | None:
+    def _bypass(self, here: Frame, origin: Node, slot: int, kind: str) -> _Step | None:
         if origin.host is not None and origin.host.graph.is_group:
             index = _bypass_group_input(origin.sockets, kind, slot)
         else:
@@ -173,7 +179,7 @@ def _nth_link(node: Node, index: int) -> Any:
     return node.links.get(names[index]) if 0 <= index < len(names) else None
 
 
-def _setter_input(here: Frame, getter: Node, kind: str) -> tuple[Frame, Any, str] | None:
+def _setter_input(here: Frame, getter: Node, kind: str | None) -> _Step | None:
     """A GetNode stands for the input of the SetNode of its name, here or in a graph above (par. 6)."""
     values = getter.saved.get("widgets_values")
     name = values[0] if isinstance(values, list) and values else None

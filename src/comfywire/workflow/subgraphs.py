@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from comfywire.workflow.ui_graph import INPUT_NODE, Graph, Host, Link, Node, Slot
+from comfywire.workflow.ui_graph import ID_TYPES, INPUT_NODE, Graph, Host, Link, Node, Slot
 from comfywire.workflow.ui_values import settled
 from comfywire.workflow.ui_widgets import ABSENT
 
@@ -71,9 +71,9 @@ def saved_nodes(graph: Saved) -> list[Saved]:
 
 
 def _is_node(node: Any) -> bool:
-    if not isinstance(node, Mapping) or not isinstance(node.get("type"), str):
-        return False
-    return isinstance(node.get("id"), int | str)
+    return (
+        isinstance(node, dict) and isinstance(node.get("type"), str) and isinstance(node.get("id"), ID_TYPES)
+    )
 
 
 def renumber(document: Saved, definitions: Mapping[str, Saved]) -> dict[str, dict[int, int]]:
@@ -132,7 +132,7 @@ def _slot(saved: Saved, index: int, key: str, links: Mapping[Any, Link]) -> Slot
     return Slot(
         name if isinstance(name, str) else "",
         kind if isinstance(kind, str) else "*",
-        [link_id for link_id in link_ids if isinstance(link_id, int | str)],
+        [link_id for link_id in link_ids if isinstance(link_id, ID_TYPES)],
     )
 
 
@@ -224,13 +224,18 @@ def match_inputs(saved: Sequence[Saved], slots: Sequence[Slot]) -> list[Any]:
             unmatched.append(given)
         else:
             del free[index]
-            links[index] = given.get("link")
+            links[index] = _link_id(given)
     for given in unmatched:
         index = _first(free, given["name"], None)
         if index is not None:
             del free[index]
-            links[index] = given.get("link")
+            links[index] = _link_id(given)
     return links
+
+
+def _link_id(given: Saved) -> Any:
+    link_id = given.get("link")
+    return link_id if isinstance(link_id, ID_TYPES) else None
 
 
 def _first(free: Mapping[int, Slot], name: str, kind: Any) -> int | None:

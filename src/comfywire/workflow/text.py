@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["js_string", "replace_percents", "resolve_dynamic_prompt"]
 
 _COMMENT = re.compile(r"/\*[\s\S]*?\*/|//.*")
+_UNIT = re.compile(r"\\[\s\S]|[{}|]|[^\\{}|]+")
 _ESCAPED = re.compile(r"\\([{}|])")
 _UNSAFE = re.compile(r'[/?<>\\:*|"\x00-\x1f\x7f]')
 _DATE_PART = re.compile(r"d{1,2}|M{1,2}|yyy?y?|h{1,2}|m{1,2}|s{1,2}")
@@ -41,23 +42,25 @@ def resolve_dynamic_prompt(text: str, choose: Callable[[Sequence[str]], str]) ->
 
 def _options(text: str, place: int) -> tuple[list[str], int]:
     """Return the options from ``place`` to the closing brace, and the place behind it."""
-    options, depth = [""], 0
+    options: list[list[str]] = [[]]
+    depth = 0
     while place < len(text):
         unit = _unit(text, place)
         place += len(unit)
         if unit == "}" and not depth:
             break
         if unit == "|" and not depth:
-            options.append("")
+            options.append([])
             continue
         depth += {"{": 1, "}": -1}.get(unit, 0)
-        options[-1] += unit
-    return options, place
+        options[-1].append(unit)
+    return ["".join(option) for option in options], place
 
 
 def _unit(text: str, place: int) -> str:
-    """Return one character, or a backslash with what it escapes, which is neither brace nor bar."""
-    return text[place : place + 2] if text[place] == "\\" else text[place]
+    """Return a brace, a bar, a backslash with what it escapes, or the text up to the next of these."""
+    match = _UNIT.match(text, place)
+    return match[0] if match else text[place:]
 
 
 def replace_percents(text: str, now: datetime, widget_value: Callable[[str, str], str | None]) -> str:

@@ -15,10 +15,23 @@ from comfywire.workflow.ui_widgets import ABSENT, Layout, Socket, WidgetSpec, ch
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["BYPASSED", "INPUT_NODE", "MUTED", "Graph", "Host", "Kind", "Link", "Node", "read_links"]
+__all__ = [
+    "BYPASSED",
+    "ID_TYPES",
+    "INPUT_NODE",
+    "MUTED",
+    "Graph",
+    "Host",
+    "Kind",
+    "Link",
+    "Node",
+    "read_links",
+]
 
 MUTED = 2
 BYPASSED = 4
+ID_TYPES = (int, str)
+"""What ids of nodes and links may be; a tuple, since ``int | str`` costs more at each check."""
 INPUT_NODE = "-10"
 """The pseudo node at which the links from a subgraph's inputs begin; ``-20`` is where its outputs end."""
 
@@ -99,11 +112,16 @@ class Node:
     @property
     def inputs(self) -> list[Mapping[str, Any]]:
         """The inputs as they are saved, without what is no input."""
-        return [slot for slot in _listed(self.saved, "inputs") if isinstance(slot.get("name"), str)]
+        listed = self.saved.get("inputs")
+        slots = listed if isinstance(listed, list) else []
+        return [slot for slot in slots if isinstance(slot, dict) and isinstance(slot.get("name"), str)]
 
     def widget_index(self, name: str) -> int | None:
         """Return which widget is called ``name``, if one is."""
-        return next((index for index, spec in enumerate(self.specs) if spec.name == name), None)
+        for index, spec in enumerate(self.specs):
+            if spec.name == name:
+                return index
+        return None
 
     def value(self, name: str) -> Any:
         """Return the value of the widget ``name``, or ABSENT."""
@@ -254,7 +272,7 @@ def read_links(saved: Any) -> dict[Any, Link]:
         if isinstance(link, list) and len(link) >= 5:
             kind = link[5] if len(link) > 5 else None
             made, link_id = Link(link[1], link[2], link[3], link[4], kind), link[0]
-        elif isinstance(link, Mapping):
+        elif isinstance(link, dict):
             made, link_id = (
                 Link(
                     link.get("origin_id"),
@@ -267,7 +285,7 @@ def read_links(saved: Any) -> dict[Any, Link]:
             )
         else:
             continue
-        if isinstance(made.origin_slot, int) and isinstance(link_id, int | str):
+        if isinstance(made.origin_slot, int) and isinstance(link_id, ID_TYPES):
             links[link_id] = made
     return links
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from comfywire.errors import UnreadableWorkflow
 from comfywire.workflow import group_nodes, proxy_widgets, subgraphs
 from comfywire.workflow.group_nodes import GroupNodes
-from comfywire.workflow.ui_graph import Graph, Host, Kind, Node, read_links
+from comfywire.workflow.ui_graph import ID_TYPES, Graph, Host, Kind, Node, read_links
 from comfywire.workflow.ui_special import layout_of
 from comfywire.workflow.ui_unknown import UnknownType, pour_unknown
 from comfywire.workflow.ui_values import ForcedInputs, pour
@@ -168,7 +168,7 @@ def _node(loaded: Loaded, graph: Graph, saved: Mapping[str, Any], node_id: str) 
         _take_links(node)
     elif class_type in loaded.definitions:
         node = _instance(loaded, saved, node_id, loaded.definitions[class_type])
-    elif (group := loaded.groups.find(class_type)) is not None and not group.missing():
+    elif loaded.groups and (group := loaded.groups.find(class_type)) is not None and not group.missing():
         node = loaded.groups.instance(
             saved, node_id, group, lambda inside, one, one_id: _node(loaded, inside, one, one_id)
         )
@@ -205,15 +205,14 @@ def _known_node(
     )
     if class_type in _SAMPLERS and (modern or graph is loaded.root):
         _strip_sampler(node)
-    names = known.layout.socket_names
+    names, is_static = known.layout.socket_names, known.layout.is_static
     inputs = saved.get("inputs")
     for slot in inputs if isinstance(inputs, list) else ():
-        link = slot.get("link") if isinstance(slot, Mapping) else None
-        if link is None or not isinstance(link, int | str):
-            continue
-        name = slot.get("name")
-        if (name in names and known.layout.is_static) or (isinstance(name, str) and _is_kept(node, slot)):
-            node.links[name] = link
+        link = slot.get("link") if isinstance(slot, dict) else None
+        if link is not None and isinstance(link, ID_TYPES):
+            name = slot.get("name")
+            if isinstance(name, str) and ((is_static and name in names) or _is_kept(node, slot)):
+                node.links[name] = link
     return node
 
 
@@ -256,7 +255,7 @@ def _instance(loaded: Loaded, saved: Mapping[str, Any], node_id: str, graph: Gra
 def _take_links(node: Node) -> None:
     for slot in node.inputs:
         link = slot.get("link")
-        if isinstance(link, int | str):
+        if isinstance(link, ID_TYPES):
             node.links.setdefault(slot["name"], link)
 
 

@@ -1,8 +1,8 @@
 """Node types that the server does not have (conversion.md, par. 12).
 
-Where the file says whose its values are, such a node is converted from the file alone, so that the prompt runs
-wherever the node pack is installed. Elsewhere it is sent as the front end sends it, without a class_type and
-with nameless values, which every server refuses by the node's id. Either way a warning names it.
+Where the file says whose its values are, such a node is converted from the file alone, so that the prompt
+runs wherever the node pack is installed. Elsewhere it is sent as the front end sends it, without a class_type
+and with nameless values, which every server refuses by the node's id. Either way a warning names it.
 """
 
 from __future__ import annotations
