@@ -23,6 +23,7 @@ from .metadata import HEAD_BYTES, find_in_file, format_of
 from .nearest import did_you_mean
 from .object_info import ObjectInfo
 from .recognise import Found, parse_json, recognise
+from .ui_format import convert
 
 __all__ = ["Loaded", "Source", "packaged", "read_workflow", "write_prompt"]
 
@@ -53,7 +54,7 @@ def read_workflow(source: Source, object_info: ObjectInfo | None = None) -> Load
     if found.prompt is not None:
         return Loaded(_without_residue(found.prompt), found.document)
     assert found.document is not None
-    conversion = _convert(found.document, object_info or packaged())
+    conversion = convert(found.document, object_info or packaged())
     return Loaded(conversion.prompt, found.document, tuple(conversion.warnings))
 
 
@@ -150,10 +151,3 @@ def packaged() -> ObjectInfo:
     """Return the catalogue that ships with Comfywire: ComfyUI's own nodes."""
     shipped = getattr(importlib.import_module("comfywire.workflow.object_info"), "packaged", None)
     return shipped() if shipped else ObjectInfo({})
-
-
-def _convert(document: dict[str, Any], object_info: ObjectInfo) -> Any:
-    convert = getattr(importlib.import_module("comfywire.workflow"), "convert", None)
-    if convert is None:
-        raise UnreadableWorkflow("this is the editor's own JSON; export it with Workflow > Export (API)")
-    return convert(document, object_info)

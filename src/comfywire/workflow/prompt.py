@@ -11,11 +11,13 @@ from .load import packaged, read_workflow, write_prompt
 from .nearest import did_you_mean
 from .node import Node, is_link
 from .object_info import ObjectInfo
+from .validate import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from .load import Source
+    from .problems import Problem
 
 __all__ = ["Workflow"]
 
@@ -107,6 +109,26 @@ class Workflow:
             for node in self.nodes
             if (node.id not in used if node.definition is None else node.definition.is_output_node)
         ]
+
+    def validate(
+        self,
+        object_info: Mapping[str, Any] | None = None,
+        *,
+        version: str | None = None,
+        targets: Collection[str] | None = None,
+        has_file: Callable[[str], bool] | None = None,
+    ) -> list[Problem]:
+        """Return what the server would refuse, drop or ignore, as a :class:`Problem` each.
+
+        Args:
+            object_info: The server's catalogue; None for the workflow's own.
+            version: The server's, such as ``0.3.64``; None tells it by ``object_info``.
+            targets: The output nodes to run; None for all.
+            has_file: Says whether the server has an input file of this name.
+
+        """
+        catalogue = _parse(object_info) or self.object_info
+        return validate(self.prompt, catalogue, version=version, targets=targets, has_file=has_file)
 
     @property
     def names(self) -> dict[str, list[str]]:
