@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from comfywire.workflow.group_types import GroupType
-from comfywire.workflow.links import fits, origin_type
+from comfywire.workflow.slot_types import fits, output_type
 from comfywire.workflow.ui_graph import INPUT_NODE, Graph, Host, Kind, Link, Node, Slot
 from comfywire.workflow.ui_special import layout_of
 from comfywire.workflow.ui_values import ForcedInputs, pour
@@ -156,4 +156,4 @@ def _survives(root: Graph, host: Host, node: Node, link: Link) -> bool:
     origin = root.nodes.get(outer.origin_id) if outer is not None else None
     if outer is None or origin is None:
         return True
-    return fits(origin_type(origin, outer.origin_slot), str(link.type))
+    return fits(output_type(origin, outer.origin_slot), str(link.type))

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from comfywire.workflow.slot_types import bypass_group_input, bypass_input, input_type, output_type
 from comfywire.workflow.ui_graph import BYPASSED, INPUT_NODE, MUTED, Graph, Kind, Link, Node
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from comfywire.workflow.ui_widgets import Socket
-
-__all__ = ["Frame", "Promoted", "Resolver", "Source", "fits", "origin_type"]
+__all__ = ["Frame", "Promoted", "Resolver", "Source"]
 
 _MAX_STEPS = 1000
 """Longer chains than this are cycles; the front end gives up on them too."""
@@ -89,7 +85,7 @@ class Resolver:
                 self._warn(frame, node, name, f"node {link.origin_id} does not exist")
                 return None
             if kind is None and origin.mode == BYPASSED:
-                kind = _input_type(node, name)
+                kind = input_type(frame.graph, frame.host, node, name)
             through = self._through(here, origin, link.origin_slot, kind)
             if not isinstance(through, tuple) or isinstance(through, Source):
                 return through
@@ -146,9 +142,9 @@ class Resolver:
 
     def _bypass(self, here: Frame, origin: Node, slot: int, kind: str) -> _Step | None:
         if origin.host is not None and origin.host.graph.is_group:
-            index = _bypass_group_input(origin.sockets, kind, slot)
+            index = bypass_group_input(origin.sockets, kind, slot)
         else:
-            index = _bypass_input(origin.sockets, origin_type(origin, slot), kind, slot)
+            index = bypass_input(origin.sockets, output_type(origin, slot), kind, slot)
         if index is None:
             return None
         socket = origin.sockets[index]
@@ -159,19 +155,6 @@ class Resolver:
         self._warnings.append(
             f"node {frame.prefix}{node.id} ({node.type}): input {name!r} was left unlinked, since {why}"
         )
-
-
-def origin_type(origin: Node, slot: int) -> str:
-    """Return the type of an output, of an instance too."""
-    if origin.host is not None:
-        outputs = origin.host.graph.outputs
-        return outputs[slot].type if 0 <= slot < len(outputs) else "*"
-    kind = origin.output_type(slot)
-    return "*" if kind == "COMFY_MATCHTYPE_V3" else kind
-
-
-def _input_type(node: Node, name: str) -> str:
-    return next((socket.type for socket in node.sockets if socket.name == name), "*")
 
 
 def _nth_link(node: Node, index: int) -> Any:
@@ -191,33 +174,3 @@ def _setter_input(here: Frame, getter: Node, kind: str | None) -> _Step | None:
             return None if link_id is None or setter.mode == MUTED else (frame, link_id, kind)
         frame = frame.parent
     return None
-
-
-def _bypass_input(sockets: Sequence[Socket], output: str, wanted: str, slot: int) -> int | None:
-    """Return which input a bypassed node passes on at output ``slot`` (ExecutableNodeDTO.ts)."""
-    if wanted in {"*", ""}:
-        index = slot if slot < len(sockets) else 0
-        return index if sockets else None
-    if 0 <= slot < len(sockets) and fits(sockets[slot].type, output) and fits(sockets[slot].type, wanted):
-        return slot
-    for index, socket in enumerate(sockets):
-        if socket.type == wanted:
-            return index
-    for index, socket in enumerate(sockets):
-        if fits(socket.type, output) and fits(socket.type, wanted):
-            return index
-    return None
-
-
-def _bypass_group_input(sockets: Sequence[Socket], wanted: str, slot: int) -> int | None:
-    """Group nodes want the very type (executableGroupNodeDto.ts)."""
-    places = [slot, *range(len(sockets))]
-    return next((place for place in places if place < len(sockets) and sockets[place].type == wanted), None)
-
-
-def fits(one: str, other: str) -> bool:
-    """Return whether slots of these types can be linked."""
-    if one in {"", "*"} or other in {"", "*"}:
-        return True
-    some, others = one.lower(), other.lower()
-    return some == others or not set(some.split(",")).isdisjoint(others.split(","))

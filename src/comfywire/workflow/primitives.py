@@ -40,7 +40,7 @@ def apply_primitives(graph: Graph, replace_text: Callable[[str], str]) -> None:
         targets = _targets(graph, node)
         if not targets:
             continue
-        value = _value(node, targets)
+        value = ABSENT if _copies_unknown(graph, node) else _value(node, targets)
         if value is ABSENT:
             continue
         properties = node.saved.get("properties")
@@ -58,6 +58,13 @@ def _targets(graph: Graph, node: Node) -> list[_Target]:
         if carrier is not None and index is not None and carrier[0].kind is Kind.PLAIN:
             targets.append(_Target(carrier[0], index))
     return targets
+
+
+def _copies_unknown(graph: Graph, node: Node) -> bool:
+    """A primitive is a copy of its first target's widget; of an unknown type's there is nothing to copy."""
+    first = next((link for link in _output_links(graph, node) if link in graph.links), None)
+    carrier = graph.carrier(first) if first is not None else None
+    return carrier is not None and carrier[0].kind is Kind.UNKNOWN
 
 
 def _output_links(graph: Graph, node: Node) -> list[Any]:
@@ -114,8 +121,9 @@ def _rounded_float(value: float, options: Mapping[str, Any]) -> float:
     step = _number(options, "step") or 0.5
     digits = max(0, -math.floor(math.log10(step))) if step > 0 else 0
     unit = _number(options, "round") or (10**-digits if digits else 0)
-    if unit:
-        value = round(math.floor(value / unit + 0.5) * unit, max(digits, 0))
+    if not unit:
+        return value
+    value = round(math.floor(value / unit + 0.5) * unit, digits)
     low, high = _min(options), _max(options)
     if low is not None and value < low:
         return low

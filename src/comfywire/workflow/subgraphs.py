@@ -213,8 +213,14 @@ def _stale_carrier(node: Node, slot: Any) -> tuple[Node, str] | None:
     return (node, node.sockets[slot].name) if known else None
 
 
-def match_inputs(saved: Sequence[Saved], slots: Sequence[Slot]) -> list[Any]:
-    """Return the link of each slot: by name and type, in order where names repeat, then by name alone."""
+def match_inputs(saved: Sequence[Saved], slots: Sequence[Slot], *, modern: bool) -> list[Any]:
+    """Return the link of each slot: by name and type, in order where names repeat, then by name alone.
+
+    1.27 knows one input a name, the last.
+    """
+    if not modern:
+        by_name = {given["name"]: _link_id(given) for given in saved}
+        return [by_name.get(slot.name) for slot in slots]
     links: list[Any] = [None] * len(slots)
     free = dict(enumerate(slots))
     unmatched = []

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["js_string", "replace_percents", "resolve_dynamic_prompt"]
 
-_COMMENT = re.compile(r"/\*[\s\S]*?\*/|//.*")
+_COMMENT = re.compile(r"/\*[\s\S]*?\*/|//[^\n\r\u2028\u2029]*")
 _UNIT = re.compile(r"\\[\s\S]|[{}|]|[^\\{}|]+")
 _ESCAPED = re.compile(r"\\([{}|])")
 _UNSAFE = re.compile(r'[/?<>\\:*|"\x00-\x1f\x7f]')

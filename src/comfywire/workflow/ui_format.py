@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from comfywire.errors import UnreadableWorkflow
 from comfywire.workflow.links import Frame, Promoted, Resolver
 from comfywire.workflow.object_info import ObjectInfo
 from comfywire.workflow.primitives import apply_primitives
@@ -100,8 +101,13 @@ class Converter:
         choose: Callable[[Sequence[str]], str] | None = None,
     ) -> Conversion:
         """See :func:`convert`."""
-        loaded = load(document, self._catalogue)
-        prompt = _Export(loaded, now, choose or _first).prompt()
+        try:
+            loaded = load(document, self._catalogue)
+            prompt = _Export(loaded, now, choose or _first).prompt()
+        except RecursionError as error:
+            raise UnreadableWorkflow(
+                "this workflow is nested too deeply to be one that the editor saved"
+            ) from error
         return Conversion(prompt, loaded.warnings, loaded.unknown)
 
 
@@ -176,6 +182,16 @@ class _Export:
             return self._replace_text(value)
         if spec.type in VIEWER_TYPES:
             return self._scene(frame, node, value)
+        if spec.type == "AUDIO_RECORD":
+            self._warnings.append(
+                f"node {frame.prefix}{node.id} ({node.type}): nothing is recorded outside the browser"
+            )
+            return ""
+        if spec.input is not None and spec.input.is_remote:
+            self._warnings.append(
+                f"node {frame.prefix}{node.id} ({node.type}): {spec.name} is {value!r}, as it was saved; "
+                "the editor would ask the server for its newest choices"
+            )
         if spec.type == "INDEX":
             return _choice_index(node)
         if spec.type == "CURVE" and self._modern and isinstance(value, list):
@@ -191,7 +207,7 @@ class _Export:
                 f"node {node.id} ({node.type}): its pictures are rendered by the browser and are missing; "
                 "nodes that use them will fail"
             )
-        return scene(node.saved.get("properties"))
+        return scene(node.type, node.saved.get("properties"), modern=self._modern)
 
     def _replace_text(self, text: str) -> str:
         if "%" not in text:
@@ -201,11 +217,20 @@ class _Export:
 
     def _widget_text(self, name: str, widget: str) -> str | None:
         nodes = list(self._all_nodes(Frame(self._loaded.root)))
-        by_property = (node for node in nodes if _search_name(node) == name)
+        by_property = (node for node in nodes if self._search_name(node) == name)
         by_title = (node for node in nodes if node.title == name)
         node = next(by_property, None) or next(by_title, None)
-        value = ABSENT if node is None else node.value(widget)
+        value = ABSENT if node is None else _shown_value(node, widget)
         return None if value is ABSENT else "" if value is None else js_string(value)
+
+    def _search_name(self, node: Node) -> str | None:
+        """Return the property by which texts name a node; nodes that search for names get none by default."""
+        properties = node.saved.get("properties")
+        name = properties.get("Node name for S&R") if isinstance(properties, Mapping) else None
+        if isinstance(name, str):
+            return name
+        has_default = node.kind is Kind.PLAIN and node.type not in self._loaded.profile.save_nodes
+        return node.type if has_default else None
 
     def _all_nodes(self, frame: Frame) -> Iterator[Node]:
         """Yield every node once per instance, the contents of a subgraph before it."""
@@ -245,10 +270,16 @@ def _choice_index(node: Node) -> int:
     return options.index(choice) if choice in options else -1
 
 
-def _search_name(node: Node) -> str:
-    properties = node.saved.get("properties")
-    name = properties.get("Node name for S&R") if isinstance(properties, Mapping) else None
-    return name if isinstance(name, str) else node.type
+def _shown_value(node: Node, widget: str) -> Any:
+    """Return what a widget shows, of an instance or a PrimitiveNode too."""
+    if node.host is not None:
+        slot = node.host.slot_named(widget)
+        value = node.host.promoted.get(slot, ABSENT) if slot is not None else ABSENT
+        return value.value if isinstance(value, Shared) else value
+    if node.kind is Kind.PRIMITIVE and widget == "value":
+        saved = node.saved.get("widgets_values")
+        return saved[0] if isinstance(saved, list) and saved else ABSENT
+    return node.value(widget)
 
 
 def _key_order(node_id: str) -> tuple[bool, int]:

@@ -244,7 +244,7 @@ def _grows(name: str, layout: Layout) -> bool:
 def _instance(loaded: Loaded, saved: Mapping[str, Any], node_id: str, graph: Graph) -> Node:
     node = Node(saved, node_id, Kind.INSTANCE, _NOTHING)
     node.host = host = Host(graph)
-    host.links = subgraphs.match_inputs(node.inputs, graph.inputs)
+    host.links = subgraphs.match_inputs(node.inputs, graph.inputs, modern=loaded.profile.is_modern)
     for slot, link in zip(graph.inputs, host.links, strict=True):
         if link is not None:
             node.links.setdefault(slot.name, link)

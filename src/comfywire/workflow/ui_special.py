@@ -53,13 +53,16 @@ def layout_of(node_type: NodeType, profile: Profile) -> Layout:
     return replace(layout, widgets=widgets, outputs=tuple(made.type for made in node_type.outputs))
 
 
-def scene(properties: Any) -> dict[str, Any]:
+def scene(class_type: str, properties: Any, *, modern: bool) -> dict[str, Any]:
     """Return what a 3D viewer sends, with the saved camera, without the pictures that a browser renders."""
     config = properties.get("Camera Config") if isinstance(properties, dict) else None
     state = config.get("state") if isinstance(config, dict) else None
     camera = {**_UNTOUCHED_CAMERA, **state} if isinstance(state, dict) else dict(_UNTOUCHED_CAMERA)
-    empty = {"image": "", "mask": "", "normal": ""}
-    return {**empty, "camera_info": camera, "recording": "", "model_3d_info": []}
+    pictures = {"image": "", "mask": "", "normal": ""}
+    if modern:
+        return {**pictures, "camera_info": camera, "recording": "", "model_3d_info": []}
+    lineart = {"lineart": ""} if class_type == "Load3D" else {}
+    return {**pictures, **lineart, "camera_info": camera, "recording": ""}
 
 
 def option_widget(number: int) -> WidgetSpec:

@@ -72,7 +72,9 @@ def _poured_live(layout: Layout, saved: Sequence[Any]) -> Poured:
     while index < len(specs) and place < len(saved):
         spec = specs[index]
         if spec.takes_saved:
-            values[index] = value = settled(spec, saved[place])
+            # A null takes a dynamic combo's inputs away; it is the first choice only once all is loaded.
+            value = saved[place] if spec.variants is not None else settled(spec, saved[place])
+            values[index] = value
             place += 1
             if spec.variants is not None:
                 _choose(specs, values, index)
@@ -81,6 +83,10 @@ def _poured_live(layout: Layout, saved: Sequence[Any]) -> Poured:
                 specs.append(option_widget(int(spec.name[6:]) + 1))
                 values.append("")
         index += 1
+    for index in range(len(specs) - 1, -1, -1):
+        if values[index] is None and specs[index].variants:
+            values[index] = specs[index].when_null
+            _choose(specs, values, index)
     return specs, values
 
 

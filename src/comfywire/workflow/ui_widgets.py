@@ -55,15 +55,20 @@ _DEFAULTS: Mapping[str, Any] = {
     "PREVIEW_3D_ANIMATION": "",
     "AUDIO_UI": "",
     "IMAGECOMPARE": ["", ""],
+    "VIDEO_EDIT": {
+        "trim": {"start_time": 0, "duration": 0},
+        "crop": {"x": 0, "y": 0, "width": 0, "height": 0},
+    },
 }
 
 
 @dataclass(frozen=True)
 class Socket:
-    """An input that can be linked."""
+    """An input that can be linked; those of one match group must have types in common."""
 
     name: str
     type: str
+    match_group: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,8 @@ class WidgetSpec:
     def is_plain(self) -> bool:
         """Whether a number, boolean or text is sent as it was saved."""
         special = self.has_dynamic_prompts or self.replaces_text or self.is_textarea
-        return self.is_sent and not special and self.type not in _VIEWERS
+        is_computed = self.type in _COMPUTED or (self.input is not None and self.input.is_remote)
+        return self.is_sent and not special and not is_computed
 
 
 @dataclass(frozen=True)
@@ -167,7 +173,8 @@ class Autogrow:
             yield from (replace(made, name=self.name(ordinal, made)) for made in self.templates)
 
 
-_VIEWERS = {"LOAD_3D", "LOAD_3D_ANIMATION", "LOAD_3D_ADVANCED"}
+_COMPUTED = {"LOAD_3D", "LOAD_3D_ANIMATION", "LOAD_3D_ADVANCED", "AUDIO_RECORD", "INDEX"}
+"""Widgets whose value is worked out when it is sent."""
 
 
 def lay_out(inputs: Iterable[Input], profile: Profile, prefix: str = "") -> Layout:
@@ -187,7 +194,7 @@ def lay_out(inputs: Iterable[Input], profile: Profile, prefix: str = "") -> Layo
             plain += grown.sockets
             widgets += grown.widgets
         elif made.is_link_only or made.widget_type not in profile.widget_types:
-            plain.append(Socket(made.name, _socket_type(made)))
+            plain.append(_socket(made))
         else:
             specs = list(_widgets(made, profile))
             if not made.options.get("socketless"):
@@ -218,12 +225,12 @@ def chosen_layout(combo: WidgetSpec, value: Any) -> Layout:
 _NOTHING = Layout()
 
 
-def _socket_type(made: Input) -> str:
-    if made.type != MATCH_TYPE:
-        return made.type
+def _socket(made: Input) -> Socket:
     template = made.options.get("template")
-    allowed = template.get("allowed_types") if isinstance(template, Mapping) else None
-    return allowed if isinstance(allowed, str) else "*"
+    if made.type != MATCH_TYPE or not isinstance(template, Mapping):
+        return Socket(made.name, "*" if made.type == MATCH_TYPE else made.type)
+    allowed = template.get("allowed_types")
+    return Socket(made.name, allowed if isinstance(allowed, str) else "*", str(template.get("template_id")))
 
 
 def _widgets(made: Input, profile: Profile) -> Iterator[WidgetSpec]:
