@@ -10,6 +10,7 @@ from aiohttp import web
 from comfywire.server.faults.over_http import FaultRoutes
 from comfywire.server.routes_catalogue import CatalogueRoutes
 from comfywire.server.routes_files import FileRoutes
+from comfywire.server.routes_jobs import JobRoutes
 from comfywire.server.routes_prompts import PromptRoutes
 
 if TYPE_CHECKING:
@@ -35,13 +36,14 @@ def make_app(server: PromptServer, requests: Counter[str]) -> web.Application:
     """
     app = web.Application(
         client_max_size=server.options.max_upload_bytes,
-        middlewares=[_first(server, requests), refuse_foreign_origins],
+        middlewares=[_first(server, requests), refuse_foreign_origins(is_new=server.options.is_new)],
     )
     routes: list[web.RouteDef] = [
         web.get("/ws", server.sockets.serve),
         *PromptRoutes(server).routes(),
         *FileRoutes(server.folders, server.faults.files).routes(),
         *CatalogueRoutes(server).routes(),
+        *(JobRoutes(server).routes() if server.options.is_new else ()),
     ]
     app.add_routes([web.route(route.method, f"/api{route.path}", route.handler) for route in routes])
     app.add_routes(routes)
@@ -76,13 +78,19 @@ def _first(server: PromptServer, requests: Counter[str]) -> Middleware:
     return count_and_fail
 
 
-@web.middleware
-async def refuse_foreign_origins(request: web.Request, handler: Handler) -> web.StreamResponse:
+def refuse_foreign_origins(*, is_new: bool) -> Middleware:
     """Answer 403 when a browser's page from elsewhere asks (server.py, create_origin_only_middleware)."""
-    origin = request.headers.get("Origin")
-    if origin is not None and not _same_place(request.headers.get("Host", ""), origin):
-        return web.Response(status=403)
-    return await handler(request)
+
+    @web.middleware
+    async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if is_new and request.headers.get("Sec-Fetch-Site") == "cross-site":
+            return web.Response(status=403)
+        origin = request.headers.get("Origin")
+        if origin is not None and not _same_place(request.headers.get("Host", ""), origin):
+            return web.Response(status=403)
+        return await handler(request)
+
+    return refuse
 
 
 def _same_place(host: str, origin: str) -> bool:

@@ -48,7 +48,9 @@ class PromptExecutor:
         prompt_run = PromptRun(self, item, run)
         await prompt_run.execute()
         self.server.last_node_id = None
-        shown = {node_id: self.cache.ui(node_id) for node_id in self.cache.node_ids()}
+        # 0.3.64 lists whatever the cache shows for this graph, newer servers what this prompt ran or served.
+        node_ids = prompt_run.shown if self.server.options.is_new else self.cache.node_ids()
+        shown = {node_id: self.cache.ui(node_id) for node_id in node_ids}
         return {
             "outputs": {node_id: ui.output for node_id, ui in shown.items() if ui is not None},
             "status": {
@@ -77,6 +79,7 @@ class PromptRun:
         )
         self.nodes = ExecutionList(self.graph, self.server.classes, self.is_cached)
         self.executed: dict[str, None] = {}
+        self.shown: dict[str, None] = {}
         self._is_changed: dict[str, Any] = {}
 
     def is_cached(self, node_id: str) -> bool:

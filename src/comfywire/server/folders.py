@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["MODEL_FOLDERS", "Folders", "SaveTarget"]
+__all__ = ["MODEL_FOLDERS", "NEWER_MODEL_FOLDERS", "Folders", "SaveTarget"]
 
 # The order is that of GET /models in 0.3.64 (folder_paths.py, folder_names_and_paths).
 MODEL_FOLDERS = (
@@ -33,6 +33,18 @@ MODEL_FOLDERS = (
     "classifiers",
     "model_patches",
     "audio_encoders",
+)
+NEWER_MODEL_FOLDERS = (
+    *MODEL_FOLDERS[:14],
+    "latent_upscale_models",
+    "custom_nodes",
+    "datasets",
+    *MODEL_FOLDERS[15:],
+    "background_removal",
+    "frame_interpolation",
+    "geometry_estimation",
+    "optical_flow",
+    "detection",
 )
 # Offered although there is no such file: the loader only simulates one, so a first workflow can name it.
 PLACEHOLDER_MODELS = {"checkpoints": ("comfywire-placeholder.safetensors",)}

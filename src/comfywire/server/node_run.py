@@ -95,6 +95,7 @@ class NodeRun:
 
     def _show_again(self, node_id: str) -> None:
         shown = self._cache.ui(node_id)
+        self._run.shown[node_id] = None
         self._run.send_if_named(
             "executed",
             {
@@ -197,6 +198,7 @@ class NodeRun:
             }
             shown = UiResult(run.server.faults.files.renamed(result.ui, run.prompt_id), meta)
             self._cache.set_ui(node_id, shown)
+            run.shown[node_id] = None
             run.send_if_named(
                 "executed",
                 {

@@ -92,4 +92,14 @@ class PromptServer:
 
     def features(self) -> dict[str, Any]:
         """Return the flags of GET /features and of the negotiation."""
-        return {"supports_preview_metadata": True, "max_upload_size": self.options.max_upload_bytes}
+        flags: dict[str, Any] = {"supports_preview_metadata": True}
+        if self.options.is_new:
+            flags["supports_model_type_tags"] = True
+        flags["max_upload_size"] = self.options.max_upload_bytes
+        if self.options.is_new:
+            flags |= {
+                "extension": {"manager": {"supports_v4": True}},
+                "node_replacements": True,
+                "assets": False,
+            }
+        return flags

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from comfywire.server.catalogue import node_info, object_info
-from comfywire.server.folders import MODEL_FOLDERS
+from comfywire.server.folders import MODEL_FOLDERS, NEWER_MODEL_FOLDERS
 
 if TYPE_CHECKING:
     from comfywire.server.prompt_server import PromptServer
@@ -62,12 +62,15 @@ class CatalogueRoutes:
     async def get_models(self, request: web.Request) -> web.Response:
         """List the model folders."""
         del request
-        return web.json_response(list(MODEL_FOLDERS))
+        return web.json_response(self._folders())
+
+    def _folders(self) -> list[str]:
+        return list(NEWER_MODEL_FOLDERS if self._server.options.is_new else MODEL_FOLDERS)
 
     async def get_model_files(self, request: web.Request) -> web.Response:
         """List the files of one model folder."""
         folder = request.match_info["folder"]
-        if folder not in MODEL_FOLDERS:
+        if folder not in self._folders():
             return web.Response(status=404)
         return web.json_response(self._server.folders.model_files(folder))
 

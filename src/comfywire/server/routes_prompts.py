@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from comfywire.server.jobs import is_canonical_uuid
+from comfywire.server.prompt_queue import SECRETS
 from comfywire.server.validator import Validation, validate_prompt
 
 if TYPE_CHECKING:
@@ -48,15 +51,25 @@ class PromptRoutes:
         if "prompt" not in body:
             return _rejected(NO_PROMPT)
         prompt = body["prompt"]
-        prompt_id = str(body.get("prompt_id", uuid.uuid4()))  # an explicit null is the id "None"
+        is_new = self._server.options.is_new
+        prompt_id = _new_id(body.get("prompt_id")) if is_new else str(body.get("prompt_id", uuid.uuid4()))
+        if prompt_id is None:
+            return _rejected(WRONG_ID)
         validation = await validate_prompt(
-            prompt, self._server.classes, targets=body.get("partial_execution_targets")
+            prompt,
+            self._server.classes,
+            targets=body.get("partial_execution_targets"),
+            is_new=is_new,
         )
         extra_data = body.get("extra_data", {})
         if "client_id" in body:
             extra_data["client_id"] = body["client_id"]
         if validation.error is not None:
             return _rejected(validation)
+        if is_new:
+            for secret in SECRETS:
+                extra_data.pop(secret, None)
+            extra_data["create_time"] = int(time.time() * 1000)
         self._server.queue.put((number, prompt_id, prompt, extra_data, validation.outputs))
         return web.json_response(
             {"prompt_id": prompt_id, "number": number, "node_errors": validation.node_errors}
@@ -138,6 +151,24 @@ NO_PROMPT = Validation(
         "extra_info": {},
     }
 )
+
+
+WRONG_ID = Validation(
+    {
+        "type": "invalid_prompt_id",
+        "message": "prompt_id must be a valid UUID",
+        "details": "prompt_id must be a UUID string in canonical lowercase hyphenated form; "
+        "omit it to let the server generate one",
+        "extra_info": {},
+    }
+)
+
+
+def _new_id(wanted: object) -> str | None:
+    """Return the id that a newer server gives or takes; None for one that it refuses."""
+    if wanted is None:
+        return str(uuid.uuid4())
+    return str(wanted) if is_canonical_uuid(wanted) else None
 
 
 def _rejected(validation: Validation) -> web.Response:

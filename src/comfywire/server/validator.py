@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from comfywire.server.graph import ExecutionBlocker, NodeClass, input_info
-from comfywire.server.node_call import call_node, finished, gather_inputs
+from comfywire.server.graph import NodeClass, input_info
 from comfywire.server.node_run import qualified_name
+from comfywire.server.own_validation import OwnValidation
 from comfywire.server.validator_inputs import InputError, check_value, convert, is_compatible
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ async def validate_prompt(
     classes: Mapping[str, NodeClass],
     *,
     targets: Collection[str] | None = None,
-    names_missing_types: bool = False,
+    is_new: bool = False,
 ) -> Validation:
     """Validate a prompt, converting its values in place as ComfyUI does.
 
@@ -55,12 +54,12 @@ async def validate_prompt(
         prompt: The graph in API format.
         classes: The node classes of this server.
         targets: ``partial_execution_targets``: the only output nodes that count, or None for all.
-        names_missing_types: Refuse an unknown class_type as ``missing_node_type`` (newer servers).
+        is_new: Answer as 0.33.0 does.
 
     """
     outputs: list[str] = []
     for node_id in prompt:
-        unknown = _unknown_node(node_id, prompt, classes, names_missing_types=names_missing_types)
+        unknown = _unknown_node(node_id, prompt, classes, is_new=is_new)
         if unknown is not None:
             return unknown
         if getattr(classes[prompt[node_id]["class_type"]], "OUTPUT_NODE", False) is True and (
@@ -69,16 +68,16 @@ async def validate_prompt(
             outputs.append(node_id)
     if not outputs:
         return refusal("prompt_no_outputs", "Prompt has no outputs")
-    return await _Validator(prompt, classes).outputs(outputs)
+    return await _Validator(prompt, classes, is_new=is_new).outputs(outputs)
 
 
 def _unknown_node(
-    node_id: str, prompt: dict[str, Any], classes: Mapping[str, NodeClass], *, names_missing_types: bool
+    node_id: str, prompt: dict[str, Any], classes: Mapping[str, NodeClass], *, is_new: bool
 ) -> Validation | None:
     node = prompt[node_id]
     if "class_type" in node and node["class_type"] in classes:
         return None
-    if names_missing_types:
+    if is_new:
         return _missing_type(node_id, node)
     if "class_type" not in node:
         message = "Cannot execute because a node is missing the class_type property."
@@ -102,7 +101,9 @@ def _missing_type(node_id: str, node: dict[str, Any]) -> Validation:
 
 
 class _Validator:
-    def __init__(self, prompt: dict[str, Any], classes: Mapping[str, NodeClass]) -> None:
+    def __init__(self, prompt: dict[str, Any], classes: Mapping[str, NodeClass], *, is_new: bool) -> None:
+        self._is_new = is_new
+        self._visiting: list[str] = []
         self._prompt = prompt
         self._classes = classes
         # node_id -> (is valid, its own errors); a node below a wrong one is invalid with no errors
@@ -156,6 +157,8 @@ class _Validator:
     async def _node(self, node_id: str) -> tuple[bool, list[InputError]]:
         if node_id in self._seen:
             return self._seen[node_id]
+        if self._is_new and node_id in self._visiting:
+            return self._cycle(node_id)
         inputs = self._prompt[node_id]["inputs"]
         node_class = self._classes[self._prompt[node_id]["class_type"]]
         known = node_class.INPUT_TYPES()
@@ -175,16 +178,35 @@ class _Validator:
                     )
                 continue
             if isinstance(inputs[name], list):
-                error, is_source_valid = await self._link(name, inputs[name], config, own, received)
+                self._visiting.append(node_id)
+                try:
+                    error, is_source_valid = await self._link(name, inputs[name], config, own, received)
+                finally:
+                    self._visiting.pop()
                 is_valid = is_valid and is_source_valid
             else:
                 error = convert(inputs, name, config)
                 if error is None and not own.covers(name):
-                    error = check_value(name, inputs[name], config)
+                    error = check_value(name, inputs[name], config, is_new=self._is_new)
             if error is not None:
                 errors.append(error)
         errors += await own.errors(node_id, inputs, received)
+        # A cycle that was found further up has left its error here already.
+        before = self._seen.get(node_id, (True, []))[1] if self._is_new else []
+        errors = [*before, *(error for error in errors if error not in before)]
         self._seen[node_id] = (is_valid and not errors, errors)
+        return self._seen[node_id]
+
+    def _cycle(self, node_id: str) -> tuple[bool, list[InputError]]:
+        """Blame every node of a cycle; 0.3.64 recurses until Python gives up, and names none."""
+        path = [*self._visiting[self._visiting.index(node_id) :], node_id]
+        nodes = list(dict.fromkeys(path))
+        shown = " -> ".join(f"{each} ({self._prompt[each]['class_type']})" for each in path)
+        for each in nodes:
+            error = InputError.of(
+                "dependency_cycle", "Dependency cycle detected", shown, node_id=each, cycle_nodes=nodes
+            )
+            self._seen[each] = (False, [error])
         return self._seen[node_id]
 
     async def _link(
@@ -232,50 +254,3 @@ class _Validator:
             )
             self._seen[source] = (False, [reason])
             return None, False
-
-
-class OwnValidation:
-    """A class's VALIDATE_INPUTS: which inputs it takes over, and what it says."""
-
-    def __init__(self, node_class: NodeClass) -> None:
-        self._class = node_class
-        self._names: list[str] = []
-        self._takes_all = False
-        function = getattr(node_class, "VALIDATE_INPUTS", None)
-        if function is not None:
-            spec = inspect.getfullargspec(function)
-            self._names = spec.args
-            self._takes_all = spec.varkw is not None
-
-    @property
-    def takes_input_types(self) -> bool:
-        """Whether it checks the types of links itself."""
-        return "input_types" in self._names
-
-    def covers(self, name: str) -> bool:
-        """Tell whether it checks this input itself, so that min, max and the list are not looked at."""
-        return self._takes_all or name in self._names
-
-    async def errors(
-        self, node_id: str, inputs: dict[str, Any], received: dict[str, Any]
-    ) -> list[InputError]:
-        """Ask it; every input that it was given is blamed for each complaint."""
-        if not self._names and not self._takes_all:
-            return []
-        gathered = gather_inputs(self._class, (node_id, inputs)).values
-        arguments = {name: values for name, values in gathered.items() if self.covers(name)}
-        if self.takes_input_types:
-            arguments["input_types"] = [received]
-        calls = await call_node(self._class, "VALIDATE_INPUTS", arguments, node_id=node_id)
-        answers = await finished(calls)
-        return [
-            InputError.of(
-                "custom_validation_failed",
-                "Custom validation failed for node",
-                name if answer is False else f"{name} - {answer}",
-                input_name=name,
-            )
-            for name in arguments
-            for answer in answers
-            if answer is not True and not isinstance(answer, ExecutionBlocker)
-        ]

@@ -43,8 +43,11 @@ def convert(inputs: dict[str, Any], name: str, config: tuple[Any, Any]) -> Input
     return None
 
 
-def check_value(name: str, value: Any, config: tuple[Any, Any]) -> InputError | None:
-    """Check range and list; ``step`` and ``round`` are the editor's business."""
+def check_value(name: str, value: Any, config: tuple[Any, Any], *, is_new: bool = False) -> InputError | None:
+    """Check range and list; ``step`` and ``round`` are the editor's business.
+
+    Newer servers check the options of a COMBO too, and spell wrong values as Python does (0.33.0).
+    """
     kind, options = config
     for limit, error_type, word in (
         ("min", "value_smaller_than_min", "smaller than min"),
@@ -55,13 +58,19 @@ def check_value(name: str, value: Any, config: tuple[Any, Any]) -> InputError | 
             return InputError.of(
                 error_type, message, name, input_name=name, input_config=config, received_value=value
             )
-    if isinstance(kind, list) and value not in kind:
-        is_long = len(kind) > LONGEST_LIST_SHOWN
-        shown = f"(list of length {len(kind)})" if is_long else str(kind)
+    choices = options.get("options", []) if is_new and kind == "COMBO" else kind
+    if not isinstance(choices, list):
+        return None
+    is_several = is_new and options.get("multiselect", False) and isinstance(value, list)
+    wrong = [one for one in (value if is_several else [value]) if one not in choices]
+    if wrong:
+        is_long = len(choices) > LONGEST_LIST_SHOWN
+        shown = f"(list of length {len(choices)})" if is_long else str(choices)
+        named = ", ".join(repr(one) for one in wrong) if is_new else f"'{value}'"
         return InputError.of(
             "value_not_in_list",
             "Value not in list",
-            f"{name}: '{value}' not in {shown}",
+            f"{name}: {named} not in {shown}",
             input_name=name,
             input_config=None if is_long else config,
             received_value=value,
