@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from comfywire.workflow.group_types import GroupType
 from comfywire.workflow.slot_types import fits, output_type
 from comfywire.workflow.ui_graph import INPUT_NODE, Graph, Host, Kind, Link, Node, Slot
+from comfywire.workflow.ui_layout import ABSENT, Layout
 from comfywire.workflow.ui_special import layout_of
 from comfywire.workflow.ui_values import ForcedInputs, pour
-from comfywire.workflow.ui_widgets import ABSENT, Layout
 
 if TYPE_CHECKING:
     from comfywire.workflow.object_info import ObjectInfo

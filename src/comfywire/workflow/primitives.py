@@ -6,13 +6,13 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from comfywire.workflow.ui_graph import Kind
-from comfywire.workflow.ui_widgets import ABSENT
+from comfywire.workflow.ui_layout import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from comfywire.workflow.ui_graph import Graph, Node
-    from comfywire.workflow.ui_widgets import WidgetSpec
+    from comfywire.workflow.ui_layout import WidgetSpec
 
 __all__ = ["apply_primitives"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from comfywire.workflow.subgraphs import source_value
 from comfywire.workflow.ui_graph import Graph, Host, Kind, Node
-from comfywire.workflow.ui_widgets import ABSENT, Socket
+from comfywire.workflow.ui_layout import ABSENT, Socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

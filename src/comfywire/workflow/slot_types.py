@@ -9,7 +9,7 @@ from comfywire.workflow.ui_graph import INPUT_NODE, Graph, Node
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from comfywire.workflow.ui_widgets import Socket
+    from comfywire.workflow.ui_layout import Socket
 
 __all__ = ["bypass_group_input", "bypass_input", "fits", "input_type", "output_type"]
 

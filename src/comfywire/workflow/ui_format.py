@@ -1,37 +1,27 @@
 """The editor's JSON becomes what ComfyUI's own front end would send (``graphToPrompt``).
 
-The rules are those of conversion.md; paragraphs are cited where they are followed. Loading is in
-:mod:`comfywire.workflow.ui_load`, this is the export (par. 7).
+The rules are those of conversion.md; paragraphs are cited where they are followed. First the file is loaded
+(:mod:`comfywire.workflow.ui_load`), then exported (:mod:`comfywire.workflow.ui_export`).
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import UnreadableWorkflow
-from comfywire.workflow.links import Frame, Promoted, Resolver
 from comfywire.workflow.object_info import ObjectInfo
-from comfywire.workflow.primitives import apply_primitives
 from comfywire.workflow.profiles import Profile, profile_for
-from comfywire.workflow.subgraphs import Shared
-from comfywire.workflow.text import js_string, replace_percents, resolve_dynamic_prompt
-from comfywire.workflow.ui_graph import Kind, Node
-from comfywire.workflow.ui_load import Catalogue, Loaded, load
-from comfywire.workflow.ui_special import VIEWER_TYPES, scene
-from comfywire.workflow.ui_unknown import UnknownType
-from comfywire.workflow.ui_widgets import ABSENT, WidgetSpec
+from comfywire.workflow.ui_export import Export
+from comfywire.workflow.ui_load import Catalogue, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from comfywire.workflow.ui_unknown import UnknownType
 
 __all__ = ["Conversion", "Converter", "convert", "to_prompt"]
-
-_SENT = {Kind.PLAIN, Kind.UNKNOWN}
-_MAX_NESTING = 50
 
 
 @dataclass(frozen=True)
@@ -103,7 +93,7 @@ class Converter:
         """See :func:`convert`."""
         try:
             loaded = load(document, self._catalogue)
-            prompt = _Export(loaded, now, choose or _first).prompt()
+            prompt = Export(loaded, now, choose or _first).prompt()
         except RecursionError as error:
             raise UnreadableWorkflow(
                 "this workflow is nested too deeply to be one that the editor saved"
@@ -113,179 +103,6 @@ class Converter:
 
 def _first(options: Sequence[str]) -> str:
     return options[0]
-
-
-class _Export:
-    """One export of a loaded workflow."""
-
-    def __init__(self, loaded: Loaded, now: datetime | None, choose: Callable[[Sequence[str]], str]) -> None:
-        self._loaded = loaded
-        self._modern = loaded.profile.is_modern
-        self._now = now
-        self._choose = choose
-        self._warnings = loaded.warnings
-        self._resolver = Resolver(self._warnings, modern=self._modern)
-
-    def prompt(self) -> dict[str, dict[str, Any]]:
-        for graph in self._loaded.graphs:
-            apply_primitives(graph, self._replace_text)
-        sent: dict[str, dict[str, Any]] = {}
-        for frame, node in self._nodes(Frame(self._loaded.root)):
-            sent[frame.prefix + node.id] = self._entry(frame, node)
-        self._drop_dead_links(sent)
-        return {node_id: sent[node_id] for node_id in sorted(sent, key=_key_order)}
-
-    def _nodes(self, frame: Frame) -> Iterator[tuple[Frame, Node]]:
-        """Yield the nodes that are sent, each with the frame it stands in."""
-        for node in frame.graph.nodes.values():
-            if node.kind in _SENT:
-                if not node.is_off:
-                    yield frame, node
-            elif node.kind is Kind.INSTANCE and self._is_entered(frame, node):
-                yield from self._nodes(frame.child(node))
-
-    def _is_entered(self, frame: Frame, node: Node) -> bool:
-        if node.is_off and self._modern and frame.parent is None:
-            return False  # par. 7, step 2: only root instances; the inner nodes of nested ones are sent
-        assert node.host is not None
-        outer: Frame | None = frame
-        while outer is not None:
-            if outer.graph is node.host.graph:
-                self._warnings.append(f"node {frame.prefix}{node.id}: its subgraph contains itself; left out")
-                return False
-            outer = outer.parent
-        return True
-
-    def _entry(self, frame: Frame, node: Node) -> dict[str, Any]:
-        inputs: dict[str, Any] = {}
-        for spec, value in zip(node.specs, node.values, strict=True):
-            if spec.is_plain and type(value) in _SCALARS:
-                inputs[spec.name] = value
-            elif spec.is_sent and value is not ABSENT:
-                inputs[spec.name] = self._sent_value(frame, node, spec, value)
-        for name in node.links:
-            found = self._resolver.resolve(frame, node, name)
-            if isinstance(found, Promoted):
-                value = found.value
-                inputs[name] = _boxed(value.value if isinstance(value, Shared) else value)
-            elif found is not None:
-                inputs[name] = _LinkTo(found)
-        entry = {"inputs": inputs, "class_type": node.type, "_meta": {"title": node.title}}
-        if not node.type:
-            del entry["class_type"]
-        return entry
-
-    def _sent_value(self, frame: Frame, node: Node, spec: WidgetSpec, value: Any) -> Any:
-        if spec.has_dynamic_prompts and isinstance(value, str):
-            return resolve_dynamic_prompt(value, self._choose)
-        if spec.replaces_text and isinstance(value, str):
-            return self._replace_text(value)
-        if spec.type in VIEWER_TYPES:
-            return self._scene(frame, node, value)
-        if spec.type == "AUDIO_RECORD":
-            self._warnings.append(
-                f"node {frame.prefix}{node.id} ({node.type}): nothing is recorded outside the browser"
-            )
-            return ""
-        if spec.input is not None and spec.input.is_remote:
-            self._warnings.append(
-                f"node {frame.prefix}{node.id} ({node.type}): {spec.name} is {value!r}, as it was saved; "
-                "the editor would ask the server for its newest choices"
-            )
-        if spec.type == "INDEX":
-            return _choice_index(node)
-        if spec.type == "CURVE" and self._modern and isinstance(value, list):
-            return {"__type__": "CURVE", "__value__": copy.deepcopy(value)}
-        return _boxed(value)
-
-    def _scene(self, frame: Frame, node: Node, value: Any) -> Any:
-        """A viewer lives only on the root graph; elsewhere the saved value is sent (par. 5)."""
-        if frame.parent is not None:
-            return _boxed(value)
-        if node.type.startswith("Load3D"):
-            self._warnings.append(
-                f"node {node.id} ({node.type}): its pictures are rendered by the browser and are missing; "
-                "nodes that use them will fail"
-            )
-        return scene(node.type, node.saved.get("properties"), modern=self._modern)
-
-    def _replace_text(self, text: str) -> str:
-        if "%" not in text:
-            return text
-        now = self._now or datetime.now()  # noqa: DTZ005  # the editor writes local time
-        return replace_percents(text, now, self._widget_text)
-
-    def _widget_text(self, name: str, widget: str) -> str | None:
-        nodes = list(self._all_nodes(Frame(self._loaded.root)))
-        by_property = (node for node in nodes if self._search_name(node) == name)
-        by_title = (node for node in nodes if node.title == name)
-        node = next(by_property, None) or next(by_title, None)
-        value = ABSENT if node is None else _shown_value(node, widget)
-        return None if value is ABSENT else "" if value is None else js_string(value)
-
-    def _search_name(self, node: Node) -> str | None:
-        """Return the property by which texts name a node; nodes that search for names get none by default."""
-        properties = node.saved.get("properties")
-        name = properties.get("Node name for S&R") if isinstance(properties, Mapping) else None
-        if isinstance(name, str):
-            return name
-        has_default = node.kind is Kind.PLAIN and node.type not in self._loaded.profile.save_nodes
-        return node.type if has_default else None
-
-    def _all_nodes(self, frame: Frame) -> Iterator[Node]:
-        """Yield every node once per instance, the contents of a subgraph before it."""
-        if frame.depth < _MAX_NESTING:
-            for node in frame.graph.nodes.values():
-                if node.host is not None:
-                    yield from self._all_nodes(frame.child(node))
-                yield node
-
-    def _drop_dead_links(self, sent: dict[str, dict[str, Any]]) -> None:
-        """Delete the inputs whose link ends at a node that is not sent (par. 7, step 7)."""
-        for entry in sent.values():
-            inputs = entry["inputs"]
-            dead = [name for name, value in inputs.items() if type(value) is _LinkTo and value[0] not in sent]
-            for name in dead:
-                del inputs[name]
-
-
-class _LinkTo(list[Any]):
-    """``[node_id, slot]``: a list of a type of its own while links are told from values."""
-
-
-_SCALARS = {str, int, float, bool}
-
-
-def _boxed(value: Any) -> Any:
-    """Arrays are wrapped, so that the server does not take them for links."""
-    if isinstance(value, list):
-        return {"__value__": copy.deepcopy(value)}
-    return copy.deepcopy(value) if isinstance(value, dict) else value
-
-
-def _choice_index(node: Node) -> int:
-    """CustomCombo's hidden widget: where its choice stands among its options."""
-    choice = node.value("choice")
-    options = [value for spec, value in zip(node.specs, node.values, strict=True) if spec.type == "OPTION"]
-    return options.index(choice) if choice in options else -1
-
-
-def _shown_value(node: Node, widget: str) -> Any:
-    """Return what a widget shows, of an instance or a PrimitiveNode too."""
-    if node.host is not None:
-        slot = node.host.slot_named(widget)
-        value = node.host.promoted.get(slot, ABSENT) if slot is not None else ABSENT
-        return value.value if isinstance(value, Shared) else value
-    if node.kind is Kind.PRIMITIVE and widget == "value":
-        saved = node.saved.get("widgets_values")
-        return saved[0] if isinstance(saved, list) and saved else ABSENT
-    return node.value(widget)
-
-
-def _key_order(node_id: str) -> tuple[bool, int]:
-    """JavaScript lists keys that are whole numbers first, in order; the others as they come."""
-    is_number = node_id.isdecimal()
-    return not is_number, int(node_id) if is_number else 0
 
 
 _CONVERTERS: list[tuple[Any, Converter]] = []

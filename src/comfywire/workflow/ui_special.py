@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from comfywire.workflow.object_info import Input
-from comfywire.workflow.ui_widgets import Layout, WidgetSpec, lay_out
+from comfywire.workflow.ui_layout import Layout, WidgetSpec
+from comfywire.workflow.ui_widgets import lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

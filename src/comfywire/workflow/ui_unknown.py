@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from comfywire.workflow.ui_widgets import WidgetSpec
+from comfywire.workflow.ui_layout import WidgetSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
