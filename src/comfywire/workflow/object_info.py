@@ -185,11 +185,13 @@ class ObjectInfo(Mapping[str, NodeType]):
 
     Args:
         raw: The server's answer, parsed. It is kept, not copied: do not change it afterwards.
+        is_packaged: Whether it is no server's, but ships with the package (:mod:`comfywire.workflow.snapshot`).
 
     """
 
-    def __init__(self, raw: Mapping[str, Any]) -> None:
+    def __init__(self, raw: Mapping[str, Any], *, is_packaged: bool = False) -> None:
         self.raw = raw
+        self.is_packaged = is_packaged
         self._parsed: dict[str, NodeType] = {}
 
     def __getitem__(self, class_type: str) -> NodeType:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import UnreadableWorkflow
 from comfywire.workflow.object_info import ObjectInfo
-from comfywire.workflow.profiles import Profile, profile_for
+from comfywire.workflow.profiles import FE_1_49, Profile, profile_for
 from comfywire.workflow.ui_export import Export
 from comfywire.workflow.ui_load import Catalogue, load
 
@@ -80,7 +80,9 @@ class Converter:
         self, object_info: Mapping[str, Any] | ObjectInfo, *, profile: Profile | None = None
     ) -> None:
         known = object_info if isinstance(object_info, ObjectInfo) else ObjectInfo(object_info)
-        self.profile = profile or profile_for(object_info=known.raw)
+        # Without a server the newer rules hold: they read files of all ages, the older ones do not.
+        guessed = FE_1_49 if known.is_packaged else profile_for(object_info=known.raw)
+        self.profile = profile or guessed
         self._catalogue = Catalogue(known, self.profile)
 
     def convert(
