@@ -6,12 +6,15 @@ are parsed when they are first asked for, since an answer has a thousand of them
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
+from importlib import resources
 from typing import Any
 
-__all__ = ["Input", "NodeType", "ObjectInfo", "Output", "parse_inputs"]
+__all__ = ["Input", "NodeType", "ObjectInfo", "Output", "packaged", "parse_inputs"]
 
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 AUTOGROW = "COMFY_AUTOGROW_V3"
@@ -185,7 +188,7 @@ class ObjectInfo(Mapping[str, NodeType]):
 
     Args:
         raw: The server's answer, parsed. It is kept, not copied: do not change it afterwards.
-        is_packaged: Whether it is no server's, but ships with the package (:mod:`comfywire.workflow.snapshot`).
+        is_packaged: Whether it is no server's, but what :func:`packaged` returns.
 
     """
 
@@ -211,6 +214,17 @@ class ObjectInfo(Mapping[str, NodeType]):
 
     def __contains__(self, class_type: object) -> bool:
         return class_type in self.raw and isinstance(self.raw[class_type], Mapping)  # type: ignore[index]  # it is in
+
+
+@cache
+def packaged() -> ObjectInfo:
+    """Return the catalogue that ships with the package: ComfyUI 0.3.64 without node packs and models.
+
+    It serves where no server is known. A server's own answer is better: its combos list the models and files
+    that are there, and it has the node types of its version and its node packs. Read when first asked for.
+    """
+    packed = resources.files("comfywire.workflow").joinpath("object_info_0_3_64.json.gz").read_bytes()
+    return ObjectInfo(json.loads(gzip.decompress(packed)), is_packaged=True)
 
 
 def parse_inputs(sections: Any, order: Any = None) -> dict[str, Input]:
