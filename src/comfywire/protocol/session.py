@@ -14,7 +14,7 @@ from typing import Any
 
 from .feeds import FeedKey, FeedWatch
 from .job import Phase, advance, reconcile
-from .messages import Executing, Message, PreviewImage, Status
+from .messages import Executing, ExecutionSuccess, Message, PreviewImage, Status
 from .schedule import Schedule
 from .snapshots import HistoryEntry, QueueSnapshot
 from .tracked import SocketImage, Tracked
@@ -131,7 +131,7 @@ class Session:
     def _owner(self, key: FeedKey, message: Message) -> Tracked | None:
         if message.prompt_id is not None:
             return self.open.get(message.prompt_id)
-        if isinstance(message, Executing | PreviewImage):
+        if isinstance(message, PreviewImage) or (isinstance(message, Executing) and message.node is not None):
             # The greeting of a reconnected socket and previews without metadata name no prompt. The
             # server runs one at a time, so they are about the one of ours that runs.
             running = [
@@ -148,7 +148,7 @@ class Session:
                 message, prompt_id=tracked.prompt_id, node_id=message.node_id or tracked.state.node
             )
             return tracked.as_result(owned) or owned
-        if isinstance(message, Executing) and message.prompt_id is None and message.node is not None:
+        if isinstance(message, Executing) and message.prompt_id is None:
             return replace(message, prompt_id=tracked.prompt_id)
         return message
 
@@ -258,6 +258,8 @@ class Session:
     def _finish(self, tracked: Tracked, entry: HistoryEntry | None, now: float) -> Tracked:
         was_silent, was_probed = not tracked.state.history_is_due, tracked.absent_after is None
         tracked.state = reconcile(tracked.state, GONE, entry)
+        if isinstance(tracked.state.verdict, ExecutionSuccess):
+            tracked.tally.end()
         if entry is not None:
             tracked.see("history", now)
             if not tracked.graph:
