@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,7 +18,15 @@ __all__ = ["node_info", "object_info"]
 log = logging.getLogger("comfywire.server")
 
 
-def node_info(name: str, node_class: NodeClass) -> dict[str, Any]:
+@cache
+def _newer_entries() -> dict[str, dict[str, Any]]:
+    """Return where 0.33.0's entries of our nodes differ."""
+    text = Path(__file__).with_name("nodes").joinpath("entries_0_33_0.json").read_text(encoding="utf-8")
+    entries: dict[str, dict[str, Any]] = json.loads(text)
+    return entries
+
+
+def node_info(name: str, node_class: NodeClass, *, is_new: bool = False) -> dict[str, Any]:
     """Return one class's entry; a class attribute that is not there leaves its key out, or its default."""
     inputs = node_class.INPUT_TYPES()
     types = list(node_class.RETURN_TYPES)
@@ -40,15 +51,21 @@ def node_info(name: str, node_class: NodeClass) -> dict[str, Any]:
     ):
         if hasattr(node_class, attribute):
             entry[key] = getattr(node_class, attribute)
+    if is_new:
+        entry |= {
+            "is_input_list": getattr(node_class, "INPUT_IS_LIST", False),
+            "has_intermediate_output": False,
+        }
+        entry |= _newer_entries().get(name, {})
     return entry
 
 
-def object_info(classes: Mapping[str, NodeClass]) -> dict[str, Any]:
+def object_info(classes: Mapping[str, NodeClass], *, is_new: bool = False) -> dict[str, Any]:
     """Return all entries; a class whose INPUT_TYPES raises is left out, as on a real server."""
     entries: dict[str, Any] = {}
     for name, node_class in classes.items():
         try:
-            entries[name] = node_info(name, node_class)
+            entries[name] = node_info(name, node_class, is_new=is_new)
         except Exception:
             log.exception("node class %s has no usable INPUT_TYPES", name)
     return entries

@@ -129,10 +129,10 @@ class Folders:
         return sorted(entry.name for entry in os.scandir(self.input) if entry.is_file())
 
     def model_files(self, folder: str) -> list[str]:
-        """Return what GET /models/{folder} lists: files below ``models/folder``, and our placeholders."""
+        """Return what GET /models/{folder} lists: files below ``models/folder``, else our placeholder."""
         root = Path(self.models) / folder
         found = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-        return sorted(found | set(PLACEHOLDER_MODELS.get(folder, ())))
+        return sorted(found or PLACEHOLDER_MODELS.get(folder, ()))
 
     def next_target(self, prefix: str, root: str, *, size: tuple[int, int]) -> SaveTarget:
         """Return where the next file of ``prefix`` belongs: one past the highest counter that exists.

@@ -27,6 +27,7 @@ class NodeHost:
         self._server = server
         self.folders: Folders = server.folders
         self.step_time = server.options.step_time
+        self.is_new = server.options.is_new
         self.previews = server.options.previews
         self.random = random.Random()  # noqa: S311 - names of temporary files
 

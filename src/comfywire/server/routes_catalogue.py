@@ -41,13 +41,15 @@ class CatalogueRoutes:
     async def get_object_info(self, request: web.Request) -> web.Response:
         """Describe every node class."""
         del request
-        return web.json_response(object_info(self._server.classes))
+        return web.json_response(object_info(self._server.classes, is_new=self._server.options.is_new))
 
     async def get_node_info(self, request: web.Request) -> web.Response:
         """Describe one node class; ``{}`` for a name that is not known."""
         name = request.match_info["node_class"]
         known = self._server.classes.get(name)
-        return web.json_response({} if known is None else {name: node_info(name, known)})
+        if known is None:
+            return web.json_response({})
+        return web.json_response({name: node_info(name, known, is_new=self._server.options.is_new)})
 
     async def get_system_stats(self, request: web.Request) -> web.Response:
         """Describe the machine; everything but the versions is made up, and ``argv`` says whose."""
@@ -88,7 +90,7 @@ class CatalogueRoutes:
 
 def system_stats(profile: str) -> dict[str, Any]:
     """Return GET /system_stats for a CPU with 16 GiB."""
-    versions = {
+    versions: dict[str, Any] = {
         "comfyui_version": profile,
         "required_frontend_version": "1.27.10",
         "installed_templates_version": "0.1.95",
@@ -96,6 +98,8 @@ def system_stats(profile: str) -> dict[str, Any]:
         "python_version": sys.version,
         "pytorch_version": "0.0.0+comfywire-test-server",
     }
+    if profile == "0.33.0":
+        versions |= {"comfy_package_versions": [], "deploy_environment": "comfywire-test-server"}
     memory = {"ram_total": MEMORY_BYTES, "ram_free": MEMORY_BYTES // 2}
     argv = ["comfywire", "server", "--cpu", "--preview-method", "latent2rgb"]
     device = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["SAMPLERS", "SCHEDULERS"]
+__all__ = ["NEWER_SAMPLERS", "SAMPLERS", "SCHEDULERS"]
 
 SAMPLERS = [
     "euler",
@@ -48,6 +48,8 @@ SAMPLERS = [
     "uni_pc",
     "uni_pc_bh2",
 ]
+# 0.33.0 has two more, after the sixth.
+NEWER_SAMPLERS = [*SAMPLERS[:6], "exp_heun_2_x0", "exp_heun_2_x0_sde", *SAMPLERS[6:]]
 SCHEDULERS = [
     "simple",
     "sgm_uniform",

@@ -14,7 +14,7 @@ from comfywire.server.frames import Preview
 from comfywire.server.node_host import NodeHost
 from comfywire.server.nodes.placeholder import Drawing
 from comfywire.server.nodes.resize import Pixels
-from comfywire.server.nodes.samplers import SAMPLERS, SCHEDULERS
+from comfywire.server.nodes.samplers import NEWER_SAMPLERS, SAMPLERS, SCHEDULERS
 
 __all__ = [
     "CLIPTextEncode",
@@ -138,7 +138,7 @@ class KSampler:
     @classmethod
     def INPUT_TYPES(cls) -> Inputs:
         """Return the inputs."""
-        return {"required": sampler_inputs()}
+        return {"required": sampler_inputs(NEWER_SAMPLERS if cls.host.is_new else SAMPLERS)}
 
     def sample(
         self,
@@ -169,7 +169,7 @@ class KSampler:
         return ({**latent_image, "drawing": drawing},)
 
 
-def sampler_inputs() -> dict[str, Any]:
+def sampler_inputs(samplers: list[str]) -> dict[str, Any]:
     """Return KSampler's inputs."""
     cfg = (
         "The Classifier-Free Guidance scale balances creativity and adherence to the prompt. Higher values "
@@ -206,7 +206,7 @@ def sampler_inputs() -> dict[str, Any]:
         "seed": ("INT", seed),
         "steps": ("INT", steps),
         "cfg": ("FLOAT", scale),
-        "sampler_name": (SAMPLERS, {"tooltip": sampler}),
+        "sampler_name": (samplers, {"tooltip": sampler}),
         "scheduler": (SCHEDULERS, {"tooltip": scheduler}),
         "positive": ("CONDITIONING", {"tooltip": include}),
         "negative": ("CONDITIONING", {"tooltip": exclude}),
