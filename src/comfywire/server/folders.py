@@ -47,7 +47,7 @@ NEWER_MODEL_FOLDERS = (
     "detection",
 )
 # Offered although there is no such file: the loader only simulates one, so a first workflow can name it.
-PLACEHOLDER_MODELS = {"checkpoints": ("comfywire-placeholder.safetensors",)}
+PLACEHOLDER_MODELS = {"checkpoints": {"comfywire-placeholder.safetensors"}}
 ANNOTATIONS = (" [output]", " [input]", " [temp]")
 
 
@@ -132,7 +132,7 @@ class Folders:
         """Return what GET /models/{folder} lists: files below ``models/folder``, else our placeholder."""
         root = Path(self.models) / folder
         found = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-        return sorted(found or PLACEHOLDER_MODELS.get(folder, ()))
+        return sorted(found or PLACEHOLDER_MODELS.get(folder, set()))
 
     def next_target(self, prefix: str, root: str, *, size: tuple[int, int]) -> SaveTarget:
         """Return where the next file of ``prefix`` belongs: one past the highest counter that exists.

@@ -66,12 +66,17 @@ class NodeHost:
 
 def bind(classes: dict[str, NodeClass], host: NodeHost) -> dict[str, NodeClass]:
     """Return the classes, those that declare ``host`` as subclasses that have this one."""
-    return {
-        name: type(node_class.__name__, (node_class,), {"host": host, "__module__": node_class.__module__})
-        if "host" in _annotations(node_class)
-        else node_class
-        for name, node_class in classes.items()
-    }
+    return {name: _bound(node_class, host) for name, node_class in classes.items()}
+
+
+def _bound(node_class: NodeClass, host: NodeHost) -> NodeClass:
+    if "host" not in _annotations(node_class):
+        return node_class
+    attributes = {"host": host, "__module__": node_class.__module__, "__doc__": node_class.__doc__}
+    if host.is_new and hasattr(node_class, "NEWER_RETURN_TYPES"):
+        # Newer savers pass on what they save (nodes.py, 0.33.0).
+        attributes["RETURN_TYPES"] = node_class.NEWER_RETURN_TYPES
+    return type(node_class.__name__, (node_class,), attributes)
 
 
 def _annotations(node_class: NodeClass) -> set[str]:

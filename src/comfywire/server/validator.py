@@ -57,6 +57,8 @@ async def validate_prompt(
         is_new: Answer as 0.33.0 does.
 
     """
+    if is_new:
+        _walk(prompt)
     outputs: list[str] = []
     for node_id in prompt:
         unknown = _unknown_node(node_id, prompt, classes, is_new=is_new)
@@ -86,12 +88,19 @@ def _unknown_node(
     return refusal("invalid_prompt", message, f"Node ID '#{node_id}'")
 
 
+def _walk(prompt: dict[str, Any]) -> None:
+    """Fail as a newer server's search for replaced classes does: inputs that are no object are a 500."""
+    for node in prompt.values():
+        if "class_type" in node and "inputs" in node:
+            node["inputs"].items()
+
+
 def _missing_type(node_id: str, node: dict[str, Any]) -> Validation:
     """Refuse as newer servers do, naming node, type and title."""
     class_type = node.get("class_type")
     title = node.get("_meta", {}).get("title", class_type)
     extra = {"node_id": node_id, "class_type": class_type, "node_title": title}
-    if class_type is None:
+    if "class_type" not in node:
         shown = title or f"ID #{node_id}"
         cause = "has no class_type. The workflow may be corrupted or a custom node is missing."
     else:

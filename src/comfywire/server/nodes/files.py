@@ -36,6 +36,7 @@ class SaveImage:
     """A PNG for each picture of a batch, with the prompt and the workflow in its text chunks."""
 
     RETURN_TYPES: tuple[str, ...] = ()
+    NEWER_RETURN_TYPES = ("IMAGE",)
     FUNCTION = "save_images"
     OUTPUT_NODE = True
     CATEGORY = "image"
@@ -84,7 +85,8 @@ class SaveImage:
             to_pillow(image).save(path, pnginfo=metadata, compress_level=self.compress_level)
             saved.append({"filename": name, "subfolder": target.subfolder, "type": self.type})
         folders.saved(target, len(saved))
-        return {"ui": {"images": saved}}
+        shown: dict[str, Any] = {"ui": {"images": saved}}
+        return {**shown, "result": (images,)} if self.host.is_new else shown
 
 
 def _metadata(prompt: dict[str, Any] | None, extra_pnginfo: dict[str, Any] | None) -> PngInfo:
@@ -120,6 +122,7 @@ class MaskPreview(PreviewImage):
     """A mask shown as a grey picture (comfy_extras/nodes_mask.py)."""
 
     FUNCTION = "execute"
+    NEWER_RETURN_TYPES = ("MASK",)
     CATEGORY = "mask"
     DISPLAY_NAME = "MaskPreview"
     RELATIVE_PYTHON_MODULE = "comfy_extras.nodes_mask"
@@ -142,7 +145,8 @@ class MaskPreview(PreviewImage):
         """Save the mask in three channels."""
         grey = mask.reshape((-1, *mask.shape[-2:], 1))
         images = np.broadcast_to(grey, (*grey.shape[:-1], 3))
-        return self.save_images(images, filename_prefix, prompt, extra_pnginfo)
+        shown = self.save_images(images, filename_prefix, prompt, extra_pnginfo)
+        return {**shown, "result": (mask,)} if self.host.is_new else shown
 
 
 class _Loader:
@@ -156,8 +160,7 @@ class _Loader:
         return path
 
     @classmethod
-    def VALIDATE_INPUTS(cls, image: str) -> str | bool:
-        """Check that the file is there; whether the list names it does not matter."""
+    def _is_there(cls, image: str) -> str | bool:
         return cls.host.folders.locate(image) is not None or f"Invalid image file: {image}"
 
     @classmethod
@@ -178,6 +181,11 @@ class LoadImage(_Loader):
         """Return the inputs."""
         names = [name for name in cls.host.folders.input_files() if _is_picture(name)]
         return {"required": {"image": (names, {"image_upload": True})}}
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, image: str) -> str | bool:
+        """Check that the file is there; whether the list names it does not matter."""
+        return cls._is_there(image)
 
     @classmethod
     def IS_CHANGED(cls, image: str) -> str:
@@ -218,6 +226,11 @@ class LoadImageMask(_Loader):
                 "channel": (["alpha", "red", "green", "blue"],),
             }
         }
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, image: str) -> str | bool:
+        """Check that the file is there."""
+        return cls._is_there(image)
 
     @classmethod
     def IS_CHANGED(cls, image: str, channel: str) -> str:

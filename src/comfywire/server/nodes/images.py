@@ -55,6 +55,7 @@ class ImageInvert:
     RETURN_TYPES = ("IMAGE",)
     FUNCTION = "invert"
     CATEGORY = "image"
+    DISPLAY_NAME = "Invert Image"
 
     @classmethod
     def INPUT_TYPES(cls) -> Inputs:
@@ -72,6 +73,7 @@ class ImageBatch:
     RETURN_TYPES = ("IMAGE",)
     FUNCTION = "batch"
     CATEGORY = "image"
+    DISPLAY_NAME = "Batch Images"
 
     @classmethod
     def INPUT_TYPES(cls) -> Inputs:

@@ -23,11 +23,13 @@ class PreviewAny:
     """Any value as text."""
 
     RETURN_TYPES: tuple[str, ...] = ()
+    NEWER_RETURN_TYPES = ("STRING",)
     FUNCTION = "main"
     OUTPUT_NODE = True
     CATEGORY = "utils"
     RELATIVE_PYTHON_MODULE = "comfy_extras.nodes_preview_any"
     DISPLAY_NAME = "Preview Any"
+    host: ClassVar[NodeHost]
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:
@@ -36,14 +38,20 @@ class PreviewAny:
 
     def main(self, source: object = None) -> dict[str, Any]:
         """Show it: as it is, as JSON, or as Python spells it."""
-        if isinstance(source, str):
-            return {"ui": {"text": (source,)}}
-        if source is None or isinstance(source, int | float):
-            return {"ui": {"text": (str(source),)}}
-        try:
-            return {"ui": {"text": (json.dumps(source),)}}
-        except (TypeError, ValueError):
-            return {"ui": {"text": (str(source),)}}
+        text = _spelled(source)
+        shown: dict[str, Any] = {"ui": {"text": (text,)}}
+        return {**shown, "result": (text,)} if self.host.is_new else shown
+
+
+def _spelled(source: object) -> str:
+    if isinstance(source, str):
+        return source
+    if source is None or isinstance(source, int | float):
+        return str(source)
+    try:
+        return json.dumps(source)
+    except (TypeError, ValueError):
+        return str(source)
 
 
 class SaveImageWebsocket:
