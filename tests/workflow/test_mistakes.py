@@ -1,9 +1,9 @@
 """What real servers answered to 636 prompts, most of them wrong, beside what we say before sending.
 
-mistakes/VERSION.jsonl.gz holds the prompts and the answers of ComfyUI 0.3.64 and 0.33.0, without tracebacks and
-input configurations; object_info-VERSION.json.gz what those servers said about the classes in them;
-unstable-VERSION.json the answers that change from one start of the server to the next, since it walks sets and
-an exception ends its walk, with all that were seen.
+mistakes/VERSION.jsonl.gz holds the prompts and the answers of ComfyUI 0.3.64 and 0.33.0, without tracebacks
+and input configurations; object_info-VERSION.json.gz what those servers said about the classes in them;
+unstable-VERSION.json the answers that change from one start of the server to the next, since it walks sets
+and an exception ends its walk, with all that were seen.
 """
 
 import gzip

@@ -7,25 +7,37 @@ by part, so that a video of gigabytes costs no more than its metadata.
 from __future__ import annotations
 
 import copy
-import importlib
 import io
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
-from comfywire.errors import UnreadableWorkflow
+from comfywire.errors import InvalidParameter, UnreadableWorkflow
 
 from .bounded import MOST_BYTES
 from .metadata import HEAD_BYTES, find_in_file, format_of
 from .nearest import did_you_mean
-from .object_info import ObjectInfo
+from .object_info import packaged
+from .params_toml import parse_toml, to_toml
 from .recognise import Found, parse_json, recognise
 from .ui_format import convert
 
-__all__ = ["Loaded", "Source", "packaged", "read_workflow", "write_prompt"]
+if TYPE_CHECKING:
+    from .object_info import ObjectInfo
+    from .parameters import Parameters
+
+__all__ = [
+    "Loaded",
+    "Source",
+    "params_path",
+    "read_params",
+    "read_workflow",
+    "write_params",
+    "write_prompt",
+]
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | Mapping[str, Any] | IO[Any]"
 
@@ -66,6 +78,40 @@ def write_prompt(path: str | os.PathLike[str], prompt: Mapping[str, Any]) -> Non
 
     """
     Path(path).write_text(json.dumps(prompt, indent=2) + "\n", encoding="utf-8")
+
+
+def params_path(workflow: str | os.PathLike[str]) -> Path:
+    """Return where the parameters of a workflow are kept: ``x.params.toml`` beside ``x.json``."""
+    return Path(workflow).with_suffix(".params.toml")
+
+
+def read_params(workflow: str | os.PathLike[str]) -> Parameters | None:
+    """Return the parameters kept beside a workflow, or None when there are none.
+
+    Raises:
+        InvalidParameter: The file is there, and cannot be understood.
+
+    """
+    path = params_path(workflow)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidParameter(f"{path.name!r} cannot be read: {error}") from error
+    return parse_toml(text, where=repr(path.name))
+
+
+def write_params(workflow: str | os.PathLike[str], parameters: Parameters) -> Path:
+    """Write ``parameters`` beside a workflow and return where.
+
+    Raises:
+        OSError: It cannot be written.
+
+    """
+    path = params_path(workflow)
+    path.write_text(to_toml(parameters, of=Path(workflow).name), encoding="utf-8")
+    return path
 
 
 def _find(source: Source) -> Found:
@@ -145,9 +191,3 @@ def _without_residue(prompt: dict[str, dict[str, Any]]) -> dict[str, dict[str, A
     for entry in prompt.values():
         entry.pop("is_changed", None)
     return prompt
-
-
-def packaged() -> ObjectInfo:
-    """Return the catalogue that ships with Comfywire: ComfyUI's own nodes."""
-    shipped = getattr(importlib.import_module("comfywire.workflow.object_info"), "packaged", None)
-    return shipped() if shipped else ObjectInfo({})

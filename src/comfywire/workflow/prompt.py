@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 from comfywire.errors import UnknownNode
 
-from .load import packaged, read_workflow, write_prompt
+from .binding import bind
+from .drafting import draft
+from .load import read_workflow, write_prompt
 from .nearest import did_you_mean
 from .node import Node, is_link
-from .object_info import ObjectInfo
+from .object_info import ObjectInfo, packaged
 from .validate import validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from .binding import Bound
     from .load import Source
+    from .parameters import Parameters
     from .problems import Problem
 
 __all__ = ["Workflow"]
@@ -129,6 +133,31 @@ class Workflow:
         """
         catalogue = _parse(object_info) or self.object_info
         return validate(self.prompt, catalogue, version=version, targets=targets, has_file=has_file)
+
+    def parameters(self) -> Parameters:
+        """Return what callers will want to set, drafted from the nodes, or declared in their titles."""
+        return draft(self)
+
+    def bind(
+        self,
+        values: Mapping[str, Any],
+        parameters: Parameters | None = None,
+        *,
+        new_seed: Callable[[], int] | None = None,
+    ) -> Bound:
+        """Return a copy with ``values`` in it, and the files to upload before it can run.
+
+        Args:
+            values: By parameter, or by ``NODE.INPUT``.
+            parameters: What may be set; None drafts them.
+            new_seed: Draws a seed wherever one is ``"random"``.
+
+        Raises:
+            InvalidParameter: A name is unknown, a value not allowed, or one that is required is missing.
+            UnknownNode: A parameter names a node that this workflow does not have.
+
+        """
+        return bind(self, self.parameters() if parameters is None else parameters, values, new_seed=new_seed)
 
     @property
     def names(self) -> dict[str, list[str]]:

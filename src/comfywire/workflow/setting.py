@@ -11,12 +11,12 @@ from .node import unknown_input
 from .values import kind_of, parse_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from .node import Node
     from .prompt import Workflow
 
-__all__ = ["Setting", "parse_setting"]
+__all__ = ["Setting", "parse_setting", "resolve_input"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +58,43 @@ def parse_setting(workflow: Workflow, text: str) -> Setting:
 
     """
     names = workflow.names
-    for name, input_name, value in _splits(text):
-        if len(names.get(name, ())) == 1 and (node := workflow[name]).knows(input_name):
-            return Setting(node, input_name, _parse_value(node, input_name, value))
+    for at, character in enumerate(text):
+        if character == "=" and (place := _split(workflow, names, text[:at])):
+            return Setting(*place, _parse_value(*place, text[at + 1 :]))
+    left, equals, _ = text.partition("=")
+    if not equals or "." not in left[1:]:
+        raise InvalidParameter(f"{text[:80]!r} is not of the form NODE.INPUT=VALUE, such as KSampler.seed=42")
+    raise _explain(workflow, left)
+
+
+def resolve_input(workflow: Workflow, text: str) -> tuple[Node, str]:
+    """Return the node and the input that ``text``, such as ``KSampler.seed``, names.
+
+    Raises:
+        InvalidParameter: It is not written so, or the node has no such input.
+        UnknownNode: There is no such node, or several.
+
+    """
+    place = _split(workflow, workflow.names, text)
+    if place is not None:
+        return place
+    if "." not in text[1:]:
+        raise InvalidParameter(f"{text[:80]!r} is not of the form NODE.INPUT, such as KSampler.seed")
     raise _explain(workflow, text)
 
 
-def _splits(text: str) -> Iterator[tuple[str, str, str]]:
-    """Yield every way to read ``text``: the shortest left side first, in it the longest node name."""
-    equals = [at for at, character in enumerate(text) if character == "="]
-    for end in equals:
-        for dot in [at for at in range(end, 0, -1) if text[at] == "."]:
-            yield text[:dot].strip(), text[dot + 1 : end].strip(), text[end + 1 :]
+def _split(workflow: Workflow, names: Mapping[str, list[str]], text: str) -> tuple[Node, str] | None:
+    for name, input_name in _readings(text):
+        if len(names.get(name, ())) == 1 and (node := workflow[name]).knows(input_name):
+            return node, input_name
+    return None
+
+
+def _readings(text: str) -> Iterator[tuple[str, str]]:
+    """Yield every way to read ``text`` as a node's name, a dot and an input's: the longest name first."""
+    for dot in range(len(text) - 1, 0, -1):
+        if text[dot] == ".":
+            yield text[:dot].strip(), text[dot + 1 :].strip()
 
 
 def _parse_value(node: Node, name: str, text: str) -> Any:
@@ -81,13 +106,9 @@ def _parse_value(node: Node, name: str, text: str) -> Any:
 
 
 def _explain(workflow: Workflow, text: str) -> InvalidParameter | UnknownNode:
-    left, equals, _ = text.partition("=")
-    if not equals or "." not in left:
-        return InvalidParameter(
-            f"{text[:80]!r} is not of the form NODE.INPUT=VALUE, such as KSampler.seed=42"
-        )
-    splits = list(_splits(left + "="))
-    name, input_name, _ = next((split for split in splits if split[0] in workflow), splits[0])
+    readings = list(_readings(text))
+    names = workflow.names
+    name, input_name = next((reading for reading in readings if reading[0] in names), readings[0])
     try:
         return unknown_input(workflow[name], input_name)
     except UnknownNode as error:

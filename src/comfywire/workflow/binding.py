@@ -1,0 +1,140 @@
+"""A caller's values put into a workflow: checked, coerced, and a list of the files to upload first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from comfywire.errors import InvalidParameter
+
+from .parameters import RANDOM, Parameter
+from .setting import resolve_input
+from .values import coerce, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .node import Node
+    from .parameters import Parameters
+    from .prompt import Workflow
+
+__all__ = ["Bound", "FileInput", "bind"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileInput:
+    """A file that the server needs before the prompt runs.
+
+    Attributes:
+        parameter: The name by which the caller gave it.
+        kind: ``image``, ``mask``, ``video``, ``audio`` or ``file``.
+        source: What the caller gave: a path, bytes, an open file, a picture; or the name of a file that is
+            on the server already, which only the caller's disk can tell.
+        inputs: (node_id, input) of every place that takes its name once it is uploaded.
+
+    """
+
+    parameter: str
+    kind: str
+    source: Any
+    inputs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A workflow with a caller's values in it.
+
+    Attributes:
+        workflow: A copy; the original is as it was.
+        files: What to upload first. :meth:`place` then writes the server's name into the workflow.
+        values: What every parameter was set to, seeds drawn.
+
+    """
+
+    workflow: Workflow
+    files: tuple[FileInput, ...]
+    values: Mapping[str, Any]
+
+    def place(self, file: FileInput, name: str) -> None:
+        """Write ``name``, under which the server has ``file`` now, into the workflow."""
+        for node_id, input_name in file.inputs:
+            self.workflow[node_id][input_name] = name
+
+
+def bind(
+    workflow: Workflow,
+    parameters: Parameters,
+    values: Mapping[str, Any],
+    *,
+    new_seed: Callable[[], int] | None = None,
+) -> Bound:
+    """Return a copy of ``workflow`` with ``values`` in the places that ``parameters`` describe.
+
+    Args:
+        workflow: Stays as it is.
+        parameters: What may be set. A parameter without a value gets its default, if it has one.
+        values: By parameter; ``NODE.INPUT`` also reaches inputs that no parameter describes.
+        new_seed: Draws a seed wherever one is ``"random"``: this package knows no chance.
+
+    Raises:
+        InvalidParameter: A name is unknown, a value is not allowed, or one that is required is missing.
+        UnknownNode: A parameter names a node that this workflow does not have.
+
+    """
+    bound = workflow.copy()
+    settled: dict[str, Any] = {}
+    files: list[FileInput] = []
+    for parameter, value in _pairs(bound, parameters, values):
+        checked = parameter.check(value)
+        if parameter.type == "seed" and checked == RANDOM:
+            checked = _draw(parameter, new_seed)
+        places = [resolve_input(bound, target) for target in parameter.inputs]
+        if parameter.is_file:
+            where = tuple((node.id, input_name) for node, input_name in places)
+            files.append(FileInput(parameter.name, parameter.type, checked, where))
+        for node, input_name in places:
+            if not parameter.is_file or isinstance(checked, str):
+                node[input_name] = _fit(node, input_name, checked)
+        settled[parameter.name] = checked
+    return Bound(bound, tuple(files), settled)
+
+
+def _pairs(
+    workflow: Workflow, parameters: Parameters, values: Mapping[str, Any]
+) -> list[tuple[Parameter, Any]]:
+    given = [(_parameter(workflow, parameters, name), value) for name, value in values.items()]
+    for parameter in parameters.by_name.values():
+        if parameter.is_required and parameter.default is None and parameter.name not in values:
+            raise InvalidParameter(f"parameter {parameter.name!r} is required: give it a value")
+    defaults = [
+        (parameter, parameter.default)
+        for parameter in parameters.by_name.values()
+        if parameter.name not in values and parameter.default is not None
+    ]
+    return [*defaults, *given]
+
+
+def _parameter(workflow: Workflow, parameters: Parameters, name: str) -> Parameter:
+    if name in parameters or "." not in name:
+        return parameters[name]
+    node, input_name = resolve_input(workflow, name)
+    spec = node.spec(input_name)
+    kind = spec.upload if spec and spec.upload else "any"
+    # Not a parameter that anybody declared: it lasts for this call, under a name that no form will show.
+    return Parameter(f"{node.class_type}_{input_name}".replace(".", "_").replace(" ", "_"), (name,), kind)
+
+
+def _draw(parameter: Parameter, new_seed: Callable[[], int] | None) -> int:
+    if new_seed is None:
+        raise ValueError(f"parameter {parameter.name!r} is random: pass new_seed to draw it")
+    seed = new_seed()
+    most = parameter.maximum
+    return seed if most is None else seed % (int(most) + 1)
+
+
+def _fit(node: Node, input_name: str, value: Any) -> Any:
+    """Return ``value`` as this input takes it: a parameter may drive inputs of different types."""
+    try:
+        return coerce(value, kind_of(node.spec(input_name), node.inputs.get(input_name)))
+    except ValueError as error:
+        raise InvalidParameter(f"{node}: {input_name!r} {error}") from None

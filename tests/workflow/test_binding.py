@@ -1,0 +1,132 @@
+import io
+
+import pytest
+
+from comfywire.errors import InvalidParameter, UnknownNode
+from comfywire.workflow import Workflow
+from comfywire.workflow.binding import FileInput
+from comfywire.workflow.parameters import Parameter, Parameters
+
+OBJECT_INFO = {
+    "KSampler": {"input": {"required": {"seed": ["INT"], "steps": ["INT"], "cfg": ["FLOAT"]}}, "output": []},
+    "LoadImage": {"input": {"required": {"image": [["a.png"], {"image_upload": True}]}}, "output": ["IMAGE"]},
+    "Text": {"input": {"required": {"text": ["STRING"]}}, "output": ["STRING"]},
+}
+PARAMETERS = Parameters(
+    {
+        "prompt": Parameter("prompt", ("6.text", "7.text"), "text"),
+        "seed": Parameter("seed", ("3.seed",), "seed"),
+        "steps": Parameter("steps", ("KSampler.steps",), "int", 30, minimum=1),
+        "image": Parameter("image", ("8.image",), "image"),
+    }
+)
+
+
+@pytest.fixture
+def workflow():
+    prompt = {
+        "3": {"class_type": "KSampler", "inputs": {"seed": 1, "steps": 20, "cfg": 7.0}},
+        "6": {"class_type": "Text", "inputs": {"text": "a cat"}},
+        "7": {"class_type": "Text", "inputs": {"text": "a hat"}},
+        "8": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
+    }
+    return Workflow(prompt, object_info=OBJECT_INFO)
+
+
+def test_a_value_reaches_every_input_that_it_drives(workflow):
+    bound = workflow.bind({"prompt": "a dog"}, PARAMETERS).workflow
+
+    assert (bound["6"].text, bound["7"].text) == ("a dog", "a dog")
+    assert workflow["6"].text == "a cat"
+
+
+def test_a_default_is_set_where_nothing_is_given(workflow):
+    assert workflow.bind({}, PARAMETERS).workflow["3"].steps == 30
+    assert workflow.bind({"steps": "5"}, PARAMETERS).workflow["3"].steps == 5
+
+
+def test_values_are_told_as_they_were_set(workflow):
+    bound = workflow.bind({"seed": "random", "steps": "5"}, PARAMETERS, new_seed=lambda: 77)
+
+    assert bound.values == {"seed": 77, "steps": 5}
+    assert bound.workflow["3"].seed == 77
+
+
+def test_a_random_seed_stays_below_the_largest_allowed(workflow):
+    small = Parameters({"seed": Parameter("seed", ("3.seed",), "seed", "random", maximum=9)})
+
+    assert workflow.bind({}, small, new_seed=lambda: 25).values == {"seed": 5}
+
+
+def test_a_random_seed_needs_somebody_to_draw_it(workflow):
+    with pytest.raises(ValueError, match="new_seed"):
+        workflow.bind({"seed": "random"}, PARAMETERS)
+
+
+@pytest.mark.parametrize(
+    "source", [b"bytes", io.BytesIO(b"file"), "photo.png"], ids=["bytes", "file", "name"]
+)
+def test_a_file_is_listed_for_uploading(workflow, source):
+    bound = workflow.bind({"image": source}, PARAMETERS)
+
+    assert bound.files == (FileInput("image", "image", source, (("8", "image"),)),)
+
+
+def test_the_name_of_a_file_is_set_in_case_it_is_on_the_server(workflow):
+    assert workflow.bind({"image": "b.png"}, PARAMETERS).workflow["8"].image == "b.png"
+
+
+def test_an_uploaded_file_is_put_in_its_place(workflow):
+    bound = workflow.bind({"image": b"bytes"}, PARAMETERS)
+
+    bound.place(bound.files[0], "sub/b.png")
+
+    assert bound.workflow["8"].image == "sub/b.png"
+
+
+def test_parameters_are_drafted_where_none_are_given(workflow):
+    assert workflow.bind({"cfg": "4.5"}).workflow["3"].cfg == 4.5
+
+
+def test_any_input_is_reached_by_its_node(workflow):
+    bound = workflow.bind({"KSampler.cfg": "4.5", "8.image": b"bytes"}, PARAMETERS)
+
+    assert bound.workflow["3"].cfg == 4.5
+    assert [file.inputs for file in bound.files] == [(("8", "image"),)]
+
+
+def test_what_was_given_wins_over_a_default_for_the_same_input(workflow):
+    assert workflow.bind({"3.steps": 7}, PARAMETERS).workflow["3"].steps == 7
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        pytest.param(
+            {"promt": "x"}, InvalidParameter, "no parameter 'promt'; did you mean 'prompt'", id="name"
+        ),
+        pytest.param({"steps": 0}, InvalidParameter, "'steps' is 0, but 1 is the smallest", id="range"),
+        pytest.param({"3.sede": 0}, InvalidParameter, "no input 'sede'", id="input"),
+        pytest.param({"33.seed": 0}, UnknownNode, "no node '33'", id="node"),
+        pytest.param(
+            {"3.seed": "x"}, InvalidParameter, r"node 3 \(KSampler\): 'seed' takes a number", id="value"
+        ),
+    ],
+)
+def test_a_value_that_cannot_be_set_is_refused(workflow, values, error, message):
+    with pytest.raises(error, match=message):
+        workflow.bind(values, PARAMETERS)
+
+
+def test_a_parameter_that_is_required_must_be_given(workflow):
+    required = Parameters({"image": Parameter("image", ("8.image",), "image", is_required=True)})
+
+    with pytest.raises(InvalidParameter, match="'image' is required"):
+        workflow.bind({}, required)
+
+
+def test_a_parameter_of_another_workflow_names_the_node_that_is_missing(workflow):
+    other = Parameters({"x": Parameter("x", ("99.text",), "text", "a")})
+
+    with pytest.raises(UnknownNode, match="no node '99'"):
+        workflow.bind({}, other)
