@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from comfywire.errors import JobError, JobFailed, JobInterrupted, JobLost, OutputsGone
 from comfywire.protocol.messages import ExecutionError, ExecutionInterrupted, ExecutionSuccess
 from comfywire.protocol.tracked import SOCKET_SAVERS, Tracked
-from comfywire.workflow.rejection import sentences
+from comfywire.workflow.rejection import dropped
 
 from .follower import Watch
 from .outputs import Output, Result, collect_outputs
@@ -93,9 +93,7 @@ def _why_lost(tracked: Tracked, url: str) -> str:
 
 
 def _warnings(tracked: Tracked, node_errors: Mapping[str, Any]) -> list[str]:
-    warnings = [
-        f"dropped by the server: {sentence}" for sentence in sentences({}, node_errors, tracked.graph)
-    ]
+    warnings = dropped(node_errors, tracked.graph)
     if tracked.state.entry is None:
         warnings.append(
             "its history was cleared before it was read: these are the outputs that messages named"

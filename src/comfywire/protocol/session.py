@@ -14,7 +14,7 @@ from typing import Any
 
 from .feeds import FeedKey, FeedWatch
 from .job import Phase, advance, reconcile
-from .messages import Executing, ExecutionSuccess, Message, PreviewImage, Status
+from .messages import Executing, ExecutionSuccess, FeatureFlags, Message, PreviewImage, Status
 from .schedule import Schedule
 from .snapshots import HistoryEntry, QueueSnapshot
 from .tracked import SocketImage, Tracked
@@ -46,6 +46,7 @@ class Session:
         self._due: dict[str, float] = {}
         self._under_way: set[str | None] = set()
         self._remaining: int | None = None
+        self._names_previews: set[FeedKey] = set()
 
     # Prompts come
 
@@ -113,10 +114,13 @@ class Session:
     def hear(self, key: FeedKey, message: Message, now: float) -> tuple[Tracked, Event] | None:
         """Take in a message; return the prompt of ours that it is about, if any, and the event that it is."""
         self.feeds.heard(key, now)
-        if isinstance(message, Status):
-            if self.feeds.is_main(key):
+        match message:
+            case Status() if self.feeds.is_main(key):
                 self._count(message, now)
-            return None
+            case FeatureFlags(flags={"supports_preview_metadata": True}):
+                self._names_previews.add(key)
+            case _:
+                pass
         tracked = self._owner(key, message)
         if tracked is None:
             return None
@@ -131,6 +135,8 @@ class Session:
     def _owner(self, key: FeedKey, message: Message) -> Tracked | None:
         if message.prompt_id is not None:
             return self.open.get(message.prompt_id)
+        if isinstance(message, PreviewImage) and key in self._names_previews:
+            return None  # our own would carry their ids (main.py, hijack_progress, 0.3.64): somebody else's
         if isinstance(message, PreviewImage) or (isinstance(message, Executing) and message.node is not None):
             # The greeting of a reconnected socket and previews without metadata name no prompt. The
             # server runs one at a time, so they are about the one of ours that runs.

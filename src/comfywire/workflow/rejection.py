@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["sentences"]
+__all__ = ["dropped", "sentences"]
 
 SHOWN_CHOICES = 6
 
@@ -41,11 +41,30 @@ def _of_nodes(node_errors: Mapping[str, Any], graph: Mapping[str, Any]) -> Itera
     for node_id, entry in node_errors.items():
         if not isinstance(entry, dict):
             continue
-        node = graph.get(node_id)
-        class_type = entry.get("class_type") or (node.get("class_type") if isinstance(node, dict) else None)
+        class_type = entry.get("class_type") or _class_type(node_id, graph)
         for error in entry.get("errors") or ():
             if isinstance(error, dict):
                 yield f"node {node_id} ({class_type}): {_of_input(error)}"
+
+
+def dropped(node_errors: Mapping[str, Any], graph: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each error of an accepted prompt, naming the outputs that it cost."""
+    return [
+        f"output node {outputs} was dropped: {sentence}" if outputs else sentence
+        for node_id, entry in node_errors.items()
+        for outputs in [_dependent_outputs(entry, graph)]
+        for sentence in _of_nodes({node_id: entry}, graph)
+    ]
+
+
+def _dependent_outputs(entry: object, graph: Mapping[str, Any]) -> str:
+    outputs = entry.get("dependent_outputs") if isinstance(entry, dict) else None
+    return ", ".join(f"{output} ({_class_type(output, graph)})" for output in outputs or ())
+
+
+def _class_type(node_id: object, graph: Mapping[str, Any]) -> object:
+    node = graph.get(str(node_id))
+    return node.get("class_type") if isinstance(node, dict) else None
 
 
 def _of_input(error: Mapping[str, Any]) -> str:

@@ -1,0 +1,49 @@
+"""A server whose faults are ours to script, and a client on it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from comfywire import Client, Job, Result
+from comfywire.server import Server
+
+Graph = dict[str, Any]
+
+
+def picture(color: int = 1, *, size: int = 8) -> Graph:
+    """One picture in one colour, saved: what most tests run."""
+    inputs = {"width": size, "height": size, "batch_size": 1, "color": color}
+    return {
+        "1": {"class_type": "EmptyImage", "inputs": inputs},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": f"c{color}"}},
+    }
+
+
+def names(result: Result) -> list[str | None]:
+    return [output.filename for output in result.outputs]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with Server() as running:
+        yield running
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[Client]:
+    async with Client(server.url) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def held(server: Server, client: Client, graph: Graph | None = None) -> AsyncIterator[Job]:
+    """A job that is held before its last node until the block is left."""
+    gate = server.faults.nodes.hold(class_type="SaveImage")
+    job = await client.submit(graph or picture())
+    await server.until_executing(job.prompt_id, "2")
+    try:
+        yield job
+    finally:
+        gate.release()

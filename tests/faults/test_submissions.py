@@ -1,0 +1,183 @@
+"""A prompt is queued once, whatever becomes of the reply; and ended alone, whoever else runs."""
+
+import asyncio
+import contextlib
+import time
+
+import pytest
+
+from comfywire import Client, ConnectionFailed, JobInterrupted, JobTimedOut, ServerError
+from comfywire.server import Server
+
+from .conftest import held, names, picture
+
+SOON = 2.5
+GRACE = 6
+
+
+@pytest.mark.fault("B19")
+@pytest.mark.parametrize(
+    ("when", "kind"),
+    [
+        pytest.param("after", "drop", id="the-reply-is-lost"),
+        pytest.param("after", "fail-500", id="a-500-although-it-was-queued"),
+        pytest.param("after", "fail-503", id="a-503-although-it-was-queued"),
+        pytest.param("after", "cut", id="half-a-reply"),
+        pytest.param("before", "drop", id="the-request-is-lost"),
+        pytest.param("before", "fail-503", id="a-503-and-nothing-queued"),
+    ],
+)
+async def test_a_lost_reply_never_makes_a_prompt_run_twice(
+    server: Server, client: Client, when: str, kind: str
+) -> None:
+    if kind == "drop":
+        server.faults.replies.drop("POST /prompt", when=when)
+    elif kind == "cut":
+        server.faults.replies.cut_body("POST /prompt", 10)
+    else:
+        server.faults.replies.fail("POST /prompt", int(kind[5:]), when=when)
+
+    result = await client.run(picture(), timeout=GRACE)
+
+    assert names(result) == ["c1_00001_.png"]
+    assert [run.prompt_id for run in server.log] == [result.prompt_id]
+
+
+@pytest.mark.fault("B19")
+async def test_a_pending_prompt_whose_reply_was_lost_is_adopted_and_not_sent_again(
+    server: Server, client: Client
+) -> None:
+    async with held(server, client):
+        server.faults.replies.drop("POST /prompt", when="after")
+        began = time.monotonic()
+        job = await client.submit(picture(2))
+        assert time.monotonic() - began < SOON
+
+    assert names(await job.result(timeout=SOON)) == ["c2_00001_.png"]
+    assert server.requests["POST /prompt"] == 2
+
+
+@pytest.mark.fault("B19")
+async def test_a_server_that_answers_500_and_queues_nothing_is_believed(
+    server: Server, client: Client
+) -> None:
+    server.faults.replies.fail("POST /prompt", 500, body="it broke", times=None)
+
+    with pytest.raises(ServerError, match="POST /prompt was answered 500: it broke"):
+        await client.submit(picture())
+
+    assert (server.log, server.requests["POST /prompt"]) == ([], 1)
+
+
+async def test_a_server_that_is_not_there_is_named(server: Server) -> None:
+    await server.faults.life.kill()
+
+    async with Client(server.url) as client:
+        with pytest.raises(ConnectionFailed, match=f"no ComfyUI was reached at {server.url}"):
+            await client.submit(picture())
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_cancelled_submission_leaves_nothing_behind(
+    server: Server, client: Client, when: str
+) -> None:
+    async with held(server, client):
+        stalled = server.faults.replies.delay("POST /prompt", 0.4, when=when)
+        submitting = asyncio.create_task(client.submit(picture(2)))
+        await server.until(lambda: stalled.hits > 0)
+
+        submitting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await submitting
+
+        assert (await client.queue()).pending == ()
+    await server.until_idle()
+    assert len(server.log) == 1
+
+
+@pytest.mark.fault("B18")
+async def test_cancelling_a_pending_prompt_ends_it_alone(server: Server, client: Client) -> None:
+    async with held(server, client) as running:
+        pending, other = [await client.submit(picture(number)) for number in (2, 3)]
+        began = time.monotonic()
+
+        assert await pending.cancel() is True
+        assert time.monotonic() - began < SOON
+        with pytest.raises(JobInterrupted, match="cancelled before it ran"):
+            await pending.result()
+
+    assert names(await running.result(timeout=SOON)) == ["c1_00001_.png"]
+    assert names(await other.result(timeout=SOON)) == ["c3_00001_.png"]
+    assert server.runs(pending.prompt_id) == []
+
+
+@pytest.mark.fault("B18")
+async def test_cancelling_a_running_prompt_ends_it_alone(server: Server, client: Client) -> None:
+    server.faults.nodes.slow(30, class_type="SaveImage")
+    running = await client.submit(picture())
+    await server.until_executing(running.prompt_id, "2")
+    other = await client.submit(picture(2))
+
+    assert await running.cancel() is True
+
+    with pytest.raises(JobInterrupted):
+        await running.result()
+    assert names(await other.result(timeout=SOON)) == ["c2_00001_.png"]
+    assert [run.how for run in server.log] == ["interrupted", "success"]
+
+
+@pytest.mark.fault("B18")
+async def test_cancelling_in_the_last_millisecond_never_ends_the_next_prompt(
+    server: Server, client: Client
+) -> None:
+    for round_number in range(10):
+        ending = await client.submit(picture(round_number))
+        following = await client.submit(picture(100 + round_number))
+        for _ in range(10 * round_number):
+            await asyncio.sleep(0)  # another moment of its life each time
+        await ending.cancel()
+
+        assert names(await following.result(timeout=SOON)) == [f"c{100 + round_number}_00001_.png"]
+
+
+@pytest.mark.fault("B18")
+async def test_a_prompt_that_has_ended_is_not_cancelled(server: Server, client: Client) -> None:
+    job = await client.submit(picture())
+    await job.result(timeout=SOON)
+
+    assert await job.cancel() is False
+    assert server.requests["POST /interrupt"] == 0
+
+
+@pytest.mark.fault("B18")
+@pytest.mark.parametrize("route", ["POST /queue", "GET /queue"])
+async def test_a_lost_reply_to_a_cancel_changes_nothing(server: Server, client: Client, route: str) -> None:
+    async with held(server, client) as running:
+        pending = await client.submit(picture(2))
+        server.faults.replies.drop(route, when="after")
+        with contextlib.suppress(Exception):
+            await pending.cancel()
+
+        assert await pending.cancel() is True
+    assert names(await running.result(timeout=SOON)) == ["c1_00001_.png"]
+
+
+async def test_a_jobs_own_limit_cancels_it_on_the_server(server: Server, client: Client) -> None:
+    server.faults.nodes.slow(30, class_type="SaveImage")
+    job = await client.submit(picture())
+    await server.until_executing(job.prompt_id, "2")
+
+    with pytest.raises(JobTimedOut, match=r"did not end within 0\.2 seconds and was cancelled"):
+        await job.result(timeout=0.2)
+
+    assert [run.how for run in server.log] == ["interrupted"]
+
+
+async def test_newer_servers_are_asked_to_cancel_by_their_own_route() -> None:
+    async with Server(profile="0.33.0") as server, Client(server.url) as client:
+        async with held(server, client) as running:
+            pending = await client.submit(picture(2))
+            assert await pending.cancel() is True
+
+        assert names(await running.result(timeout=SOON)) == ["c1_00001_.png"]
+        assert server.requests["POST /queue"] == 0
