@@ -1,0 +1,183 @@
+"""One run from the file to the saved results; whatever happens becomes an :class:`~.ending.Ending`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+from comfywire.client import Client, Job, Output, Result
+from comfywire.client.events import QueueSnapshot
+from comfywire.errors import ComfywireError, JobError, JobLost
+from comfywire.workflow import Workflow
+
+from .ending import Ending, Saved
+from .failures import Stopped, outcome_of
+from .naming import NodeNames
+from .preparing import prepare
+from .reports import Report
+
+__all__ = ["Order", "follow"]
+
+FIRST_LOOK, LOOK_INTERVAL = 0.3, 2.0
+"""Seconds before the queue is asked for our place: most prompts have begun by the first."""
+CANCEL_PATIENCE = 30.0
+"""Seconds that a node may take to notice that it was interrupted; loading a model can."""
+PICTURES = ("image", "animation")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the user asked for."""
+
+    source: str | bytes
+    settings: list[str] = field(default_factory=list)
+    out: Path | None = Path()
+    timeout: float | None = None
+    resubmit: int = 0
+
+
+async def follow(client: Client, order: Order, report: Report) -> Ending:
+    """Return how the run ended; raises only what is a bug of ours, or output that cannot be written."""
+    async with client:
+        return await _Run(client, order, report).end()
+
+
+class _Run:
+    """One prompt, and what is told of it."""
+
+    def __init__(self, client: Client, order: Order, report: Report) -> None:
+        self._client = client
+        self._order = order
+        self._report = report
+        self._prompt_id = str(uuid4())
+        self._job: Job | None = None
+        self._began = time.monotonic()
+
+    async def end(self) -> Ending:
+        """Run it, and save what came out, however it ended."""
+        ending = Ending()
+        try:
+            workflow = await prepare(self._client, self._order.source, self._order.settings)
+            ending.warnings += workflow.warnings
+            result = await self._result(workflow)
+            ending.outputs, ending.prompt_id = result.outputs, result.prompt_id
+            ending.warnings += result.warnings
+        except JobError as error:
+            ending.error, ending.outputs = error, error.outputs
+        except ComfywireError as error:
+            ending.error = error
+        except asyncio.CancelledError:
+            ending.error, ending.outputs = await self._stop(), self._job.outputs if self._job else []
+        await self._conclude(ending)
+        return ending
+
+    async def _conclude(self, ending: Ending) -> None:
+        ending.seconds = time.monotonic() - self._began
+        if self._job is not None:
+            ending.prompt_id = self._job.prompt_id
+        try:
+            await self._save(ending)
+        except asyncio.CancelledError:
+            again = f"`comfywire download {ending.prompt_id}` fetches them"
+            ending.error = Stopped(f"interrupted while the results were being saved; {again}")
+        if ending.error is not None:
+            ending.status = outcome_of(ending.error)
+        elif ending.unsaved:
+            ending.status = "failed"
+
+    async def _result(self, workflow: Workflow) -> Result:
+        names = NodeNames(workflow.prompt)
+        for left in range(self._order.resubmit, -1, -1):
+            self._began = time.monotonic()
+            self._job = job = await self._client.submit(workflow, prompt_id=self._prompt_id)
+            self._report.submitted(job, names)
+            outcome = await self._until_over(job)
+            if isinstance(outcome, Result):
+                return outcome
+            if not left or not isinstance(outcome, JobLost):
+                raise outcome
+            self._report.note(f"the server lost prompt {job.prompt_id}: submitting it again")
+        raise AssertionError("the last round returns or raises")
+
+    async def _until_over(self, job: Job) -> Result | ComfywireError:
+        """Tell what happens until the job is over; an output that cannot be written withdraws the prompt."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                telling = group.create_task(self._tell(job), name="comfywire run: events")
+                looking = group.create_task(self._look(job), name="comfywire run: queue")
+                outcome = await self._outcome(job)
+                looking.cancel()
+                if not job.is_done:
+                    telling.cancel()
+        except* OSError as group_error:
+            await job.withdraw()
+            raise group_error.exceptions[0] from None
+        return outcome
+
+    async def _outcome(self, job: Job) -> Result | ComfywireError:
+        try:
+            return await job.result(self._order.timeout)
+        except ComfywireError as error:
+            return error
+
+    async def _tell(self, job: Job) -> None:
+        async for event in job.events():
+            self._report.heard(event)
+
+    async def _look(self, job: Job) -> None:
+        """Tell the place in the queue, as long as there is one."""
+        told: int | None = None
+        await asyncio.sleep(FIRST_LOOK)
+        while job.progress.phase == "pending":
+            with contextlib.suppress(ComfywireError):
+                position = _position(await self._client.queue(), job.prompt_id)
+                if position is not None and position != told:
+                    self._report.waiting(position)
+                    told = position
+            await asyncio.sleep(LOOK_INTERVAL)
+
+    async def _stop(self) -> Stopped:
+        """The user pressed Ctrl-C: take our prompt back, and say what became of it."""
+        task = asyncio.current_task()
+        assert task is not None
+        task.uncancel()  # what follows has time limits of its own, which count cancellations
+        if self._job is None:
+            return Stopped("interrupted; no prompt was left on the server")
+        prompt_id = self._job.prompt_id
+        self._report.note(f"cancelling prompt {prompt_id}; Ctrl-C again leaves it to the server")
+        try:
+            was_ended = await self._job.cancel(CANCEL_PATIENCE)
+        except TimeoutError:
+            again = f"`comfywire cancel {prompt_id}` tries again"
+            return Stopped(f"interrupted: prompt {prompt_id} was told to stop and still runs; {again}")
+        except ComfywireError as error:
+            return Stopped(f"interrupted: prompt {prompt_id} may still be there, because {error}")
+        fate = "was cancelled" if was_ended else "had ended by itself before it could be cancelled"
+        return Stopped(f"interrupted: prompt {prompt_id} {fate}")
+
+    async def _save(self, ending: Ending) -> None:
+        for output in ending.outputs:
+            try:
+                await self._save_one(output, ending)
+            except (ComfywireError, OSError) as error:
+                ending.unsaved.append(error)
+
+    async def _save_one(self, output: Output, ending: Ending) -> None:
+        if output.kind == "text" and output.filename is None:
+            self._report.text(output)
+        if self._order.out is not None and output.has_bytes:
+            saved = Saved(output, await output.save_in(self._order.out))
+            ending.saved.append(saved)
+            self._report.saved(saved)
+        if self._report.draws and output.kind in PICTURES:
+            self._report.draw(await output.read())
+
+
+def _position(queue: QueueSnapshot, prompt_id: str) -> int | None:
+    if prompt_id not in queue.pending:
+        return None
+    return len(queue.running) + queue.pending.index(prompt_id)

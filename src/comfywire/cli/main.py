@@ -1,0 +1,99 @@
+"""The command itself: finding subcommands, and errors as one line with an exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+import comfywire
+from comfywire.cli.connection import debug_option
+from comfywire.cli.failures import INTERRUPTED, exit_status, sentence
+from comfywire.errors import JobFailed
+
+__all__ = ["comfywire_command", "main"]
+
+COMMANDS = {
+    "run": "run:run",
+    "queue": "jobs:queue",
+    "history": "jobs:history",
+    "cancel": "jobs:cancel",
+    "interrupt": "jobs:interrupt",
+    "download": "files:download",
+    "upload": "files:upload",
+    "models": "server_state:models",
+    "stats": "server_state:stats",
+    "free": "server_state:free",
+    "server": "test_server:server",
+    "demo": "demo:demo",
+}
+"""Where each command is; a module is imported when its command is needed."""
+
+log = logging.getLogger("comfywire")
+
+
+class Commands(click.Group):
+    """Subcommands that are imported when they are needed, so that ``--version`` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which a newcomer needs them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return one command, or None."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(f"comfywire.cli.{module}"), name)
+        return command
+
+
+@click.group("comfywire", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(comfywire.__version__, message="comfywire %(version)s")
+@debug_option
+def comfywire_command() -> None:
+    """Run ComfyUI workflows from the command line.
+
+    Begin with `comfywire demo`: it needs no ComfyUI and no GPU.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status; ``arguments`` are those of the process by default."""
+    try:
+        status = comfywire_command.main(args=arguments, prog_name="comfywire", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, asyncio.CancelledError, click.Abort):
+        _say("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001 - the one edge where every error becomes a line and a status
+        _report(error)
+        return exit_status(error)
+    return status if isinstance(status, int) else 0
+
+
+def _report(error: Exception) -> None:
+    if log.isEnabledFor(logging.DEBUG):
+        traceback.print_exception(error)
+        if isinstance(error, JobFailed) and error.traceback:
+            _say("the server's traceback:\n" + "".join(error.traceback).rstrip())
+    _say(sentence(error))
+
+
+def _say(words: str) -> None:
+    click.echo(f"comfywire: {words}", err=True)

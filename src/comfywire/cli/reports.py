@@ -1,0 +1,190 @@
+"""Telling what a run does: the interface, and its forms for programs and for pipes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol, Self
+
+import click
+
+from comfywire.client import Job, Output
+from comfywire.client.events import Event, Executed, Executing, ExecutionCached
+
+from .dialect import describe, describe_ending
+from .ending import Ending, Saved
+from .failures import one_line
+from .json_lines import print_json
+from .naming import NodeNames
+
+__all__ = ["JsonReport", "PlainReport", "Report", "summary"]
+
+
+class Report(Protocol):
+    """Is told what happens, in this order; leaving the context puts the terminal back in order."""
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+
+    def __exit__(self, *reason: object) -> None:
+        """Show nothing more."""
+
+    def submitted(self, job: Job, names: NodeNames) -> None:
+        """The server has queued a prompt, or again one that it lost."""
+
+    def waiting(self, position: int) -> None:
+        """So many prompts will run before ours."""
+
+    def heard(self, event: Event) -> None:
+        """A message of the prompt came."""
+
+    def note(self, sentence: str) -> None:
+        """Something happened that one should know."""
+
+    def saved(self, saved: Saved) -> None:
+        """An output was saved."""
+
+    def text(self, output: Output) -> None:
+        """A node showed a text."""
+
+    @property
+    def draws(self) -> bool:
+        """Whether pictures are wanted."""
+
+    def draw(self, content: bytes) -> None:
+        """A picture came out."""
+
+    def ended(self, ending: Ending) -> None:
+        """Nothing more will come."""
+
+
+class _Silent:
+    """The parts that neither form for programs needs."""
+
+    draws = False
+
+    def draw(self, content: bytes) -> None:
+        """Draw nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        return None
+
+
+class JsonReport(_Silent):
+    """One JSON object a line."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._job: Job | None = None
+        self._names = NodeNames({})
+
+    def submitted(self, job: Job, names: NodeNames) -> None:
+        """Begin the story of one prompt."""
+        self._job, self._names = job, names
+        self._print({"event": "submitted", "nodes_total": job.progress.nodes_total})
+
+    def waiting(self, position: int) -> None:
+        """Print the place in the queue."""
+        self._print({"event": "queue", "position": position})
+
+    def heard(self, event: Event) -> None:
+        """Print a message of the server's."""
+        assert self._job is not None
+        words = describe(event, self._job.progress, self._names)
+        if words is not None:
+            self._print(words)
+
+    def note(self, sentence: str) -> None:
+        """Print a sentence for people."""
+        self._print({"event": "note", "message": sentence})
+
+    def saved(self, saved: Saved) -> None:
+        """Print where an output went."""
+        self._print({"event": "saved", "node_id": saved.output.node_id, "path": str(saved.path)})
+
+    def text(self, output: Output) -> None:
+        """Say nothing: the result has it."""
+
+    def ended(self, ending: Ending) -> None:
+        """Print the result."""
+        self._print(describe_ending(ending))
+
+    def _print(self, words: dict[str, Any]) -> None:
+        prompt_id = None if self._job is None else self._job.prompt_id
+        seconds = round(time.monotonic() - self._began, 3)
+        print_json({"event": words["event"], "prompt_id": prompt_id, "seconds": seconds, **words})
+
+
+class PlainReport(_Silent):
+    """A line for each thing that happens once: readable in a log, and by grep."""
+
+    def __init__(self) -> None:
+        self._job: Job | None = None
+        self._names = NodeNames({})
+
+    def submitted(self, job: Job, names: NodeNames) -> None:
+        """Say which prompt."""
+        self._job, self._names = job, names
+        click.echo(f"prompt {job.prompt_id}: {job.progress.nodes_total} nodes")
+
+    def waiting(self, position: int) -> None:
+        """Say how many are ahead."""
+        click.echo(f"waiting: {position} ahead" if position else "waiting: next in the queue")
+
+    def heard(self, event: Event) -> None:
+        """Say which node begins, and what has come out."""
+        assert self._job is not None
+        match event:
+            case Executing(node=str(node)):
+                self._say(self._names.line(node))
+            case ExecutionCached(nodes=nodes) if nodes:
+                self._say(f"{len(nodes)} of {self._job.progress.nodes_total} nodes are cached")
+            case Executed(node=node, output=output) if output:
+                self._say(f"{self._names.line(node)}: {_count(output)}")
+
+    def _say(self, words: str) -> None:
+        assert self._job is not None
+        click.echo(f"{self._job.progress.fraction:4.0%}  {one_line(words)}")
+
+    def note(self, sentence: str) -> None:
+        """Say it."""
+        click.echo(one_line(sentence))
+
+    def saved(self, saved: Saved) -> None:
+        """Say where an output went."""
+        click.echo(one_line(f"saved {saved.path}"))
+
+    def text(self, output: Output) -> None:
+        """Show the text."""
+        click.echo(f"{self._names.line(output.node_id)}: {one_line(str(output.value))}")
+
+    def ended(self, ending: Ending) -> None:
+        """Say how it went."""
+        for warning in ending.warnings:
+            click.echo(one_line(f"warning: {warning}"))
+        click.echo(summary(ending))
+
+
+def _count(output: Mapping[str, Any]) -> str:
+    """Return what a node shows: ``1 image``, ``4 images, 1 text``."""
+    counts = {key: len(entries) for key, entries in output.items() if isinstance(entries, list)}
+    words = [
+        f"{count} {key.removesuffix('s')}{'s' * (count != 1)}"
+        for key, count in counts.items()
+        if key != "animated"
+    ]
+    return ", ".join(words) or "finished"
+
+
+def summary(ending: Ending) -> str:
+    """Return how a run ended, in one line."""
+    files = f"{len(ending.saved)} file{'' if len(ending.saved) == 1 else 's'}"
+    if ending.status == "success":
+        saved = f", {files} saved" if ending.saved else ""
+        return f"done in {ending.seconds:.1f} s{saved}"
+    words = {"timed_out": "timed out", "rejected": "rejected: nothing was queued"}
+    kept = f"; {files} that it had finished before were saved" if ending.saved else ""
+    return f"{words.get(ending.status, ending.status)} after {ending.seconds:.1f} s{kept}"

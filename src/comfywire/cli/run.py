@@ -1,0 +1,107 @@
+"""``comfywire run``: submit a workflow, follow it, save what it makes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .connection import Connection, server_options, wait_for
+from .options import check_writable, out_option
+
+if TYPE_CHECKING:
+    from .reports import Report
+
+__all__ = ["choose_report", "run"]
+
+
+@click.command()
+@click.argument("file")
+@server_options
+@click.option(
+    "--set",
+    "settings",
+    metavar="NODE.INPUT=VALUE",
+    multiple=True,
+    help="Change an input; NODE is an id, a title, or a class_type that stands once. Where the input takes "
+    "an upload, a file that exists is uploaded. Repeatable.",
+)
+@out_option
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Cancel the prompt if it has not ended by then, waiting in the queue included.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object for each event; the last is the result."
+)
+@click.option("--no-save", is_flag=True, help="Leave the results on the server.")
+@click.option("--show", is_flag=True, help="Draw previews and results in the terminal.")
+@click.option(
+    "--resubmit",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Submit again a prompt that the server lost, up to N times.",
+)
+def run(
+    *,
+    connection: Connection,
+    file: str,
+    settings: tuple[str, ...],
+    out: Path,
+    timeout: float | None,
+    as_json: bool,
+    no_save: bool,
+    show: bool,
+    resubmit: int,
+) -> int:
+    """Run the workflow in FILE and save everything that it makes.
+
+    FILE is a workflow in API format, the editor's own JSON, or a picture or video that ComfyUI saved with
+    the workflow inside; - reads standard input. Ctrl-C cancels the prompt that was submitted, and no other.
+    """
+    from .following import Order, follow  # noqa: PLC0415 - this and what follows imports the HTTP client
+
+    if show and as_json:
+        raise click.UsageError("--show draws and --json does not: give one of them")
+    if not no_save:
+        check_writable(out)
+    order = Order(
+        source=sys.stdin.buffer.read() if file == "-" else file,
+        settings=list(settings),
+        out=None if no_save else out,
+        timeout=timeout,
+        resubmit=resubmit,
+    )
+    client = connection.client()
+    with choose_report(as_json=as_json, show=show) as report:
+        ending = wait_for(follow(client, order, report))
+        report.ended(ending)
+    if ending.errors:
+        raise ending.errors[0]
+    return 0
+
+
+def choose_report(*, as_json: bool = False, show: bool = False) -> Report:
+    """Return how to tell what happens: JSON, a live display on a terminal, plain lines into a pipe.
+
+    Raises:
+        MissingExtra: The user wants to see pictures, and what draws them is not installed.
+
+    """
+    from .reports import JsonReport, PlainReport  # noqa: PLC0415
+
+    if as_json:
+        return JsonReport()
+    from .terminal import LiveReport, is_terminal  # noqa: PLC0415
+
+    painter = None
+    if show:
+        from .pictures import Painter  # noqa: PLC0415
+
+        painter = Painter()
+    return LiveReport(painter) if is_terminal() else PlainReport()
