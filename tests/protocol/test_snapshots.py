@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from comfywire.errors import UnexpectedReply
 from comfywire.protocol.messages import ExecutionError, ExecutionInterrupted, ExecutionSuccess
-from comfywire.protocol.snapshots import HistoryEntry, QueueSnapshot, parse_history, parse_queue
+from comfywire.protocol.snapshots import HistoryEntry, QueueSnapshot, parse_history, parse_jobs, parse_queue
 
 
 def test_pending_prompts_are_listed_in_the_order_in_which_they_will_run() -> None:
@@ -44,6 +44,30 @@ def test_pending_prompts_are_listed_in_the_order_in_which_they_will_run() -> Non
 def test_a_queue_that_cannot_be_read_says_nothing(reply: object) -> None:
     with pytest.raises(UnexpectedReply):
         parse_queue(reply)
+
+
+def test_a_listing_of_jobs_is_the_same_snapshot_without_graphs() -> None:
+    reply = {
+        "jobs": [
+            {"id": "d", "status": "pending", "priority": 4},
+            {"id": "b", "status": "pending", "priority": -1},
+            {"id": "a", "status": "in_progress", "priority": 0},
+            {"id": "x", "status": "completed"},
+        ],
+        "pagination": {"has_more": False},
+    }
+
+    assert parse_jobs(reply) == QueueSnapshot(("a",), ("b", "d"))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [None, {}, {"jobs": 5}, {"jobs": [5]}, {"jobs": [], "pagination": {"has_more": True}}],
+    ids=["null", "empty", "no-list", "no-jobs", "not-all"],
+)
+def test_a_listing_that_cannot_be_read_says_nothing(reply: object) -> None:
+    with pytest.raises(UnexpectedReply):
+        parse_jobs(reply)
 
 
 def entry(status: object, **more: object) -> dict[str, object]:
@@ -125,6 +149,6 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_any_json_is_a_snapshot_or_our_own_error(reply: object) -> None:
-    for parse in (parse_queue, lambda answer: parse_history(answer, "p")):
+    for parse in (parse_queue, parse_jobs, lambda answer: parse_history(answer, "p")):
         with contextlib.suppress(UnexpectedReply):
             assert isinstance(parse(reply), QueueSnapshot | HistoryEntry | None)

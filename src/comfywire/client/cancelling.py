@@ -7,7 +7,6 @@ import contextlib
 import re
 
 from comfywire.errors import ServerError
-from comfywire.protocol.snapshots import parse_queue
 from comfywire.transport.http import Http
 
 from .follower import Follower, Watch
@@ -40,7 +39,7 @@ class Canceller:
                     await watch.over.wait()
 
     async def _cancel_once(self, prompt_id: str, watch: Watch) -> None:
-        queue = parse_queue(await self._http.get_json("/queue"))
+        queue = await self._follower.read_queue()
         if prompt_id not in queue:
             return
         watch.is_cancelled = True
@@ -67,7 +66,7 @@ class Canceller:
             self._is_targeted = await self._understands_targets()
         if not self._is_targeted:
             # The body will be ignored: look again, as late as can be, whether it is ours that runs.
-            queue = parse_queue(await self._http.get_json("/queue"))
+            queue = await self._follower.read_queue()
             if prompt_id not in queue.running:
                 return
         await self._http.post_json("/interrupt", {"prompt_id": prompt_id})

@@ -9,7 +9,13 @@ from collections.abc import Coroutine, Mapping
 from math import inf
 from typing import Any
 
-from comfywire.errors import ComfywireError, ConnectionFailed, ConnectionLost, UnexpectedReply
+from comfywire.errors import (
+    ComfywireError,
+    ConnectionFailed,
+    ConnectionLost,
+    ServerError,
+    UnexpectedReply,
+)
 from comfywire.protocol.binary import parse_binary
 from comfywire.protocol.feeds import FeedKey
 from comfywire.protocol.messages import (
@@ -22,7 +28,7 @@ from comfywire.protocol.messages import (
     parse_text,
 )
 from comfywire.protocol.session import Event, Read, Session
-from comfywire.protocol.snapshots import parse_history, parse_queue
+from comfywire.protocol.snapshots import QueueSnapshot, parse_history, parse_jobs, parse_queue
 from comfywire.protocol.tracked import Tracked
 from comfywire.transport.feed import Socket
 from comfywire.transport.http import Http
@@ -90,6 +96,7 @@ class Follower:
         self._ready: FeedKey | None = None
         self._refusal: ComfywireError | None = None
         self._is_closed = False
+        self._lists_jobs = True
 
     @property
     def client_id(self) -> str:
@@ -261,7 +268,7 @@ class Follower:
             began = self._now()
             try:
                 if read.prompt_id is None:
-                    snapshot = parse_queue(await self._http.get_json("/queue"))
+                    snapshot = await self.read_queue()
                     changed = self._session.queue_was_read(snapshot, began=began, now=self._now())
                 else:
                     reply = await self._http.get_json(f"/history/{read.prompt_id}")
@@ -276,6 +283,17 @@ class Follower:
                 changed = []
         self._report(changed)
         self._pump()
+
+    async def read_queue(self) -> QueueSnapshot:
+        """Return who runs and who waits, read in the cheapest way that the server has."""
+        if self._lists_jobs and not self._session.wants_graphs:
+            try:
+                return parse_jobs(await self._http.get_json("/jobs", status="pending,in_progress"))
+            except (ServerError, UnexpectedReply) as error:
+                # Before 0.6.0 there is no such route; later, one odd prompt can break the whole listing
+                # (protocol.md 1.7).
+                self._lists_jobs = isinstance(error, ServerError) and error.status >= 502
+        return parse_queue(await self._http.get_json("/queue"))
 
     def _report(self, changed: list[Tracked]) -> None:
         for tracked in changed:

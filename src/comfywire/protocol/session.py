@@ -305,6 +305,11 @@ class Session:
             self._schedule.ask_queue(now)
             self._due[prompt_id] = now
 
+    @property
+    def wants_graphs(self) -> bool:
+        """Whether a prompt is followed whose graph only the queue can tell."""
+        return any(not tracked.graph for tracked in self.open.values())
+
     def _probe_at(self, now: float) -> float:
         front = self._front()
         if front is None:

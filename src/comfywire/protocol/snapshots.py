@@ -1,4 +1,4 @@
-"""What ``/queue`` and ``/history`` answer: the truth about prompts at one moment."""
+"""What ``/queue``, ``/api/jobs`` and ``/history`` answer: the truth about prompts at one moment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from comfywire.errors import UnexpectedReply
 
 from .messages import ExecutionError, ExecutionInterrupted, ExecutionSuccess, Verdict, parse_envelope
 
-__all__ = ["HistoryEntry", "QueueSnapshot", "parse_history", "parse_queue"]
+__all__ = ["HistoryEntry", "QueueSnapshot", "parse_history", "parse_jobs", "parse_queue"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,30 @@ def parse_queue(reply: object) -> QueueSnapshot:
         running=tuple(entry[1] for entry in running),
         pending=tuple(entry[1] for entry in pending),
         graphs={entry[1]: entry[2] for entry in (*running, *pending)},
+    )
+
+
+def parse_jobs(reply: object) -> QueueSnapshot:
+    """Return the snapshot in a reply of ``GET /api/jobs?status=pending,in_progress`` (0.6.0 and newer).
+
+    The same truth as ``/queue``, read in one step from the same lists, without the graphs (server.py,
+    ``get_jobs``, 0.33.0).
+
+    Raises:
+        UnexpectedReply: The reply is no listing of jobs, or not all of it.
+
+    """
+    jobs = reply.get("jobs") if isinstance(reply, dict) else None
+    if not isinstance(jobs, list) or not all(isinstance(job, dict) for job in jobs):
+        raise UnexpectedReply("GET /api/jobs did not answer a list of jobs")
+    pages = reply.get("pagination") if isinstance(reply, dict) else None
+    if isinstance(pages, dict) and pages.get("has_more"):
+        raise UnexpectedReply("GET /api/jobs left out some jobs")
+    pending = [job for job in jobs if job.get("status") == "pending"]
+    pending.sort(key=lambda job: (job.get("priority") or 0, str(job.get("id"))))
+    return QueueSnapshot(
+        running=tuple(str(job.get("id")) for job in jobs if job.get("status") == "in_progress"),
+        pending=tuple(str(job.get("id")) for job in pending),
     )
 
 
