@@ -95,6 +95,13 @@ def test_any_input_is_reached_by_its_node(workflow):
     assert [file.inputs for file in bound.files] == [(("8", "image"),)]
 
 
+def test_an_odd_value_that_stands_there_may_stay(workflow):
+    workflow["3"]["steps"] = "odd"
+    same = Parameters({"x": Parameter("x", ("3.steps",), "any", "odd")})
+
+    assert workflow.bind({}, same).workflow.prompt == workflow.prompt
+
+
 def test_what_was_given_wins_over_a_default_for_the_same_input(workflow):
     assert workflow.bind({"3.steps": 7}, PARAMETERS).workflow["3"].steps == 7
 

@@ -86,6 +86,21 @@ def test_parameters_have_what_object_info_says():
     assert (seed.type, seed.minimum, seed.maximum) == ("seed", None, None)
 
 
+@pytest.mark.parametrize(
+    ("changes", "name", "kind"),
+    [
+        pytest.param({"sampler_name": "newer"}, "sampler", "choice", id="a-choice-of-another-server"),
+        pytest.param({"steps": 5000}, "steps", "int", id="a-number-out-of-range"),
+        pytest.param({"cfg": "a lot"}, "cfg", "any", id="a-text-where-a-number-belongs"),
+    ],
+)
+def test_a_value_that_object_info_does_not_allow_lifts_the_limits(changes, name, kind):
+    found = draft({**TEXT_TO_IMAGE, "3": sampler(**changes)})[name]
+
+    assert (found.type, found.choices, found.maximum) == (kind, (), None)
+    assert found.check(found.default) == found.default
+
+
 def test_files_of_one_server_are_no_choices():
     checkpoint = draft(TEXT_TO_IMAGE)["checkpoint"]
 
@@ -135,6 +150,14 @@ def test_one_seed_drives_every_sampler():
     assert found["seed"] == ("3.seed", "5.seed")
     assert found["steps"] == ("3.steps", "5.steps")
     assert (found["cfg"], found["cfg_2"]) == (("3.cfg",), ("5.cfg",))
+
+
+@pytest.mark.parametrize(("other", "default"), [(6, None), (5, 5)], ids=["different-seeds", "one-seed"])
+def test_a_draft_leaves_the_workflow_as_it_is(other, default):
+    workflow = Workflow.load({**TEXT_TO_IMAGE, "5": sampler(seed=other)}, object_info=OBJECT_INFO)
+
+    assert workflow.parameters()["seed"].default == default
+    assert workflow.bind({}).workflow.prompt == workflow.prompt
 
 
 def test_a_title_tells_the_second_from_the_first():

@@ -134,6 +134,8 @@ def _draw(parameter: Parameter, new_seed: Callable[[], int] | None) -> int:
 
 def _fit(node: Node, input_name: str, value: Any) -> Any:
     """Return ``value`` as this input takes it: a parameter may drive inputs of different types."""
+    if value == node.inputs.get(input_name):
+        return value  # as it stood: odd as it may be, it is not for us to judge
     try:
         return coerce(value, kind_of(node.spec(input_name), node.inputs.get(input_name)))
     except ValueError as error:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from comfywire.errors import InvalidParameter
+
 from .node import is_link
 from .parameters import Parameter, Parameters
 from .values import kind_of
@@ -187,7 +189,9 @@ def _go_together(first: _Place, other: _Place) -> bool:
 
 
 def _free_name(place: _Place, used: set[str]) -> str:
-    own = _slug(place.node.title) if place.node.title != place.node.class_type else ""
+    known = place.node.definition
+    usual = {place.node.class_type, known.display_name if known else ""}
+    own = _slug(place.node.title) if place.node.title not in usual else ""
     candidates = [f"{own}_{place.name}"] if own and own != place.name else []
     candidates += [f"{place.name}_{number}" for number in range(2, len(used) + 3)]
     return next(name for name in candidates if name not in used)
@@ -198,11 +202,11 @@ def _describe(name: str, places: list[_Place]) -> Parameter:
     spec, value = first.node.spec(first.input), first.node.inputs.get(first.input)
     kind = _type_of(first, spec, value)
     is_number = kind in {"int", "float"}
-    return Parameter(
+    described = Parameter(
         name=name,
         inputs=tuple(place.target for place in places),
         type=kind,
-        default=None if first.is_required or is_link(value) else value,
+        default=_default(places),
         minimum=spec.minimum if spec and is_number else None,
         maximum=spec.maximum if spec and is_number else None,
         step=spec.step if spec and is_number else None,
@@ -211,6 +215,27 @@ def _describe(name: str, places: list[_Place]) -> Parameter:
         is_multiline=bool(spec and spec.is_multiline),
         is_required=any(place.is_required for place in places),
     )
+    if _allows(described, value):
+        return described
+    free = replace(described, choices=(), minimum=None, maximum=None)
+    return free if _allows(free, value) else replace(free, type="any")
+
+
+def _default(places: list[_Place]) -> Any:
+    """Return the value that stands in all the places; None, which leaves them alone, if they differ."""
+    values = [place.node.inputs.get(place.input) for place in places]
+    is_one = all(value == values[0] for value in values)
+    is_left = any(place.is_required for place in places) or is_link(values[0])
+    return values[0] if is_one and not is_left else None
+
+
+def _allows(parameter: Parameter, value: Any) -> bool:
+    """Whether the workflow's own value passes: it may be for another server, or a newer one."""
+    try:
+        parameter.check(value)
+    except InvalidParameter:
+        return is_link(value)
+    return True
 
 
 def _type_of(place: _Place, spec: Input | None, value: Any) -> str:
@@ -248,6 +273,6 @@ def _name_outputs(workflow: Workflow) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _slug(title: str) -> str:
     """Return ``title`` as a name: ``"Load (Base)"`` is ``load_base``, ``SaveImage`` is ``save_image``."""
-    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", title)
+    apart = title if " " in title else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", title)
     slug = re.sub(r"[^a-z0-9]+", "_", apart.lower()).strip("_")
     return slug if slug[:1].isalpha() else ""

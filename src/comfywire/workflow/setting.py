@@ -75,7 +75,8 @@ def resolve_input(workflow: Workflow, text: str) -> tuple[Node, str]:
         UnknownNode: There is no such node, or several.
 
     """
-    place = _split(workflow, workflow.names, text)
+    ids = {node_id: [node_id] for node_id in workflow.prompt}
+    place = _split(workflow, ids, text) or _split(workflow, workflow.names, text)
     if place is not None:
         return place
     if "." not in text[1:]:
