@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from comfywire.workflow.ui_graph import Kind
@@ -47,7 +48,10 @@ def apply_primitives(graph: Graph, replace_text: Callable[[str], str]) -> None:
         if isinstance(value, str) and isinstance(properties, dict) and properties.get(_REPLACES):
             value = replace_text(value)
         for target in targets:
-            target.node.values[target.widget] = _rounded(target.spec, value)
+            try:
+                target.node.values[target.widget] = _rounded(target.spec, value)
+            except (ArithmeticError, ValueError):  # infinity, or a number that no widget could hold
+                target.node.values[target.widget] = value
 
 
 def _targets(graph: Graph, node: Node) -> list[_Target]:
@@ -80,7 +84,12 @@ def _output_links(graph: Graph, node: Node) -> list[Any]:
 def _value(node: Node, targets: Sequence[_Target]) -> Any:
     saved = node.saved.get("widgets_values")
     value = saved[0] if isinstance(saved, list) and saved else targets[0].node.values[targets[0].widget]
-    return _merged(value, targets) if _is_number(value) else value
+    if not _is_number(value):
+        return value
+    try:
+        return _merged(value, targets)
+    except (ArithmeticError, ValueError):
+        return value
 
 
 def _merged(value: float, targets: Sequence[_Target]) -> float:
@@ -123,11 +132,16 @@ def _rounded_float(value: float, options: Mapping[str, Any]) -> float:
     unit = _number(options, "round") or (10**-digits if digits else 0)
     if not unit:
         return value
-    value = round(math.floor(value / unit + 0.5) * unit, digits)
+    value = _to_fixed(math.floor(value / unit + 0.5) * unit, digits)
     low, high = _min(options), _max(options)
     if low is not None and value < low:
         return low
     return high if high is not None and value > high else value
+
+
+def _to_fixed(value: float, digits: int) -> float:
+    """JavaScript's ``toFixed``: ties go away from zero, where Python's ``round`` goes to the even digit."""
+    return float(Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))
 
 
 def _is_number(value: Any) -> bool:

@@ -1,0 +1,81 @@
+import pytest
+from tests.workflow.conversion.editor import SERVER, document, inputs_of, node, node_type
+
+from comfywire.workflow.slot_types import bypass_group_input, bypass_input, fits
+from comfywire.workflow.ui_layout import Socket
+
+MIXED = [
+    Socket("clip", "CLIP"),
+    Socket("image", "IMAGE"),
+    Socket("mask", "IMAGE,MASK"),
+    Socket("steps", "INT"),
+]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        pytest.param("IMAGE", "IMAGE", True, id="the-same"),
+        pytest.param("image", "IMAGE", True, id="in-another-case"),
+        pytest.param("IMAGE", "MASK", False, id="different"),
+        pytest.param("*", "MASK", True, id="anything"),
+        pytest.param("MASK", "", True, id="an-untyped-slot"),
+        pytest.param("IMAGE,MASK", "MASK", True, id="one-of-several"),
+        pytest.param("IMAGE,MASK", "VIDEO,AUDIO", False, id="none-of-several"),
+    ],
+)
+def test_slots_fit_by_type(one, other, expected):
+    assert fits(one, other) is expected
+
+
+@pytest.mark.parametrize(
+    ("output", "wanted", "slot", "expected"),
+    [
+        pytest.param("IMAGE", "IMAGE", 1, 1, id="the-same-slot-first"),
+        pytest.param("IMAGE", "IMAGE", 0, 1, id="else-the-very-type"),
+        pytest.param("MASK", "MASK", 0, 2, id="else-one-that-fits-both"),
+        pytest.param("IMAGE", "VIDEO", 0, None, id="else-none"),
+        pytest.param("IMAGE", "*", 2, 2, id="anything-takes-the-same-slot"),
+        pytest.param("IMAGE", "*", 9, 0, id="anything-takes-the-first-where-there-is-no-such-slot"),
+        pytest.param("INT", "INT", 0, 3, id="widgets-have-sockets-too"),
+    ],
+)
+def test_a_bypassed_node_passes_on_an_input_by_type(output, wanted, slot, expected):
+    assert bypass_input(MIXED, output, wanted, slot) == expected
+
+
+def test_a_bypassed_node_without_inputs_passes_nothing_on():
+    assert bypass_input([], "IMAGE", "*", 0) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "slot", "expected"),
+    [
+        pytest.param("IMAGE", 1, 1, id="the-same-slot"),
+        pytest.param("INT", 0, 3, id="another"),
+        pytest.param("MASK", 0, None, id="not-one-of-several"),
+        pytest.param("*", 0, None, id="not-anything"),
+    ],
+)
+def test_a_bypassed_group_node_wants_the_very_type(wanted, slot, expected):
+    assert bypass_group_input(MIXED, wanted, slot) == expected
+
+
+def test_an_input_of_a_match_group_takes_the_type_of_its_partner():
+    template = {"template": {"template_id": "switch", "allowed_types": "*"}}
+    server = {
+        **SERVER,
+        "Switch": node_type(
+            {"on_false": ["COMFY_MATCHTYPE_V3", template], "on_true": ["COMFY_MATCHTYPE_V3", template]},
+            output=("COMFY_MATCHTYPE_V3",),
+        ),
+        "Mix": node_type({"model": ["MODEL"], "image": ["IMAGE"]}, output=("IMAGE",)),
+    }
+    saved = document(
+        node(3, "Load"),
+        node(4, "Mix", links={"model": 2, "image": 3}, mode=4),
+        node(1, "Switch", links={"on_false": 4, "on_true": 5}),
+        links=[(2, 3, 1, 4, 0), (3, 3, 0, 4, 1), (4, 4, 0, 1, 0), (5, 3, 0, 1, 1)],
+    )
+
+    assert inputs_of(saved, server=server)["on_false"] == ["3", 0]  # by the image, not by the first slot
