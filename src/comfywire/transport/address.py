@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
 
 __all__ = ["Address"]
 
@@ -36,14 +37,8 @@ class Address:
             ValueError: This is no address of an HTTP server.
 
         """
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        try:
-            port = parts.port
-        except ValueError as error:
-            raise ValueError(f"{_without_secrets(url)!r} has a port that is no number") from error
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{_without_secrets(url)!r} is not an address like http://127.0.0.1:8188")
-        name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        parts, port = _split(url)
+        name = f"[{parts.hostname}]" if ":" in str(parts.hostname) else str(parts.hostname)
         proof = _basic(parts.username, parts.password) if parts.username is not None else {}
         if token is not None:
             proof = {"Authorization": f"Bearer {token}"}
@@ -80,6 +75,38 @@ class Address:
         return "?" + urlencode(pairs, quote_via=quote) if pairs else ""
 
 
+def _split(url: str) -> tuple[SplitResult, int | None]:
+    if re.fullmatch(r"[0-9A-Fa-f:]*::[0-9A-Fa-f:.]*", url):
+        raise ValueError(f"{url!r} is an IPv6 address: put it in brackets, [{url}] or [{url}]:8188")
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+    except ValueError:  # whose text may quote the password
+        raise _no_address(url) from None
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"{_without_secrets(url)!r} has a port that is no number up to 65535") from None
+    if parts.scheme not in ("http", "https") or not _is_host(parts.hostname):
+        raise _no_address(url)
+    if "@" in parts.path:
+        raise ValueError("an address has an @ in its path: write / as %2F in user and password, @ as %40")
+    return parts, port
+
+
+def _is_host(name: str | None) -> bool:
+    if not name or re.search(r"\s", name):
+        return False
+    try:
+        name.encode("idna")
+    except UnicodeError:  # an empty part, or one longer than 63 characters
+        return False
+    return True
+
+
+def _no_address(url: str) -> ValueError:
+    return ValueError(f"{_without_secrets(url)!r} is not an address like http://127.0.0.1:8188")
+
+
 def _basic(user: str, password: str | None) -> dict[str, str]:
     pair = f"{unquote(user)}:{unquote(password or '')}".encode()
     return {"Authorization": f"Basic {b64encode(pair).decode()}"}
@@ -91,5 +118,6 @@ def _merged(proof: Mapping[str, str], headers: Mapping[str, str]) -> dict[str, s
 
 
 def _without_secrets(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    return f"{head.split('://')[0]}://…@{tail}" if at and "://" in head else tail
+    """What can be shown of an address that cannot be taken apart."""
+    scheme, mark, rest = url.partition("://") if "://" in url else ("", "", url)
+    return scheme + mark + rest.rpartition("@")[2].split("?", 1)[0]

@@ -75,9 +75,12 @@ async def open_socket(session: aiohttp.ClientSession, address: Address, path: st
                 timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT),
                 compress=0,  # loopback and GPU machines: bandwidth is cheaper than time
             )
-        except aiohttp.WSServerHandshakeError as error:
-            raise ServerError(
-                error.status, "GET", path, f"the socket was refused: {error.message}"
-            ) from error
-        await socket.send_str(FLAGS)
+        except aiohttp.WSServerHandshakeError as error:  # its repr has all headers, so it is no cause
+            what = f"the socket was refused: {error.message}"
+            raise ServerError(error.status, "GET", path, what) from None
+        try:
+            await socket.send_str(FLAGS)
+        except BaseException:
+            await socket.close()
+            raise
         return Socket(socket)

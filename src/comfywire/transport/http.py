@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, BinaryIO
+from types import SimpleNamespace
+from typing import Any, BinaryIO, NoReturn
 from urllib.parse import urljoin
 
 import aiohttp
@@ -41,7 +42,10 @@ class Http:
     ) -> None:
         self.address = address
         self._prefix = PREFIX
+        tracing = aiohttp.TraceConfig()
+        tracing.on_request_redirect.append(_refuse_to_follow)
         self._session = aiohttp.ClientSession(
+            trace_configs=[tracing],
             connector=aiohttp.TCPConnector(limit=100, ssl=verify),
             timeout=aiohttp.ClientTimeout(sock_connect=connect_timeout, sock_read=read_timeout),
             auto_decompress=True,
@@ -91,6 +95,7 @@ class Http:
         kind: str | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Exchange one request; the response's body is still to be read, inside the context."""
+        self._must_be_open()
         url = self.address.http(self._prefix + path, **(query or {}))
         sent = {**self.address.headers, **({"Content-Type": kind} if kind else {}), **(headers or {})}
         with as_ours(f"{method} {path}", self.address.url):
@@ -119,24 +124,52 @@ class Http:
             raise UnexpectedReply(f"{self.address.url} redirects in circles")
         try:
             if response.status in MOVED:
-                raise ServerError(response.status, method, response.url.path, f"moved to {target}")
+                raise _moved(response)
             yield response
         finally:
             response.release()
 
+    def _must_be_open(self) -> None:
+        if self._session.closed:
+            raise RuntimeError("this client is closed: read and save outputs before it is")
+
     async def open_socket(self, client_id: str) -> Socket:
         """Open the socket that hears the messages of ``client_id``; raises like :meth:`get_json`."""
+        self._must_be_open()
         try:
             return await open_socket(self._session, self.address, f"{self._prefix}/ws", client_id)
         except ServerError as error:
             if error.status != 404 or not self._prefix:
                 raise
+            socket = await open_socket(self._session, self.address, "/ws", client_id)
             self._prefix = ""
-            return await self.open_socket(client_id)
+            return socket
+
+
+async def _refuse_to_follow(
+    _session: aiohttp.ClientSession,
+    _context: SimpleNamespace,
+    redirect: aiohttp.TraceRequestRedirectParams,
+) -> NoReturn:
+    """Sockets are opened by aiohttp, which would take our headers along to another origin."""
+    redirect.response.close()
+    raise _moved(redirect.response)
+
+
+def _moved(response: aiohttp.ClientResponse) -> ServerError:
+    target = urljoin(str(response.url), response.headers.get("Location", "")).split("?", 1)[0]
+    target = f"http{target[2:]}" if target.startswith("ws") else target  # what users write
+    hint = f"moved to {target}: use the server's new address"
+    return ServerError(response.status, response.method, response.url.path, hint)
 
 
 async def _excerpt(response: aiohttp.ClientResponse) -> str:
-    return (await response.content.read(LONGEST_REFUSAL_BYTES)).decode("utf-8", errors="replace")
+    excerpt = bytearray()
+    async for chunk in response.content.iter_any():
+        excerpt += chunk
+        if len(excerpt) >= LONGEST_REFUSAL_BYTES:
+            break
+    return excerpt.decode("utf-8", errors="replace")
 
 
 def _parse(body: bytes, request: str) -> Any:
