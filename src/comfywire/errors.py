@@ -13,6 +13,7 @@
         UnreadableWorkflow      not a workflow, or none in this file
         UnknownNode             no such node, or several; also a class_type that is not installed
         InvalidParameter        an input or a value that the node does not have or offer
+        InvalidWorkflow         what the server would refuse or drop, found before sending
         WorkflowRejected        the server's error and node_errors
       JobError                  prompt_id, outputs
         JobFailed               a node raised: node_id, class_type, exception_type, traceback
@@ -37,6 +38,7 @@ __all__ = [
     "ConnectionFailed",
     "ConnectionLost",
     "InvalidParameter",
+    "InvalidWorkflow",
     "JobError",
     "JobFailed",
     "JobInterrupted",
@@ -113,6 +115,22 @@ class UnknownNode(WorkflowError):
 
 class InvalidParameter(WorkflowError):
     """An input that the node does not have, or a value that it does not take."""
+
+
+class InvalidWorkflow(WorkflowError):
+    """Validating before sending found what the server would refuse, or silently drop.
+
+    Attributes:
+        problems: Each with ``sentence``, ``node_id``, ``class_type``, ``input``, ``allowed``, ``nearest``.
+
+    """
+
+    def __init__(self, problems: Sequence[Any]) -> None:
+        self.problems = list(problems)
+        super().__init__(problems)
+
+    def __str__(self) -> str:
+        return "the workflow is not valid: " + "; ".join(str(problem) for problem in self.problems)
 
 
 class WorkflowRejected(WorkflowError):

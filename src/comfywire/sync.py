@@ -19,6 +19,7 @@ from comfywire.client.client import DEFAULT_URL, WorkflowSource
 from comfywire.client.events import Event, QueueSnapshot
 from comfywire.client.uploads import HasPlace, UploadSource
 from comfywire.errors import JobError
+from comfywire.workflow import Workflow
 
 __all__ = ["Client", "Job", "Output", "Result"]
 
@@ -244,11 +245,16 @@ class Client:
         """Under which the next prompt is submitted."""
         return self._client.client_id
 
+    def load(self, source: WorkflowSource) -> Workflow:
+        """See :meth:`comfywire.Client.load`."""
+        return _loop.wait(self._client.load(source))
+
     def submit(
         self,
         workflow: WorkflowSource,
         *,
         prompt_id: str | None = None,
+        validate: bool = False,
         front: bool = False,
         targets: list[str] | None = None,
         extra_data: Mapping[str, Any] | None = None,
@@ -257,7 +263,12 @@ class Client:
         return Job(
             _loop.wait(
                 self._client.submit(
-                    workflow, prompt_id=prompt_id, front=front, targets=targets, extra_data=extra_data
+                    workflow,
+                    prompt_id=prompt_id,
+                    validate=validate,
+                    front=front,
+                    targets=targets,
+                    extra_data=extra_data,
                 )
             )
         )
@@ -267,18 +278,22 @@ class Client:
         workflow: WorkflowSource,
         *,
         inputs: Mapping[str, Any] | None = None,
+        outputs: list[str] | None = None,
         on_progress: Callable[[JobProgress], None] | None = None,
         timeout: float | None = None,
         prompt_id: str | None = None,
+        validate: bool = False,
         resubmit: int = 0,
     ) -> Result:
         """See :meth:`comfywire.Client.run`; ``on_progress`` is called in the background thread."""
         running = self._client.run(
             workflow,
             inputs=inputs,
+            outputs=outputs,
             on_progress=on_progress,
             timeout=timeout,
             prompt_id=prompt_id,
+            validate=validate,
             resubmit=resubmit,
         )
         return Result(_loop.wait(running))

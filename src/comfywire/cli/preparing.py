@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from comfywire.client import Client
-from comfywire.client.inputs import apply_settings
+from comfywire.client.preparing import apply_settings
 from comfywire.errors import UnknownNode
 from comfywire.workflow import Workflow
 

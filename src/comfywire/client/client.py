@@ -14,11 +14,12 @@ from comfywire.transport.http import Http
 from comfywire.workflow import Workflow
 
 from .cancelling import Canceller
+from .catalogue import Catalogue
 from .downloads import Downloads
 from .follower import Follower
-from .inputs import set_inputs
 from .job import Job, JobProgress
 from .outputs import Result
+from .preparing import bind_inputs, check, load
 from .routes import Routes
 from .submission import Submission
 from .uploads import Uploads
@@ -29,8 +30,8 @@ DEFAULT_URL = "http://127.0.0.1:8188"
 # What 0.25.0 and newer insist on (server.py, post_prompt, 0.33.0); older ones take any text.
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-WorkflowSource = Workflow | Mapping[str, Any] | str | Path
-"""A workflow, an API-format dictionary, or a file to load one from."""
+WorkflowSource = Workflow | dict[str, Any] | str | Path | bytes
+"""A workflow; or what :meth:`Workflow.load` takes: a dictionary, a path, JSON text, a file's bytes."""
 
 
 class Client(Routes):
@@ -90,7 +91,8 @@ class Client(Routes):
             raise RuntimeError("this client is open already")
         self._opened = http = Http(self._address, **self._options)  # type: ignore[arg-type]  # (one dict)
         self._follower = Follower(http, unreachable_timeout=self._unreachable_timeout)
-        self._uploads = Uploads(http)
+        self.uploads = Uploads(http)
+        self.catalogue = Catalogue(http)
         self.downloads = Downloads(http)
         self.canceller = Canceller(http, self._follower)
         self._submission = Submission(http, self._follower, self.canceller)
@@ -108,11 +110,24 @@ class Client(Routes):
             raise RuntimeError("this client is not open: use `async with comfywire.Client(...) as client`")
         return self._opened
 
+    async def load(self, source: WorkflowSource) -> Workflow:
+        """Return the workflow that ``source`` is or holds, as this server understands it.
+
+        The editor's documents are converted by this server's node types, which are asked for once.
+
+        Raises:
+            UnreadableWorkflow: It is none, and holds none.
+            UnknownNode: The server lacks a node type that the conversion needs.
+
+        """
+        return await load(self, source, is_edited=True)
+
     async def submit(
         self,
         workflow: WorkflowSource,
         *,
         prompt_id: str | None = None,
+        validate: bool = False,
         front: bool = False,
         targets: list[str] | None = None,
         extra_data: Mapping[str, Any] | None = None,
@@ -126,27 +141,29 @@ class Client(Routes):
         Args:
             workflow: Sent as it is.
             prompt_id: A lowercase UUID of your own, to find the prompt by later; by default a new one.
+            validate: Whether to look for mistakes first, by this server's node types, asked for once.
             front: Whether it overtakes what is queued.
             targets: The output nodes to run, by node_id; by default all.
             extra_data: Passed on, such as ``api_key_comfy_org`` for paid nodes.
 
         Raises:
             WorkflowRejected: The server's validator refused it; see ``node_errors``. Nothing is queued.
+            InvalidWorkflow: Validating found what the server would refuse or drop. Nothing is queued.
             UnreadableWorkflow: ``workflow`` is none.
             ConnectionFailed: The server was not reached. Nothing is queued.
             ConnectionLost: The server went away and did not come back in time.
             ServerError: It answered with an error, and does not have the prompt.
 
         """
-        workflow = as_workflow(workflow)
+        workflow = await load(self, workflow, is_edited=False)
         prompt_id = self._new_prompt_id(prompt_id)
+        if validate:
+            await check(self, workflow, targets)
         extra: dict[str, Any] = {"extra_data": _extra_data(workflow, extra_data)}
         if front:
             extra["front"] = True
         if targets is not None:
             extra["partial_execution_targets"] = targets
-        http = self._http
-        assert http is not None
         await self._follower.until_open()
         watch, node_errors = await self._submission.submit(prompt_id, workflow.prompt, extra)
         return Job(self, watch, node_errors=node_errors)
@@ -156,9 +173,11 @@ class Client(Routes):
         workflow: WorkflowSource,
         *,
         inputs: Mapping[str, Any] | None = None,
+        outputs: list[str] | None = None,
         on_progress: Callable[[JobProgress], None] | None = None,
         timeout: float | None = None,
         prompt_id: str | None = None,
+        validate: bool = False,
         resubmit: int = 0,
     ) -> Result:
         """Set ``inputs``, submit, wait, and return what the workflow produced.
@@ -167,11 +186,15 @@ class Client(Routes):
 
         Args:
             workflow: It is not changed.
-            inputs: ``{"NODE.INPUT": value}``, NODE being an id, a title or a class_type that stands once.
-                Where the input takes an upload, a path that exists, bytes or an open file is uploaded.
+            inputs: Values by parameter (``{"prompt": "a hill", "seed": "random"}``, see
+                :meth:`Workflow.parameters`; those of a ``.params.toml`` beside the file win) or by
+                ``"NODE.INPUT"``, NODE being an id, a title or a class_type that stands once. Where the
+                input takes an upload, a path that exists, bytes, an open file or a picture is uploaded.
+            outputs: Run only these output nodes: names of the parameters' outputs, titles or ids.
             on_progress: Called with each change, and with the end.
             timeout: Seconds to wait for the end; the prompt is cancelled then.
             prompt_id: As in :meth:`submit`.
+            validate: As in :meth:`submit`.
             resubmit: How often a prompt that the server lost is submitted again, under the same prompt_id.
 
         Raises:
@@ -179,10 +202,12 @@ class Client(Routes):
             JobError: It did not end well, see :meth:`Job.result`; and whatever :meth:`submit` raises.
 
         """
-        ready = await set_inputs(self, as_workflow(workflow), inputs or {})
+        loaded = await load(self, workflow, is_edited=bool(inputs))
+        ready = await bind_inputs(self, workflow, loaded, inputs or {})
+        targets = ready.parameters().select_outputs(ready, outputs) if outputs else None
         prompt_id = self._new_prompt_id(prompt_id)
         for left in range(resubmit, -1, -1):
-            job = await self.submit(ready, prompt_id=prompt_id)
+            job = await self.submit(ready, prompt_id=prompt_id, validate=validate, targets=targets)
             try:
                 return await job.result(timeout, on_progress=on_progress)
             except JobLost:
@@ -212,16 +237,6 @@ class Client(Routes):
         if self._opened is not None and self._follower.is_following(wanted):
             raise ValueError(f"prompt_id {wanted!r} is open on this client already: attach to it")
         return wanted
-
-
-def as_workflow(workflow: WorkflowSource) -> Workflow:
-    """Return ``workflow`` loaded, if it is not.
-
-    Raises:
-        UnreadableWorkflow: It is none.
-
-    """
-    return workflow if isinstance(workflow, Workflow) else Workflow.load(workflow)
 
 
 def _extra_data(workflow: Workflow, extra_data: Mapping[str, Any] | None) -> dict[str, Any]:

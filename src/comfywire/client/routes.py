@@ -9,6 +9,7 @@ from urllib.parse import quote
 from comfywire.protocol.snapshots import QueueSnapshot, parse_queue
 from comfywire.transport.http import Http
 
+from .catalogue import Catalogue
 from .uploads import HasPlace, Upload, Uploads, UploadSource
 
 __all__ = ["Routes"]
@@ -20,7 +21,8 @@ class Routes:
     All raise ConnectionFailed, ConnectionLost, ServerError or UnexpectedReply; cancelling one abandons it.
     """
 
-    _uploads: Uploads
+    uploads: Uploads
+    catalogue: Catalogue
 
     @property
     @abstractmethod
@@ -73,7 +75,9 @@ class Routes:
     async def object_info(self, class_type: str | None = None) -> dict[str, Any]:
         """Return the server's node types: megabytes for all, ``{}`` for an unknown ``class_type``."""
         route = "/object_info" if class_type is None else f"/object_info/{_quoted(class_type)}"
-        return dict(await self._http.get_json(route))
+        types = dict(await self._http.get_json(route))
+        self.catalogue.keep(types, is_whole=class_type is None)
+        return types
 
     async def system_stats(self) -> dict[str, Any]:
         """Return versions, memory in bytes, and devices."""
@@ -114,7 +118,7 @@ class Routes:
             overwrite: Whether a file of that name is replaced.
 
         """
-        return await self._uploads.upload(
+        return await self.uploads.upload(
             source, name=name, subfolder=subfolder, kind=type, overwrite=overwrite
         )
 
@@ -127,7 +131,7 @@ class Routes:
             UnexpectedReply: The server accepted it and made nothing, as it does when ``original`` is missing.
 
         """
-        return await self._uploads.upload_mask(source, original, name=name)
+        return await self.uploads.upload_mask(source, original, name=name)
 
     async def view(
         self,

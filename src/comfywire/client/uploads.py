@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from comfywire.errors import ServerError, UnexpectedReply
 from comfywire.transport.http import Http, Part
 
 __all__ = ["HasPlace", "Upload", "UploadSource", "Uploads"]
 
-UploadSource = str | Path | bytes | BinaryIO
-"""A path, the bytes themselves, or an open binary file."""
+SUFFIXES = {
+    b"\x89PNG": ".png",
+    b"\xff\xd8\xff": ".jpg",
+    b"GIF8": ".gif",
+    b"RIFF": ".webp",
+    b"fLaC": ".flac",
+    b"OggS": ".ogg",
+    b"glTF": ".glb",
+}
+"""Names for bytes that come without one: nodes choose their reader by the extension."""
+
+
+@runtime_checkable
+class Picture(Protocol):
+    """A Pillow picture, without importing Pillow."""
+
+    def save(self, fp: Any, format: str) -> None:  # noqa: A002 (Pillow's word)
+        """Write it."""
+
+
+UploadSource = str | Path | bytes | BinaryIO | Picture
+"""A path, the bytes themselves, an open binary file, or a Pillow picture, which is sent as PNG."""
 
 
 class HasPlace(Protocol):
@@ -60,6 +81,20 @@ class Uploads:
 
     def __init__(self, http: Http) -> None:
         self._http = http
+        self._sent: dict[tuple[str, str], Upload] = {}
+
+    async def upload_once(self, source: UploadSource) -> Upload:
+        """Send a file for an input, unless this client has sent the same content before."""
+        content, name = await asyncio.to_thread(_open, source)
+        try:
+            key = (await asyncio.to_thread(_digest, content), Path(name).suffix)
+            if key not in self._sent:
+                # Without `overwrite` the server numbers a taken name, so nobody's file is replaced.
+                self._sent[key] = await self._post("/upload/image", content, name, [("type", "input", None)])
+            return self._sent[key]
+        finally:
+            if content is not source:
+                content.close()
 
     async def upload(
         self, source: UploadSource, *, name: str | None, subfolder: str, kind: str, overwrite: bool
@@ -85,12 +120,15 @@ class Uploads:
     async def _send(self, route: str, source: UploadSource, name: str | None, fields: list[Part]) -> Upload:
         content, own_name = await asyncio.to_thread(_open, source)
         try:
-            # A slash would be stored percent-encoded (protocol.md 1.5): the folder goes into `subfolder`.
-            part: Part = ("image", content, Path(name or own_name).name)
-            return _parse(await self._http.post_parts(route, [*fields, part]))
+            return await self._post(route, content, name or own_name, fields)
         finally:
             if content is not source:
                 content.close()
+
+    async def _post(self, route: str, content: BinaryIO, name: str, fields: list[Part]) -> Upload:
+        # A slash would be stored percent-encoded (protocol.md 1.5): the folder goes into `subfolder`.
+        part: Part = ("image", content, Path(name).name)
+        return _parse(await self._http.post_parts(route, [*fields, part]))
 
     async def _exists(self, upload: Upload) -> bool:
         query = {"filename": upload.filename, "subfolder": upload.subfolder, "type": upload.type}
@@ -105,10 +143,23 @@ class Uploads:
 
 def _open(source: UploadSource) -> tuple[BinaryIO, str]:
     if isinstance(source, bytes):
-        return BytesIO(source), "upload.bin"
+        suffix = next((suffix for magic, suffix in SUFFIXES.items() if source.startswith(magic)), ".bin")
+        return BytesIO(source), f"{hashlib.sha256(source).hexdigest()[:16]}{suffix}"
     if isinstance(source, str | Path):
         return Path(source).open("rb"), Path(source).name
+    if isinstance(source, Picture):
+        encoded = BytesIO()
+        source.save(encoded, format="PNG")
+        return _open(encoded.getvalue())
     return source, Path(str(getattr(source, "name", "upload.bin"))).name
+
+
+def _digest(content: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := content.read(1 << 20):
+        digest.update(chunk)
+    content.seek(0)
+    return digest.hexdigest()
 
 
 def _parse(reply: Any) -> Upload:

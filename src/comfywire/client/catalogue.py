@@ -1,0 +1,50 @@
+"""The server's node types, asked for once: all of them are megabytes, and stall the server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import quote
+
+from comfywire.transport.http import Http
+
+__all__ = ["Catalogue"]
+
+MOST_SINGLE_TYPES = 16
+"""Up to so many node types are asked for one by one."""
+
+
+class Catalogue:
+    """``/object_info`` of one server, kept for as long as the client is open."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+        self._types: dict[str, Any] = {}
+        self._asked: set[str] = set()
+        self._is_whole = False
+        self._reading = asyncio.Lock()
+
+    async def whole(self) -> dict[str, Any]:
+        """Return every node type."""
+        async with self._reading:
+            if not self._is_whole:
+                self.keep(dict(await self._http.get_json("/object_info")), is_whole=True)
+            return self._types
+
+    async def of(self, class_types: Collection[str]) -> dict[str, Any]:
+        """Return what the server says of ``class_types``; those that it lacks are left out."""
+        missing = set(class_types) - self._asked
+        if missing and not self._is_whole:
+            if len(missing) > MOST_SINGLE_TYPES:
+                return await self.whole()
+            routes = [f"/object_info/{quote(class_type, safe='')}" for class_type in sorted(missing)]
+            for found in await asyncio.gather(*(self._http.get_json(route) for route in routes)):
+                self.keep(dict(found))
+            self._asked |= missing
+        return self._types
+
+    def keep(self, types: dict[str, Any], *, is_whole: bool = False) -> None:
+        """Remember what the server has just said."""
+        self._types = types if is_whole else {**self._types, **types}
+        self._is_whole |= is_whole

@@ -1,0 +1,106 @@
+"""A workflow made ready for one server: loaded, converted, its inputs set, its files uploaded, checked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from comfywire.errors import InvalidWorkflow, UnknownNode
+from comfywire.workflow import Bound, Effect, Setting, Workflow, parse_setting
+from comfywire.workflow.load import read_params
+
+if TYPE_CHECKING:
+    from .client import Client, WorkflowSource
+
+__all__ = ["apply_settings", "bind_inputs", "check", "load"]
+
+SEED_BITS = 64
+
+
+async def load(client: Client, source: WorkflowSource, *, is_edited: bool) -> Workflow:
+    """Return the workflow, read with as much of the server's catalogue as it takes.
+
+    The editor's documents are converted by all of it; an API-format file needs what it says about the
+    file's own nodes, and only if inputs are to be set: which take uploads, which are numbers.
+    """
+    if isinstance(source, Workflow):
+        return source
+    try:
+        workflow = await asyncio.to_thread(Workflow.load, source)
+    except UnknownNode:
+        return await asyncio.to_thread(Workflow.load, source, await client.catalogue.whole())
+    if workflow.document is not None:
+        return await asyncio.to_thread(Workflow.load, source, await client.catalogue.whole())
+    if is_edited:
+        types = await client.catalogue.of({node.class_type for node in workflow if node.class_type})
+        return await asyncio.to_thread(Workflow.load, source, types)
+    return workflow
+
+
+async def bind_inputs(
+    client: Client, source: WorkflowSource, workflow: Workflow, inputs: Mapping[str, Any]
+) -> Workflow:
+    """Return ``workflow`` with ``inputs`` set by parameter or by NODE.INPUT, and their files uploaded.
+
+    Raises:
+        UnknownNode, InvalidParameter: A name or a value does not fit.
+
+    """
+    parameters = read_params(source) if isinstance(source, str | os.PathLike) else None
+    if not inputs and parameters is None:
+        return workflow
+    bound = workflow.bind(inputs, parameters, new_seed=lambda: secrets.randbits(SEED_BITS))
+    await _upload_files(client, bound)
+    return bound.workflow
+
+
+async def _upload_files(client: Client, bound: Bound) -> None:
+    for file in bound.files:
+        if await asyncio.to_thread(_is_local, file.source):
+            bound.place(file, str(await client.uploads.upload_once(file.source)))
+
+
+async def apply_settings(client: Client, workflow: Workflow, settings: list[str]) -> None:
+    """Change ``workflow`` by each ``NODE.INPUT=VALUE``, in order; files that exist are uploaded.
+
+    Raises:
+        UnknownNode, InvalidParameter: A setting does not fit.
+
+    """
+    for text in settings:
+        setting = parse_setting(workflow, text)
+        if setting.upload is not None and await asyncio.to_thread(_is_local, setting.value):
+            upload = await client.uploads.upload_once(setting.value)
+            setting = Setting(setting.node, setting.input, str(upload))
+        setting.apply()
+
+
+async def check(client: Client, workflow: Workflow, targets: list[str] | None) -> None:
+    """Raise what the server would refuse, and what it would silently drop.
+
+    Raises:
+        InvalidWorkflow: With every problem in words.
+
+    """
+    types = await client.catalogue.of({node.class_type for node in workflow if node.class_type})
+    problems = [
+        problem
+        for problem in workflow.validate(types, targets=targets)
+        if problem.effect is not Effect.IGNORED
+    ]
+    if problems:
+        raise InvalidWorkflow(problems)
+
+
+def _is_local(source: Any) -> bool:
+    """Whether a value is a file of ours; else it is the name of one that the server has."""
+    if not isinstance(source, str | os.PathLike):
+        return True
+    try:
+        return Path(source).is_file()
+    except (OSError, ValueError):
+        return False
