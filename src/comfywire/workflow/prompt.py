@@ -9,6 +9,7 @@ from comfywire.errors import UnknownNode
 
 from .binding import bind
 from .drafting import draft
+from .graph import draw
 from .load import read_workflow, write_prompt
 from .nearest import did_you_mean
 from .node import Node, is_link
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from .binding import Bound
+    from .graph import GraphForm
     from .load import Source
     from .parameters import Parameters
     from .problems import Problem
@@ -134,6 +136,20 @@ class Workflow:
         catalogue = _parse(object_info) or self.object_info
         return validate(self.prompt, catalogue, version=version, targets=targets, has_file=has_file)
 
+    def graph(self, form: GraphForm = "text") -> str:
+        """Return the graph to look at: as ``text``, as ``mermaid`` for Markdown, or as ``svg``.
+
+        Notebooks show the last by themselves.
+
+        Raises:
+            ValueError: There is no such form.
+
+        """
+        return draw(self, form)
+
+    def _repr_svg_(self) -> str:
+        return draw(self, "svg")
+
     def parameters(self) -> Parameters:
         """Return what callers will want to set, drafted from the nodes, or declared in their titles."""
         return draft(self)
@@ -200,6 +216,8 @@ class Workflow:
             UnknownNode: There is none, or several; the message says where near matches stand.
 
         """
+        if str(name) in self.prompt:
+            return self._node(str(name))
         places = self.names
         ids = places.get(str(name), [])
         if len(ids) == 1:
