@@ -50,14 +50,14 @@ class GroupType:
         self._object_info = object_info
         self._profile = profile
         self._config = saved.get("config")
-        self.nodes: list[Saved] = [node for node in saved.get("nodes") or () if isinstance(node, Mapping)]
-        self.links = list(_links(saved.get("links"), len(self.nodes)))
+        self.nodes = _mappings(saved, "nodes")
+        self.links = list(_links(_lists(saved, "links"), len(self.nodes)))
         self._external = {
             (one[0], one[1]): one[2]
-            for one in saved.get("external") or ()
-            if isinstance(one, list) and len(one) > 2 and type(one[0]) is int and type(one[1]) is int
+            for one in _lists(saved, "external")
+            if len(one) > 2 and type(one[0]) is int and type(one[1]) is int
         }
-        self._pipes = saved.get("links") or ()
+        self._pipes = _lists(saved, "links")
         self.widget_names: dict[int, dict[str, str | None]] = {}
         self.input_slots: dict[int, dict[int, int]] = {}
         self.outputs: list[tuple[int, int]] = []
@@ -121,10 +121,13 @@ class GroupType:
             return {}, []
         known = self._object_info[kind]
         raw = known.raw.get("input")
-        sections = (
-            [raw.get(name) or {} for name in ("required", "optional")] if isinstance(raw, Mapping) else []
-        )
-        inputs = {name: _pair(entry) for section in sections for name, entry in section.items()}
+        sections = [raw.get(name) for name in ("required", "optional")] if isinstance(raw, Mapping) else []
+        inputs = {
+            name: _pair(entry)
+            for section in sections
+            if isinstance(section, Mapping)
+            for name, entry in section.items()
+        }
         for made in editor_inputs(known, self._profile):
             inputs.setdefault(made.name, [made.type, dict(made.options)])
         return inputs, [made.type for made in known.outputs]
@@ -141,8 +144,8 @@ class GroupType:
 
     def _combo(self, index: int, target: int) -> Any:
         """Return the choices of the combo that a PrimitiveNode is a copy of; 1.49 forgets lists."""
-        outputs = self.nodes[index].get("outputs")
-        widget = outputs[0].get("widget") if outputs and isinstance(outputs[0], Mapping) else None
+        outputs = _mappings(self.nodes[index], "outputs")
+        widget = outputs[0].get("widget") if outputs else None
         inputs, _ = self._parts(target)
         name = widget.get("name") if isinstance(widget, Mapping) else None
         kind = inputs.get(name, [None])[0] if isinstance(name, str) else None
@@ -175,8 +178,8 @@ class GroupType:
 
     def _converted_place(self, index: int, name: str) -> int | None:
         """Return where the node saved an input for its widget ``name``, if it did."""
-        for place, slot in enumerate(self.nodes[index].get("inputs") or ()):
-            widget = slot.get("widget") if isinstance(slot, Mapping) else None
+        for place, slot in enumerate(_mappings(self.nodes[index], "inputs")):
+            widget = slot.get("widget")
             if isinstance(widget, Mapping) and slot.get("name") == name == widget.get("name"):
                 return place
         return None
@@ -246,10 +249,10 @@ class GroupType:
                 self._output_types.append(kind)
 
 
-def _links(saved: Any, count: int) -> Iterable[GroupLink]:
+def _links(saved: Iterable[list[Any]], count: int) -> Iterable[GroupLink]:
     """Yield the links whose both ends are in the group; those from outside have no source."""
-    for link in saved if isinstance(saved, list) else ():
-        if not isinstance(link, list) or len(link) < 4 or any(type(end) is not int for end in link[:4]):
+    for link in saved:
+        if len(link) < 4 or any(type(end) is not int for end in link[:4]):
             continue
         if 0 <= link[0] < count and 0 <= link[2] < count:
             yield GroupLink(link[0], link[1], link[2], link[3], link[5] if len(link) > 5 else None)
@@ -261,11 +264,18 @@ def _pair(entry: Any) -> list[Any]:
     return [first, dict(made.options)]
 
 
+def _lists(saved: Saved, key: str) -> list[list[Any]]:
+    listed = saved.get(key)
+    return [one for one in listed if isinstance(one, list)] if isinstance(listed, list) else []
+
+
 def _label(node: Saved, name: str) -> Any:
-    for slot in node.get("inputs") or ():
-        if isinstance(slot, Mapping) and slot.get("name") == name:
-            return slot.get("label")
-    return None
+    return next((slot.get("label") for slot in _mappings(node, "inputs") if slot.get("name") == name), None)
+
+
+def _mappings(saved: Saved, key: str) -> list[Saved]:
+    listed = saved.get(key)
+    return [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
 
 
 def _slot_type(node: Saved, key: str, slot: int) -> Any:

@@ -96,7 +96,8 @@ class Node:
         self.type: str = saved["type"]
         self.kind = kind
         self.layout = layout
-        self.mode = saved.get("mode")
+        mode = saved.get("mode")
+        self.mode = mode if isinstance(mode, int) else 0
         self.title = ""
         self.links: dict[str, Any] = {}
         self.specs: Sequence[WidgetSpec] = ()
