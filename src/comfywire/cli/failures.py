@@ -39,7 +39,6 @@ OUTCOMES: tuple[tuple[type[BaseException], str, int], ...] = (
     (OutputsGone, "lost", FAILED),
     (JobError, "failed", FAILED),
     (ComfywireError, "failed", MISUSE),
-    (click.ClickException, "failed", MISUSE),
 )
 NEXT_STEPS: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionFailed, "; name another with --server, or try `comfywire demo`"),
@@ -56,6 +55,8 @@ def exit_status(error: BaseException) -> int:
     """Return 1 for a job that did not end well, 2 for misuse or an unusable server, 130 for interrupted."""
     if isinstance(error, ServerError) and error.status == 500:
         return FAILED  # the server is there, and broke down
+    if isinstance(error, click.ClickException):
+        return error.exit_code
     return next((status for kind, _, status in OUTCOMES if isinstance(error, kind)), FAILED)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +17,8 @@ __all__ = ["Painter"]
 PREVIEW_ROWS = 14
 """Rows of the terminal that a preview takes: it stands above the bars, and both must fit."""
 RESULT_ROWS = 24
+
+log = logging.getLogger("comfywire")
 
 
 class Painter:
@@ -62,8 +65,15 @@ class _Drawn:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if self._made is None or self._made[0] != options.max_width:
-            self._made = options.max_width, list(console.render(self._drawing, options))
+            self._made = options.max_width, self._make(console, options)
         yield from self._made[1]
+
+    def _make(self, console: Console, options: ConsoleOptions) -> list[Segment]:
+        try:
+            return list(console.render(self._drawing, options))
+        except Exception as error:  # noqa: BLE001 - terminals are odd, and a job never fails because of one
+            log.debug("picture not drawn: %r", error)
+            return []
 
 
 def _import(name: str) -> Any:

@@ -181,10 +181,10 @@ def _count(output: Mapping[str, Any]) -> str:
 
 def summary(ending: Ending) -> str:
     """Return how a run ended, in one line."""
-    files = f"{len(ending.saved)} file{'' if len(ending.saved) == 1 else 's'}"
+    files, were = (f"{len(ending.saved)} files", "were") if len(ending.saved) != 1 else ("1 file", "was")
     if ending.status == "success":
         saved = f", {files} saved" if ending.saved else ""
         return f"done in {ending.seconds:.1f} s{saved}"
     words = {"timed_out": "timed out", "rejected": "rejected: nothing was queued"}
-    kept = f"; {files} that it had finished before were saved" if ending.saved else ""
+    kept = f"; {files} that it had finished before {were} saved" if ending.saved else ""
     return f"{words.get(ending.status, ending.status)} after {ending.seconds:.1f} s{kept}"

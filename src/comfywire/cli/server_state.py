@@ -67,8 +67,8 @@ def models(*, connection: Connection, folder: str | None, as_json: bool) -> None
     except ServerError as error:
         if error.status != 404 or folder is None:
             raise
-        words = f"{connection.shown} has no model folder {folder!r}; `comfywire models` lists them"
-        raise click.ClickException(words) from error
+        words = f"{connection.shown} has no model folder {folder!r}; without FOLDER, they are listed"
+        raise click.UsageError(words) from error
     if as_json:
         print_json(names)
         return

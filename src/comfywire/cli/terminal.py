@@ -10,7 +10,7 @@ import click
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from comfywire.client import Job, Output
@@ -51,7 +51,7 @@ class LiveReport:
         self._names = NodeNames({})
         self._job: Job | None = None
         self._bars = Progress(
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=Column(min_width=18, no_wrap=True)),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[detail]}", markup=False, justify="right"),
             TaskProgressColumn(),
@@ -116,7 +116,7 @@ class LiveReport:
         self._bars.update(
             self._whole, description="running", completed=progress.fraction, total=1.0, detail=nodes
         )
-        if progress.max:
+        if progress.value is not None and progress.max is not None and progress.max > 1:
             steps = f"{progress.value:g}/{progress.max:g} steps"
             self._bars.update(self._node, completed=progress.value, total=progress.max, detail=steps)
 

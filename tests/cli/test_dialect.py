@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import save
+from tests.cli.test_main import failing, rejected
+
+from comfywire.cli.json_lines import print_json
+
+COMMON = {"event", "prompt_id", "seconds"}
+
+
+def test_every_line_is_an_event_of_one_prompt(comfywire, server, steps):
+    finished = comfywire("run", steps, "--json")
+
+    assert all(set(event) >= COMMON for event in finished.events)
+    assert len({event["prompt_id"] for event in finished.events}) == 1
+    assert finished.err == ""
+
+
+def test_the_story_is_told_in_order(comfywire, server, steps):
+    told = [event["event"] for event in comfywire("run", steps, "--json").events]
+
+    once = ["submitted", "execution_start", "executed", "execution_success", "saved", "result"]
+    assert [kind for kind in told if kind in once] == once
+    assert {"executing", "progress", "progress_state"} < set(told)
+
+
+def test_the_result_lists_every_output_and_where_it_went(comfywire, server, steps):
+    result = comfywire("run", steps, "--json").result
+
+    assert result["status"] == "success"
+    assert result["error"] is None
+    assert result["saved"] == ["test_00001_.png"]
+    assert result["outputs"] == [
+        {
+            "node_id": "9",
+            "class_type": "SaveImage",
+            "kind": "image",
+            "key": "images",
+            "filename": "test_00001_.png",
+            "subfolder": "",
+            "type": "output",
+            "path": "test_00001_.png",
+        }
+    ]
+
+
+def test_nodes_are_told_with_type_and_title(comfywire, server, steps):
+    nodes = {event["node_id"]: event for event in comfywire("run", steps, "--json").of("executing")}
+
+    assert (nodes["6"]["class_type"], nodes["6"]["title"]) == ("CLIPTextEncode", "Positive")
+
+
+def test_steps_are_told_with_a_fraction_that_never_falls(comfywire, server, steps):
+    finished = comfywire("run", steps, "--json")
+
+    fractions = [event["fraction"] for event in finished.events if "fraction" in event]
+    values = [event["value"] for event in finished.of("progress") if event["node_id"] == "3"]
+    assert fractions == sorted(fractions)
+    assert values == sorted(values)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(
+            (failing(), "failed", "JobFailed", {"node_id", "exception_type", "traceback"}), id="failed"
+        ),
+        pytest.param(
+            (rejected(), "rejected", "WorkflowRejected", {"sentences", "node_errors"}), id="rejected"
+        ),
+    ],
+)
+def test_the_result_of_a_failure_says_why(comfywire, server, row):
+    prompt, status, error, fields = row
+
+    finished = comfywire("run", save("bad.json", prompt), "--json")
+
+    result = finished.result
+    assert (finished.status, result["event"], result["status"]) == (1, "result", status)
+    assert result["error"]["type"] == error
+    assert fields <= set(result["error"])
+    assert f"comfywire: {result['error']['message']}\n" == finished.err
+
+
+def test_a_file_that_is_no_workflow_ends_in_a_result_too(comfywire, here):
+    Path("broken.json").write_text("{", encoding="utf-8")
+
+    finished = comfywire("run", "broken.json", "--json")
+
+    assert (finished.status, finished.result["status"], finished.result["prompt_id"]) == (2, "failed", None)
+
+
+def test_what_was_finished_before_a_failure_is_in_the_result(comfywire, server, half):
+    result = comfywire("run", half, "--json").result
+
+    assert (result["status"], result["saved"]) == ("failed", ["test_00001_.png"])
+
+
+def test_a_prompt_that_somebody_deleted_is_lost(start, server, slow):
+    ahead = start("run", slow, "--json")
+    server.wait(server.until_running(json.loads(ahead.line())["prompt_id"]))
+    running = start("run", slow, "--json")
+    prompt_id = json.loads(running.line())["prompt_id"]
+
+    server.call(server.faults.prompts.delete, prompt_id)
+    finished = running.end()
+
+    assert (finished.status, finished.result["status"]) == (1, "lost")
+
+
+def test_a_prompt_that_somebody_interrupted_is_interrupted(start, server, slow):
+    running = start("run", slow, "--json")
+    server.wait(server.until_running(json.loads(running.line())["prompt_id"]))
+
+    server.call(server.faults.prompts.interrupt)
+    finished = running.end()
+
+    assert (finished.status, finished.result["status"]) == (130, "interrupted")
+    assert "was interrupted" in finished.err
+
+
+def test_a_job_that_took_too_long_is_timed_out(comfywire, server, slow):
+    finished = comfywire("run", slow, "--json", "--timeout", "0.3")
+
+    assert (finished.status, finished.result["status"]) == (1, "timed_out")
+
+
+def test_numbers_that_json_does_not_have_become_null(capsys):
+    print_json({"event": "executed", "output": {"x": [float("nan"), float("inf"), 1.5, None, {1, 2}]}})
+
+    assert json.loads(capsys.readouterr().out)["output"] == {"x": [None, None, 1.5, None, "{1, 2}"]}

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests.cli.conftest import save
+from tests.server.wire import image, text_to_image
+
+
+def names(folder: Path | str = ".") -> list[str]:
+    return sorted(path.name for path in Path(folder).iterdir() if path.suffix != ".json")
+
+
+def queued(server) -> dict:
+    """The graph that the server was sent last."""
+    history = server.call(server.life.queue.history_page, None, -1)
+    return list(history.values())[-1]["prompt"][2]
+
+
+def test_results_are_saved_here_under_the_servers_names(comfywire, server, picture):
+    comfywire("run", picture)
+
+    assert names() == ["test_00001_.png"]
+
+
+def test_a_file_that_is_there_is_not_replaced(comfywire, server, picture):
+    Path("test_00001_.png").write_text("mine", encoding="utf-8")
+
+    comfywire("run", picture)
+
+    assert Path("test_00001_.png").read_text(encoding="utf-8") == "mine"
+    assert names() == ["test_00001_ (1).png", "test_00001_.png"]
+
+
+def test_out_is_made_and_keeps_the_servers_subfolders(comfywire, server, here):
+    prompt = image()
+    prompt["2"]["inputs"]["filename_prefix"] = "deep/er/test"
+
+    comfywire("run", save("deep.json", prompt), "--out", "new/folder")
+
+    assert names("new/folder/deep/er") == ["test_00001_.png"]
+
+
+def test_no_save_leaves_results_on_the_server(comfywire, server, picture):
+    finished = comfywire("run", picture, "--no-save")
+
+    assert (finished.status, names()) == (0, [])
+
+
+def test_a_text_is_printed_and_saved(comfywire, server, here):
+    prompt = {"1": {"class_type": "PreviewAny", "inputs": {"source": "hello"}}}
+
+    finished = comfywire("run", save("text.json", prompt))
+
+    assert "PreviewAny (node 1): hello" in finished.out
+    assert Path("node1_text.txt").read_text(encoding="utf-8") == "hello"
+
+
+@pytest.mark.parametrize(
+    ("setting", "place", "value"),
+    [
+        pytest.param("3.seed=42", ("3", "seed"), 42, id="by-id"),
+        pytest.param("Positive.text=a = b", ("6", "text"), "a = b", id="by-title"),
+        pytest.param("KSampler.cfg=7.5", ("3", "cfg"), 7.5, id="by-class-type"),
+    ],
+)
+def test_set_changes_an_input(comfywire, server, steps, *, setting, place, value):
+    finished = comfywire("run", steps, "--set", setting)
+
+    assert finished.status == 0, finished.err
+    assert queued(server)[place[0]]["inputs"][place[1]] == value
+
+
+def test_a_class_type_that_stands_twice_is_refused_with_both_places(comfywire, server, steps):
+    finished = comfywire("run", steps, "--set", "CLIPTextEncode.text=x")
+
+    assert (finished.status, "6" in finished.err, "Negative" in finished.err) == (2, True, True)
+    assert server.log == []
+
+
+def test_a_file_is_uploaded_where_the_input_takes_uploads(comfywire, server, here):
+    Image.new("RGB", (4, 4), "red").save("photo.png")
+    prompt = image()
+    prompt["1"] = {"class_type": "LoadImage", "inputs": {"image": "missing.png"}}
+
+    finished = comfywire("run", save("edit.json", prompt), "--set", "LoadImage.image=photo.png")
+
+    assert finished.status == 0, finished.err
+    assert Image.open("test_00001_.png").getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_a_files_name_stays_a_text_where_the_input_takes_none(comfywire, server, steps):
+    Path("photo.png").write_bytes(b"")
+
+    comfywire("run", steps, "--set", "Positive.text=photo.png")
+
+    assert queued(server)["6"]["inputs"]["text"] == "photo.png"
+    assert "POST /upload/image" not in server.requests
+
+
+def test_a_workflow_is_read_from_a_pipe(start, server, picture):
+    with Path(picture).open(encoding="utf-8") as file:
+        running = start("run", "-", stdin=file)
+
+    assert running.end().status == 0
+    assert names() == ["test_00001_.png"]
+
+
+def test_a_picture_that_comfyui_saved_runs_again(comfywire, server, picture):
+    comfywire("run", picture)
+
+    finished = comfywire("run", "test_00001_.png", "--set", "EmptyImage.color=255", "--out", "again")
+
+    assert finished.status == 0, finished.err
+    assert Image.open("again/test_00002_.png").getpixel((0, 0)) == (0, 0, 255)
+
+
+def test_plain_lines_name_nodes_by_title_and_leave_steps_out(comfywire, server, steps):
+    finished = comfywire("run", steps)
+
+    lines = finished.out.splitlines()
+    assert lines[0].endswith(": 7 nodes")
+    assert [line for line in lines if "KSampler" in line] == [line for line in lines if "(node 3)" in line]
+    assert len([line for line in lines if "(node 3)" in line]) == 1
+    assert any("Positive (node 6)" in line for line in lines)
+    assert any(line.endswith("SaveImage (node 9): 1 image") for line in lines)
+    assert lines[-2:] == ["saved test_00001_.png", lines[-1]]
+    assert lines[-1].startswith("done in ")
+
+
+def test_cached_nodes_are_counted(comfywire, server, picture):
+    comfywire("run", picture)
+
+    finished = comfywire("run", picture)
+
+    assert "2 of 2 nodes are cached" in finished.out
+
+
+def test_what_was_finished_before_a_failure_is_saved_and_said(comfywire, server, half):
+    finished = comfywire("run", half)
+
+    assert finished.status == 1
+    assert names() == ["test_00001_.png"]
+    assert "1 file that it had finished before was saved" in finished.out
+
+
+def test_a_job_that_takes_too_long_is_cancelled(comfywire, server, slow):
+    finished = comfywire("run", slow, "--timeout", "0.5")
+
+    assert (finished.status, "did not end within 0.5 seconds" in finished.err) == (1, True)
+    assert [run.how for run in server.log] == ["interrupted"]
+
+
+def test_the_place_in_the_queue_is_told(start, server, picture, slow):
+    ahead = start("run", slow, "--json")
+    first = json.loads(ahead.line())["prompt_id"]
+    server.wait(server.until_running(first))
+    behind = start("run", slow)
+    behind.line()
+
+    assert behind.line() == "waiting: 1 ahead\n"
+
+
+def test_a_prompt_that_the_server_lost_is_submitted_again(start, server, steps):
+    rule = server.faults.nodes.hold(class_type="KSampler")
+    running = start("run", steps, "--json", "--resubmit", "1")
+    prompt_id = json.loads(running.line())["prompt_id"]
+    server.wait(server.until_executing(prompt_id, "3"))
+    rule.remove()
+
+    server.wait(server.faults.life.restart())
+    finished = running.end()
+
+    assert (finished.status, finished.result["status"]) == (0, "success")
+    assert [run.how for run in server.runs(prompt_id)] == ["stopped", "success"]
+    assert len(finished.of("note")) == 1
+
+
+def test_a_result_that_cannot_be_fetched_fails_the_run_and_keeps_the_rest(comfywire, server, here):
+    prompt = image()
+    prompt["3"] = {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "other"}}
+    server.faults.replies.fail("GET /view", 404)
+
+    finished = comfywire("run", save("two.json", prompt))
+
+    assert (finished.status, "no longer has 'test_00001_.png'" in finished.err) == (1, True)
+    assert names() == ["other_00001_.png"]
+
+
+def test_outputs_that_the_server_drops_are_told(comfywire, server, here):
+    prompt = text_to_image()
+    prompt["10"] = {"class_type": "SaveImage", "inputs": {"filename_prefix": "x"}}
+
+    finished = comfywire("run", save("dropped.json", prompt))
+
+    assert finished.status == 0
+    assert "output node 10 (SaveImage) was dropped" in finished.out
+
+
+def test_an_extra_that_is_missing_is_named_with_the_command_that_installs_it(
+    comfywire, server, picture, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "textual_image.renderable", None)
+
+    finished = comfywire("run", picture, "--show")
+
+    assert (finished.status, "pip install 'comfywire[show]'" in finished.err) == (2, True)
+    assert server.log == []
