@@ -172,9 +172,14 @@ def collect_outputs(tracked: Tracked, downloads: Downloads) -> list[Output]:
     ]
     for picture in tracked.images:
         found.append(_of_socket(tracked, picture, sum(o.node_id == picture.node_id for o in found)))
-    place = {node_id: number for number, node_id in enumerate(tracked.graph)}
-    # Nodes that others expanded into have ids like 10.0.0.1 (graph_utils.py, 0.3.64): after their parent.
-    return sorted(found, key=lambda output: place.get(output.node_id.split(".")[0], len(place)))
+    places = {node_id: number for number, node_id in enumerate(tracked.graph)}
+    return sorted(found, key=lambda output: _place(output.node_id, places))
+
+
+def _place(node_id: str, places: Mapping[str, int]) -> int:
+    """Nodes that others expanded into have ids like 10.0.0.1 (graph_utils.py, 0.3.64): in their parent's."""
+    parent = node_id.split(".", 1)[0]
+    return places.get(node_id, places.get(parent, len(places)))
 
 
 def _of_node(
