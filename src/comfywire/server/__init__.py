@@ -17,13 +17,15 @@ from comfywire.errors import MissingExtra
 if TYPE_CHECKING:
     from comfywire.server.embedded import Server
     from comfywire.server.faults import Faults
+    from comfywire.server.own_nodes import load_nodes
     from comfywire.server.running import run, serve_forever, server_in_thread
 
-__all__ = ["Faults", "Server", "run", "serve_forever", "server_in_thread"]
+__all__ = ["Faults", "Server", "load_nodes", "run", "serve_forever", "server_in_thread"]
 
 HOMES = {
     "Faults": "faults",
     "Server": "embedded",
+    "load_nodes": "own_nodes",
     "run": "running",
     "serve_forever": "running",
     "server_in_thread": "running",

@@ -14,6 +14,7 @@ from comfywire.server.faults import Faults
 from comfywire.server.faults.tcp import reset
 from comfywire.server.folders import Folders
 from comfywire.server.nodes.catalogue import built_in
+from comfywire.server.nodes.stubbed import stand_ins
 from comfywire.server.options import Options, Profile
 from comfywire.server.port import Port
 from comfywire.server.prompt_server import PromptServer
@@ -48,6 +49,8 @@ class Server:
         profile: The version of ComfyUI to answer as.
         previews: Whether samplers send previews, as ComfyUI does with ``--preview-method latent2rgb``.
         nodes: More node classes, by class_type; plain classes in ComfyUI's form.
+        object_info: A real server's /object_info: node classes in it that are missing here are stood in
+            for, so that any workflow runs, with placeholders where their results would be.
         faults: Faults that are made before the server starts; ``server.faults`` has some anyway.
         faults_over_http: Whether POST /comfywire/faults and GET /comfywire/log are there.
 
@@ -69,6 +72,7 @@ class Server:
         profile: Profile = "0.3.64",
         previews: bool = True,
         nodes: Mapping[str, NodeClass] | None = None,
+        object_info: Mapping[str, Any] | None = None,
         faults: Faults | None = None,
         faults_over_http: bool = False,
     ) -> None:
@@ -80,6 +84,7 @@ class Server:
             profile=profile,
             previews=previews,
             nodes=nodes or {},
+            object_info=object_info or {},
             faults_over_http=faults_over_http,
         )
         self.faults = faults or Faults()
@@ -150,7 +155,7 @@ class Server:
         life = PromptServer(
             options,
             self._folders,
-            {**built_in(), **options.nodes},
+            {**stand_ins(options.object_info), **built_in(), **options.nodes},
             runs=self.log,
             faults=self.faults,
             changed=self._look,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from comfywire.server.graph import NodeClass
 
@@ -25,6 +25,7 @@ class Options:
     profile: Profile = "0.3.64"
     previews: bool = True
     nodes: Mapping[str, NodeClass] = field(default_factory=dict)
+    object_info: Mapping[str, Any] = field(default_factory=dict)
     max_upload_bytes: int = 104_857_600
     faults_over_http: bool = False
 

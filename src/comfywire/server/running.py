@@ -38,7 +38,7 @@ def run(*, on_start: Callable[[Server], None] | None = None, **options: Any) -> 
     Args:
         on_start: Called once the server listens; print the address here.
         options: The arguments of :class:`Server`: ``port``, ``host``, ``step_time``, ``folder``,
-            ``profile``, ``previews``, ``nodes``.
+            ``profile``, ``previews``, ``nodes``, ``object_info``, ``faults_over_http``.
 
     Raises:
         OSError: The port is taken.
@@ -52,7 +52,8 @@ def run(*, on_start: Callable[[Server], None] | None = None, **options: Any) -> 
 def server_in_thread(**options: Any) -> Iterator[Server]:
     """Serve from an event loop in a thread of its own, for synchronous tests.
 
-    The ``until_*`` methods belong to that loop: use :func:`wait_for` to wait from here.
+    Its coroutines belong to that loop: ``server.wait(server.until_idle())`` waits for them from here, and
+    ``server.call(function, ...)`` calls what acts at once, such as a fault that is not a rule.
 
     Args:
         options: The arguments of :class:`Server`.

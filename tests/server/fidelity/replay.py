@@ -52,12 +52,21 @@ class Replay:
                 case "ws_send":
                     await self.sockets[record["client_id"]].send_json(record["data"])
                 case "http":
-                    await self.catch_up(index)
+                    await self.catch_up(self.before_interrupt(index))
                     await self.ask(record)
         await self.catch_up(len(self.records))
         for client_id in list(self.sockets):
             await self.sockets[client_id].close()
             await self.listeners[client_id]
+
+    def before_interrupt(self, index: int) -> int:
+        """Where the conversation stood when an interrupt took effect: the reply may have come before."""
+        if not self.records[index]["request"]["path"].endswith(("/interrupt", "/cancel")):
+            return index
+        later = range(index, len(self.records))
+        return next(
+            (each for each in later if "execution_interrupted" in str(self.records[each].get("data"))), index
+        )
 
     async def rest(self, index: int) -> None:
         """Wait for the end of what ran, if it had ended by the time of the greeting that comes next."""
@@ -190,7 +199,9 @@ def form(recorded: dict[str, str]) -> aiohttp.FormData:
 def warm_up(records: list[dict[str, Any]]) -> dict[str, Any]:
     """The nodes that an earlier scenario of the same recording had left in the cache, each shown somehow."""
     for record in records:
-        message = json.loads(record["data"]) if record["kind"] == "ws_text" else {"type": ""}
+        message: dict[str, Any] = {"type": ""}
+        if record["kind"] == "ws_text":
+            message = json.loads(record["data"])
         if message["type"] == "execution_cached":
             prompt = next(
                 record["request"]["json"]["prompt"]

@@ -36,9 +36,10 @@ async def test_a_recorded_conversation_goes_the_same_way_here(path: Path, tmp_pa
     checkpoint.parent.mkdir(parents=True)
     checkpoint.touch()
     replaying.UPLOADS[0] = 0
+    profile: Any = path.parent.name
 
     async with (
-        Server(profile=path.parent.name, folder=tmp_path, step_time=0.02) as server,
+        Server(profile=profile, folder=tmp_path, step_time=0.02) as server,
         Wire(server.url) as wire,
     ):
         if prepared := warm_up(records):

@@ -199,7 +199,7 @@ class LoadImage(_Loader):
         with Image.open(self._path(image)) as opened:
             for frame in ImageSequence.Iterator(opened):
                 upright = ImageOps.exif_transpose(frame)
-                picture = _to_pixels(_from_16_bits(upright).convert("RGB"))
+                picture = _to_pixels(_convertible(upright).convert("RGB"))
                 if not pictures or picture.shape == pictures[0].shape:
                     pictures.append(picture)
                     masks.append(_transparency(upright))
@@ -243,7 +243,7 @@ class LoadImageMask(_Loader):
         with Image.open(self._path(image)) as opened:
             picture = ImageOps.exif_transpose(opened)
             if picture.getbands() != ("R", "G", "B", "A"):
-                picture = _from_16_bits(picture).convert("RGBA")
+                picture = _convertible(picture).convert("RGBA")
             mask = _to_pixels(picture.getchannel(channel[0].upper()))
         return ((np.float32(1.0) - mask if channel == "alpha" else mask)[None],)
 
@@ -253,8 +253,12 @@ def _is_picture(name: str) -> bool:
     return guessed is not None and guessed.startswith("image/")
 
 
-def _from_16_bits(image: Image.Image) -> Image.Image:
-    return image.point(lambda level: level * (1 / 255)) if image.mode == "I" else image
+def _convertible(image: Image.Image) -> Image.Image:
+    if image.mode == "I":
+        return image.point(lambda level: level * (1 / 255))
+    if isinstance(image.info.get("transparency"), bytes):
+        return image.convert("RGBA")  # the same colours, without Pillow's warning about palettes
+    return image
 
 
 def _to_pixels(image: Image.Image) -> Pixels:
