@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check lint types cover fix clean
+.PHONY: help demo test check lint types cover fix soak clean
 
 help:  ## say what each target does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,9 @@ types: $(VENV)/.installed-dev  ## mypy: src strictly, tests with check_untyped_d
 
 cover: $(VENV)/.installed-dev  ## the tests, with branch coverage
 	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90
+
+soak: $(VENV)/.installed  ## half an hour of random faults; not part of check
+	$(BIN)/python bench/soak.py --seconds 1800
 
 fix: $(VENV)/.installed-dev  ## format, and fix what ruff can fix
 	$(BIN)/ruff format .

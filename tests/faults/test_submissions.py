@@ -6,7 +6,15 @@ import time
 
 import pytest
 
-from comfywire import Client, ConnectionFailed, JobInterrupted, JobTimedOut, ServerError
+from comfywire import (
+    Client,
+    ConnectionFailed,
+    ConnectionLost,
+    JobInterrupted,
+    JobLost,
+    JobTimedOut,
+    ServerError,
+)
 from comfywire.server import Server
 
 from .conftest import held, names, picture
@@ -55,6 +63,37 @@ async def test_a_pending_prompt_whose_reply_was_lost_is_adopted_and_not_sent_aga
 
     assert names(await job.result(timeout=SOON)) == ["c2_00001_.png"]
     assert server.requests["POST /prompt"] == 2
+
+
+@pytest.mark.fault("B19")
+async def test_a_prompt_that_a_restarted_server_may_have_run_is_not_sent_again(
+    server: Server, client: Client
+) -> None:
+    server.faults.replies.stall("POST /prompt", when="after")
+    submitting = asyncio.create_task(client.submit(picture()))
+    await server.until(lambda: any(run.how == "success" for run in server.log))
+    server.faults.messages.drop(times=None)
+    await server.faults.life.kill(restart_after=0.2)
+
+    with contextlib.suppress(ConnectionLost, JobLost):
+        await (await submitting).result(timeout=5)
+
+    assert server.requests["POST /prompt"] == 1
+    assert len(server.log) == 1
+
+
+@pytest.mark.fault("B19")
+async def test_a_lost_request_is_sent_again_although_the_socket_was_lost_too(
+    server: Server, client: Client
+) -> None:
+    await client.run(picture(), timeout=SOON)
+    server.faults.replies.drop("POST /prompt", when="before")
+    submitting = asyncio.create_task(client.run(picture(2), timeout=GRACE))
+    await server.until(lambda: server.requests["POST /prompt"] == 2)
+    await server.faults.sockets.cut("rst")
+
+    assert names(await submitting) == ["c2_00001_.png"]
+    assert len(server.log) == 2
 
 
 @pytest.mark.fault("B19")

@@ -284,6 +284,11 @@ class Follower:
         self._report(changed)
         self._pump()
 
+    async def has_stayed_up(self) -> bool:
+        """Return whether the server still has a history entry that we read: a restart forgets them all."""
+        witness = self._session.witness
+        return witness is not None and witness in await self._http.get_json(f"/history/{witness}")
+
     async def read_queue(self) -> QueueSnapshot:
         """Return who runs and who waits, read in the cheapest way that the server has."""
         if self._lists_jobs and not self._session.wants_graphs:

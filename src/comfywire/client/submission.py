@@ -64,6 +64,7 @@ class Submission:
                 self._raise_if_rejected(error, prompt_id, graph)
                 if await self._arrived(watch):
                     return watch, {}
+                await self._raise_if_it_may_have_run(watch, error)
                 if last_try or not _may_pass(error):
                     raise
                 continue
@@ -115,6 +116,14 @@ class Submission:
         if watch.failure is not None:
             raise watch.failure
         return not watch.tracked.has_vanished or watch.tracked.last_seen is not None
+
+    async def _raise_if_it_may_have_run(self, watch: Watch, error: ComfywireError) -> None:
+        """A prompt that is nowhere has not arrived, unless the server was restarted and has forgotten it."""
+        if watch.tracked.has_missed and not await self._follower.has_stayed_up():
+            raise ConnectionLost(
+                f"the reply to prompt {watch.tracked.prompt_id} was lost, and so was the socket; the server does "
+                "not have it now, but may have run it before a restart: submit it again if twice does no harm"
+            ) from error
 
     def _raise_if_rejected(self, error: ComfywireError, prompt_id: str, graph: Mapping[str, Any]) -> None:
         if not isinstance(error, ServerError) or not 400 <= error.status < 500:

@@ -47,6 +47,8 @@ class Session:
         self._under_way: set[str | None] = set()
         self._remaining: int | None = None
         self._names_previews: set[FeedKey] = set()
+        self.witness: str | None = None
+        """A prompt whose history entry was read: while it is there, the server has not been restarted."""
 
     # Prompts come
 
@@ -268,6 +270,7 @@ class Session:
             tracked.tally.end()
         if entry is not None:
             tracked.see("history", now)
+            self.witness = tracked.prompt_id
             if not tracked.graph:
                 self._learn_graph(tracked, entry.graph)
             if was_silent:
