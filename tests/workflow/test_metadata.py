@@ -40,6 +40,16 @@ def test_the_name_of_a_file_says_nothing(name, tmp_path):
     assert Workflow.load(tmp_path / "picture.txt").prompt == PROMPT
 
 
+@pytest.mark.parametrize("path", sorted((FILES / "comfyui").iterdir()), ids=lambda path: path.name)
+def test_a_file_that_a_real_comfyui_saved_gives_back_what_ran(path):
+    """Each was saved by the version and the node that it is named after; the EXR is cut behind its header."""
+    loaded = Workflow.load(path)
+
+    saver = path.stem.split("-")[1]
+    assert saver in {node.class_type for node in loaded}
+    assert loaded.document == {"nodes": [{"id": 1, "type": "EmptyImage"}], "links": [], "version": 0.4}
+
+
 def test_bytes_of_a_file_are_recognised():
     assert Workflow.load((FILES / "text.png").read_bytes()).prompt == PROMPT
 

@@ -10,6 +10,8 @@ from typing import IO, TYPE_CHECKING
 from comfywire.errors import UnreadableWorkflow
 
 from .bounded import MOST_BYTES, BoundedFile, MalformedFile
+from .exr import SIGNATURE as EXR
+from .exr import read_exr
 from .glb import read_glb
 from .id3 import read_mp3
 from .isobmff import PICTURE_BRANDS, read_movie, read_picture
@@ -78,6 +80,7 @@ _FORMATS = (
     Format("a FLAC", lambda head: head.startswith(b"fLaC"), read_flac),
     Format("an Ogg file", lambda head: head.startswith(b"OggS"), read_ogg),
     Format("an MP3", _is_mp3, read_mp3),
+    Format("an EXR", lambda head: head.startswith(EXR), read_exr),
     Format("a GLB", lambda head: head.startswith(b"glTF"), read_glb),
     Format("a safetensors file", _is_safetensors, read_safetensors),
     Format("an SVG", _is_svg, read_svg),
