@@ -44,7 +44,7 @@ from .errors import (
 
 if TYPE_CHECKING:
     from . import sync
-    from .client import Client, Job, JobProgress, Output, Result, Upload
+    from .client import Client, Finding, Job, JobProgress, Output, Result, Upload
     from .client.events import (
         Event,
         Executed,
@@ -69,7 +69,7 @@ __version__ = "0.1.0"
 
 # Loaded on first use: `comfywire --version` need not import an HTTP client.
 _HOMES = {
-    "client": ("Client", "Job", "JobProgress", "Output", "Result", "Upload"),
+    "client": ("Client", "Finding", "Job", "JobProgress", "Output", "Result", "Upload"),
     "client.events": (
         "Event",
         "Executed",
@@ -105,6 +105,7 @@ __all__ = [
     "ExecutionInterrupted",
     "ExecutionStart",
     "ExecutionSuccess",
+    "Finding",
     "InvalidParameter",
     "InvalidWorkflow",
     "Job",

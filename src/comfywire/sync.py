@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from comfywire import client as asynchronous
-from comfywire.client import JobProgress, Upload
+from comfywire.client import Finding, JobProgress, Upload
 from comfywire.client.client import DEFAULT_URL, WorkflowSource
 from comfywire.client.events import Event, QueueSnapshot
 from comfywire.client.uploads import HasPlace, UploadSource
@@ -297,6 +297,10 @@ class Client:
             resubmit=resubmit,
         )
         return Result(_loop.wait(running))
+
+    def check(self, *, no_prompt: bool = False) -> list[Finding]:
+        """See :meth:`comfywire.Client.check`."""
+        return _loop.wait(self._client.check(no_prompt=no_prompt))
 
     def attach(self, prompt_id: str) -> Job:
         """See :meth:`comfywire.Client.attach`."""

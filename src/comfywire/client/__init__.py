@@ -1,8 +1,9 @@
 """What users hold: clients, jobs, results."""
 
+from .check import Finding
 from .client import Client
 from .job import Job, JobProgress
 from .outputs import Output, Result
 from .uploads import Upload
 
-__all__ = ["Client", "Job", "JobProgress", "Output", "Result", "Upload"]
+__all__ = ["Client", "Finding", "Job", "JobProgress", "Output", "Result", "Upload"]

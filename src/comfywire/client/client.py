@@ -15,6 +15,8 @@ from comfywire.workflow import Workflow
 
 from .cancelling import Canceller
 from .catalogue import Catalogue
+from .check import Finding
+from .check import check as check_server
 from .downloads import Downloads
 from .follower import Follower
 from .job import Job, JobProgress
@@ -219,6 +221,18 @@ class Client(Routes):
                 await job.withdraw()
                 raise
         raise AssertionError("the last round returns or raises")
+
+    async def check(self, *, no_prompt: bool = False) -> list[Finding]:
+        """Find out whether the server is ready: reached, let in, read, written to, and heard.
+
+        An event of a tiny prompt must arrive within two seconds, and its result by reading: "ready" means
+        that both work. Cancelling takes the prompt back.
+
+        Args:
+            no_prompt: Whether to queue nothing; whether events arrive is not found out then.
+
+        """
+        return await check_server(self, no_prompt=no_prompt)
 
     def attach(self, prompt_id: str) -> Job:
         """Return a handle on a prompt that somebody else, or an earlier process, submitted.

@@ -12,7 +12,7 @@ from comfywire.transport.http import Http
 
 from .saving import PartFile
 
-__all__ = ["Downloads"]
+__all__ = ["Downloads", "NotThere"]
 
 AT_ONCE = 4
 TRIES = 5
@@ -21,6 +21,10 @@ FIRST_PAUSE = 0.1
 CHUNK_BYTES = 1 << 16
 File = tuple[str, str, str]
 """filename, subfolder and type, as the server named them."""
+
+
+class NotThere(Exception):
+    """The server does not have the file; no OSError, because those are the caller's own disk's."""
 
 
 class Downloads:
@@ -34,7 +38,7 @@ class Downloads:
         """Return the file's bytes.
 
         Raises:
-            FileNotFoundError: The server does not have it.
+            NotThere: The server does not have it.
             ConnectionFailed, ConnectionLost, ServerError: It could not be fetched.
 
         """
@@ -81,21 +85,39 @@ class _Transfer:
 
     async def attempt(self, http: Http) -> AsyncGenerator[tuple[int, bytes], None]:
         query = dict(zip(("filename", "subfolder", "type"), self._file, strict=True))
-        # If-Range: the rest is only of use if the file is still the same one.
-        resuming = self._have > 0 and self._tag != ""
-        headers = {"Range": f"bytes={self._have}-", "If-Range": self._tag} if resuming else {}
+        is_resuming = self._have > 0 and self._tag != ""
         try:
-            async with http.request("GET", "/view", query=query, headers=headers) as response:
+            async with http.request(
+                "GET", "/view", query=query, headers=self._headers(is_resuming=is_resuming)
+            ) as response:
                 if response.status != 206:
                     self._have = 0
+                    yield 0, b""  # forget what came before, even if nothing comes now
+                elif not response.headers.get("Content-Range", "").startswith(f"bytes {self._have}-"):
+                    raise self._no_rest()
                 self._tag = _tag(response.headers)
                 async for chunk in response.content.iter_chunked(CHUNK_BYTES):
                     yield self._have, chunk
                     self._have += len(chunk)
         except ServerError as error:
             if error.status == 404:
-                raise FileNotFoundError(self._file[0]) from error
-            raise
+                raise NotThere(self._file[0]) from error
+            if error.status != 416:
+                raise
+            raise self._no_rest() from error
+
+    def _no_rest(self) -> ConnectionLost:
+        """The connection broke at the very end, or a proxy has its own idea of ranges: begin again."""
+        self._tag = ""
+        return ConnectionLost(f"the rest of {self._file[0]!r} could not be had")
+
+    def _headers(self, *, is_resuming: bool) -> dict[str, str]:
+        # Bytes are counted as they are on the server's disk, which a proxy's compression would change.
+        headers = {"Accept-Encoding": "identity"}
+        if is_resuming:
+            # If-Range: the rest is only of use if the file is still the same one.
+            headers |= {"Range": f"bytes={self._have}-", "If-Range": self._tag}
+        return headers
 
 
 def _tag(headers: Mapping[str, str]) -> str:

@@ -13,9 +13,8 @@ __all__ = ["candidates", "safe_folder", "safe_name"]
 LONGEST_BYTES = 200
 """File systems take 255 bytes; ours leaves room for a number and for ``.part``."""
 # Windows reserves these, whatever follows the first dot.
-DEVICES = frozenset(
-    ["con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))]
-)
+PORTS = [f"{port}{number}" for port in ("com", "lpt") for number in "123456789¹²³"]
+DEVICES = frozenset(["con", "conin$", "conout$", "prn", "aux", "nul", *PORTS])
 FORBIDDEN = frozenset('<>:"|?*')
 
 
@@ -27,16 +26,18 @@ def safe_name(name: str) -> str:
 
     """
     last = PurePosixPath(name.replace("\\", "/").rstrip("/")).name
-    # Control characters, and format characters such as the right-to-left override, which disguise names.
-    kept = "".join(
-        "_" if mark in FORBIDDEN else mark for mark in last if unicodedata.category(mark)[0] != "C"
-    )
+    kept = "".join("_" if mark in FORBIDDEN else mark for mark in last if not _is_unseen(mark))
     kept = kept.strip().rstrip(". ")
     if not kept or set(kept) <= {".", "_"}:
         raise UnsafeName(f"the server named a file {name!r}, which leaves no name to save it under")
     if kept.split(".", 1)[0].strip().lower() in DEVICES:
         kept = f"_{kept}"
     return _shortened(kept)
+
+
+def _is_unseen(mark: str) -> bool:
+    """Control characters, line ends, and format characters such as the right-to-left override."""
+    return unicodedata.category(mark) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 
 
 def _shortened(name: str) -> str:
@@ -46,7 +47,7 @@ def _shortened(name: str) -> str:
     if not stem or len(suffix.encode()) > 20:
         stem, dot, suffix = name, "", ""
     room = LONGEST_BYTES - len((dot + suffix).encode())
-    return stem.encode()[:room].decode(errors="ignore") + dot + suffix
+    return stem.encode()[:room].decode(errors="ignore").rstrip(". ") + dot + suffix
 
 
 def safe_folder(folder: Path, subfolder: str) -> Path:

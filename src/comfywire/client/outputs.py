@@ -11,7 +11,7 @@ from typing import Any
 from comfywire.errors import OutputsGone, UnsafeName
 from comfywire.protocol.tracked import SocketImage, Tracked
 
-from .downloads import Downloads
+from .downloads import Downloads, NotThere
 from .names import safe_folder, safe_name
 from .saving import write_whole
 
@@ -85,7 +85,7 @@ class Output:
             raise ValueError(f"the {self.kind} of node {self.node_id} is no file; it is in .value")
         try:
             return await self._downloads.read(self.filename, self.subfolder, self.type)
-        except FileNotFoundError as error:
+        except NotThere as error:
             raise self._gone() from error
 
     async def save(self, path: str | Path) -> Path:
@@ -113,7 +113,7 @@ class Output:
             return await self._downloads.save(
                 (self.filename, self.subfolder, self.type), target, replace=not as_folder
             )
-        except FileNotFoundError as error:
+        except NotThere as error:
             raise self._gone() from error
 
     def _own_name(self) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, TypeVar
 
 from .names import candidates
 
 __all__ = ["PartFile", "write_whole"]
 
+Value = TypeVar("Value")
 BUFFER_BYTES = 1 << 20
 
 
@@ -35,26 +37,25 @@ class PartFile:
 
     async def __aexit__(self, *_: object) -> None:
         if self._file is not None:
-            await asyncio.to_thread(self._discard)
+            await _in_thread(self._discard)
 
     async def write(self, chunk: bytes) -> None:
         """Append ``chunk``; small ones are gathered, so that little is asked of the disk at a time."""
         self._buffer += chunk
         self.length += len(chunk)
         if len(self._buffer) >= BUFFER_BYTES:
-            await asyncio.to_thread(self._flush)
+            await _in_thread(self._flush)
 
     async def restart(self) -> None:
         """Forget what was written: the server has begun again from the start."""
         self._buffer.clear()
         self.length = 0
         if self._file is not None:
-            await asyncio.to_thread(self._file.truncate, 0)
-            await asyncio.to_thread(self._file.seek, 0)
+            await _in_thread(self._empty)
 
     async def finish(self) -> Path:
         """Give the file its name; return the path, numbered if the name was taken."""
-        return await asyncio.to_thread(self._finish)
+        return await _in_thread(self._finish)
 
     def _flush(self) -> None:
         if self._file is None:
@@ -64,21 +65,35 @@ class PartFile:
         self._file.write(self._buffer)
         self._buffer.clear()
 
+    def _empty(self) -> None:
+        assert self._file is not None
+        self._file.seek(0)
+        self._file.truncate()
+
     def _finish(self) -> Path:
         self._flush()
         assert self._file is not None
         self._file.close()
+        path = _place(self._part, self._target, replace=self._replace)
         self._file = None
-        try:
-            return _place(self._part, self._target, replace=self._replace)
-        except BaseException:
-            self._part.unlink(missing_ok=True)
-            raise
+        return path
 
     def _discard(self) -> None:
         assert self._file is not None
-        self._file.close()
-        self._part.unlink(missing_ok=True)
+        try:
+            self._file.close()  # a full disk may refuse even that
+        finally:
+            self._part.unlink(missing_ok=True)
+
+
+async def _in_thread(work: Callable[[], Value]) -> Value:
+    """Return what ``work`` returns; cancelled, it is waited for, since a thread cannot be stopped."""
+    working = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.gather(working, return_exceptions=True)
+        raise
 
 
 async def write_whole(target: Path, content: bytes, *, replace: bool) -> Path:

@@ -121,8 +121,8 @@ class Submission:
         """A prompt that is nowhere has not arrived, unless the server was restarted and has forgotten it."""
         if watch.tracked.has_missed and not await self._follower.has_stayed_up():
             raise ConnectionLost(
-                f"the reply to prompt {watch.tracked.prompt_id} was lost, and so was the socket; the server does "
-                "not have it now, but may have run it before a restart: submit it again if twice does no harm"
+                f"the reply to prompt {watch.tracked.prompt_id} was lost, and so was the socket; the server "
+                "does not have it now, but may have run it before a restart: submit it again if that is well"
             ) from error
 
     def _raise_if_rejected(self, error: ComfywireError, prompt_id: str, graph: Mapping[str, Any]) -> None:
