@@ -183,3 +183,12 @@ async def test_an_empty_answer_to_a_post_is_none():
 
     async with serving(answer) as url, http_to(url) as http:
         assert await http.post_json("/queue", {}) is None
+
+
+async def test_a_large_graph_is_posted_whole():
+    async def answer(request: web.Request) -> web.StreamResponse:
+        request._client_max_size = 0
+        return web.json_response(len((await request.json())["text"]))
+
+    async with serving(answer) as url, http_to(url) as http:
+        assert await http.post_json("/prompt", {"text": "x" * 5_000_000}) == 5_000_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from io import BytesIO
 from types import SimpleNamespace
 from typing import Any, BinaryIO, NoReturn
 from urllib.parse import urljoin
@@ -70,7 +71,7 @@ class Http:
 
     async def post_json(self, path: str, body: object) -> Any:
         """Return the JSON that ``POST path`` answers, or None; raises like :meth:`get_json`."""
-        encoded = json.dumps(body).encode()
+        encoded = BytesIO(json.dumps(body).encode())  # bytes of a megabyte would be written in one go
         async with self.request("POST", path, content=encoded, kind="application/json") as response:
             reply = await response.read()
             return _parse(reply, f"POST {path}") if reply.strip() else None
@@ -91,7 +92,7 @@ class Http:
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        content: bytes | aiohttp.FormData | None = None,
+        content: BinaryIO | aiohttp.FormData | None = None,
         kind: str | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Exchange one request; the response's body is still to be read, inside the context."""
