@@ -1,6 +1,8 @@
 import io
 import json
+import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -107,6 +109,64 @@ def test_an_open_file_is_named_by_its_own_name(tmp_path):
 
     with (tmp_path / "x.json").open("rb") as file, pytest.raises(UnreadableWorkflow, match=r"'x.json' holds"):
         Workflow.load(file)
+
+
+def test_the_editors_document_is_converted_with_the_packaged_catalogue():
+    widgets = [64, 32, 1, 255]
+    document = {
+        "nodes": [
+            {
+                "id": 1,
+                "type": "EmptyImage",
+                "widgets_values": widgets,
+                "outputs": [{"type": "IMAGE", "links": [5]}],
+            },
+            {"id": 2, "type": "SaveImage", "inputs": [{"name": "images", "type": "IMAGE", "link": 5}]},
+        ],
+        "links": [[5, 1, 0, 2, 0, "IMAGE"]],
+        "version": 0.4,
+    }
+
+    loaded = Workflow.load(document)
+
+    assert loaded["EmptyImage"].inputs == {"width": 64, "height": 32, "batch_size": 1, "color": 255}
+    assert loaded["SaveImage"].images == ["1", 0]
+    assert (loaded.document, loaded.warnings) == (document, ())
+
+
+def test_a_document_is_converted_with_the_servers_own_catalogue():
+    node = {"id": 1, "type": "Mine", "widgets_values": [5]}
+    object_info = {"Mine": {"input": {"required": {"depth": ["INT", {}]}}, "output": []}}
+
+    assert Workflow.load({"nodes": [node], "links": [], "version": 0.4}, object_info)["Mine"].depth == 5
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="pipes have no path on this system")
+def test_a_pipe_is_read_though_it_cannot_seek():
+    reading, writing = os.pipe()
+    os.write(writing, TEXT.encode())
+    os.close(writing)
+
+    assert Workflow.load(f"/dev/fd/{reading}").prompt == PROMPT
+    os.close(reading)
+
+
+def test_a_stream_without_end_is_refused():
+    class Endless(io.RawIOBase):
+        def read(self, size=-1):
+            return bytes(size)
+
+    with pytest.raises(UnreadableWorkflow, match="larger than 512 MiB; give its path instead"):
+        Workflow.load(Endless())
+
+
+def test_json_beyond_reason_is_refused(tmp_path):
+    with (tmp_path / "large.json").open("wb") as file:
+        file.write(b"{")
+        file.truncate(40 << 20)
+
+    with pytest.raises(UnreadableWorkflow, match="larger than 32 MiB"):
+        Workflow.load(tmp_path / "large.json")
 
 
 def test_what_is_no_source_is_a_mistake_of_the_caller():

@@ -65,6 +65,7 @@ def test_a_setting_tells_whether_its_input_takes_an_upload(workflow, text, uploa
     ("text", "error", "message"),
     [
         pytest.param("KSampler.seed", InvalidParameter, "not of the form NODE.INPUT=VALUE", id="no-value"),
+        pytest.param(".x=42", InvalidParameter, "not of the form NODE.INPUT=VALUE", id="no-name"),
         pytest.param("seed=42", InvalidParameter, "not of the form NODE.INPUT=VALUE", id="no-node"),
         pytest.param(
             "KSampler.sede=42", InvalidParameter, "no input 'sede'; did you mean 'seed'", id="no-input"

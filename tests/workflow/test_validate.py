@@ -236,6 +236,28 @@ def test_a_chain_of_ten_thousand_nodes_is_no_problem():
     assert Workflow(prompt, object_info=OBJECT_INFO).validate() == []
 
 
+@pytest.mark.parametrize(
+    ("inputs", "sentence"),
+    [
+        pytest.param({"how": "png"}, None, id="a-choice"),
+        pytest.param({}, "node 1 (Write): 'how' is missing; the server offers png, exr", id="none"),
+        pytest.param(
+            {"how": "pgn"}, "node 1 (Write): 'how' is 'pgn', which is not offered; ", id="not-offered"
+        ),
+    ],
+)
+def test_a_dynamic_choice_that_the_server_overlooks_fails_later(inputs, sentence):
+    options = [{"key": key, "inputs": {"required": {}}} for key in ("png", "exr")]
+    how = ["COMFY_DYNAMICCOMBO_V3", {"options": options}]
+    object_info = {"Write": {"input": {"required": {"how": how}}, "output": [], "output_node": True}}
+
+    problems = Workflow({"1": {"class_type": "Write", "inputs": inputs}}, object_info=object_info).validate()
+
+    assert [(str(each).startswith(sentence), each.effect) for each in problems] == (
+        [(True, Effect.FAILS)] if sentence else []
+    )
+
+
 def test_what_the_server_ignores_is_said():
     odd = workflow(denois=0.5, upload="image")
     odd.prompt["4"] = {"class_type": "Invert", "inputs": {"image": ["2", 0]}}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .declared import Declared, declared_inputs
 from .input_rules import Mistake, ServerRaises, check_file, check_type, check_value
-from .nearest import did_you_mean
+from .nearest import did_you_mean, nearest
+from .object_info import DYNAMIC_COMBO
 
 if TYPE_CHECKING:
     from .input_rules import Rules
@@ -64,12 +65,14 @@ class NodeCheck:
         mistakes: What the server would report there, if nothing raises.
         raised: Where its own code raises: then it reports this alone.
         links: (input, node_id) of the links that it follows.
+        failing: What it lets pass although the node cannot run so.
 
     """
 
     mistakes: list[Mistake] = field(default_factory=list)
     raised: list[Mistake] = field(default_factory=list)
     links: list[tuple[str, str]] = field(default_factory=list)
+    failing: list[Mistake] = field(default_factory=list)
 
 
 class NodeChecker:
@@ -108,6 +111,7 @@ class NodeChecker:
             found.raised.append(_no_inputs(entry))
             return found
         own = _own_check(node_type)
+        found.failing += _unchosen(node_type, inputs)
         for declared in declared_inputs(node_type.raw, inputs).values():
             try:
                 self._check_input(declared, inputs, own, found)
@@ -175,6 +179,18 @@ def _own_check(node_type: NodeType) -> _OwnCheck:
         return known
     upload = next((name for name, spec in node_type.inputs.items() if spec.upload), None)
     return _file(upload) if upload else _OwnCheck()
+
+
+def _unchosen(node_type: NodeType, inputs: Mapping[str, Any]) -> Iterator[Mistake]:
+    # A dynamic combo without a choice that is offered is no input at all to the validator (0.33.0), but the
+    # node is then called without an argument that it needs.
+    for name, spec in node_type.inputs.items():
+        choices = spec.choices or ()
+        if spec.type == DYNAMIC_COMBO and spec.required and inputs.get(name) not in choices:
+            value, near = inputs.get(name), tuple(nearest(str(inputs.get(name)), map(str, choices)))
+            has = f"is {value!r}, which is not offered" if name in inputs else "is missing"
+            words = f"{has}; the server offers {', '.join(map(str, choices[:8]))}"
+            yield Mistake("invalid_dynamic_input", name, words, value, choices, near)
 
 
 def _output_type(declared: Declared, origin_type: NodeType, link: list[Any]) -> Any:

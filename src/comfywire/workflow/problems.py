@@ -16,6 +16,8 @@ class Effect(StrEnum):
     """Nothing is queued."""
     DROPPED = "dropped"
     """The rest is queued, without the outputs that depend on it; only ``node_errors`` tells."""
+    FAILS = "fails"
+    """It is queued, and the node raises when its turn comes."""
     IGNORED = "ignored"
     """Everything runs, without what the problem is about; nobody tells."""
 

@@ -40,7 +40,7 @@ def validate(
     targets: Collection[str] | None = None,
     has_file: Callable[[str], bool] | None = None,
 ) -> list[Problem]:
-    """Return what the server would refuse, drop or ignore; an empty list if it would run everything.
+    """Return what the server would refuse, drop or ignore, or fail at; an empty list if all would run.
 
     Args:
         prompt: The API-format graph. It is not changed.
@@ -146,9 +146,13 @@ class _Walk:
             if node_id in self.checks
             for problem in self._problems_of(node_id, cycles.get(node_id))
         ]
-        bad = {output for problem in found for output in problem.outputs}
+        invalid = [problem for problem in found if problem.effect is not Effect.FAILS]
+        bad = {output for problem in invalid for output in problem.outputs}
         effect = Effect.DROPPED if {*self.outputs} - bad else Effect.REFUSED
-        return [replace(problem, effect=effect) for problem in found]
+        return [
+            problem if problem.effect is Effect.FAILS else replace(problem, effect=effect)
+            for problem in found
+        ]
 
     def _problems_of(self, node_id: str, cycle: list[str] | None) -> Iterator[Problem]:
         check = self.checks[node_id]
@@ -166,6 +170,8 @@ class _Walk:
             yield self._problem(node_id, replace(raised, type=kind), is_reported=at == 0)
         for mistake in check.mistakes:
             yield self._problem(node_id, mistake, is_reported=not check.raised)
+        for mistake in check.failing:
+            yield replace(self._problem(node_id, mistake, is_reported=False), effect=Effect.FAILS)
 
     def _problem(self, node_id: str, mistake: Mistake, *, is_reported: bool) -> Problem:
         entry = self.prompt[node_id]
