@@ -27,6 +27,7 @@ from comfywire.protocol.messages import (
     Status,
     parse_text,
 )
+from comfywire.protocol.schedule import EXPLANATION
 from comfywire.protocol.session import Event, Read, Session
 from comfywire.protocol.snapshots import QueueSnapshot, parse_history, parse_jobs, parse_queue
 from comfywire.protocol.tracked import Tracked
@@ -155,9 +156,9 @@ class Follower:
         """
         if self._is_closed:
             raise RuntimeError("this client is closed")
-        self._pump()
         if self._ready is not None and self._session.feeds.is_main(self._ready):
             return
+        self._pump()
         self._refusal = None
         self._opening.clear()
         await self._opening.wait()
@@ -225,7 +226,8 @@ class Follower:
     def _hear(self, key: FeedKey, message: Message) -> None:
         heard = self._session.hear(key, message, self._now())
         if heard is None:
-            if isinstance(message, Status):
+            # A shorter queue wants an explanation: sooner than that, no status makes anything due.
+            if isinstance(message, Status) and not self._wakes_within(EXPLANATION):
                 self._arm()
             return
         tracked, event = heard
@@ -256,6 +258,9 @@ class Follower:
                 return
             self._timer.cancel()
         self._timer = loop.call_at(at, self._wake) if at < inf and not self._is_closed else None
+
+    def _wakes_within(self, seconds: float) -> bool:
+        return self._timer is not None and self._timer.when() <= self._now() + seconds
 
     def _wake(self) -> None:
         self._timer = None

@@ -44,7 +44,9 @@ class Session:
         self.open: dict[str, Tracked] = {}
         self._schedule = Schedule()
         self._due: dict[str, float] = {}
-        self._under_way: set[str | None] = set()
+        self._under_way: dict[str | None, bool] = {}
+        """What is being read, and whether it is read again when that fails: probes are not."""
+        self._last_running: Tracked | None = None
         self._remaining: int | None = None
         self._names_previews: set[FeedKey] = set()
         self.witness: str | None = None
@@ -168,7 +170,7 @@ class Session:
         tracked.tally.hear(message)
         tracked.see("its messages", now)
         if tracked.state.phase is Phase.RUNNING:
-            tracked.position = 0
+            tracked.position, self._last_running = 0, tracked
         if tracked.state.history_is_due and not before.history_is_due:
             self._schedule.explained()
             self._due[tracked.prompt_id] = now
@@ -198,7 +200,8 @@ class Session:
             reads.append(Read(front.prompt_id))
             self._schedule.probed_at = now
         reads = [read for read in reads if read.prompt_id not in self._under_way]
-        self._under_way.update(read.prompt_id for read in reads)
+        for read in reads:
+            self._under_way[read.prompt_id] = self._due.pop(read.prompt_id or "", None) is not None
         return reads
 
     def next_due(self, now: float) -> float:
@@ -215,7 +218,7 @@ class Session:
 
     def queue_was_read(self, snapshot: QueueSnapshot, *, began: float, now: float) -> list[Tracked]:
         """Take in a snapshot whose reading began at ``began``; return the prompts that it has news of."""
-        self._under_way.discard(None)
+        self._under_way.pop(None, None)
         self._schedule.queue_was_read(began, now)
         ahead = {prompt_id: place for place, prompt_id in enumerate((*snapshot.running, *snapshot.pending))}
         changed = []
@@ -233,6 +236,8 @@ class Session:
         before = (tracked.state.phase, tracked.position)
         tracked.state = reconcile(tracked.state, snapshot, None)
         tracked.position = place
+        if tracked.state.phase is Phase.RUNNING:
+            self._last_running = tracked
         tracked.see("the running queue" if place < len(snapshot.running) else "the pending queue", now)
         if not tracked.graph and snapshot.graphs.get(tracked.prompt_id):
             self._learn_graph(tracked, snapshot.graphs[tracked.prompt_id])
@@ -246,8 +251,7 @@ class Session:
         self, prompt_id: str, entry: HistoryEntry | None, *, began: float, now: float
     ) -> Tracked | None:
         """Take in a history read that began at ``began``; return the prompt if that finished it."""
-        self._under_way.discard(prompt_id)
-        self._due.pop(prompt_id, None)
+        self._under_way.pop(prompt_id, None)
         self._schedule.server_answered()
         tracked = self.open.get(prompt_id)
         if tracked is None:
@@ -293,11 +297,11 @@ class Session:
 
     def read_failed(self, read: Read, now: float) -> None:
         """The server did not answer, or not properly: that says nothing about any prompt."""
-        self._under_way.discard(read.prompt_id)
+        was_due = self._under_way.pop(read.prompt_id, False) or read.prompt_id in self._due
         pause = self._schedule.read_failed(now)
         if read.prompt_id is None:
             self._schedule.ask_queue(now + pause)
-        elif read.prompt_id in self._due:
+        elif was_due and read.prompt_id in self.open:
             self._due[read.prompt_id] = now + pause
 
     def look_now(self, prompt_id: str, now: float) -> None:
@@ -321,13 +325,10 @@ class Session:
 
     def _front(self) -> Tracked | None:
         """The prompt that should end next: a read of its history costs next to nothing."""
-        first = None
-        for tracked in self.open.values():
-            if tracked.state.phase is Phase.RUNNING:
-                return tracked
-            if first is None and tracked.accepted_at is not None:
-                first = tracked
-        return first
+        running = self._last_running
+        if running is not None and self.open.get(running.prompt_id) is running:
+            return running
+        return next((tracked for tracked in self.open.values() if tracked.accepted_at is not None), None)
 
     def _has_accepted(self) -> bool:
         return any(tracked.accepted_at is not None for tracked in self.open.values())
