@@ -40,6 +40,8 @@ class Tally:
     ends: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     slowest: float = 0.0
+    forgotten_at: list[float] = field(default_factory=list)
+    """When the server was made to forget what had ended: killed, or its history evicted."""
 
 
 def graph(color: int, *, steps: int) -> dict[str, Any]:
@@ -75,7 +77,7 @@ class Faulty:
             lambda: {"fault": "messages.delay", "type": pick(KINDS), "seconds": uniform(0.05, 1)},
             lambda: {"fault": "messages.junk"},
             lambda: {"fault": "messages.foreign"},
-            lambda: {"fault": "messages.oversized", "bytes": pick([2, 5]) << 20},
+            lambda: {"fault": "messages.oversized", "size_bytes": pick([2, 5]) << 20},
             lambda: {"fault": "replies.drop", "route": pick(ROUTES), "when": pick(["before", "after"])},
             lambda: {"fault": "replies.delay", "route": pick(ROUTES), "seconds": uniform(0.05, 1)},
             lambda: {
@@ -104,6 +106,8 @@ class Faulty:
                 if reply.status >= 400:
                     raise RuntimeError(await reply.text())
             self._tally.faults[fault["fault"]] += 1
+            if fault["fault"] in ("life.kill", "history.evict"):
+                self._tally.forgotten_at.append(time.time())
 
     async def go_on(self, until: float) -> None:
         """Strike at random until the time is over; take every rule back now and then, and at the end."""
@@ -171,8 +175,7 @@ TRUTH: dict[str, Callable[[list[str]], bool]] = {
     "JobFailed": lambda runs: runs == ["error"],
     "JobInterrupted": lambda runs: runs in (["interrupted"], []),
     "OutputsGone": lambda runs: runs == ["success"],
-    # Deleted before it ran, or stopped by a kill; or it ended, and the restarted server does not know it.
-    "JobLost": lambda runs: len(runs) <= 1,
+    "JobLost": lambda runs: runs in ([], ["stopped"]),
     "ConnectionFailed": lambda runs: runs == [],
     "ConnectionLost": lambda runs: len(runs) <= 1,
     "ServerError": lambda runs: len(runs) <= 1,
@@ -181,13 +184,21 @@ TRUTH: dict[str, Callable[[list[str]], bool]] = {
 
 def compare(tally: Tally, log: list[dict[str, Any]]) -> None:
     """Compare every outcome with what the server really did."""
-    runs: dict[str, list[str]] = {}
+    runs: dict[str, list[dict[str, Any]]] = {}
     for run in log:
-        runs.setdefault(run["prompt_id"], []).append(run["how"])
+        runs.setdefault(run["prompt_id"], []).append(run)
     for prompt_id, outcome in tally.ends.items():
-        hows = runs.get(prompt_id, [])
+        hows = [run["how"] for run in runs.get(prompt_id, [])]
+        if outcome == "JobLost" and len(hows) == 1 and was_forgotten(tally, runs[prompt_id][0]):
+            continue  # it ended, and the server was made to forget it before it could be read
         if outcome not in TRUTH or not TRUTH[outcome](hows):
             tally.wrong.append(f"{prompt_id}: told {outcome}, but the server's log says {hows}")
+
+
+def was_forgotten(tally: Tally, run: dict[str, Any]) -> bool:
+    """Whether the server was made to forget this run soon after it had ended."""
+    end = run["end"] or run["start"]
+    return any(end - 2 <= moment <= end + 10 for moment in tally.forgotten_at)
 
 
 async def soak(seconds: float, seed: int, url: str) -> dict[str, Any]:
