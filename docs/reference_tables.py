@@ -1,0 +1,155 @@
+# ruff: noqa: INP001 - beside the script that uses it
+"""The tables inside pages that the code knows best: states, times, layers, errors, tests of faults.
+
+A table stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``; in ``faults.md``, the last column
+of each fault's row is the tests that are marked with its number.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+
+from comfywire import errors
+from comfywire.protocol import feeds, job, schedule, session
+
+ROOT = Path(__file__).parents[1]
+FAULT_ROW = re.compile(r"^\| (?:<a id=\"b\d+\"></a>)?(B\d+) \|", re.MULTILINE)
+
+
+def states() -> str:
+    """Return the table of protocol/job.py."""
+    rule, rows = re.compile(r"^=[= ]+$"), []
+    edges: list[int] = []
+    for line in (job.__doc__ or "").splitlines():
+        if rule.match(line):
+            edges = [match.start() for match in re.finditer(r"=+", line)]
+        elif edges and line.strip():
+            rows.append(
+                [line[start:end].strip() for start, end in zip(edges, [*edges[1:], None], strict=True)]
+            )
+    return _table(rows[0], rows[1:])
+
+
+def times() -> str:
+    """Return every constant of the modules that decide when to look, with the sentence under it."""
+    rows = [
+        [f"`{name}`", value, f"`protocol/{module.__name__.rpartition('.')[2]}.py`", words]
+        for module in (session, feeds, schedule)
+        for name, value, words in _constants(module)
+    ]
+    return _table(["name", "value", "where", "meaning"], rows)
+
+
+def _constants(module: ModuleType) -> Iterator[tuple[str, str, str]]:
+    body = ast.parse(inspect.getsource(module)).body
+    for node, after in pairwise(body):
+        match node, after:
+            case (
+                ast.Assign(targets=[target], value=value),
+                ast.Expr(value=ast.Constant(value=str(words))),
+            ) if ast.unparse(target).strip("()").isupper() or "," in ast.unparse(target):
+                yield ast.unparse(target).strip("()"), ast.unparse(value).strip("()"), " ".join(words.split())
+            case _:
+                pass
+
+
+def layers() -> str:
+    """Return the table that tests/test_layers.py holds."""
+    tree = ast.parse((ROOT / "tests" / "test_layers.py").read_text(encoding="utf-8"))
+    found = next(
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "MAY_IMPORT"
+    )
+    assert isinstance(found, ast.Dict)
+    rows = []
+    for key, value in zip(found.keys, found.values, strict=True):
+        assert isinstance(key, ast.Constant)
+        assert isinstance(value, ast.Tuple)
+        ours, others = (_words(element) for element in value.elts)
+        rows.append([f"`{key.value}`", ours, others, _subject(str(key.value))])
+    return _table(["layer", "may import of ours", "third-party packages", "what it is"], rows)
+
+
+def _words(expression: ast.expr) -> str:
+    names = sorted((str(n.value) for n in ast.walk(expression) if isinstance(n, ast.Constant)), key=str.lower)
+    return ", ".join(f"`{name}`" for name in names) or "-"
+
+
+def _subject(layer: str) -> str:
+    words = import_module(f"comfywire.{layer}").__doc__ or ""
+    return " ".join(words.split("\n\n")[0].split()).replace("``", "`")
+
+
+def error_tree() -> str:
+    """Return the tree that errors.py draws."""
+    tree = inspect.cleandoc(errors.__doc__ or "").partition("::\n\n")[2].partition("\n\nMisuse")[0]
+    return f"```text\n{textwrap.dedent(tree)}\n```"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+TABLES: dict[tuple[str, str], Callable[[], str]] = {
+    ("job-states.md", "states"): states,
+    ("job-states.md", "times"): times,
+    ("architecture.md", "layers"): layers,
+    ("client.md", "errors"): error_tree,
+}
+
+
+def fill(page: str) -> str:
+    """Return ``page`` with its generated tables renewed."""
+    for (_, name), make in TABLES.items():
+        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        before, mark, rest = page.partition(begin)
+        if mark:
+            page = f"{before}{begin}\n\n{make()}\n\n{end}{rest.partition(end)[2]}"
+    return page
+
+
+def fill_faults(page: str) -> str:
+    """Return docs/faults.md with the tests of each fault in the last column of its row."""
+    tests = marked_tests()
+    lines = page.splitlines()
+    for place, line in enumerate(lines):
+        row = FAULT_ROW.match(line)
+        if row:
+            rest = line.rstrip("| ").rpartition(" | ")[0] if line.count(" | ") >= 3 else line
+            lines[place] = f"{rest} | {'<br>'.join(tests.get(row[1], ['-']))} |"
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def marked_tests() -> dict[str, list[str]]:
+    """Return the tests that are marked with each fault, as links, in the order of their names."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            sentence = node.name.removeprefix("test_").replace("_", " ")
+            link = f"[{sentence}](../{path.relative_to(ROOT)})"
+            for number in _marks(node):
+                if link not in found.setdefault(number, []):
+                    found[number].append(link)
+    return found
+
+
+def _marks(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    for decorator in function.decorator_list:
+        for node in ast.walk(decorator):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="fault"), args=[ast.Constant(value=str(number))]):
+                    yield number
+                case _:
+                    pass
