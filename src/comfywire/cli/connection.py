@@ -31,6 +31,8 @@ class Connection:
     token: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     verify: bool = True
+    is_named: bool = True
+    """Whether the user said which server, rather than leaving it to the default."""
 
     @property
     def shown(self) -> str:
@@ -71,7 +73,10 @@ def server_options(command: Command) -> Command:
     def with_connection(
         *, server: str, token: str | None, header: tuple[str, ...], insecure: bool, **options: Any
     ) -> Any:
-        connection = Connection(server, token, dict(map(_header, header)), verify=not insecure)
+        source = click.get_current_context().get_parameter_source("server")
+        is_named = source is not click.core.ParameterSource.DEFAULT
+        headers = dict(map(_header, header))
+        connection = Connection(server, token, headers, verify=not insecure, is_named=is_named)
         return command(connection=connection, **options)
 
     for option in reversed(OPTIONS):

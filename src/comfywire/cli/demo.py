@@ -66,6 +66,7 @@ async def _follow(url: str, name: str, out: Path, settings: Sequence[str] = (), 
     from comfywire.client import Client  # noqa: PLC0415
 
     from .following import Order, follow  # noqa: PLC0415
+    from .preparing import Request  # noqa: PLC0415
     from .run import choose_report  # noqa: PLC0415
 
     path = out / f"{name}.json"
@@ -75,7 +76,7 @@ async def _follow(url: str, name: str, out: Path, settings: Sequence[str] = (), 
     changes = "".join(f" --set {setting}" for setting in settings)
     click.echo(f"\n$ comfywire run {path}{changes} --out {out}")
     with choose_report(show=show) as report:
-        ending = await follow(Client(url), Order(str(path), list(settings), out), report)
+        ending = await follow(Client(url), Order(Request(str(path), tuple(settings)), out), report)
         report.ended(ending)
     return ending
 

@@ -7,6 +7,7 @@ import click
 from comfywire.errors import (
     ComfywireError,
     ConnectionFailed,
+    InvalidWorkflow,
     JobError,
     JobFailed,
     JobInterrupted,
@@ -33,6 +34,7 @@ class Stopped(Exception):
 OUTCOMES: tuple[tuple[type[BaseException], str, int], ...] = (
     (Stopped, "interrupted", INTERRUPTED),
     (WorkflowRejected, "rejected", FAILED),
+    (InvalidWorkflow, "rejected", FAILED),
     (JobInterrupted, "interrupted", INTERRUPTED),
     (JobTimedOut, "timed_out", FAILED),
     (JobLost, "lost", FAILED),

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 from comfywire.client import Client, Job, Output, Result
 from comfywire.client.events import QueueSnapshot
 from comfywire.errors import ComfywireError, JobError, JobLost
-from comfywire.workflow import Workflow
 
 from .ending import Ending, Saved
 from .failures import Stopped, outcome_of
 from .naming import NodeNames
-from .preparing import prepare
+from .preparing import Ready, Request, prepare
 from .reports import Report
 
 __all__ = ["Order", "follow"]
@@ -33,8 +32,7 @@ PICTURES = ("image", "animation")
 class Order:
     """What the user asked for."""
 
-    source: str | bytes
-    settings: list[str] = field(default_factory=list)
+    request: Request
     out: Path | None = Path()
     timeout: float | None = None
     resubmit: int = 0
@@ -61,9 +59,9 @@ class _Run:
         """Run it, and save what came out, however it ended."""
         ending = Ending()
         try:
-            workflow = await prepare(self._client, self._order.source, self._order.settings)
-            ending.warnings += workflow.warnings
-            result = await self._result(workflow)
+            ready = await prepare(self._client, self._order.request)
+            ending.warnings += ready.workflow.warnings
+            result = await self._result(ready)
             ending.outputs, ending.prompt_id = result.outputs, result.prompt_id
             ending.warnings += result.warnings
         except JobError as error:
@@ -89,11 +87,13 @@ class _Run:
         elif ending.unsaved:
             ending.status = "failed"
 
-    async def _result(self, workflow: Workflow) -> Result:
-        names = NodeNames(workflow.prompt)
+    async def _result(self, ready: Ready) -> Result:
+        names = NodeNames(ready.workflow.prompt)
         for left in range(self._order.resubmit, -1, -1):
             self._began = time.monotonic()
-            self._job = job = await self._client.submit(workflow, prompt_id=self._prompt_id)
+            self._job = job = await self._client.submit(
+                ready.workflow, prompt_id=self._prompt_id, targets=ready.targets
+            )
             self._report.submitted(job, names)
             outcome = await self._until_over(job)
             if isinstance(outcome, Result):

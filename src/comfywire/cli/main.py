@@ -30,6 +30,11 @@ COMMANDS = {
     "models": "server_state:models",
     "stats": "server_state:stats",
     "free": "server_state:free",
+    "doctor": "doctor:doctor",
+    "convert": "workflow:convert",
+    "inspect": "inspecting:inspect",
+    "validate": "workflow:validate",
+    "nodes": "nodes:nodes",
     "server": "test_server:server",
     "demo": "demo:demo",
 }

@@ -2,55 +2,67 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from comfywire.client import Client
-from comfywire.client.preparing import apply_settings
-from comfywire.errors import UnknownNode
+from comfywire.client.preparing import apply_settings, bind_inputs, check, load
 from comfywire.workflow import Workflow
+from comfywire.workflow.load import read_params
 
-__all__ = ["load_for", "prepare"]
-
-MOST_SINGLE_TYPES = 16
-"""Up to so many node types are asked for one by one: all of them are megabytes, and stall the server."""
+__all__ = ["Ready", "Request", "prepare"]
 
 
-async def prepare(client: Client, source: str | bytes, settings: Sequence[str]) -> Workflow:
-    """Return the workflow that ``source`` holds, with ``settings`` applied.
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to run.
+
+    Attributes:
+        source: A path, or what came from standard input.
+        settings: ``NODE.INPUT=VALUE``, each.
+        values: By the name of a parameter.
+        outputs: The only ones to run; all if empty.
+        is_checked: Whether mistakes are looked for before it is sent.
+
+    """
+
+    source: str | bytes
+    settings: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    is_checked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What is sent."""
+
+    workflow: Workflow
+    targets: list[str] | None
+
+
+async def prepare(client: Client, request: Request) -> Ready:
+    """Return the workflow with everything in it that was asked for.
 
     Raises:
-        UnreadableWorkflow: It holds none.
+        UnreadableWorkflow: The source holds none.
         UnknownNode, InvalidParameter: A setting does not fit.
+        InvalidWorkflow: The server would refuse it, or drop a part of it.
         ConnectionFailed, ConnectionLost, ServerError: The server was needed, and not reached.
 
     """
-    workflow = await load_for(client, source, is_edited=bool(settings))
-    await apply_settings(client, workflow, list(settings))
-    return workflow
+    is_edited = bool(request.settings or request.values or request.outputs)
+    workflow = await load(client, request.source, is_edited=is_edited)
+    workflow = await bind_inputs(client, request.source, workflow, request.values)
+    await apply_settings(client, workflow, list(request.settings))
+    targets = _targets(request, workflow)
+    if request.is_checked:
+        await check(client, workflow, targets)
+    return Ready(workflow, targets)
 
 
-async def load_for(client: Client, source: str | bytes, *, is_edited: bool) -> Workflow:
-    """Return the workflow, read with as much of the server's catalogue as it takes.
-
-    The editor's documents are converted by all of it; an API-format file needs what it says about the
-    file's own nodes, and only if inputs are to be set: which take uploads, which are numbers.
-    """
-    try:
-        workflow = Workflow.load(source)
-    except UnknownNode:
-        return Workflow.load(source, object_info=await client.object_info())
-    if workflow.document is not None:
-        return Workflow.load(source, object_info=await client.object_info())
-    if is_edited:
-        return Workflow.load(source, object_info=await _types_of(client, workflow))
-    return workflow
-
-
-async def _types_of(client: Client, workflow: Workflow) -> dict[str, Any]:
-    class_types = sorted({node.class_type for node in workflow if node.class_type})
-    if len(class_types) > MOST_SINGLE_TYPES:
-        return await client.object_info()
-    entries = await asyncio.gather(*(client.object_info(class_type) for class_type in class_types))
-    return {class_type: entry for found in entries for class_type, entry in found.items()}
+def _targets(request: Request, workflow: Workflow) -> list[str] | None:
+    if not request.outputs:
+        return None
+    kept = read_params(request.source) if isinstance(request.source, str) else None
+    return (kept or workflow.parameters()).select_outputs(workflow, request.outputs)

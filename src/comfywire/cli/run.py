@@ -12,9 +12,19 @@ from .connection import Connection, server_options, wait_for
 from .options import check_writable, out_option
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .reports import Report
 
 __all__ = ["choose_report", "run"]
+
+
+def _pairs(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    del ctx, parameter
+    for text in texts:
+        if "=" not in text:
+            raise click.BadParameter(f"{text!r} is not of the form NAME=VALUE")
+    return {name.strip(): value for name, _, value in (text.partition("=") for text in texts)}
 
 
 @click.command()
@@ -27,6 +37,25 @@ __all__ = ["choose_report", "run"]
     multiple=True,
     help="Change an input; NODE is an id, a title, or a class_type that stands once. Where the input takes "
     "an upload, a file that exists is uploaded. Repeatable.",
+)
+@click.option(
+    "-p",
+    "--param",
+    "values",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_pairs,
+    help="Set a parameter, as `comfywire inspect FILE` lists them; files are uploaded. Repeatable.",
+)
+@click.option(
+    "--output",
+    "outputs",
+    metavar="NAME",
+    multiple=True,
+    help="Run only this output: an id, a title, or a name from the parameters. Repeatable.",
+)
+@click.option(
+    "--validate", "check", is_flag=True, help="Look for mistakes first, by what the server says of its nodes."
 )
 @out_option
 @click.option(
@@ -52,6 +81,9 @@ def run(
     connection: Connection,
     file: str,
     settings: tuple[str, ...],
+    values: Mapping[str, str],
+    outputs: tuple[str, ...],
+    check: bool,
     out: Path,
     timeout: float | None,
     as_json: bool,
@@ -65,14 +97,16 @@ def run(
     the workflow inside; - reads standard input. Ctrl-C cancels the prompt that was submitted, and no other.
     """
     from .following import Order, follow  # noqa: PLC0415 - this and what follows imports the HTTP client
+    from .preparing import Request  # noqa: PLC0415
 
     if show and as_json:
         raise click.UsageError("--show draws and --json does not: give one of them")
     if not no_save:
         check_writable(out)
     order = Order(
-        source=sys.stdin.buffer.read() if file == "-" else file,
-        settings=list(settings),
+        Request(
+            sys.stdin.buffer.read() if file == "-" else file, settings, values, outputs, is_checked=check
+        ),
         out=None if no_save else out,
         timeout=timeout,
         resubmit=resubmit,

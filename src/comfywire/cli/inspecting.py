@@ -1,0 +1,180 @@
+"""``comfywire inspect``: what is in a workflow, what may be set, what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .catalogues import catalogue_options, read_types
+from .connection import Connection, server_options
+from .options import json_option
+from .workflow import load_by
+
+if TYPE_CHECKING:
+    from comfywire.workflow import Parameter, Workflow
+
+__all__ = ["inspect"]
+
+MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that the workflow needs of a server.
+
+    Attributes:
+        kind: ``node type`` or ``model``.
+        name: The class_type, or the file.
+        where: The nodes that need it.
+        source: The node pack, as far as is known.
+        is_there: Whether it is there; None when nobody can tell.
+
+    """
+
+    kind: str
+    name: str
+    where: str
+    source: str
+    is_there: bool | None
+
+
+@click.command()
+@click.argument("file")
+@server_options
+@catalogue_options
+@click.option("--write", is_flag=True, help="Write the parameters to FILE's .params.toml, to edit by hand.")
+@click.option(
+    "--graph",
+    type=click.Choice(["text", "mermaid", "svg"]),
+    metavar="FORM",
+    help="Print the graph instead: text, mermaid or svg.",
+)
+@json_option
+def inspect(
+    *,
+    connection: Connection,
+    file: str,
+    object_info: Path | None,
+    offline: bool,
+    write: bool,
+    graph: Any,
+    as_json: bool,
+) -> None:
+    """Show what is in FILE: nodes, parameters, outputs, and what it needs of the server.
+
+    FILE is a workflow in API format, the editor's own JSON, or a picture or video with a workflow inside.
+    """
+    from .json_lines import print_json  # noqa: PLC0415
+
+    types = read_types(connection, object_info, offline=offline)
+    workflow = load_by(types, file)
+    if write:
+        _write(file, workflow)
+    elif graph is not None:
+        click.echo(workflow.graph(graph))
+    elif as_json:
+        print_json(_described(workflow), indent=2)
+    else:
+        _print(workflow)
+        click.echo(f"\nread by {types.source}", err=True)
+
+
+def _write(file: str, workflow: Workflow) -> None:
+    from comfywire.workflow.load import params_path, write_params  # noqa: PLC0415
+
+    if file == "-":
+        raise click.UsageError("--write needs a FILE to write beside")
+    path = params_path(file)
+    if path.exists():
+        raise click.UsageError(f"{path} is there already: edit it, or move it away")
+    click.echo(f"wrote {write_params(file, workflow.parameters())}")
+
+
+def _described(workflow: Workflow) -> dict[str, Any]:
+    parameters = workflow.parameters()
+    return {
+        "nodes": [
+            {"node_id": node.id, "class_type": node.class_type, "title": node.title, "inputs": node.inputs}
+            for node in workflow
+        ],
+        "parameters": [asdict(parameter) for parameter in parameters.by_name.values()],
+        "outputs": [
+            {"node_id": node.id, "class_type": node.class_type, "title": node.title}
+            for node in workflow.output_nodes
+        ],
+        "needs": [asdict(need) for need in _needs(workflow)],
+    }
+
+
+def _print(workflow: Workflow) -> None:
+    from .terminal import print_table  # noqa: PLC0415
+
+    outputs = {node.id for node in workflow.output_nodes}
+    sections: dict[str, tuple[tuple[str, ...], Sequence[Sequence[object]]]] = {
+        "Nodes": (
+            ("id", "class_type", "title", ""),
+            [(n.id, n.class_type, n.title, "output" if n.id in outputs else "") for n in workflow],
+        ),
+        "Parameters (-p NAME=VALUE)": (
+            ("name", "type", "value", "allowed", "drives"),
+            [_row(parameter) for parameter in workflow.parameters().by_name.values()],
+        ),
+        "Needs": (
+            ("what", "name", "there", "where", "from"),
+            [(n.kind, n.name, THERE[n.is_there], n.where, n.source) for n in _needs(workflow)],
+        ),
+    }
+    for heading, (columns, rows) in sections.items():
+        click.echo(f"\n{heading}")
+        print_table(columns, rows)
+
+
+THERE = {True: "yes", False: "NO", None: "unknown"}
+
+
+def _row(parameter: Parameter) -> tuple[str, str, object, str, str]:
+    allowed = ""
+    if parameter.choices:
+        shown = ", ".join(map(str, parameter.choices[:6]))
+        allowed = shown + (", ..." if len(parameter.choices) > 6 else "")
+    elif parameter.minimum is not None or parameter.maximum is not None:
+        least, most = (
+            f"{bound:g}" if bound is not None else "" for bound in (parameter.minimum, parameter.maximum)
+        )
+        allowed = f"{least}..{most}"
+    return parameter.name, parameter.type, parameter.default, allowed, ", ".join(parameter.inputs)
+
+
+def _needs(workflow: Workflow) -> Iterator[Need]:
+    by_type: dict[str, list[str]] = {}
+    for node in workflow:
+        by_type.setdefault(node.class_type, []).append(node.id)
+    packs = dict(_packs(workflow.document))
+    for class_type, ids in by_type.items():
+        definition = workflow.object_info.get(class_type)
+        source = packs.get(class_type, "") if definition is None else definition.python_module
+        yield Need("node type", class_type, ", ".join(ids), source, definition is not None)
+    for node in workflow:
+        for name, value in node.inputs.items():
+            if isinstance(value, str) and value.lower().endswith(MODEL_SUFFIXES):
+                spec = node.spec(name)
+                offered = None if spec is None or spec.choices is None else value in spec.choices
+                is_there = None if workflow.object_info.is_packaged else offered
+                yield Need("model", value, f"{node.id}.{name}", "", is_there)
+
+
+def _packs(document: object) -> Iterator[tuple[str, str]]:
+    """Yield the node pack that the editor's document names for a type, wherever the node stands."""
+    match document:
+        case {"type": str(class_type), "properties": {**properties}}:
+            pack = properties.get("cnr_id") or properties.get("aux_id")
+            if isinstance(pack, str):
+                yield class_type, pack
+    for part in document.values() if isinstance(document, dict) else ():
+        for inner in part if isinstance(part, list) else [part]:
+            if isinstance(inner, dict):
+                yield from _packs(inner)

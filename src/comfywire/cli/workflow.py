@@ -1,0 +1,95 @@
+"""Workflows without running them: convert, validate."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .catalogues import catalogue_options, read_types
+from .connection import Connection, server_options
+from .failures import one_line
+from .options import json_option
+
+if TYPE_CHECKING:
+    from comfywire.workflow import Workflow
+
+    from .catalogues import Types
+
+__all__ = ["convert", "load_by", "validate"]
+
+
+def load_by(types: Types, file: str) -> Workflow:
+    """Return the workflow in ``file``, or on standard input, read by ``types``; warnings go to stderr.
+
+    Raises:
+        UnreadableWorkflow, UnknownNode: It cannot be read.
+
+    """
+    from comfywire.workflow import Workflow  # noqa: PLC0415 - not needed for --help
+
+    source = sys.stdin.buffer.read() if file == "-" else file
+    workflow = Workflow.load(source, object_info=types.raw)
+    for warning in workflow.warnings:
+        click.echo(one_line(f"comfywire: warning: {warning}"), err=True)
+    return workflow
+
+
+@click.command()
+@click.argument("file")
+@server_options
+@catalogue_options
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False),
+    metavar="API.json",
+    help="Where to write it; by default to standard output.",
+)
+def convert(
+    *, connection: Connection, file: str, object_info: Path | None, offline: bool, out: str | None
+) -> None:
+    """Convert the workflow in FILE to API format, as ComfyUI's own editor would.
+
+    FILE is the editor's JSON, or a picture or video with a workflow inside; - reads standard input.
+    """
+    from .json_lines import print_json  # noqa: PLC0415
+
+    workflow = load_by(read_types(connection, object_info, offline=offline), file)
+    if out is None:
+        print_json(workflow.prompt, indent=2)
+    else:
+        workflow.save(out)
+        click.echo(f"wrote {out}: {len(workflow)} nodes", err=True)
+
+
+@click.command()
+@click.argument("file")
+@server_options
+@catalogue_options
+@json_option
+def validate(
+    *, connection: Connection, file: str, object_info: Path | None, offline: bool, as_json: bool
+) -> int:
+    """Say what the server would refuse, drop or ignore in FILE, without sending it.
+
+    Exit status 1 says that something would not run.
+    """
+    from .json_lines import print_json  # noqa: PLC0415
+
+    types = read_types(connection, object_info, offline=offline)
+    workflow = load_by(types, file)
+    problems = workflow.validate(types.raw, version=types.version)
+    if as_json:
+        print_json([asdict(problem) for problem in problems], indent=2)
+    else:
+        for problem in problems:
+            click.echo(one_line(f"{problem.effect}: {problem.sentence}"))
+        click.echo(
+            f"{len(problems) or 'no'} problem{'s' * (len(problems) != 1)}, checked by {types.source}",
+            err=True,
+        )
+    return 1 if any(problem.effect != "ignored" for problem in problems) else 0
