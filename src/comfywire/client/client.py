@@ -86,6 +86,7 @@ class Client(Routes):
     @property
     def client_id(self) -> str:
         """Under which the next prompt is submitted; it changes when the connection was lost."""
+        self._must_be_open()
         return self._follower.client_id
 
     async def __aenter__(self) -> Self:
@@ -108,8 +109,14 @@ class Client(Routes):
 
     @property
     def _http(self) -> Http:
+        return self._must_be_open()
+
+    def _must_be_open(self) -> Http:
         if self._opened is None:
-            raise RuntimeError("this client is not open: use `async with comfywire.Client(...) as client`")
+            raise RuntimeError(
+                "this client is not open: use `async with comfywire.Client(...) as client`, "
+                "or `with comfywire.sync.Client(...) as client`"
+            )
         return self._opened
 
     async def load(self, source: WorkflowSource) -> Workflow:
@@ -157,8 +164,9 @@ class Client(Routes):
             ServerError: It answered with an error, and does not have the prompt.
 
         """
-        workflow = await load(self, workflow, is_edited=False)
+        self._must_be_open()
         prompt_id = self._new_prompt_id(prompt_id)
+        workflow = await load(self, workflow, is_edited=False)
         if validate:
             await check(self, workflow, targets)
         extra: dict[str, Any] = {"extra_data": _extra_data(workflow, extra_data)}
@@ -167,6 +175,7 @@ class Client(Routes):
         if targets is not None:
             extra["partial_execution_targets"] = targets
         await self._follower.until_open()
+        self._must_be_free(prompt_id)
         watch, node_errors = await self._submission.submit(prompt_id, workflow.prompt, extra)
         return Job(self, watch, node_errors=node_errors)
 
@@ -240,7 +249,7 @@ class Client(Routes):
         Its end and its outputs are found by reading, soon after they are there; its messages go to whoever
         submitted it. A prompt that the server does not know ends as :class:`~comfywire.JobLost`.
         """
-        assert self._http is not None
+        self._must_be_open()
         return Job(self, self._follower.attach(prompt_id))
 
     def _new_prompt_id(self, wanted: str | None) -> str:
@@ -248,9 +257,11 @@ class Client(Routes):
             return str(uuid.uuid4())
         if not CANONICAL_UUID.fullmatch(wanted):
             raise ValueError(f"prompt_id {wanted!r} is not a lowercase UUID, which newer servers insist on")
-        if self._opened is not None and self._follower.is_following(wanted):
-            raise ValueError(f"prompt_id {wanted!r} is open on this client already: attach to it")
         return wanted
+
+    def _must_be_free(self, prompt_id: str) -> None:
+        if self._follower.is_following(prompt_id):
+            raise ValueError(f"prompt_id {prompt_id!r} is open on this client already: attach to it")
 
 
 def _extra_data(workflow: Workflow, extra_data: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import Any
 from urllib.parse import quote
 
+from comfywire.errors import UnexpectedReply
 from comfywire.protocol.snapshots import QueueSnapshot, parse_queue
 from comfywire.transport.http import Http
 
@@ -49,9 +50,9 @@ class Routes:
 
         """
         if prompt_id is not None:
-            return dict(await self._http.get_json(f"/history/{prompt_id}"))
+            return await self._object(f"/history/{_quoted(prompt_id)}")
         query = {} if max_items is None else {"max_items": str(max_items)}
-        return dict(await self._http.get_json("/history", **query))
+        return await self._object("/history", **query)
 
     async def delete_history(self, *prompt_ids: str) -> None:
         """Remove history entries; their files stay."""
@@ -81,20 +82,20 @@ class Routes:
 
     async def system_stats(self) -> dict[str, Any]:
         """Return versions, memory in bytes, and devices."""
-        return dict(await self._http.get_json("/system_stats"))
+        return await self._object("/system_stats")
 
     async def features(self) -> dict[str, Any]:
         """Return the server's feature flags, ``max_upload_size`` in bytes among them; 0.3.45 and newer."""
-        return dict(await self._http.get_json("/features"))
+        return await self._object("/features")
 
     async def models(self, folder: str | None = None) -> list[str]:
         """Return the model folders, or the files of one, spelled as nodes want them."""
         route = "/models" if folder is None else f"/models/{_quoted(folder)}"
-        return list(await self._http.get_json(route))
+        return await self._list(route)
 
     async def embeddings(self) -> list[str]:
         """Return the names of the embeddings, without extension."""
-        return list(await self._http.get_json("/embeddings"))
+        return await self._list("/embeddings")
 
     async def upload(
         self,
@@ -157,7 +158,18 @@ class Routes:
         async with self._http.request("GET", "/view", query=query) as response:
             return await response.read()
 
+    async def _object(self, path: str, **query: str) -> dict[str, Any]:
+        reply = await self._http.get_json(path, **query)
+        if not isinstance(reply, dict):
+            raise UnexpectedReply(f"GET {path} was not answered with an object: {str(reply)[:80]}")
+        return reply
+
+    async def _list(self, path: str) -> list[Any]:
+        reply = await self._http.get_json(path)
+        if not isinstance(reply, list):
+            raise UnexpectedReply(f"GET {path} was not answered with a list: {str(reply)[:80]}")
+        return reply
+
 
 def _quoted(name: str) -> str:
-
     return quote(name, safe="")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +20,6 @@ SUFFIXES = {
     b"\x89PNG": ".png",
     b"\xff\xd8\xff": ".jpg",
     b"GIF8": ".gif",
-    b"RIFF": ".webp",
     b"fLaC": ".flac",
     b"OggS": ".ogg",
     b"glTF": ".glb",
@@ -127,7 +127,10 @@ class Uploads:
 
     async def _post(self, route: str, content: BinaryIO, name: str, fields: list[Part]) -> Upload:
         # A slash would be stored percent-encoded (protocol.md 1.5): the folder goes into `subfolder`.
-        part: Part = ("image", content, Path(name).name)
+        name = Path(name).name
+        if re.search(r"[\x00-\x1f\x7f]", name):
+            raise ValueError(f"a form cannot carry the file name {name!r}: give another `name`")
+        part: Part = ("image", content, name)
         return _parse(await self._http.post_parts(route, [*fields, part]))
 
     async def _exists(self, upload: Upload) -> bool:
@@ -143,22 +146,28 @@ class Uploads:
 
 def _open(source: UploadSource) -> tuple[BinaryIO, str]:
     if isinstance(source, bytes):
-        suffix = next((suffix for magic, suffix in SUFFIXES.items() if source.startswith(magic)), ".bin")
-        return BytesIO(source), f"{hashlib.sha256(source).hexdigest()[:16]}{suffix}"
+        return BytesIO(source), f"{hashlib.sha256(source).hexdigest()[:16]}{_suffix(source)}"
     if isinstance(source, str | Path):
         return Path(source).open("rb"), Path(source).name
     if isinstance(source, Picture):
         encoded = BytesIO()
         source.save(encoded, format="PNG")
         return _open(encoded.getvalue())
-    return source, Path(str(getattr(source, "name", "upload.bin"))).name
+    name = getattr(source, "name", None)  # a number, or None, where the file was not opened by name
+    return source, Path(name).name if isinstance(name, str) else "upload.bin"
+
+
+def _suffix(content: bytes) -> str:
+    if content.startswith(b"RIFF"):
+        return {b"WEBP": ".webp", b"WAVE": ".wav", b"AVI ": ".avi"}.get(content[8:12], ".bin")
+    return next((suffix for magic, suffix in SUFFIXES.items() if content.startswith(magic)), ".bin")
 
 
 def _digest(content: BinaryIO) -> str:
-    digest = hashlib.sha256()
+    digest, start = hashlib.sha256(), content.tell()
     while chunk := content.read(1 << 20):
         digest.update(chunk)
-    content.seek(0)
+    content.seek(start)
     return digest.hexdigest()
 
 
