@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from comfywire.workflow.group_types import GroupType
 from comfywire.workflow.slot_types import fits, output_type
 from comfywire.workflow.ui_graph import INPUT_NODE, Graph, Host, Kind, Link, Node, Slot
-from comfywire.workflow.ui_layout import ABSENT, Layout
+from comfywire.workflow.ui_layout import ABSENT, Layout, Socket
 from comfywire.workflow.ui_special import layout_of
 from comfywire.workflow.ui_values import ForcedInputs, pour
 
@@ -149,11 +149,19 @@ def _break_links(root: Graph, host: Host) -> None:
 
 def _survives(root: Graph, host: Host, node: Node, link: Link) -> bool:
     if link.origin_id != INPUT_NODE:
-        return host.graph.nodes[link.origin_id].kind is not Kind.PRIMITIVE
+        inner = host.graph.nodes[link.origin_id]
+        return inner.kind is not Kind.PRIMITIVE and fits(
+            output_type(inner, link.origin_slot), _wanted(node, link)
+        )
     if node.kind is Kind.REROUTE:
         return False
     outer = root.links.get(host.links[link.origin_slot])
     origin = root.nodes.get(outer.origin_id) if outer is not None else None
     if outer is None or origin is None:
         return True
-    return fits(output_type(origin, outer.origin_slot), str(link.type))
+    return fits(output_type(origin, outer.origin_slot), _wanted(node, link))
+
+
+def _wanted(node: Node, link: Link) -> str:
+    socket: Socket = node.sockets[link.target_slot]
+    return socket.type

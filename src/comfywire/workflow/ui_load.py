@@ -29,8 +29,24 @@ _VIRTUAL = {
     "Note": Kind.NOTE,
     "MarkdownNote": Kind.NOTE,
 }
-# KJNodes' pair is virtual only while that pack's JavaScript runs; the server has no such types.
-_PACK_VIRTUAL = {"SetNode": Kind.SETTER, "GetNode": Kind.GETTER}
+# Nodes that live in the browser only, while their pack's JavaScript runs; no server has such types. KJNodes'
+# setgetnodes.js, and what extends RgthreeBaseVirtualNode in rgthree-comfy.
+_PACK_VIRTUAL = {
+    "SetNode": Kind.SETTER,
+    "GetNode": Kind.GETTER,
+    "Reroute (rgthree)": Kind.REROUTE,
+    "Bookmark (rgthree)": Kind.NOTE,
+    "Fast Actions Button (rgthree)": Kind.NOTE,
+    "Fast Bypasser (rgthree)": Kind.NOTE,
+    "Fast Groups Bypasser (rgthree)": Kind.NOTE,
+    "Fast Groups Muter (rgthree)": Kind.NOTE,
+    "Fast Muter (rgthree)": Kind.NOTE,
+    "Label (rgthree)": Kind.NOTE,
+    "Mute / Bypass Relay (rgthree)": Kind.NOTE,
+    "Mute / Bypass Repeater (rgthree)": Kind.NOTE,
+    "Node Collector (rgthree)": Kind.NOTE,
+    "Random Unmuter (rgthree)": Kind.NOTE,
+}
 _NOTHING = Layout()
 _SAMPLERS = {"KSampler", "KSamplerAdvanced"}
 

@@ -38,6 +38,22 @@ def test_a_link_is_followed_to_the_node_that_is_sent(profile, between):
     assert inputs_of(chain(*between), profile)["images"] == ["2", 0]
 
 
+def test_nodes_that_live_in_the_browser_are_no_unknown_types():
+    reroute = {**node(5, "Reroute (rgthree)"), "inputs": [{"name": "", "type": "*", "link": 1}]}
+    saved = document(
+        node(2, "Load"),
+        reroute,
+        node(6, "Fast Muter (rgthree)", links={"Load": 3}),
+        node(1, "Save", links={"images": 2}),
+        links=[(1, 2, 0, 5, 0), (2, 5, 0, 1, 0), (3, 2, 0, 6, 0)],
+    )
+
+    conversion = converted(saved)
+
+    assert conversion.prompt["1"]["inputs"]["images"] == ["2", 0]
+    assert (list(conversion.prompt), conversion.unknown) == (["1", "2"], [])
+
+
 def test_a_muted_reroute_cuts_the_link():
     assert "images" not in inputs_of(chain(node(5, "Reroute", mode=2)))
 
