@@ -94,7 +94,7 @@ def bind(
             files.append(FileInput(parameter.name, parameter.type, checked, where))
         for node, input_name in places:
             if not parameter.is_file or isinstance(checked, str):
-                node[input_name] = _fit(node, input_name, checked)
+                _set(node, input_name, checked)
         settled[parameter.name] = checked
     return Bound(bound, tuple(files), settled)
 
@@ -132,11 +132,11 @@ def _draw(parameter: Parameter, new_seed: Callable[[], int] | None) -> int:
     return seed if most is None else seed % (int(most) + 1)
 
 
-def _fit(node: Node, input_name: str, value: Any) -> Any:
-    """Return ``value`` as this input takes it: a parameter may drive inputs of different types."""
-    if value == node.inputs.get(input_name):
-        return value  # as it stood: odd as it may be, it is not for us to judge
+def _set(node: Node, input_name: str, value: Any) -> None:
+    """Set the input to ``value`` as it takes it: a parameter may drive inputs of different types."""
+    if input_name in node and value == node[input_name]:
+        return  # what stands there, odd as it may be, is not for us to judge
     try:
-        return coerce(value, kind_of(node.spec(input_name), node.inputs.get(input_name)))
+        node[input_name] = coerce(value, kind_of(node.spec(input_name), node.inputs.get(input_name)))
     except ValueError as error:
         raise InvalidParameter(f"{node}: {input_name!r} {error}") from None

@@ -226,7 +226,17 @@ def _default(places: list[_Place]) -> Any:
     values = [place.node.inputs.get(place.input) for place in places]
     is_one = all(value == values[0] for value in values)
     is_left = any(place.is_required for place in places) or is_link(values[0])
-    return values[0] if is_one and not is_left else None
+    return values[0] if is_one and not is_left and not _has_null(values[0]) else None
+
+
+def _has_null(value: Any) -> bool:
+    """Whether there is a null in it, for which TOML, and hence a default that is kept, has no word."""
+    match value:
+        case list():
+            return any(map(_has_null, value))
+        case dict():
+            return any(map(_has_null, value.values()))
+    return value is None
 
 
 def _allows(parameter: Parameter, value: Any) -> bool:

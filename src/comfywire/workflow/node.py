@@ -85,8 +85,8 @@ class Node:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """Values and links by input name: the prompt's own dictionary, unchecked."""
-        inputs = self._entry.setdefault("inputs", {})
+        """Values and links by input name, as they stand in the prompt; set them through the node."""
+        inputs = self._entry.get("inputs")
         return inputs if isinstance(inputs, dict) else {}
 
     @property
@@ -147,7 +147,10 @@ class Node:
     def __setitem__(self, name: str, value: Any) -> None:
         if not self.knows(name):
             raise unknown_input(self, name)
-        self.inputs[name] = self._check(name, value)
+        checked = self._check(name, value)
+        if not isinstance(self._entry.get("inputs"), dict):
+            self._entry["inputs"] = {}
+        self._entry["inputs"][name] = checked
 
     def __delitem__(self, name: str) -> None:
         if name not in self.inputs:

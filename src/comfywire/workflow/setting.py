@@ -93,7 +93,7 @@ def _split(workflow: Workflow, names: Mapping[str, list[str]], text: str) -> tup
 
 def _readings(text: str) -> Iterator[tuple[str, str]]:
     """Yield every way to read ``text`` as a node's name, a dot and an input's: the longest name first."""
-    for dot in range(len(text) - 1, 0, -1):
+    for dot in range(len(text) - 1, -1, -1):
         if text[dot] == ".":
             yield text[:dot].strip(), text[dot + 1 :].strip()
 
