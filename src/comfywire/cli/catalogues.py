@@ -14,7 +14,7 @@ from comfywire.errors import ConnectionFailed
 
 from .connection import Connection, wait_for
 
-__all__ = ["Types", "catalogue_options", "read_types"]
+__all__ = ["Types", "catalogue_options", "read_object_info", "read_types"]
 
 SHIPPED = "the nodes of ComfyUI 0.3.64 that ship with comfywire"
 Command = Callable[..., Any]
@@ -59,7 +59,7 @@ def read_types(connection: Connection, object_info: Path | None, *, offline: boo
 
     """
     if object_info is not None:
-        return Types(_from_file(object_info), str(object_info))
+        return Types(read_object_info(object_info), str(object_info))
     if offline:
         return Types(None, SHIPPED)
     try:
@@ -70,7 +70,13 @@ def read_types(connection: Connection, object_info: Path | None, *, offline: boo
         return Types(None, f"{SHIPPED}, as no server answers at {connection.shown}")
 
 
-def _from_file(path: Path) -> Mapping[str, Any]:
+def read_object_info(path: Path) -> Mapping[str, Any]:
+    """Return the node types in a file.
+
+    Raises:
+        click.BadParameter: It is not what ``/object_info`` answers.
+
+    """
     try:
         raw = json.loads(path.read_bytes())
     except ValueError as error:

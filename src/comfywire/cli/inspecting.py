@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["inspect"]
 
+CORE = "comfy-core"
+"""What the editor writes as the node pack of ComfyUI's own nodes, virtual ones among them."""
 MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx")
 
 
@@ -152,12 +154,16 @@ def _row(parameter: Parameter) -> tuple[str, str, object, str, str]:
 def _needs(workflow: Workflow) -> Iterator[Need]:
     by_type: dict[str, list[str]] = {}
     for node in workflow:
-        by_type.setdefault(node.class_type, []).append(node.id)
+        by_type.setdefault(node.class_type or "(no type)", []).append(node.id)
     packs = dict(_packs(workflow.document))
     for class_type, ids in by_type.items():
         definition = workflow.object_info.get(class_type)
         source = packs.get(class_type, "") if definition is None else definition.python_module
         yield Need("node type", class_type, ", ".join(ids), source, definition is not None)
+    # A node of an unknown type may have been converted to nothing that names it.
+    for class_type, pack in packs.items():
+        if class_type not in by_type and class_type not in workflow.object_info and pack != CORE:
+            yield Need("node type", class_type, "", pack, is_there=False)
     for node in workflow:
         for name, value in node.inputs.items():
             if isinstance(value, str) and value.lower().endswith(MODEL_SUFFIXES):

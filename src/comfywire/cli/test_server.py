@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .catalogues import read_object_info
 from .connection import debug_option, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from comfywire.server import Server
 
 __all__ = ["server"]
@@ -67,10 +70,31 @@ def _loopback(ctx: click.Context, parameter: click.Parameter, host: str) -> str:
     show_default=True,
     help="The version of ComfyUI to answer as.",
 )
+@click.option(
+    "--nodes",
+    "nodes_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.py",
+    help="Python file with node classes of your own; it is run.",
+)
+@click.option(
+    "--object-info",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="What a real server's /object_info answered: its other node types are stood in for.",
+)
 @click.option("--faults", is_flag=True, help="Let POST /comfywire/faults make things go wrong.")
 @debug_option
 def server(
-    *, port: int, host: str, step_time: float, folder: Path | None, profile: str, faults: bool
+    *,
+    port: int,
+    host: str,
+    step_time: float,
+    folder: Path | None,
+    profile: str,
+    nodes_file: Path | None,
+    object_info: Path | None,
+    faults: bool,
 ) -> None:
     """Start a test server that speaks ComfyUI's API. It needs no GPU and no models.
 
@@ -79,6 +103,7 @@ def server(
     from comfywire.server import serve_forever  # noqa: PLC0415
 
     options: dict[str, Any] = {"step_time": step_time, "folder": folder, "profile": profile}
+    options |= {"nodes": _nodes(nodes_file), "object_info": _object_info(object_info)}
     try:
         wait_for(serve_forever(on_start=_announce, host=host, port=port, faults_over_http=faults, **options))
     except OSError as error:
@@ -86,6 +111,19 @@ def server(
         raise click.UsageError(words) from error
     except (KeyboardInterrupt, asyncio.CancelledError):
         click.echo("stopped", err=True)
+
+
+def _nodes(path: Path | None) -> Mapping[str, Any]:
+    from comfywire.server import load_nodes  # noqa: PLC0415
+
+    try:
+        return {} if path is None else load_nodes(path)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--nodes") from error
+
+
+def _object_info(path: Path | None) -> Mapping[str, Any]:
+    return {} if path is None else read_object_info(path)
 
 
 def _announce(running: Server) -> None:

@@ -30,6 +30,8 @@ __all__ = ["Finding", "check"]
 
 EVENT_TIMEOUT = 2.0
 """Seconds for the first message of our prompt; an idle server sends it within milliseconds."""
+GREETING_TIMEOUT = 10.0
+"""Seconds for the socket to be greeted, and for the prompt to be accepted."""
 RESULT_TIMEOUT = 30.0
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 UPLOAD_NAME = "comfywire-check.png"
@@ -186,7 +188,12 @@ def _tiny_prompt() -> dict[str, Any]:
 async def _prompt(client: Client) -> AsyncIterator[Finding]:
     try:
         waiting = await client.queue()
-        job = await client.submit(_tiny_prompt())
+        async with asyncio.timeout(GREETING_TIMEOUT):
+            job = await client.submit(_tiny_prompt())
+    except TimeoutError:
+        words = f"the socket opened, but nothing came through it within {GREETING_TIMEOUT:g} seconds"
+        yield Finding("event", False, words, EVENT_HINT)
+        return
     except WorkflowRejected as error:
         yield Finding("event", False, str(error), VALIDATION_HINT)
         return

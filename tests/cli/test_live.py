@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+
+import pytest
+from tests.cli.conftest import save
+from tests.server.wire import image
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def _take_terminal() -> None:
+    """Make the terminal the controlling one, so that Ctrl-C typed there becomes SIGINT."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+class Screen:
+    """A command on a terminal of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._reader, writer = pty.openpty()
+        fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 1000, 600))
+        environment = {**os.environ, "TERM": "xterm-256color"}
+        environment.pop("COLUMNS", None)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "comfywire", *arguments],
+            stdin=writer, stdout=writer, stderr=writer, env=environment,
+            start_new_session=True, preexec_fn=_take_terminal,  # noqa: PLW1509 (no thread of ours holds a lock)
+        )  # fmt: skip
+        os.close(writer)
+        self.raw = ""
+
+    @property
+    def text(self) -> str:
+        """Everything that it showed, without colours and cursor movements."""
+        return ESCAPES.sub("", self.raw)
+
+    def until(self, words: str) -> None:
+        """Wait until it shows something."""
+        while words not in self.text:
+            assert self._more(), self.text
+
+    def type(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self._reader, keys.encode())
+
+    def end(self) -> int:
+        """Read to its end, and return its exit status."""
+        while self._more():
+            pass
+        return self.process.wait(timeout=20)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._reader)
+
+    def _more(self) -> bool:
+        try:
+            read = os.read(self._reader, 65536)
+        except OSError:  # Linux's way to say that the other side has closed
+            return False
+        self.raw += read.decode(errors="replace")
+        return bool(read)
+
+
+@pytest.fixture
+def screen() -> Iterator[Callable[..., Screen]]:
+    screens: list[Screen] = []
+
+    def begin(*arguments: str) -> Screen:
+        screens.append(Screen(*arguments))
+        return screens[-1]
+
+    yield begin
+    for one in screens:
+        one.close()
+
+
+def test_a_terminal_shows_nodes_steps_and_the_end(screen, server, steps):
+    server.faults.nodes.slow(0.2, class_type="KSampler")
+    shown = screen("run", steps)
+
+    assert shown.end() == 0
+    for words in ("7 nodes", "KSampler", "100%", "✓ SaveImage (node 9)", "saved test_00001_.png", "done in "):
+        assert words in shown.text, words
+
+
+def test_a_terminal_shows_the_steps_of_the_node_at_work(screen, server, steps):
+    server.faults.nodes.slow(1.0, steps=5, class_type="KSampler")
+    shown = screen("run", steps)
+
+    shown.until("3/5 steps")
+
+
+def test_a_terminal_shows_the_place_in_the_queue(screen, start, server, slow, picture):
+    start("run", slow).line()
+    shown = screen("run", picture)
+
+    shown.until("1 ahead in the queue")
+
+
+def test_ctrl_c_on_a_terminal_cancels_and_leaves_it_in_order(screen, server, slow):
+    shown = screen("run", slow)
+    shown.until("TestSleep")
+
+    shown.type("\x03")
+
+    assert shown.end() == 130
+    assert "was cancelled" in shown.text
+    assert shown.raw.rindex("\x1b[?25h") > shown.raw.rindex("\x1b[?25l")  # the cursor is back
+    assert [run.how for run in server.log] == ["interrupted"]
+
+
+def test_a_failure_on_a_terminal_ends_in_one_line(screen, server, half):
+    shown = screen("run", half)
+
+    assert shown.end() == 1
+    assert shown.text.rstrip().splitlines()[-1].startswith("comfywire: prompt ")
+
+
+def test_show_draws_the_result(screen, server, steps):
+    pytest.importorskip("textual_image")
+    shown = screen("run", steps, "--show")
+
+    assert shown.end() == 0
+    assert shown.text.count("▀") > 100
+
+
+def test_a_terminal_gets_tables_with_headings(screen, server, picture):
+    screen("run", picture, "--no-save").end()
+    shown = screen("history")
+
+    assert shown.end() == 0
+    assert "prompt_id" in shown.text
+
+
+def test_a_title_that_looks_like_markup_is_shown_as_it_is(screen, server, here):
+    prompt = image()
+    prompt["2"]["_meta"] = {"title": "[red]Save[/red]"}
+    shown = screen("run", save("odd.json", prompt))
+
+    assert shown.end() == 0
+    assert "✓ [red]Save[/red] (node 2)" in shown.text
