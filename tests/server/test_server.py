@@ -155,13 +155,14 @@ async def test_serving_for_ever_ends_when_it_is_cancelled():
             await session.get(server.url)
 
 
-def test_running_ends_with_ctrl_c():
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_running_ends_with_a_signal(number):
     code = (
         "import os, signal\n"
         "from comfywire.server import run\n"
         "def started(server):\n"
         "    print(server.url, flush=True)\n"
-        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        f"    os.kill(os.getpid(), signal.{number})\n"
         "run(on_start=started)\n"
     )
 

@@ -152,7 +152,6 @@ class Folders:
                 f"\n full_output_folder: {absolute}\n         output_dir: {root}"
                 f"\n         commonpath: {common}"
             )
-        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
         return SaveTarget(folder, filename, self._highest(folder, filename) + 1, subfolder)
 
     def saved(self, target: SaveTarget, count: int) -> None:
@@ -162,7 +161,11 @@ class Folders:
         counted.modified_ns = os.stat(target.folder).st_mtime_ns  # noqa: PTH116
 
     def _highest(self, folder: str, filename: str) -> int:
-        modified_ns = os.stat(folder).st_mtime_ns  # noqa: PTH116
+        try:
+            modified_ns = os.stat(folder).st_mtime_ns  # noqa: PTH116 - each call costs the worker the GIL
+        except FileNotFoundError:
+            Path(folder).mkdir(parents=True)
+            modified_ns = 0
         counted = self._counted.get(folder)
         if counted is None or counted.modified_ns != modified_ns:
             counted = self._counted[folder] = _Counted(modified_ns)

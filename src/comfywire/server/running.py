@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ async def serve_forever(*, on_start: Callable[[Server], None] | None = None, **o
 
 
 def run(*, on_start: Callable[[Server], None] | None = None, **options: Any) -> None:
-    """Serve until Ctrl-C; what ``comfywire server`` calls.
+    """Serve until Ctrl-C or SIGTERM, then close cleanly; what ``comfywire server`` calls.
 
     Args:
         on_start: Called once the server listens; print the address here.
@@ -44,8 +45,19 @@ def run(*, on_start: Callable[[Server], None] | None = None, **options: Any) -> 
         OSError: The port is taken.
 
     """
+
+    async def serve() -> None:
+        serving = asyncio.current_task()
+        assert serving is not None
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # Windows has Ctrl-C only, as KeyboardInterrupt
+                loop.add_signal_handler(number, serving.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await serve_forever(on_start=on_start, **options)
+
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve_forever(on_start=on_start, **options))
+        asyncio.run(serve())
 
 
 @contextlib.contextmanager

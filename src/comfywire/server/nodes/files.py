@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import mimetypes
-import os
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -81,8 +81,10 @@ class SaveImage:
         for number, image in enumerate(images):
             stem = target.filename.replace("%batch_num%", str(number))
             name = f"{stem}_{target.counter + number:05}_.png"
-            path = os.path.join(target.folder, name)  # noqa: PTH118 - the subfolder may be empty
-            to_pillow(image).save(path, pnginfo=metadata, compress_level=self.compress_level)
+            encoded = BytesIO()
+            to_pillow(image).save(encoded, "PNG", pnginfo=metadata, compress_level=self.compress_level)
+            # Written at once: each call to the system costs the worker the GIL, and a turn of waiting for it.
+            Path(target.folder, name).write_bytes(encoded.getbuffer())
             saved.append({"filename": name, "subfolder": target.subfolder, "type": self.type})
         folders.saved(target, len(saved))
         shown: dict[str, Any] = {"ui": {"images": saved}}
