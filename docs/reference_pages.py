@@ -9,22 +9,24 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import is_dataclass
-from importlib import import_module
 from typing import Any
 
 import comfywire
-from comfywire import errors
+from comfywire import errors, sync
+from comfywire.client import events
+from comfywire.workflow import Parameter, Parameters, Problem
 
 HEAD = """# Reference
 
 <!-- Written by docs/make_reference.py from the docstrings: change those, and run it. -->
 
 Every public name. How to use them is in [the client's guide](client.md); [workflows](workflows.md) and
-[the test server](test-server.md) have their own pages. `comfywire.sync` has the same classes without `async`
-and `await`.
+[the test server](test-server.md) have their own pages. `comfywire.sync` has the same
+classes without `async` and `await`.
 """
-CLASSES = ("Client", "Job", "JobProgress", "Result", "Output", "Upload")
+FIRST = ("Client", "Job", "JobProgress", "Result", "Output", "Upload")
 WORKFLOWS = ("Workflow", "Node")
+DESCRIPTIONS = (Parameters, Parameter, Problem)
 SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields):$")
 ANNOTATION = re.compile(r"(: |-> )(['\"])(.*?)\2")
 ENTRY = re.compile(r"^([\w*., ]+): ?(.*)$")
@@ -32,36 +34,37 @@ ENTRY = re.compile(r"^([\w*., ]+): ?(.*)$")
 
 def reference() -> str:
     """Return the whole page."""
+    happenings = tuple(name for name in events.__all__ if name != "Event")
+    others = {*FIRST, *WORKFLOWS, *events.__all__, *errors.__all__, "sync"}
     groups = {
-        "The client": CLASSES,
+        "The client": (*FIRST, *(name for name in comfywire.__all__ if name not in others)),
         "Workflows": WORKFLOWS,
-        "Events": tuple(name for name in comfywire.__all__ if _is_event(name)),
+        "Events": happenings,
         "Errors": tuple(errors.__all__),
     }
     parts = [HEAD]
     for title, names in groups.items():
         parts.append(f"\n## {title}\n")
         if title == "Events":
-            parts.append(
-                "What `job.events()` yields is one of these. Fields may be added in later versions.\n"
-            )
+            parts.append("`comfywire.Event`, which `job.events()` yields, is any of these.\n")
         parts += [_class(f"comfywire.{name}", getattr(comfywire, name)) for name in names]
+        if title == "Workflows":
+            parts += [_class(f"comfywire.workflow.{cls.__name__}", cls) for cls in DESCRIPTIONS]
     parts.append("\n## The blocking client\n")
-    parts.append(markdown(inspect.getdoc(import_module("comfywire.sync")) or ""))
-    parts += [
-        _class(f"comfywire.sync.{name}", getattr(comfywire.sync, name)) for name in comfywire.sync.__all__
-    ]
+    parts.append(markdown(inspect.getdoc(sync) or ""))
+    parts += [_outline(f"comfywire.sync.{name}", getattr(sync, name)) for name in sync.__all__]
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _is_event(name: str) -> bool:
-    taken = {*CLASSES, *WORKFLOWS, *errors.__all__, "sync", "Event"}
-    return name not in taken
+def _outline(name: str, cls: type[Any]) -> str:
+    """A class whose members are described elsewhere: their signatures alone."""
+    members = "\n".join(_call(cls.__name__, *member) for member in _members(cls))
+    return f"### {name}\n\n{markdown(inspect.getdoc(cls) or '')}\n{_fenced(members)}"
 
 
 def _class(name: str, cls: type[Any]) -> str:
     parts = [f"### {name}\n", markdown(inspect.getdoc(cls) or "")]
-    if "__init__" in vars(cls) and not issubclass(cls, Exception):
+    if "__init__" in vars(cls) and not issubclass(cls, Exception) and not is_dataclass(cls):
         parts.insert(1, _fenced(f"{cls.__name__}{_signature(cls.__init__)}"))
     parts += _fields(cls)
     parts += [_member(cls.__name__, *member) for member in _members(cls)]
@@ -109,15 +112,19 @@ def _members(cls: type[Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _member(owner: str, name: str, member: Any) -> str:
+    words = getattr(member, "__func__", member).__doc__ or ""
+    return (
+        f"#### {owner}.{name}\n\n{_fenced(_call(owner, name, member))}\n{markdown(inspect.cleandoc(words))}"
+    )
+
+
+def _call(owner: str, name: str, member: Any) -> str:
+    """How a member is written: ``await client.queue() -> QueueSnapshot``."""
     if isinstance(member, property) or hasattr(member, "func"):
-        signature = f"{owner.lower()}.{name}"
-        words = member.__doc__ or ""
-    else:
-        function = getattr(member, "__func__", member)
-        is_async = inspect.iscoroutinefunction(function)
-        signature = f"{'await ' if is_async else ''}{_called(owner, name, member)}{_signature(function)}"
-        words = function.__doc__ or ""
-    return f"#### {owner}.{name}\n\n{_fenced(signature)}\n{markdown(inspect.cleandoc(words))}"
+        return f"{owner.lower()}.{name}"
+    function = getattr(member, "__func__", member)
+    is_async = inspect.iscoroutinefunction(function)
+    return f"{'await ' if is_async else ''}{_called(owner, name, member)}{_signature(function)}"
 
 
 def _called(owner: str, name: str, member: Any) -> str:
@@ -201,6 +208,6 @@ def _entries(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _inline(words: str) -> str:
-    words = re.sub(r":(?:class|func|mod|attr):`~?(?:comfywire\.)?([\w.]+)`", r"`\1`", words)
-    words = re.sub(r":meth:`~?(?:comfywire\.)?([\w.]+)`", r"`\1()`", words)
+    words = re.sub(r":(?:class|func|mod|attr):`(?:~comfywire\.)?([\w.]+)`", r"`\1`", words)
+    words = re.sub(r":meth:`(?:~comfywire\.)?([\w.]+)`", r"`\1()`", words)
     return words.replace("``", "`")
