@@ -79,9 +79,10 @@ def server_options(command: Command) -> Command:
         connection = Connection(server, token, headers, verify=not insecure, is_named=is_named)
         return command(connection=connection, **options)
 
+    described: Command = debug_option(with_connection)
     for option in reversed(OPTIONS):
-        with_connection = option(with_connection)
-    return debug_option(with_connection)
+        described = option(described)
+    return described
 
 
 def _header(text: str) -> tuple[str, str]:

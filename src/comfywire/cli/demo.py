@@ -23,7 +23,7 @@ STEP_TIME = 0.12
 """Seconds a step: slow enough to be watched, quick enough not to be waited for."""
 
 
-@click.command()
+@click.command(short_help="Start a test server and run two workflows on it.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

@@ -20,10 +20,10 @@ __all__ = ["doctor"]
 MARKS = {True: "ok", False: "FAILED", None: "skipped"}
 
 
-@click.command()
-@server_options
+@click.command(short_help="Check that the server can be used.")
 @click.option("--no-prompt", is_flag=True, help="Queue nothing: whether events arrive is not found out then.")
 @json_option
+@server_options
 def doctor(*, connection: Connection, no_prompt: bool, as_json: bool) -> int:
     """Check that the server can be used: reached, read, written to, and heard.
 

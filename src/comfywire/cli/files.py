@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["download", "upload"]
 
 
-@click.command()
+@click.command(short_help="Save what a prompt produced.")
 @click.argument("prompt_id", metavar="ID")
-@server_options
 @out_option
 @json_option
+@server_options
 def download(*, connection: Connection, prompt_id: str, out: Path, as_json: bool) -> None:
     """Save everything that a prompt produced; waits for its end if it has not ended.
 
@@ -57,11 +57,10 @@ def download(*, connection: Connection, prompt_id: str, out: Path, as_json: bool
         raise failure
 
 
-@click.command()
+@click.command(short_help="Upload files of any kind.")
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False), metavar="FILE..."
 )
-@server_options
 @click.option("--name", help="Keep it under this name; by default its own.")
 @click.option("--subfolder", default="", metavar="DIR", help="Below the root; it is created.")
 @click.option(
@@ -76,6 +75,7 @@ def download(*, connection: Connection, prompt_id: str, out: Path, as_json: bool
     "--overwrite", is_flag=True, help="Replace a file of that name; else other content is numbered."
 )
 @json_option
+@server_options
 def upload(
     *,
     connection: Connection,

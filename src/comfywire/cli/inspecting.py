@@ -44,9 +44,8 @@ class Need:
     is_there: bool | None
 
 
-@click.command()
+@click.command(short_help="Show what is in a workflow, and what it needs.")
 @click.argument("file")
-@server_options
 @catalogue_options
 @click.option("--write", is_flag=True, help="Write the parameters to FILE's .params.toml, to edit by hand.")
 @click.option(
@@ -56,6 +55,7 @@ class Need:
     help="Print the graph instead: text, mermaid or svg.",
 )
 @json_option
+@server_options
 def inspect(
     *,
     connection: Connection,

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["cancel", "history", "interrupt", "queue"]
 
 
-@click.command()
-@server_options
+@click.command(short_help="Show what runs and what waits.")
 @json_option
+@server_options
 def queue(*, connection: Connection, as_json: bool) -> None:
     """Show what runs and what waits, in the order in which it will run."""
     from .json_lines import print_json  # noqa: PLC0415
@@ -41,9 +41,8 @@ def queue(*, connection: Connection, as_json: bool) -> None:
         click.echo("the queue is empty", err=True)
 
 
-@click.command()
+@click.command(short_help="Show what has ended.")
 @click.argument("prompt_id", required=False, metavar="[ID]")
-@server_options
 @click.option(
     "--max",
     "max_items",
@@ -54,6 +53,7 @@ def queue(*, connection: Connection, as_json: bool) -> None:
     help="Show so many, the newest.",
 )
 @json_option
+@server_options
 def history(*, connection: Connection, prompt_id: str | None, max_items: int, as_json: bool) -> None:
     """Show what has ended, the newest last; with ID, what that prompt produced."""
     from .json_lines import print_json  # noqa: PLC0415
@@ -108,9 +108,8 @@ def _place(value: object) -> str:
             return str(value)
 
 
-@click.command()
+@click.command(short_help="Take prompts back, and no others.")
 @click.argument("prompt_ids", nargs=-1, required=True, metavar="ID...")
-@server_options
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -119,6 +118,7 @@ def _place(value: object) -> str:
     metavar="SECONDS",
     help="Wait so long until the server has let go of it.",
 )
+@server_options
 def cancel(*, connection: Connection, prompt_ids: tuple[str, ...], timeout: float) -> int:
     """Take prompts back, pending or running, and no others; says so when it is certain."""
 
@@ -154,7 +154,7 @@ async def _cancel(client: Client, prompt_id: str, timeout: float) -> str:
     return "had ended already, and well"
 
 
-@click.command()
+@click.command(short_help="Interrupt what runs.")
 @click.argument("prompt_id", required=False, metavar="[ID]")
 @server_options
 def interrupt(*, connection: Connection, prompt_id: str | None) -> None:

@@ -22,11 +22,11 @@ __all__ = ["nodes"]
 SHOWN_CHOICES = 8
 
 
-@click.command()
+@click.command(short_help="List and show node types.")
 @click.argument("name", required=False)
-@server_options
 @catalogue_options
 @json_option
+@server_options
 def nodes(
     *, connection: Connection, name: str | None, object_info: Path | None, offline: bool, as_json: bool
 ) -> None:

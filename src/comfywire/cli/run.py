@@ -27,9 +27,8 @@ def _pairs(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...
     return {name.strip(): value for name, _, value in (text.partition("=") for text in texts)}
 
 
-@click.command()
+@click.command(short_help="Run a workflow and save everything that it makes.")
 @click.argument("file")
-@server_options
 @click.option(
     "--set",
     "settings",
@@ -76,6 +75,7 @@ def _pairs(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...
     metavar="N",
     help="Submit again a prompt that the server lost, up to N times.",
 )
+@server_options
 def run(
     *,
     connection: Connection,

@@ -15,9 +15,9 @@ from .options import json_option
 __all__ = ["free", "models", "stats"]
 
 
-@click.command()
-@server_options
+@click.command(short_help="Show versions, memory and devices.")
 @json_option
+@server_options
 def stats(*, connection: Connection, as_json: bool) -> None:
     """Show the server's versions, memory and devices."""
     from .json_lines import print_json  # noqa: PLC0415
@@ -50,10 +50,10 @@ def _memory(free_bytes: object, total_bytes: object) -> str:
     return f"{free_bytes / 2**30:.1f} of {total_bytes / 2**30:.1f} GiB free"
 
 
-@click.command()
+@click.command(short_help="List model folders and their files.")
 @click.argument("folder", required=False)
-@server_options
 @json_option
+@server_options
 def models(*, connection: Connection, folder: str | None, as_json: bool) -> None:
     """List the server's model folders, or the files of FOLDER as nodes want them."""
     from .json_lines import print_json  # noqa: PLC0415
@@ -76,9 +76,9 @@ def models(*, connection: Connection, folder: str | None, as_json: bool) -> None
         click.echo(name)
 
 
-@click.command()
-@server_options
+@click.command(short_help="Unload models and forget cached outputs.")
 @click.option("--keep-models", is_flag=True, help="Only forget cached outputs.")
+@server_options
 def free(*, connection: Connection, keep_models: bool) -> None:
     """Unload models and forget cached outputs, as soon as the running prompt has ended."""
 

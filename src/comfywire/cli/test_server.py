@@ -38,7 +38,7 @@ def _loopback(ctx: click.Context, parameter: click.Parameter, host: str) -> str:
     return address
 
 
-@click.command()
+@click.command(short_help="Start a test server.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),

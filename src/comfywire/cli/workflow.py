@@ -38,9 +38,8 @@ def load_by(types: Types, file: str) -> Workflow:
     return workflow
 
 
-@click.command()
+@click.command(short_help="Convert a workflow to API format.")
 @click.argument("file")
-@server_options
 @catalogue_options
 @click.option(
     "-o",
@@ -49,6 +48,7 @@ def load_by(types: Types, file: str) -> Workflow:
     metavar="API.json",
     help="Where to write it; by default to standard output.",
 )
+@server_options
 def convert(
     *, connection: Connection, file: str, object_info: Path | None, offline: bool, out: str | None
 ) -> None:
@@ -66,11 +66,11 @@ def convert(
         click.echo(f"wrote {out}: {len(workflow)} nodes", err=True)
 
 
-@click.command()
+@click.command(short_help="Say what the server would refuse, without sending it.")
 @click.argument("file")
-@server_options
 @catalogue_options
 @json_option
+@server_options
 def validate(
     *, connection: Connection, file: str, object_info: Path | None, offline: bool, as_json: bool
 ) -> int:
