@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.client.graphs import file, image, over_socket, show, text_to_image
@@ -73,7 +74,12 @@ async def test_an_output_is_what_its_extension_says(client: Client, ui, expected
 
 
 async def test_values_are_handed_over_as_they_are(client: Client):
-    ui = {"text": ["ü\n"], "n": [1, 2.5, True, None], "box": [{"a": [1]}, [2]], "none": []}
+    ui: dict[str, list[Any]] = {
+        "text": ["ü\n"],
+        "n": [1, 2.5, True, None],
+        "box": [{"a": [1]}, [2]],
+        "none": [],
+    }
 
     result = await client.run(show(**ui))
 

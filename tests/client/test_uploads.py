@@ -262,7 +262,7 @@ async def test_a_server_that_is_broken_is_not_taken_for_a_swallowed_mask(server:
 # Uploads as inputs of a workflow
 
 
-LOADER = {
+LOADER: dict[str, Any] = {
     "1": {"class_type": "LoadImage", "inputs": {"image": "example.png"}},
     "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
 }

@@ -29,7 +29,7 @@ class Catalogue:
         """Return every node type."""
         async with self._reading:
             if not self._is_whole:
-                self.keep(dict(await self._http.get_json("/object_info")), is_whole=True)
+                self.keep(await self._http.get_object("/object_info"), is_whole=True)
             return self._types
 
     async def of(self, class_types: Collection[str]) -> dict[str, Any]:
@@ -39,8 +39,8 @@ class Catalogue:
             if len(missing) > MOST_SINGLE_TYPES:
                 return await self.whole()
             routes = [f"/object_info/{quote(class_type, safe='')}" for class_type in sorted(missing)]
-            for found in await asyncio.gather(*(self._http.get_json(route) for route in routes)):
-                self.keep(dict(found))
+            for found in await asyncio.gather(*(self._http.get_object(route) for route in routes)):
+                self.keep(found)
             self._asked |= missing
         return self._types
 

@@ -94,8 +94,8 @@ class Client(Routes):
             raise RuntimeError("this client is open already")
         self._opened = http = Http(self._address, **self._options)  # type: ignore[arg-type]  # (one dict)
         self._follower = Follower(http, unreachable_timeout=self._unreachable_timeout)
-        self.uploads = Uploads(http)
-        self.catalogue = Catalogue(http)
+        self._uploads = Uploads(http)
+        self._catalogue = Catalogue(http)
         self.downloads = Downloads(http)
         self.canceller = Canceller(http, self._follower)
         self._submission = Submission(http, self._follower, self.canceller)
@@ -110,6 +110,18 @@ class Client(Routes):
     @property
     def _http(self) -> Http:
         return self._must_be_open()
+
+    @property
+    def uploads(self) -> Uploads:
+        """What was uploaded, so that it is sent once."""
+        self._must_be_open()
+        return self._uploads
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The server's node types, as far as they were asked for."""
+        self._must_be_open()
+        return self._catalogue
 
     def _must_be_open(self) -> Http:
         if self._opened is None:

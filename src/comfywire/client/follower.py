@@ -358,6 +358,8 @@ class Follower:
         if self._timer is not None:
             self._timer.cancel()
         self._abandon(ConnectionLost("the client was closed while the prompt was open; it may still run"))
+        self._refusal = ConnectionFailed("the client was closed before the prompt was sent")
+        self._opening.set()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

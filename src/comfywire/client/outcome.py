@@ -83,11 +83,12 @@ def _why_lost(tracked: Tracked, url: str) -> str:
         ago = asyncio.get_running_loop().time() - tracked.last_seen
         at = time.strftime("%H:%M:%S", time.localtime(time.time() - ago))
         seen = f"it was last seen in {tracked.last_seen_in} at {at}, {ago:.1f} seconds ago"
-    why = (
-        "the connection broke in between, so the server was probably restarted"
-        if tracked.has_missed
-        else "the connection held, so somebody probably deleted it or cleared the queue"
-    )
+    if tracked.client_id is None and tracked.last_seen is None:
+        why = "is that its prompt_id, and its server?"
+    elif tracked.has_missed:
+        why = "the connection broke in between, so the server was probably restarted"
+    else:
+        why = "the connection held, so somebody probably deleted it or cleared the queue"
     found = "two looks found it neither in the queue nor in history"
     return f"is no longer on {url}: {found}; {seen}; {why}"
 

@@ -22,12 +22,19 @@ class Routes:
     All raise ConnectionFailed, ConnectionLost, ServerError or UnexpectedReply; cancelling one abandons it.
     """
 
-    uploads: Uploads
-    catalogue: Catalogue
-
     @property
     @abstractmethod
     def _http(self) -> Http: ...
+
+    @property
+    @abstractmethod
+    def uploads(self) -> Uploads:
+        """What was uploaded, so that it is sent once."""
+
+    @property
+    @abstractmethod
+    def catalogue(self) -> Catalogue:
+        """The server's node types, as far as they were asked for."""
 
     async def queue(self) -> QueueSnapshot:
         """Return who is running and who is waiting, in the order in which they will run."""
@@ -50,9 +57,9 @@ class Routes:
 
         """
         if prompt_id is not None:
-            return await self._object(f"/history/{_quoted(prompt_id)}")
+            return await self._http.get_object(f"/history/{_quoted(prompt_id)}")
         query = {} if max_items is None else {"max_items": str(max_items)}
-        return await self._object("/history", **query)
+        return await self._http.get_object("/history", **query)
 
     async def delete_history(self, *prompt_ids: str) -> None:
         """Remove history entries; their files stay."""
@@ -76,17 +83,17 @@ class Routes:
     async def object_info(self, class_type: str | None = None) -> dict[str, Any]:
         """Return the server's node types: megabytes for all, ``{}`` for an unknown ``class_type``."""
         route = "/object_info" if class_type is None else f"/object_info/{_quoted(class_type)}"
-        types = dict(await self._http.get_json(route))
+        types = await self._http.get_object(route)
         self.catalogue.keep(types, is_whole=class_type is None)
         return types
 
     async def system_stats(self) -> dict[str, Any]:
         """Return versions, memory in bytes, and devices."""
-        return await self._object("/system_stats")
+        return await self._http.get_object("/system_stats")
 
     async def features(self) -> dict[str, Any]:
         """Return the server's feature flags, ``max_upload_size`` in bytes among them; 0.3.45 and newer."""
-        return await self._object("/features")
+        return await self._http.get_object("/features")
 
     async def models(self, folder: str | None = None) -> list[str]:
         """Return the model folders, or the files of one, spelled as nodes want them."""
@@ -157,12 +164,6 @@ class Routes:
         query |= {key: value for key, value in (("preview", preview), ("channel", channel)) if value}
         async with self._http.request("GET", "/view", query=query) as response:
             return await response.read()
-
-    async def _object(self, path: str, **query: str) -> dict[str, Any]:
-        reply = await self._http.get_json(path, **query)
-        if not isinstance(reply, dict):
-            raise UnexpectedReply(f"GET {path} was not answered with an object: {str(reply)[:80]}")
-        return reply
 
     async def _list(self, path: str) -> list[Any]:
         reply = await self._http.get_json(path)

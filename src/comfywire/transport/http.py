@@ -69,6 +69,13 @@ class Http:
         async with self.request("GET", path, query=query) as response:
             return _parse(await response.read(), f"GET {path}")
 
+    async def get_object(self, path: str, **query: str) -> dict[str, Any]:
+        """Return the JSON object that ``GET path`` answers; raises like :meth:`get_json`."""
+        reply = await self.get_json(path, **query)
+        if not isinstance(reply, dict):
+            raise UnexpectedReply(f"GET {path} was not answered with an object: {str(reply)[:80]}")
+        return reply
+
     async def post_json(self, path: str, body: object) -> Any:
         """Return the JSON that ``POST path`` answers, or None; raises like :meth:`get_json`."""
         encoded = BytesIO(json.dumps(body).encode())  # bytes of a megabyte would be written in one go
