@@ -6,7 +6,7 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from comfywire.server.graph import NodeClass, input_info
+from comfywire.server.graph import ClassInputs, NodeClass, input_info
 from comfywire.server.node_run import qualified_name
 from comfywire.server.own_validation import OwnValidation
 from comfywire.server.validator_inputs import InputError, check_value, convert, is_compatible
@@ -164,6 +164,7 @@ class _Validator:
             entry["dependent_outputs"].append(output)
 
     async def _node(self, node_id: str) -> tuple[bool, list[InputError]]:
+        """Check a node and what it needs; one frame a level, so that graphs may be as deep as ComfyUI's."""
         if node_id in self._seen:
             return self._seen[node_id]
         if self._is_new and node_id in self._visiting:
@@ -176,35 +177,47 @@ class _Validator:
         received: dict[str, Any] = {}
         is_valid = True
         for name in [*known.get("required", {}), *known.get("optional", {})]:
-            kind, category, options = input_info(known, name)
-            config = (kind, options)
-            if name not in inputs:
-                if category == "required":
-                    errors.append(
-                        InputError.of(
-                            "required_input_missing", "Required input is missing", name, input_name=name
-                        )
-                    )
-                continue
-            if isinstance(inputs[name], list):
-                self._visiting.append(node_id)
-                try:
-                    error, is_source_valid = await self._link(name, inputs[name], config, own, received)
-                finally:
-                    self._visiting.pop()
-                is_valid = is_valid and is_source_valid
-            else:
-                error = convert(inputs, name, config)
-                if error is None and not own.covers(name):
-                    error = check_value(name, inputs[name], config, is_new=self._is_new)
+            error = self._input(name, inputs, known, own=own, received=received)
             if error is not None:
                 errors.append(error)
+            elif isinstance(inputs.get(name), list) and name in received:
+                self._visiting.append(node_id)
+                try:
+                    is_valid = (await self._node(inputs[name][0]))[0] and is_valid
+                except Exception as raised:  # noqa: BLE001 - reported as an error of the node further up
+                    self._blame(raised, name, inputs[name], known)
+                    is_valid = False
+                finally:
+                    self._visiting.pop()
         errors += await own.errors(node_id, inputs, received)
         # A cycle that was found further up has left its error here already.
         before = self._seen.get(node_id, (True, []))[1] if self._is_new else []
         errors = [*before, *(error for error in errors if error not in before)]
         self._seen[node_id] = (is_valid and not errors, errors)
         return self._seen[node_id]
+
+    def _input(
+        self,
+        name: str,
+        inputs: dict[str, Any],
+        known: ClassInputs,
+        *,
+        own: OwnValidation,
+        received: dict[str, Any],
+    ) -> InputError | None:
+        """Check one input, but not where it comes from; the type of a link is noted in ``received``."""
+        kind, category, options = input_info(known, name)
+        config = (kind, options)
+        if name not in inputs:
+            if category != "required":
+                return None
+            return InputError.of("required_input_missing", "Required input is missing", name, input_name=name)
+        if isinstance(inputs[name], list):
+            return self._link(name, inputs[name], config, own=own, received=received)
+        error = convert(inputs, name, config)
+        if error is None and not own.covers(name):
+            return check_value(name, inputs[name], config, is_new=self._is_new)
+        return error
 
     def _cycle(self, node_id: str) -> tuple[bool, list[InputError]]:
         """Blame every node of a cycle; 0.3.64 recurses until Python gives up, and names none."""
@@ -218,48 +231,48 @@ class _Validator:
             self._seen[each] = (False, [error])
         return self._seen[node_id]
 
-    async def _link(
+    def _link(
         self,
         name: str,
         link: list[Any],
         config: tuple[Any, Any],
+        *,
         own: OwnValidation,
         received: dict[str, Any],
-    ) -> tuple[InputError | None, bool]:
-        """Check a link and what it comes from; a link that leads nowhere raises, as in ComfyUI."""
+    ) -> InputError | None:
+        """Check a link's form and type; one that leads nowhere raises, as in ComfyUI."""
         if len(link) != 2:
             message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
-            error = InputError.of(
+            return InputError.of(
                 "bad_linked_input", message, name, input_name=name, input_config=config, received_value=link
             )
-            return error, True
         source, slot = link
         received_type = self._classes[self._prompt[source]["class_type"]].RETURN_TYPES[slot]
         received[name] = received_type
-        if not own.takes_input_types and not is_compatible(received_type, config[0]):
-            error = InputError.of(
-                "return_type_mismatch",
-                "Return type mismatch between linked nodes",
-                f"{name}, received_type({received_type}) mismatch input_type({config[0]})",
-                input_name=name,
-                input_config=config,
-                received_type=received_type,
-                linked_node=link,
-            )
-            return error, True
-        try:
-            return None, (await self._node(source))[0]
-        except Exception as raised:  # noqa: BLE001 - as above, one level further up
-            reason = InputError.of(
-                "exception_during_inner_validation",
-                "Exception when validating inner node",
-                str(raised),
-                input_name=name,
-                input_config=config,
-                exception_message=str(raised),
-                exception_type=qualified_name(type(raised)),
-                traceback=traceback.format_tb(raised.__traceback__),
-                linked_node=link,
-            )
-            self._seen[source] = (False, [reason])
-            return None, False
+        if own.takes_input_types or is_compatible(received_type, config[0]):
+            return None
+        return InputError.of(
+            "return_type_mismatch",
+            "Return type mismatch between linked nodes",
+            f"{name}, received_type({received_type}) mismatch input_type({config[0]})",
+            input_name=name,
+            input_config=config,
+            received_type=received_type,
+            linked_node=link,
+        )
+
+    def _blame(self, raised: Exception, name: str, link: list[Any], known: ClassInputs) -> None:
+        """Note what was raised below a link as an error of the node that it leads to."""
+        kind, _, options = input_info(known, name)
+        reason = InputError.of(
+            "exception_during_inner_validation",
+            "Exception when validating inner node",
+            str(raised),
+            input_name=name,
+            input_config=(kind, options),
+            exception_message=str(raised),
+            exception_type=qualified_name(type(raised)),
+            traceback=traceback.format_tb(raised.__traceback__),
+            linked_node=link,
+        )
+        self._seen[link[0]] = (False, [reason])
