@@ -52,6 +52,11 @@ class GroupType:
         self._config = saved.get("config")
         self.nodes = _mappings(saved, "nodes")
         self.links = list(_links(_lists(saved, "links"), len(self.nodes)))
+        self._into: dict[int, dict[int, GroupLink]] = {}
+        self._leaving: dict[tuple[int, int], list[GroupLink]] = {}
+        for link in self.links:
+            self._into.setdefault(link.target, {})[link.target_slot] = link
+            self._leaving.setdefault((link.source, link.slot), []).append(link)
         self._external = {
             (one[0], one[1]): one[2]
             for one in _lists(saved, "external")
@@ -84,11 +89,11 @@ class GroupType:
 
     def links_to(self, index: int) -> dict[int, GroupLink]:
         """Return the links into a node by its input slot."""
-        return {link.target_slot: link for link in self.links if link.target == index}
+        return self._into.get(index, {})
 
     def links_from(self, index: int) -> list[GroupLink]:
         """Return the links that leave output 0 of a node."""
-        return [link for link in self.links if link.source == index and link.slot == 0]
+        return self._leaving.get((index, 0), [])
 
     def _add(self, index: int) -> tuple[int, dict[str, list[Any]], list[str], list[str]]:
         inputs, outputs = self._parts(index)
@@ -242,7 +247,7 @@ class GroupType:
 
     def _add_outputs(self, index: int, outputs: Iterable[str]) -> None:
         for slot, kind in enumerate(outputs):
-            linked = any(link.source == index and link.slot == slot for link in self.links)
+            linked = (index, slot) in self._leaving
             visible = self._setting(index, "output", str(slot)).get("visible")
             if visible if visible is not None else not linked or (index, slot) in self._external:
                 self.outputs.append((index, slot))

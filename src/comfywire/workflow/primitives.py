@@ -77,8 +77,7 @@ def _output_links(graph: Graph, node: Node) -> list[Any]:
     first = outputs[0] if isinstance(outputs, list) and outputs else None
     listed = first.get("links") if isinstance(first, dict) else None
     known = [link for link in listed if isinstance(link, int | str)] if isinstance(listed, list) else []
-    leaving = (link_id for link_id, link in graph.links.items() if link.origin_id == node.id)
-    return list(dict.fromkeys([*known, *leaving]))
+    return list(dict.fromkeys([*known, *graph.links_from(node.id)]))
 
 
 def _value(node: Node, targets: Sequence[_Target]) -> Any:

@@ -34,9 +34,12 @@ class _Entry(NamedTuple):
 def migrate(node: Node, host: Host, fresh: Mapping[int, int]) -> None:
     """Carry out the entries of one instance; ``fresh`` has the new ids of inner nodes."""
     entries = [_normalized(host, entry) for entry in _entries(node.saved, fresh)]
-    planned = [(entry, _linked_slot(host, entry)) for entry in entries]
+    if not entries:
+        return
+    linked, names = _linked_slots(host), _Names(host.graph)
     primitives: dict[str, list[_Entry]] = {}
-    for entry, slot in planned:
+    for entry in entries:
+        slot = linked.get((entry.node_id, entry.widget))
         source = host.graph.nodes.get(entry.node_id)
         if slot is not None:
             _set(host, slot, entry.value)
@@ -45,9 +48,9 @@ def migrate(node: Node, host: Host, fresh: Mapping[int, int]) -> None:
         elif source.kind is Kind.PRIMITIVE:
             primitives.setdefault(source.id, []).append(entry)
         else:
-            _add_slot(host, source, entry)
+            _add_slot(host, source, entry, names)
     for node_id, group in primitives.items():
-        _replace_primitive(host, host.graph.nodes[node_id], group)
+        _replace_primitive(host, host.graph.nodes[node_id], group, names)
 
 
 def _entries(saved: Mapping[str, Any], fresh: Mapping[int, int]) -> Iterator[_Entry]:
@@ -102,13 +105,14 @@ def _target(graph: Graph, slot: int) -> tuple[Node, str] | None:
     return None
 
 
-def _linked_slot(host: Host, entry: _Entry) -> int | None:
-    """Return the slot that leads to the entry's widget already."""
+def _linked_slots(host: Host) -> dict[tuple[str, str], int]:
+    """Return the slots that lead to inner widgets already, by node and widget."""
+    linked: dict[tuple[str, str], int] = {}
     for slot in range(len(host.graph.inputs)):
         target = _target(host.graph, slot)
-        if target is not None and target[0].id == entry.node_id and target[1] == entry.widget:
-            return slot
-    return None
+        if target is not None:
+            linked.setdefault((target[0].id, target[1]), slot)
+    return linked
 
 
 def _set(host: Host, slot: int, value: Any) -> None:
@@ -123,14 +127,14 @@ def _set_by_name(host: Host, entry: _Entry) -> None:
         _set(host, slot, entry.value)
 
 
-def _add_slot(host: Host, source: Node, entry: _Entry) -> None:
+def _add_slot(host: Host, source: Node, entry: _Entry, names: _Names) -> None:
     name = _source_input(source, entry)
     if name is None or name.startswith("$$"):
         return
     socket = next((socket for socket in source.sockets if socket.name == name), None)
     if socket is None:
         return
-    slot = host.graph.add_input(_unique(host.graph, entry.widget), socket.type)
+    slot = host.graph.add_input(names.unique(entry.widget), socket.type)
     host.graph.link_input(slot, source, name)
     _show(host, slot, entry.value)
 
@@ -159,14 +163,22 @@ def _meant_slot(host: Host, entry: _Entry) -> int | None:
     return None
 
 
-def _unique(graph: Graph, name: str) -> str:
-    taken = {slot.name for slot in graph.inputs}
-    if name not in taken:
-        return name
-    number = 1
-    while f"{name}_{number}" in taken:
-        number += 1
-    return f"{name}_{number}"
+class _Names:
+    """The names of a definition's inputs, and new ones that differ from them."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._taken = {slot.name for slot in graph.inputs}
+        self._numbers: dict[str, int] = {}
+
+    def unique(self, name: str) -> str:
+        """Return ``name``, or the first of ``name_1``, ``name_2`` ... that is free."""
+        found, number = name, self._numbers.get(name, 0)
+        while found in self._taken:
+            number += 1
+            found = f"{name}_{number}"
+        self._numbers[name] = number
+        self._taken.add(found)
+        return found
 
 
 def _show(host: Host, slot: int, value: Any) -> None:
@@ -179,7 +191,7 @@ def _show(host: Host, slot: int, value: Any) -> None:
     _set(host, slot, value)
 
 
-def _replace_primitive(host: Host, primitive: Node, entries: list[_Entry]) -> None:
+def _replace_primitive(host: Host, primitive: Node, entries: list[_Entry], names: _Names) -> None:
     """A new slot takes the place of an inner PrimitiveNode for all its targets."""
     graph, kind = host.graph, primitive.output_type(0)
     targets = list(_primitive_targets(graph, primitive))
@@ -190,7 +202,7 @@ def _replace_primitive(host: Host, primitive: Node, entries: list[_Entry]) -> No
     ):
         return
     title = primitive.title if primitive.title != "PrimitiveNode" else ""
-    slot = graph.add_input(_unique(graph, title or entries[0].widget), kind)
+    slot = graph.add_input(names.unique(title or entries[0].widget), kind)
     for node, socket in targets:
         assert node is not None
         graph.link_input(slot, node, socket.name)
@@ -202,8 +214,9 @@ def _primitive_targets(graph: Graph, primitive: Node) -> Iterator[tuple[Node | N
 
     1.49 has not repaired it yet, but for nodes that rebuild their inputs while their values are put in.
     """
-    for link_id, link in graph.links.items():
-        if link.origin_id != primitive.id or link.origin_slot != 0:
+    for link_id in graph.links_from(primitive.id):
+        link = graph.links[link_id]
+        if link.origin_slot != 0:
             continue
         node = graph.nodes.get(link.target_id)
         if node is None:

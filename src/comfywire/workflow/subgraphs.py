@@ -166,10 +166,10 @@ def promote(node: Node, host: Host, *, modern: bool) -> None:
 
     The default is the inner widget's value; ``widgets_values`` is assigned by position over these inputs.
     """
+    first = {slot.name: slot for slot in reversed(host.graph.inputs)}
     for index, slot in enumerate(host.graph.inputs):
         # 1.27 looks a slot up by name: of two with one name, the second is never seen.
-        first = slot if modern else next(one for one in host.graph.inputs if one.name == slot.name)
-        default = source_value(host.graph, first, modern=modern)
+        default = source_value(host.graph, slot if modern else first[slot.name], modern=modern)
         if default is not ABSENT:
             host.promoted[index] = default
     saved = node.saved.get("widgets_values")
@@ -222,30 +222,27 @@ def match_inputs(saved: Sequence[Saved], slots: Sequence[Slot], *, modern: bool)
         by_name = {given["name"]: _link_id(given) for given in saved}
         return [by_name.get(slot.name) for slot in slots]
     links: list[Any] = [None] * len(slots)
-    free = dict(enumerate(slots))
-    unmatched = []
-    for given in saved:
-        index = _first(free, given["name"], given.get("type"))
-        if index is None:
-            unmatched.append(given)
-        else:
-            del free[index]
-            links[index] = _link_id(given)
+    free: dict[str, list[int]] = {}
+    for index, slot in enumerate(slots):
+        free.setdefault(slot.name, []).append(index)
+    unmatched = [given for given in saved if not _match(given, free, slots, links, kind=given.get("type"))]
     for given in unmatched:
-        index = _first(free, given["name"], None)
-        if index is not None:
-            del free[index]
-            links[index] = _link_id(given)
+        _match(given, free, slots, links, kind=None)
     return links
+
+
+def _match(
+    given: Saved, free: Mapping[str, list[int]], slots: Sequence[Slot], links: list[Any], *, kind: Any
+) -> bool:
+    candidates = free.get(given["name"], [])
+    index = next((one for one in candidates if kind is None or slots[one].type == kind), None)
+    if index is None:
+        return False
+    candidates.remove(index)
+    links[index] = _link_id(given)
+    return True
 
 
 def _link_id(given: Saved) -> Any:
     link_id = given.get("link")
     return link_id if isinstance(link_id, ID_TYPES) else None
-
-
-def _first(free: Mapping[int, Slot], name: str, kind: Any) -> int | None:
-    for index, slot in free.items():
-        if slot.name == name and (kind is None or slot.type == kind):
-            return index
-    return None

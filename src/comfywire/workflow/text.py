@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 __all__ = ["js_string", "replace_percents", "resolve_dynamic_prompt"]
 
 _COMMENT = re.compile(r"/\*[\s\S]*?\*/|//[^\n\r\u2028\u2029]*")
-_UNIT = re.compile(r"\\[\s\S]|[{}|]|[^\\{}|]+")
+# A backslash with what it escapes, a brace, a bar, or the text up to the next of these.
+_UNITS = re.compile(r"\\[\s\S]|[{}|]|[^\\{}|]+|\\")
 _ESCAPED = re.compile(r"\\([{}|])")
 _UNSAFE = re.compile(r'[/?<>\\:*|"\x00-\x1f\x7f]')
 _DATE_PART = re.compile(r"d{1,2}|M{1,2}|yyy?y?|h{1,2}|m{1,2}|s{1,2}")
 
 
-def resolve_dynamic_prompt(text: str, choose: Callable[[Sequence[str]], str]) -> str:
+def resolve_dynamic_prompt(text: str, choose: Callable[[Sequence[Any]], Any]) -> str:
     r"""Return ``text`` without comments, and with one option in place of each ``{a|b}``.
 
     Escapes (``\{``, ``\}``, ``\|``) lose their backslash at the end; a brace that is never closed takes all
@@ -29,38 +30,38 @@ def resolve_dynamic_prompt(text: str, choose: Callable[[Sequence[str]], str]) ->
         text = _COMMENT.sub("", text)
     if "{" not in text and "\\" not in text:
         return text
-    parts, place = [], 0
-    while place < len(text):
-        unit = _unit(text, place)
-        place += len(unit)
+    return _chosen(_parse(text), choose)
+
+
+class _Choice:
+    """The options between a pair of braces; the parts of an option are texts and further choices."""
+
+    def __init__(self) -> None:
+        self.options: list[list[str | _Choice]] = [[]]
+
+
+def _parse(text: str) -> list[str | _Choice]:
+    """Return the parts of ``text``, in one pass: people paste long texts with thousands of braces."""
+    parts: list[str | _Choice] = []
+    open_choices: list[_Choice] = []
+    for unit in _UNITS.findall(text):
+        here = open_choices[-1].options[-1] if open_choices else parts
         if unit == "{":
-            options, place = _options(text, place)
-            unit = resolve_dynamic_prompt(choose(options), choose)
-        parts.append(unit)
-    return _ESCAPED.sub(r"\1", "".join(parts))
+            choice = _Choice()
+            here.append(choice)
+            open_choices.append(choice)
+        elif unit == "}" and open_choices:
+            open_choices.pop()
+        elif unit == "|" and open_choices:
+            open_choices[-1].options.append([])
+        else:
+            here.append(unit)
+    return parts
 
 
-def _options(text: str, place: int) -> tuple[list[str], int]:
-    """Return the options from ``place`` to the closing brace, and the place behind it."""
-    options: list[list[str]] = [[]]
-    depth = 0
-    while place < len(text):
-        unit = _unit(text, place)
-        place += len(unit)
-        if unit == "}" and not depth:
-            break
-        if unit == "|" and not depth:
-            options.append([])
-            continue
-        depth += {"{": 1, "}": -1}.get(unit, 0)
-        options[-1].append(unit)
-    return ["".join(option) for option in options], place
-
-
-def _unit(text: str, place: int) -> str:
-    """Return a brace, a bar, a backslash with what it escapes, or the text up to the next of these."""
-    match = _UNIT.match(text, place)
-    return match[0] if match else text[place:]
+def _chosen(parts: Sequence[str | _Choice], choose: Callable[[Sequence[Any]], Any]) -> str:
+    texts = [part if isinstance(part, str) else _chosen(choose(part.options), choose) for part in parts]
+    return _ESCAPED.sub(r"\1", "".join(texts))
 
 
 def replace_percents(text: str, now: datetime, widget_value: Callable[[str, str], str | None]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from comfywire.errors import UnreadableWorkflow
 from comfywire.workflow.links import Frame, Promoted, Resolver
 from comfywire.workflow.primitives import apply_primitives
 from comfywire.workflow.subgraphs import Shared
@@ -24,6 +25,8 @@ __all__ = ["Export"]
 
 _SENT = {Kind.PLAIN, Kind.UNKNOWN}
 _MAX_NESTING = 50
+_MOST_NODES = 100_000
+"""Hundreds of times the largest workflows that people make."""
 
 
 class Export:
@@ -36,13 +39,15 @@ class Export:
 
     """
 
-    def __init__(self, loaded: Loaded, now: datetime | None, choose: Callable[[Sequence[str]], str]) -> None:
+    def __init__(self, loaded: Loaded, now: datetime | None, choose: Callable[[Sequence[Any]], Any]) -> None:
         self._loaded = loaded
         self._modern = loaded.profile.is_modern
         self._now = now
         self._choose = choose
         self._warnings = loaded.warnings
         self._resolver = Resolver(self._warnings, modern=self._modern)
+        self._named: dict[str, Node] | None = None
+        self._visited = 0
 
     def prompt(self) -> dict[str, dict[str, Any]]:
         """Return the workflow in API format; what could not be sent as it stands is in the warnings."""
@@ -57,11 +62,18 @@ class Export:
     def _nodes(self, frame: Frame) -> Iterator[tuple[Frame, Node]]:
         """Yield the nodes that are sent, each with the frame it stands in."""
         for node in frame.graph.nodes.values():
+            self._count()
             if node.kind in _SENT:
                 if not node.is_off:
                     yield frame, node
             elif node.kind is Kind.INSTANCE and self._is_entered(frame, node):
                 yield from self._nodes(frame.child(node))
+
+    def _count(self) -> None:
+        """Ten subgraphs of ten subgraphs of ten ... fit into a small file."""
+        self._visited += 1
+        if self._visited > _MOST_NODES:
+            raise UnreadableWorkflow(f"this workflow unpacks to more than {_MOST_NODES:,} nodes")
 
     def _is_entered(self, frame: Frame, node: Node) -> bool:
         if node.is_off and self._modern and frame.parent is None:
@@ -135,12 +147,22 @@ class Export:
         return replace_percents(text, now, self._widget_text)
 
     def _widget_text(self, name: str, widget: str) -> str | None:
-        nodes = list(self._all_nodes(Frame(self._loaded.root)))
-        by_property = (node for node in nodes if self._search_name(node) == name)
-        by_title = (node for node in nodes if node.title == name)
-        node = next(by_property, None) or next(by_title, None)
+        if self._named is None:
+            self._named = self._names()
+        node = self._named.get(name)
         value = ABSENT if node is None else _shown_value(node, widget)
         return None if value is ABSENT else "" if value is None else js_string(value)
+
+    def _names(self) -> dict[str, Node]:
+        """Return the first node of each name; the property counts before the title."""
+        by_property: dict[str, Node] = {}
+        by_title: dict[str, Node] = {}
+        for node in self._all_nodes(Frame(self._loaded.root)):
+            name = self._search_name(node)
+            if name is not None:
+                by_property.setdefault(name, node)
+            by_title.setdefault(node.title, node)
+        return {**by_title, **by_property}
 
     def _search_name(self, node: Node) -> str | None:
         """Return the property by which texts name a node; nodes that search for names get none by default."""
@@ -155,6 +177,7 @@ class Export:
         """Yield every node once per instance, the contents of a subgraph before it."""
         if frame.depth < _MAX_NESTING:
             for node in frame.graph.nodes.values():
+                self._count()
                 if node.host is not None:
                     yield from self._all_nodes(frame.child(node))
                 yield node

@@ -46,7 +46,7 @@ def convert(
     *,
     profile: Profile | None = None,
     now: datetime | None = None,
-    choose: Callable[[Sequence[str]], str] | None = None,
+    choose: Callable[[Sequence[Any]], Any] | None = None,
 ) -> Conversion:
     """Return ``document`` as the front end would send it; nothing is validated, as the front end does not.
 
@@ -58,7 +58,8 @@ def convert(
         object_info: The server's ``/object_info``.
         profile: Which front end's rules; None recognises it from ``object_info``.
         now: What ``%date:...%`` in file names writes; None is the local time.
-        choose: Picks from the options of a dynamic prompt, ``{a|b}``; None takes the first.
+        choose: Picks one of the options of a dynamic prompt, ``{a|b}``, as ``random.choice`` does; None takes
+            the first.
 
     Raises:
         UnreadableWorkflow: It is no workflow of the editor.
@@ -90,7 +91,7 @@ class Converter:
         document: Mapping[str, Any],
         *,
         now: datetime | None = None,
-        choose: Callable[[Sequence[str]], str] | None = None,
+        choose: Callable[[Sequence[Any]], Any] | None = None,
     ) -> Conversion:
         """See :func:`convert`."""
         try:

@@ -217,7 +217,18 @@ class Slot:
 class Graph:
     """The root graph, or the definition of a subgraph."""
 
-    __slots__ = ("_carriers", "hosts", "id", "inputs", "is_group", "links", "nodes", "outputs", "setters")
+    __slots__ = (
+        "_carriers",
+        "_leaving",
+        "hosts",
+        "id",
+        "inputs",
+        "is_group",
+        "links",
+        "nodes",
+        "outputs",
+        "setters",
+    )
 
     def __init__(self, graph_id: str = "") -> None:
         self.id = graph_id
@@ -229,6 +240,7 @@ class Graph:
         self.hosts: list[Host] = []
         self.is_group = False
         self._carriers: dict[Any, tuple[Node, str]] | None = None
+        self._leaving: dict[str, list[Any]] | None = None
 
     def carrier(self, link_id: Any) -> tuple[Node, str] | None:
         """Return the node and the input that carry ``link_id``.
@@ -257,13 +269,24 @@ class Graph:
         self.inputs[slot].link_ids.append(link_id)
         self._relink(node, name, link_id)
 
+    def links_from(self, node_id: str) -> list[Any]:
+        """Return the ids of the links that leave a node, in the file's order."""
+        if self._leaving is None:
+            self._leaving = {}
+            for link_id, link in self.links.items():
+                self._leaving.setdefault(link.origin_id, []).append(link_id)
+        return self._leaving.get(node_id, [])
+
     def _relink(self, node: Node, name: str, link_id: Any) -> None:
+        replaced = node.links.get(name)
         node.links[name] = link_id
         if node.host is not None:
             slot = node.host.slot_named(name)
             if slot is not None:
                 node.host.links[slot] = link_id
-        self._carriers = None
+        if self._carriers is not None:
+            self._carriers.pop(replaced, None)
+            self._carriers[link_id] = (node, name)
 
 
 def read_links(saved: Any) -> dict[Any, Link]:

@@ -149,24 +149,65 @@ def test_links_in_a_circle_through_subgraphs_end():
     assert "circle" in converted(saved).warnings[0]
 
 
+def nest(depth, width):
+    """Return subgraphs that each hold ``width`` instances of the next."""
+    return [
+        subgraph(f"s{level}", *(node(place, f"s{level + 1}") for place in range(1, width + 1)))
+        for level in range(depth)
+    ]
+
+
 @pytest.mark.parametrize(
-    "saved",
+    ("saved", "why"),
     [
         pytest.param(
-            document(
-                node(9, "s0"),
-                definitions={
-                    "subgraphs": [subgraph(f"s{depth}", node(1, f"s{depth + 1}")) for depth in range(2000)]
-                },
-            ),
-            id="subgraphs",
+            document(node(9, "s0"), definitions={"subgraphs": nest(2000, 1)}), "too deeply", id="deep"
         ),
-        pytest.param(document(node(1, "Text", "{" * 20_000)), id="braces"),
+        pytest.param(
+            document(node(9, "s0"), definitions={"subgraphs": nest(9, 9)}), "100,000 nodes", id="wide"
+        ),
+        pytest.param(document(node(1, "Text", "{" * 20_000)), "too deeply", id="braces"),
     ],
 )
-def test_nesting_without_end_is_refused(saved):
-    with pytest.raises(UnreadableWorkflow, match="nested too deeply"):
+def test_files_that_grow_without_end_are_refused(saved, why):
+    with pytest.raises(UnreadableWorkflow, match=why):
         converted(saved)
+
+
+MANY = 3000
+LONG = {
+    "options": document(node(1, "Text", "{a|" * 300 + "|b}" * MANY)),
+    "names": document(node(1, "SaveImage", "%a.b%" * MANY), *(node(i, "Load") for i in range(2, MANY))),
+    "reroutes": document(
+        *(node(i, "Reroute", links={"": i - 1}) for i in range(3, 900)),
+        node(2, "Load"),
+        node(1, "Save", links={"images": 899}),
+        links=[(i, i, 0, i + 1, 0) for i in range(2, 900)],
+    ),
+    "primitives": document(
+        *(node(i, "PrimitiveNode", i) for i in range(2, MANY)),
+        node(1, "Number", widget_links={"value": 2}),
+        links=[(i, i, 0, 1, 0) for i in range(2, MANY)],
+    ),
+    "entries": document(
+        node(9, "inner", properties={"proxyWidgets": [[str(i), "value"] for i in range(100, MANY)]}),
+        definitions={"subgraphs": [subgraph("inner", *(node(i, "Number", 1) for i in range(100, MANY)))]},
+    ),
+    "inputs": document(
+        node(9, "inner", links={f"i{i}": i for i in range(MANY)}),
+        definitions={
+            "subgraphs": [
+                subgraph("inner", node(5, "Load"), inputs={f"i{i}": ("INT", []) for i in range(MANY)})
+            ]
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("profile", BOTH, ids=lambda profile: profile.name)
+@pytest.mark.parametrize("name", LONG)
+def test_long_files_take_no_time_without_end(name, profile):
+    assert converted(LONG[name], profile).prompt  # the time limit of every test is part of this one
 
 
 @pytest.mark.parametrize("value", [10**400, float("inf"), float("nan"), -(10**400), 1e300])
