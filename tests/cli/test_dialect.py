@@ -7,7 +7,19 @@ import pytest
 from tests.cli.conftest import save
 from tests.cli.test_main import failing, rejected
 
+from comfywire.cli.dialect import describe
 from comfywire.cli.json_lines import print_json
+from comfywire.cli.naming import NodeNames
+from comfywire.client import JobProgress
+from comfywire.client.events import (
+    Executing,
+    ExecutionInterrupted,
+    PreviewImage,
+    ProgressState,
+    ProgressText,
+    SocketImage,
+    Unknown,
+)
 
 COMMON = {"event", "prompt_id", "seconds"}
 
@@ -127,6 +139,56 @@ def test_a_job_that_took_too_long_is_timed_out(comfywire, server, slow):
     finished = comfywire("run", slow, "--json", "--timeout", "0.3")
 
     assert (finished.status, finished.result["status"]) == (1, "timed_out")
+
+
+NOBODY = JobProgress("q", "running", 0.25, 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        pytest.param(Executing("q", None), None, id="the-end-is-told-by-the-result"),
+        pytest.param(
+            PreviewImage(b"1234", "image/jpeg", "q", "3"),
+            {"event": "preview", "node_id": "3", "media_type": "image/jpeg", "bytes": 4},
+            id="a-preview-is-told-by-its-size",
+        ),
+        pytest.param(
+            SocketImage("q", "3", b"1234", "image/png"),
+            {"event": "image", "node_id": "3", "media_type": "image/png", "bytes": 4},
+            id="a-picture-over-the-socket",
+        ),
+        pytest.param(
+            ProgressText("3", "loading"),
+            {"event": "progress_text", "node_id": "3", "text": "loading"},
+            id="a-line-of-text",
+        ),
+        pytest.param(
+            ProgressState("q", {"3": {"value": 1, "max": 4, "state": "running"}, "4": {"state": "finished"}}),
+            {
+                "event": "progress_state",
+                "running": {"3": {"value": 1, "max": 4}},
+                "nodes_done": 1,
+                "nodes_total": 4,
+                "fraction": 0.25,
+            },
+            id="only-what-runs-of-the-state",
+        ),
+        pytest.param(
+            Unknown("crystools.monitor", {"type": "crystools.monitor", "data": {"cpu": 1}}, "q"),
+            {"event": "unknown", "type": "crystools.monitor", "raw": {"cpu": 1}},
+            id="an-extensions-message",
+        ),
+        pytest.param(Unknown(77, b"raw"), None, id="an-unknown-frame-is-nothing-to-tell"),
+        pytest.param(
+            ExecutionInterrupted("q", "10.0.0.1"),
+            {"event": "execution_interrupted", "node_id": "10.0.0.1", "class_type": "Grow", "title": "Grow"},
+            id="a-node-that-another-expanded-into-is-called-like-it",
+        ),
+    ],
+)
+def test_an_event_is_told(event, words):
+    assert describe(event, NOBODY, NodeNames({"10": {"class_type": "Grow"}})) == words
 
 
 def test_numbers_that_json_does_not_have_become_null(capsys):

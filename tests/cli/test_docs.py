@@ -17,9 +17,10 @@ HELP = re.compile(r"<!-- help: (\w*) *-->\n.*?<!-- end -->", re.DOTALL)
 
 def help_of(name: str) -> str:
     """What ``--help`` prints, 100 columns wide."""
-    root = click.Context(comfywire_command, info_name="comfywire", terminal_width=100, max_content_width=100)
+    settings = {**comfywire_command.context_settings, "terminal_width": 100, "max_content_width": 100}
+    root = click.Context(comfywire_command, info_name="comfywire", **settings)
     command = comfywire_command.get_command(root, name) if name else None
-    context = root if command is None else click.Context(command, parent=root, info_name=name)
+    context = root if command is None else click.Context(command, parent=root, info_name=name, **settings)
     return context.get_help()
 
 

@@ -91,6 +91,32 @@ def test_the_exit_status_and_one_line_say_what_is_wrong(comfywire, served, argum
     assert len(finished.err.splitlines()) == (1 if words else 0)
 
 
+@pytest.mark.parametrize(
+    ("answer", "status", "words"),
+    [
+        pytest.param(401, 2, "--token", id="a-login-is-needed"),
+        pytest.param(404, 2, "404", id="something-else-answers"),
+        pytest.param(500, 1, "500", id="the-server-broke-down"),
+        pytest.param(503, 2, "503", id="a-proxy-has-no-server"),
+    ],
+)
+def test_what_the_server_answers_decides_the_exit_status(comfywire, server, answer, status, words):
+    server.faults.replies.fail("GET /queue", answer)
+
+    finished = comfywire("queue")
+
+    assert (finished.status, words in finished.err) == (status, True)
+
+
+def test_a_bug_of_ours_is_one_line_too(comfywire, server, monkeypatch):
+    monkeypatch.setattr("comfywire.cli.terminal.print_table", None)
+
+    finished = comfywire("queue")
+
+    assert (finished.status, len(finished.err.splitlines())) == (1, 1)
+    assert "this is a bug" in finished.err
+
+
 def test_an_error_names_the_next_step(comfywire, here, files):
     finished = comfywire("run", "good.json", "--server", NOBODY)
 

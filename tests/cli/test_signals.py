@@ -81,3 +81,15 @@ def test_a_second_signal_leaves_at_once(start, server, slow):
     running.signal()
 
     assert running.end().status == 130
+
+
+def test_a_signal_while_results_are_saved_says_how_to_fetch_them(start, server, picture):
+    server.faults.replies.stall("GET /view")
+    running, prompt_id = begin(start, picture)
+    server.wait(server.until(lambda: server.requests["GET /view"] > 0))
+
+    running.signal()
+    finished = running.end()
+
+    assert (finished.status, finished.result["status"]) == (130, "interrupted")
+    assert f"`comfywire download {prompt_id}` fetches them" in finished.err
