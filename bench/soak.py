@@ -47,7 +47,7 @@ class Tally:
 def graph(color: int, *, steps: int) -> dict[str, Any]:
     """A picture in a colour of its own; with steps, one that takes a moment."""
     size = {"width": 16, "height": 16, "batch_size": 1, "color": color % (1 << 24)}
-    nodes = {
+    nodes: dict[str, Any] = {
         "1": {"class_type": "EmptyImage", "inputs": size},
         "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": f"soak{color}"}},
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Any
 
 import aiohttp
 import pytest
@@ -18,7 +19,7 @@ SOON = 2.5
 @pytest.mark.fault("B1")
 @pytest.mark.parametrize("how", ["close", "fin", "rst"])
 async def test_a_socket_that_drops_and_comes_back_costs_nothing(
-    server: Server, client: Client, how: str
+    server: Server, client: Client, how: Any
 ) -> None:
     async with held(server, client) as job:
         await server.faults.sockets.cut(how)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ GRACE = 6
     ],
 )
 async def test_a_lost_reply_never_makes_a_prompt_run_twice(
-    server: Server, client: Client, when: str, kind: str
+    server: Server, client: Client, when: Any, kind: str
 ) -> None:
     if kind == "drop":
         server.faults.replies.drop("POST /prompt", when=when)
@@ -119,7 +120,7 @@ async def test_a_server_that_is_not_there_is_named(server: Server) -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_cancelled_submission_leaves_nothing_behind(
-    server: Server, client: Client, when: str
+    server: Server, client: Client, when: Any
 ) -> None:
     async with held(server, client):
         stalled = server.faults.replies.delay("POST /prompt", 0.4, when=when)

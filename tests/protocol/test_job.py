@@ -25,7 +25,14 @@ START, GOOD, END = ExecutionStart("p"), ExecutionSuccess("p"), Executing("p", No
 BAD, STOPPED = ExecutionError("p", "3"), ExecutionInterrupted("p", "3")
 BLOCKED = ExecutionError("p", "3", exception_type="ExecutionBlocked")
 IMAGE = {"images": [{"filename": "a.png"}]}
-TRANSCRIPT = [START, Executing("p", "3"), Progress("p", "3", 1, 2), Executed("p", "9", IMAGE), GOOD, END]
+TRANSCRIPT: list[Message] = [
+    START,
+    Executing("p", "3"),
+    Progress("p", "3", 1, 2),
+    Executed("p", "9", IMAGE),
+    GOOD,
+    END,
+]
 
 
 def play(messages: Sequence[Message]) -> JobState:
