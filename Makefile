@@ -22,7 +22,8 @@ lint: $(VENV)/.installed-dev  ## format and lint, changing nothing
 
 types: $(VENV)/.installed-dev  ## mypy: src strictly, tests with check_untyped_defs
 	$(BIN)/mypy
-	MYPYPATH=src $(BIN)/mypy --config-file= --check-untyped-defs --explicit-package-bases tests bench examples
+	MYPYPATH=src $(BIN)/mypy --config-file= --check-untyped-defs --explicit-package-bases tests examples
+	cd bench && MYPYPATH=../src ../$(BIN)/mypy --config-file= --check-untyped-defs --explicit-package-bases .
 
 cover: $(VENV)/.installed-dev  ## the tests, with branch coverage
 	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90

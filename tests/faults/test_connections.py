@@ -91,6 +91,22 @@ async def test_a_deaf_socket_is_noticed_and_replaced(server: Server, client: Cli
 
 
 @pytest.mark.fault("B3")
+async def test_a_deaf_socket_is_replaced_while_the_prompt_still_runs(server: Server, client: Client) -> None:
+    await client.run(picture(1), timeout=SOON)
+    first_id = client.client_id
+    gate = server.faults.nodes.hold(class_type="SaveImage")
+    server.faults.sockets.deafen()
+
+    job = await client.submit(picture(2))
+    await server.until(lambda: client.client_id != first_id)
+    await server.until(lambda: server.requests["GET /ws"] >= 3)
+    gate.release()
+    heard = [type(event).__name__ async for event in job.events()]
+
+    assert "Executed" in heard, "the old id was reopened, and brings the progress"
+
+
+@pytest.mark.fault("B3")
 async def test_sockets_that_stay_deaf_cost_time_and_no_result(server: Server, client: Client) -> None:
     """Another reader has stalled the server's publish loop: every socket is deaf, HTTP goes on."""
     server.faults.sockets.deafen(future=None)

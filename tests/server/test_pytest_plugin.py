@@ -11,8 +11,6 @@ from tests.server.wire import Wire, image
 
 from comfywire.server import Faults, Server, server_in_thread
 
-pytest_plugins = ["comfywire.pytest_plugin"]
-
 
 def post_prompt(url: str, **body: Any) -> dict[str, Any]:
     request = urllib.request.Request(f"{url}/prompt", json.dumps({"prompt": image(), **body}).encode())
