@@ -181,3 +181,56 @@ def test_a_group_with_an_unknown_type_is_unknown(profile):
 
 def test_a_group_that_the_file_does_not_have_is_unknown():
     assert [one.class_type for one in converted(document(node(9, "workflow>H"))).unknown] == ["workflow>H"]
+
+
+def fed_through_a_pipe(*, external=(), links=()):
+    """Return a group of a Reroute that leads out again, with node 2 before it and node 1 behind it."""
+    return grouped(
+        [inner("Reroute", inputs=[("", "*")]), LOADER],
+        outer=[node(2, "Load"), node(1, "Save", links={"images": 8})],
+        outer_links=[(7, 2, 0, 9, 0), (8, 9, 0, 1, 0)],
+        links=links,
+        external=external,
+        inputs=[{"name": "IMAGE", "type": "IMAGE", "link": 7}],
+    )
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({"links": [[None, 0, 0, 0, 2, "IMAGE"]]}, id="the-link-says-its-type"),
+        pytest.param({"external": [[0, 0, "IMAGE"]]}, id="the-list-of-outputs-says-it"),
+    ],
+)
+def test_a_reroute_may_be_a_pipe_through_the_group(more):
+    assert inputs_of(fed_through_a_pipe(**more), OLD)["images"] == ["2", 0]
+
+
+def test_a_reroute_may_lead_out_of_the_group():
+    saved = grouped(
+        [LOADER, inner("Reroute", inputs=[("", "*")], outputs=[{"name": "", "type": "*"}])],
+        outer=[node(1, "Save", links={"images": 8})],
+        outer_links=[(8, 9, 1, 1, 0)],  # output 0 is the loader's mask
+        links=[[0, 0, 1, 0, 1, "IMAGE"]],
+        external=[[1, 0, "IMAGE"]],
+    )
+
+    assert inputs_of(saved, OLD)["images"] == ["9:0", 0]
+
+
+@pytest.mark.parametrize(
+    ("profile", "node_id", "name"),
+    [pytest.param(OLD, "9:1", "a.png", id="1.27"), pytest.param(NEW, "93:92", "b.png", id="1.49-loses-it")],
+)
+def test_an_inner_primitive_may_be_a_combo(profile, node_id, name):
+    combo = inner("PrimitiveNode", outputs=[{"name": "COMBO", "type": "COMBO", "widget": {"name": "name"}}])
+    loader = {**LOADER, "inputs": [{"name": "name", "type": "COMBO", "widget": {"name": "name"}}]}
+    saved = grouped([combo, loader], "a.png", links=[[0, 0, 1, 0, 1, "COMBO"]])
+
+    assert inputs_of(saved, profile, node_id=node_id)["name"] == name
+
+
+def test_a_primitive_that_leads_nowhere_has_no_widget():
+    saved = grouped([inner("PrimitiveNode"), inner("Number", 1)], 10)
+
+    assert inputs_of(saved, OLD, node_id="9:1") == {"value": 10}

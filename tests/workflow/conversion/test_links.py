@@ -218,3 +218,46 @@ def test_a_bypassed_instance_passes_on_an_input_of_its_own():
 
     assert converted(saved, NEW).prompt["1"]["inputs"]["images"] == ["2", 0]
     assert list(converted(saved, NEW).prompt) == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("slot", "outputs"),
+    [
+        pytest.param(5, {"out": ("IMAGE", [2])}, id="an-output-that-the-definition-lacks"),
+        pytest.param(0, {"out": ("IMAGE", [])}, id="an-output-without-a-link"),
+    ],
+)
+def test_an_output_that_leads_nowhere_feeds_nothing(slot, outputs):
+    inner = subgraph("inner", node(5, "Load"), links=[(2, 5, 0, -20, 0)], outputs=outputs)
+    saved = document(
+        node(9, "inner"),
+        node(1, "Save", links={"images": 1}),
+        links=[(1, 9, slot, 1, 0)],
+        definitions={"subgraphs": [inner]},
+    )
+
+    assert "images" not in inputs_of(saved)
+
+
+def test_an_input_that_the_definition_lacks_feeds_nothing():
+    inner = subgraph("inner", node(5, "Save", links={"images": 2}), links=[(2, -10, 3, 5, 0)])
+
+    assert "images" not in inputs_of(
+        document(node(9, "inner"), definitions={"subgraphs": [inner]}), node_id="9:5"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [pytest.param("other", 0, id="no-such-name"), pytest.param("picture", 2, id="a-muted-set-node")],
+)
+def test_a_get_node_without_its_set_node_feeds_nothing(name, mode):
+    saved = document(
+        node(2, "Load"),
+        node(3, "SetNode", "picture", links={"IMAGE": 1}, mode=mode),
+        node(4, "GetNode", name),
+        node(1, "Save", links={"images": 2}),
+        links=[(1, 2, 0, 3, 0), (2, 4, 0, 1, 0)],
+    )
+
+    assert "images" not in inputs_of(saved)

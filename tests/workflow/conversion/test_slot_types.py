@@ -1,5 +1,5 @@
 import pytest
-from tests.workflow.conversion.editor import SERVER, document, inputs_of, node, node_type
+from tests.workflow.conversion.editor import SERVER, document, inputs_of, node, node_type, subgraph
 
 from comfywire.workflow.slot_types import bypass_group_input, bypass_input, fits
 from comfywire.workflow.ui_layout import Socket
@@ -79,3 +79,45 @@ def test_an_input_of_a_match_group_takes_the_type_of_its_partner():
     )
 
     assert inputs_of(saved, server=server)["on_false"] == ["3", 0]  # by the image, not by the first slot
+
+
+def test_a_match_group_counts_what_comes_from_outside_a_subgraph():
+    template = {"template": {"template_id": "switch", "allowed_types": "*"}}
+    server = {
+        **SERVER,
+        "Switch": node_type(
+            {"on_false": ["COMFY_MATCHTYPE_V3", template], "on_true": ["COMFY_MATCHTYPE_V3", template]}
+        ),
+        "Mix": node_type({"model": ["MODEL"], "image": ["IMAGE"]}, output=("IMAGE",)),
+    }
+    inner = subgraph(
+        "inner",
+        node(4, "Mix", links={"model": 3, "image": 4}, mode=4),
+        node(1, "Switch", links={"on_false": 5, "on_true": 6}),
+        links=[(3, -10, 1, 4, 0), (4, -10, 0, 4, 1), (5, 4, 0, 1, 0), (6, -10, 0, 1, 1)],
+        inputs={"picture": ("IMAGE", [4, 6]), "model": ("MODEL", [3])},
+    )
+    saved = document(
+        node(2, "Load"),
+        node(9, "inner", links={"picture": 1}),
+        links=[(1, 2, 0, 9, 0)],
+        definitions={"subgraphs": [inner]},
+    )
+
+    assert inputs_of(saved, node_id="9:1", server=server)["on_false"] == ["2", 0]
+
+
+def test_types_with_nothing_in_common_match_anything():
+    template = {"template": {"template_id": "t", "allowed_types": "MASK"}}
+    server = {
+        **SERVER,
+        "Pair": node_type({"a": ["COMFY_MATCHTYPE_V3", template], "b": ["COMFY_MATCHTYPE_V3", template]}),
+    }
+    saved = document(
+        node(2, "Load"),
+        node(3, "Blend", links={"image": 1}, mode=4),
+        node(1, "Pair", links={"a": 2, "b": 3}),
+        links=[(1, 2, 0, 3, 0), (2, 3, 0, 1, 0), (3, 2, 0, 1, 1)],
+    )
+
+    assert inputs_of(saved, server=server)["a"] == ["2", 0]

@@ -161,3 +161,24 @@ def test_the_title_is_kept_for_people(title, expected):
     assert converted(document(node(1, "Load", title=title)), server=server).prompt["1"]["_meta"] == {
         "title": expected
     }
+
+
+@pytest.mark.parametrize(("kind", "has_lineart"), [("Load3D", True), ("Load3DAnimation", False)])
+def test_a_3d_viewer_of_1_27_draws_lines_too(kind, has_lineart):
+    server = {kind: node_type({"model_file": [["a.glb"]], "image": ["LOAD_3D", {}]})}
+
+    scene = inputs_of(document(node(1, kind)), OLD, server=server)["image"]
+
+    assert ("lineart" in scene, "model_3d_info" in scene) == (has_lineart, False)
+
+
+def test_the_advanced_3d_loader_has_no_buttons():
+    server = {
+        "Load3DAdvanced": node_type(
+            {"model_file": [["a.glb"]], "viewport_state": ["LOAD_3D", {}], "width": ["INT", {}]}
+        )
+    }
+
+    inputs = inputs_of(document(node(1, "Load3DAdvanced", "b.glb", "", 640)), server=server)
+
+    assert (list(inputs), inputs["width"]) == (["model_file", "viewport_state", "width"], 640)
