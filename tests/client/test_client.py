@@ -131,6 +131,7 @@ async def test_a_prompt_is_submitted_under_an_id_of_ours_and_our_client_id(serve
     hold = server.faults.nodes.hold()
 
     job = await client.submit(image())
+    await server.until_running(job.prompt_id)
 
     assert uuid.UUID(job.prompt_id).version == 4
     assert job.prompt_id in await client.queue()
@@ -264,7 +265,8 @@ async def test_only_the_targets_run(client: Client):
 async def test_extra_data_goes_along_without_nulls(server: Server, client: Client):
     hold = server.faults.nodes.hold()
 
-    await client.submit(image(), extra_data={"api_key_comfy_org": "key", "nothing": None})
+    job = await client.submit(image(), extra_data={"api_key_comfy_org": "key", "nothing": None})
+    await server.until_running(job.prompt_id)
 
     extra_data = server.life.queue.snapshot()[0][0][3]
     assert extra_data == {"api_key_comfy_org": "key", "client_id": client.client_id}

@@ -68,7 +68,7 @@ def told(output: Output) -> tuple[str, str, str | None, str, str]:
     ],
 )
 async def test_an_output_is_what_its_extension_says(client: Client, ui, expected):
-    result = await client.run(show(**ui))
+    result = await client.run(show("content", **ui))
 
     assert [told(output) for output in result.outputs] == [expected]
 
@@ -81,7 +81,7 @@ async def test_values_are_handed_over_as_they_are(client: Client):
         "none": [],
     }
 
-    result = await client.run(show(**ui))
+    result = await client.run(show("content", **ui))
 
     assert [output.value for output in result.outputs] == ["ü\n", 1, 2.5, True, {"a": [1]}, [2]]
     assert result.files == []

@@ -135,9 +135,11 @@ class Job:
 
         """
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(timeout) as limit:
                 await self._until_over(on_progress)
         except TimeoutError:
+            if not limit.expired():  # on_progress raised it
+                raise
             if cancel_on_timeout:
                 await self.withdraw()
             if not self._has_ended_by_itself():

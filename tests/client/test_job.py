@@ -1,0 +1,372 @@
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+from typing import Any
+
+import pytest
+from tests.client.graphs import image, over_socket, show, text_to_image
+
+from comfywire import (
+    Client,
+    ConnectionLost,
+    Executed,
+    Executing,
+    ExecutionCached,
+    ExecutionError,
+    ExecutionStart,
+    ExecutionSuccess,
+    Job,
+    JobFailed,
+    JobInterrupted,
+    JobProgress,
+    JobTimedOut,
+    PreviewImage,
+    Progress,
+    ProgressState,
+)
+from comfywire.server import Server
+
+NEWS = (PreviewImage, Progress, ProgressState)
+
+
+async def events_of(job: Job) -> list[Any]:
+    return [event async for event in job.events()]
+
+
+# Events
+
+
+async def test_events_are_the_messages_of_this_prompt_to_its_end(server: Server, client: Client):
+    hold = server.faults.nodes.hold(node_id="1")
+    job = await client.submit(image())
+    reading = asyncio.create_task(events_of(job))
+    await server.until_executing(job.prompt_id, "1")
+    await server.faults.messages.foreign()
+    hold.release()
+
+    heard = [event for event in await reading if not isinstance(event, NEWS)]
+
+    assert [type(event) for event in heard] == [
+        ExecutionStart,
+        ExecutionCached,
+        Executing,
+        Executing,
+        Executed,
+        ExecutionSuccess,
+        Executing,
+    ]
+    assert {event.prompt_id for event in heard} == {job.prompt_id}
+
+
+@pytest.mark.parametrize("when", ["after-the-end", "in-the-middle"])
+async def test_a_late_reader_gets_what_happened_once(server: Server, client: Client, when):
+    hold = server.faults.nodes.hold(node_id="2")
+    job = await client.submit(image())
+    early = asyncio.create_task(events_of(job))
+    await server.until_executing(job.prompt_id, "2")
+    if when == "after-the-end":
+        hold.release()
+        await job.result()
+    late = asyncio.create_task(events_of(job))
+    await asyncio.sleep(0)
+    hold.release()
+
+    first, second = await asyncio.gather(early, late)
+
+    assert [event for event in second if not isinstance(event, NEWS)] == [
+        event for event in first if not isinstance(event, NEWS)
+    ]
+    assert isinstance(second[-1], Executing)
+    assert second[-1].node is None
+
+
+async def test_a_reader_who_stops_reading_holds_up_nobody(server: Server, client: Client):
+    job = await client.submit(text_to_image(steps=60))
+    stalled = aiter(job.events())
+    await anext(stalled)
+    others = [asyncio.create_task(events_of(job)) for _ in range(2)]
+
+    result = await asyncio.wait_for(job.result(), 10)
+
+    assert len(result.outputs) == 1
+    for heard in await asyncio.gather(*others):
+        assert heard[-1] == Executing(job.prompt_id, None)
+    rest = [event async for event in stalled]
+    assert len([event for event in rest if isinstance(event, PreviewImage)]) <= 2
+    assert rest[-1] == Executing(job.prompt_id, None)
+
+
+async def test_a_reader_who_leaves_early_can_come_back(client: Client):
+    job = await client.submit(image())
+    async for event in job.events():
+        assert isinstance(event, ExecutionStart)
+        break
+
+    assert isinstance((await events_of(job))[0], ExecutionStart)
+
+
+async def test_previews_are_named_by_node(client: Client):
+    heard = await events_of(await client.submit(text_to_image()))
+
+    previews = [event for event in heard if isinstance(event, PreviewImage)]
+    assert {(preview.node_id, preview.media_type) for preview in previews} == {("3", "image/jpeg")}
+    assert previews[-1].image.startswith(b"\xff\xd8")
+
+
+async def test_large_pictures_and_texts_come_over_the_socket(client: Client):
+    prompt = over_socket()
+    prompt["1"]["inputs"] |= {"width": 1600, "height": 1600}
+    prompt["1"]["class_type"] = "EmptyImage"
+    noisy = {"class_type": "Show", "inputs": show("x", text=["x" * 6_000_000])["9"]["inputs"]}
+
+    result = await client.run({**prompt, "9": noisy})
+
+    assert struct.unpack(">II", (await result.outputs[0].read())[16:24]) == (1600, 1600)
+    assert len(result.outputs[1].value) == 6_000_000
+
+
+@pytest.mark.parametrize("binary", [True, False], ids=["binary", "text"])
+async def test_a_frame_of_five_mebibytes_breaks_nothing(server: Server, client: Client, binary):
+    hold = server.faults.nodes.hold(node_id="2")
+    job = await client.submit(image())
+    await server.until_executing(job.prompt_id, "2")
+    await server.faults.messages.oversized(binary=binary)
+    hold.release()
+
+    assert (await events_of(job))[-1] == Executing(job.prompt_id, None)
+    assert server.requests["GET /ws"] == 1
+
+
+async def test_junk_on_the_socket_is_nobodys_message(server: Server, client: Client):
+    hold = server.faults.nodes.hold(node_id="2")
+    job = await client.submit(image())
+    await server.until_executing(job.prompt_id, "2")
+    await server.faults.messages.junk()
+    hold.release()
+
+    assert (await job.result()).outputs
+    assert server.requests["GET /ws"] == 1
+
+
+# Progress
+
+
+async def test_progress_never_falls_and_ends_at_one(server: Server, client: Client):
+    server.faults.nodes.slow(0.2, steps=20, node_id="8")
+    shown: list[JobProgress] = []
+
+    await client.run(text_to_image(steps=20), on_progress=shown.append)
+
+    fractions = [progress.fraction for progress in shown]
+    assert fractions == sorted(fractions)
+    assert len(set(fractions)) > 5
+    assert fractions.count(1.0) <= 3  # the verdict, the end, and the result
+    assert (shown[-1].fraction, shown[-1].phase) == (1.0, "done")
+    assert (shown[-1].nodes_done, shown[-1].nodes_total) == (7, 7)
+
+
+async def test_progress_names_the_node_and_its_steps(server: Server, client: Client):
+    server.faults.nodes.slow(0.2, steps=4, node_id="2")
+    prompt = image()
+    prompt["2"]["_meta"] = {"title": "my saver"}
+    shown: list[JobProgress] = []
+
+    await client.run(prompt, on_progress=shown.append)
+
+    saving = [progress for progress in shown if progress.node_id == "2" and progress.max == 4]
+    assert {(progress.class_type, progress.title) for progress in saving} == {("SaveImage", "my saver")}
+    assert {progress.value for progress in saving} & {1, 2, 3}
+
+
+async def test_a_cached_prompt_is_shown_to_its_end(client: Client):
+    await client.run(image())
+    shown: list[JobProgress] = []
+
+    await client.run(image(), on_progress=shown.append)
+
+    assert shown[-1].fraction == 1.0
+
+
+async def test_progress_ends_at_one_when_the_end_was_not_heard(server: Server, client: Client):
+    server.faults.messages.drop("execution_success")
+    server.faults.messages.drop("progress_state", times=None)
+    shown: list[JobProgress] = []
+
+    await client.run(text_to_image(), on_progress=shown.append)
+
+    assert shown[-1].fraction == 1.0
+
+
+async def test_a_failed_job_does_not_end_at_one(server: Server, client: Client):
+    server.faults.nodes.fail(node_id="2")
+    shown: list[JobProgress] = []
+
+    with pytest.raises(JobFailed):
+        await client.run(image(), on_progress=shown.append)
+
+    assert shown[-1].phase == "done"
+    assert shown[-1].fraction < 1
+
+
+async def test_the_place_in_the_queue_is_shown(server: Server, client: Client):
+    hold = server.faults.nodes.hold()
+    jobs = [await client.submit(image(color)) for color in range(3)]
+    await server.until_running(jobs[0].prompt_id)
+    late = client.attach(jobs[2].prompt_id)
+    async with Client(server.url) as other:
+        attached = other.attach(jobs[2].prompt_id)
+        waiting = asyncio.create_task(attached.result())
+        while attached.progress.position is None:  # noqa: ASYNC110 - a reading sets no event
+            await asyncio.sleep(0.01)
+
+        assert attached.progress.position == 2
+        assert (late.progress.phase, jobs[0].progress.phase) == ("pending", "running")
+        hold.release()
+        await waiting
+
+
+@pytest.mark.parametrize(
+    "raised", [LookupError("mine"), TimeoutError("mine"), asyncio.CancelledError()], ids=repr
+)
+async def test_what_a_callback_raises_ends_the_run_and_its_prompt(server: Server, client: Client, raised):
+    server.faults.nodes.hold(node_id="2")
+
+    def fail(progress: JobProgress) -> None:
+        if progress.node_id == "2":
+            raise raised
+
+    with pytest.raises(type(raised)) as failure:
+        await client.run(image(), on_progress=fail)
+
+    assert failure.value is raised
+    assert [run.how for run in server.log] == ["interrupted"]
+
+
+# Results
+
+
+async def test_a_result_can_be_asked_for_again(client: Client):
+    job = await client.submit(image())
+
+    assert (await job.result()).outputs == (await job.result()).outputs
+    assert job.is_done
+
+
+async def test_giving_up_the_wait_leaves_the_prompt_alone(server: Server, client: Client):
+    hold = server.faults.nodes.hold(node_id="2")
+    job = await client.submit(image())
+    waiting = asyncio.create_task(job.result())
+    await server.until_executing(job.prompt_id, "2")
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    hold.release()
+
+    assert len((await job.result()).outputs) == 1
+
+
+async def test_a_job_that_takes_too_long_is_cancelled(server: Server, client: Client):
+    server.faults.nodes.hold(node_id="2")
+
+    with pytest.raises(JobTimedOut, match=r"did not end within 0\.1 seconds and was cancelled") as late:
+        await client.run({**image(), **show(text=["x"])}, timeout=0.1)
+
+    assert isinstance(late.value, TimeoutError)
+    assert [run.how for run in server.runs(late.value.prompt_id)] == ["interrupted"]
+    assert late.value.prompt_id not in await client.queue()
+
+
+async def test_a_job_that_waits_too_long_is_taken_out_of_the_queue(server: Server, client: Client):
+    hold = server.faults.nodes.hold()
+    first = await client.submit(image(1))
+
+    with pytest.raises(JobTimedOut, match="and was cancelled"):
+        await client.run(image(2), timeout=0.1)
+
+    assert (await client.queue()).pending == ()
+    hold.release()
+    assert (await first.result()).outputs
+
+
+async def test_a_job_that_takes_too_long_is_left_alone_if_that_is_asked_for(server: Server, client: Client):
+    hold = server.faults.nodes.hold(node_id="2")
+    job = await client.submit(image())
+
+    with pytest.raises(JobTimedOut, match="it is still on the server"):
+        await job.result(timeout=0.1, cancel_on_timeout=False)
+    hold.release()
+
+    assert len((await job.result(timeout=5)).outputs) == 1
+
+
+async def test_a_timed_out_job_has_what_was_finished_before(server: Server, client: Client):
+    server.faults.nodes.hold(node_id="9")
+    prompt = {**image(), **show(text=["x"])}
+    prompt["9"]["inputs"]["after"] = ["5", 0]
+    prompt["5"] = {"class_type": "TestSleep", "inputs": {"value": ["1", 0], "seconds": 0.05}}
+
+    with pytest.raises(JobTimedOut) as late:
+        await client.run(prompt, timeout=0.5)
+
+    assert [output.filename for output in late.value.outputs] == ["test_00001_.png"]
+
+
+# Cancelling
+
+
+@pytest.mark.parametrize("state", ["running", "pending"])
+async def test_cancelling_ends_this_prompt_and_no_other(server: Server, client: Client, state):
+    hold = server.faults.nodes.hold(node_id="2")
+    running, pending = await client.submit(image(1)), await client.submit(image(2))
+    await server.until_executing(running.prompt_id, "2")
+    target, other = (running, pending) if state == "running" else (pending, running)
+
+    assert await target.cancel() is True
+
+    with pytest.raises(JobInterrupted):
+        await target.result()
+    hold.release()
+    assert (await other.result()).outputs
+
+
+async def test_cancelling_what_has_ended_does_nothing(client: Client):
+    job = await client.submit(image())
+    await job.result()
+
+    assert await job.cancel() is False
+    assert (await job.result()).outputs
+
+
+async def test_a_job_that_fails_says_where(server: Server, client: Client):
+    server.faults.nodes.fail("no memory\nleft", exception_type="torch.OutOfMemoryError", node_id="1")
+    job = await client.submit(image())
+
+    with pytest.raises(
+        JobFailed, match=r"node 1 \(EmptyImage\) raised torch.OutOfMemoryError: no memory$"
+    ) as failed:
+        await job.result()
+
+    error = failed.value
+    assert (error.prompt_id, error.node_id, error.class_type) == (job.prompt_id, "1", "EmptyImage")
+    assert (error.exception_type, error.exception_message) == ("torch.OutOfMemoryError", "no memory\nleft")
+    assert any("Traceback" in line or "File" in line for line in error.traceback)
+    assert any(isinstance(event, ExecutionError) for event in await events_of(job))
+
+
+async def test_a_server_that_stays_away_ends_the_wait(server: Server):
+    server.faults.nodes.hold(node_id="2")
+    async with Client(server.url, unreachable_timeout=0.2) as client:
+        job = await client.submit(image())
+        await server.until_executing(job.prompt_id, "2")
+        began = time.monotonic()
+        await server.faults.life.refuse_connections()
+
+        with pytest.raises(ConnectionLost, match=r"has not answered for 0\.2 seconds; the prompt may still"):
+            await job.result()
+
+    assert time.monotonic() - began < 5
+
+
+def test_a_job_shows_its_prompt_and_phase():
+    assert repr(JobProgress("p", "pending", 0.0, 0, 1)).startswith("JobProgress(prompt_id='p'")
