@@ -64,6 +64,31 @@ def test_as_svg_every_node_is_a_box_with_a_curve_for_every_link(workflow):
     assert r'text: "a <cat> & \"hat\"\n\u0000"' in texts
 
 
+def test_the_text_of_a_box_stands_inside_it():
+    prompt = {"1": {"class_type": "Loader", "inputs": {"a": 1, "b": 2, "c": 3}}}
+    drawing = ET.fromstring(Workflow(prompt, object_info=OBJECT_INFO).graph("svg"))
+
+    space = "{http://www.w3.org/2000/svg}"
+    [box] = [rect.attrib for rect in drawing.iter(f"{space}rect")]
+    lines = [int(text.attrib["y"]) for text in drawing.iter(f"{space}text")]
+
+    assert lines == sorted({*lines})
+    assert int(box["y"]) < min(lines)
+    assert max(lines) < int(box["y"]) + int(box["height"])
+
+
+@pytest.mark.parametrize("slot", [7, -1, "x"], ids=["beyond", "before", "no-number"])
+def test_a_link_to_no_output_is_shown_as_it_stands(slot):
+    prompt = {
+        "1": {"class_type": "Loader", "inputs": {}},
+        "2": {"class_type": "Save", "inputs": {"images": ["1", slot]}},
+    }
+
+    assert (
+        Workflow(prompt, object_info=OBJECT_INFO).graph().endswith(f"{slot}" if slot != "x" else '["1", "x"]')
+    )
+
+
 def test_boxes_of_a_drawing_do_not_overlap():
     prompt = {str(at): {"class_type": "Loader", "inputs": {"a": at, "b": at}} for at in range(5)}
     drawing = ET.fromstring(Workflow(prompt, object_info=OBJECT_INFO).graph("svg"))

@@ -28,6 +28,7 @@ DOCUMENT = {"nodes": [{"id": 1}], "links": []}
         pytest.param(
             {"prompt": json.dumps(PROMPT), "workflow": json.dumps(DOCUMENT)}, PROMPT, DOCUMENT, id="metadata"
         ),
+        pytest.param({"prompt": DOCUMENT, "workflow": PROMPT}, PROMPT, DOCUMENT, id="the-wrong-way-round"),
         pytest.param(
             {"1": {"class_type": "X"}, "2": {}}, {"1": {"class_type": "X"}, "2": {}}, None, id="a-bad-node"
         ),

@@ -211,6 +211,24 @@ def test_a_node_pack_with_an_upload_button_is_taken_to_check_its_file():
     assert Workflow(prompt, object_info=OBJECT_INFO).validate() == []
 
 
+@pytest.mark.parametrize(
+    ("model", "count"), [("none", 0), ("", 0), ("gone.glb", 1)], ids=["the-word-none", "nothing", "not-there"]
+)
+def test_a_3d_model_need_not_be_chosen(model, count):
+    load3d = {
+        "input": {"required": {"model_file": [["a.glb", "none"], {"file_upload": True}]}},
+        "output": ["IMAGE"],
+    }
+    prompt = {
+        "1": {"class_type": "Load3D", "inputs": {"model_file": model}},
+        "2": {"class_type": "Save", "inputs": {"images": ["1", 0]}},
+    }
+
+    workflow_ = Workflow(prompt, object_info={**OBJECT_INFO, "Load3D": load3d})
+
+    assert len(workflow_.validate(has_file=lambda _: False)) == count
+
+
 def test_a_cycle_is_shown_as_a_way_round():
     prompt = {
         "1": {"class_type": "Invert", "inputs": {"image": ["2", 0]}},
