@@ -80,12 +80,14 @@ def layers() -> str:
         assert isinstance(key, ast.Constant)
         assert isinstance(value, ast.Tuple)
         ours, others = (_words(element) for element in value.elts)
-        rows.append([f"`{key.value}`", ours, others, _subject(str(key.value))])
+        layer = str(key.value)
+        rows.append([f"`{layer}`", ours, others, _subject(layer)])
     return _table(["layer", "may import of ours", "third-party packages", "what it is"], rows)
 
 
 def _words(expression: ast.expr) -> str:
-    names = sorted((str(n.value) for n in ast.walk(expression) if isinstance(n, ast.Constant)), key=str.lower)
+    found = [node.value for node in ast.walk(expression) if isinstance(node, ast.Constant)]
+    names = sorted((name for name in found if isinstance(name, str)), key=str.lower)
     return ", ".join(f"`{name}`" for name in names) or "-"
 
 

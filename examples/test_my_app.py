@@ -5,7 +5,6 @@ import pytest
 import comfywire
 from comfywire.server import Faults, Server
 
-pytest_plugins = ["comfywire.pytest_plugin"]
 PICTURE = {
     "1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 255}},
     "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "blue"}},

@@ -76,10 +76,12 @@ def test_a_prompt_of_one_process_is_collected_by_another(python: Python) -> None
 def test_the_example_of_a_test_passes(
     python: Python, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # it needs none, and starts sooner
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # it needs ours alone, and starts sooner
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
 
-    words = python("-m", "pytest", "-q", "-c", "pytest.ini", str(EXAMPLES / "test_my_app.py"))
+    words = python(
+        "-m", "pytest", "-q", "-c", "pytest.ini", "-p", "comfywire", str(EXAMPLES / "test_my_app.py")
+    )
 
     assert "2 passed" in words
 
