@@ -141,6 +141,52 @@ async def test_an_invalid_output_is_dropped_while_another_runs(server: Server, w
     assert ran(server) == ["1", "2"]
 
 
+async def test_outputs_run_as_soon_as_they_can(server: Server, wire: Wire):
+    prompt = {
+        "1": WHITE,
+        "5": node("SaveImage", images=["4", 0], filename_prefix="test"),
+        "2": node("PreviewImage", images=["1", 0]),
+        "3": node("ImageInvert", image=["1", 0]),
+        "4": node("ImageInvert", image=["3", 0]),
+    }
+
+    await run(server, wire, prompt)
+
+    assert ran(server) == ["1", "2", "3", "4", "5"]
+
+
+async def test_what_is_a_step_before_an_output_runs_before_what_is_further(server: Server, wire: Wire):
+    prompt = {
+        "9": node("SaveImage", images=["8", 0], filename_prefix="test"),
+        "8": node("ImageInvert", image=["7", 0]),
+        "7": node("ImageInvert", image=["6", 0]),
+        "6": BLACK,
+        "2": node("PreviewImage", images=["1", 0]),
+        "1": WHITE,
+    }
+
+    await run(server, wire, prompt)
+
+    assert ran(server) == ["1", "2", "6", "7", "8", "9"]
+
+
+async def test_a_node_that_knows_its_id_is_not_shared_with_another(server: Server, wire: Wire):
+    asleep = {name: node("TestSleep", value=["1", 0], seconds=0.0) for name in ("n2", "n3")}
+    average = node("TestVariadicAverage", input1=["2", 0], input2=["3", 0])
+
+    await run(server, wire, saved("4", n1=WHITE, **asleep, n4=average))
+
+    assert {"2", "3"} <= set(ran(server))
+
+
+async def test_a_cached_output_is_finished_at_one_of_one(server: Server, wire: Wire, feed: Feed):
+    await run(server, wire, image())
+    await run(server, wire, image(), feed)
+
+    state = feed.of("progress_state")[-1]["nodes"]["2"]
+    assert (state["value"], state["max"], state["state"]) == (1, 1, "finished")
+
+
 async def test_a_node_runs_once_for_each_item_of_a_list(server: Server, wire: Wire, feed: Feed):
     batch = node("EmptyImage", width=8, height=8, batch_size=3, color=1)
     prompt = saved("2", n1=batch, n2=node("TestListToImages", images=["1", 0]))

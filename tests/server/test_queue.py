@@ -89,6 +89,21 @@ async def test_deleting_takes_pending_prompts_only_and_always_succeeds(server: S
     assert await order(server) == [blocked, "b"]
 
 
+@pytest.mark.parametrize(("pending", "broadcasts"), [(1, 2), (2, 1)], ids=["the-only-one", "one-of-two"])
+async def test_deleting_the_only_pending_prompt_is_told_twice(
+    server, wire: Wire, blocked, pending, broadcasts
+):
+    for number in range(pending):
+        await wire.submit(image(), prompt_id=f"p{number}")
+    feed = await wire.feed()
+
+    await wire.post("/queue", {"delete": ["p0"]})
+    await server.faults.messages.foreign(prompt_id="after")
+    await feed.until("progress_state")
+
+    assert len(feed.of("status")) == 1 + broadcasts  # one is the greeting
+
+
 async def test_clearing_forgets_everything_pending(server: Server, wire: Wire, blocked):
     for prompt_id in ("a", "b"):
         await wire.submit(image(), prompt_id=prompt_id)
@@ -199,6 +214,12 @@ async def test_extra_data_of_null_without_client_id_kills_the_worker(server: Ser
 async def test_unknown_routes_are_404_for_get_and_405_otherwise(wire: Wire, method, path, status):
     async with wire.session.request(method, path) as reply:
         assert reply.status == status
+
+
+@pytest.mark.parametrize("path", ["/queue", "/api/queue", "/system_stats"])
+async def test_head_is_answered_where_get_is(wire: Wire, path):
+    async with wire.session.head(path) as reply:
+        assert reply.status == 200
 
 
 @pytest.mark.parametrize("path", ["/prompt", "/queue", "/history", "/free"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 __all__ = ["Port"]
@@ -50,7 +51,8 @@ class Port:
         bound = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET)
         try:
             # So that a restart, and a reservation, may follow at once on connections that are being closed.
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if os.name == "posix":  # elsewhere it would let others take the port while we listen
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind((self._host, self.number))
         except OSError:
             bound.close()

@@ -28,14 +28,14 @@ class CatalogueRoutes:
     def routes(self) -> list[web.RouteDef]:
         """Return the routes, without prefix."""
         return [
-            web.get("/object_info", self.get_object_info, allow_head=False),
-            web.get("/object_info/{node_class}", self.get_node_info, allow_head=False),
-            web.get("/system_stats", self.get_system_stats, allow_head=False),
-            web.get("/features", self.get_features, allow_head=False),
-            web.get("/models", self.get_models, allow_head=False),
-            web.get("/models/{folder}", self.get_model_files, allow_head=False),
-            web.get("/embeddings", self.get_embeddings, allow_head=False),
-            web.get("/extensions", self.get_extensions, allow_head=False),
+            web.get("/object_info", self.get_object_info),
+            web.get("/object_info/{node_class}", self.get_node_info),
+            web.get("/system_stats", self.get_system_stats),
+            web.get("/features", self.get_features),
+            web.get("/models", self.get_models),
+            web.get("/models/{folder}", self.get_model_files),
+            web.get("/embeddings", self.get_embeddings),
+            web.get("/extensions", self.get_extensions),
         ]
 
     async def get_object_info(self, request: web.Request) -> web.Response:

@@ -46,7 +46,7 @@ class FileRoutes:
     def routes(self) -> list[web.RouteDef]:
         """Return the routes, without prefix."""
         return [
-            web.get("/view", self.view, allow_head=False),
+            web.get("/view", self.view),
             web.post("/upload/image", self.upload_image),
             web.post("/upload/mask", self.upload_mask),
         ]

@@ -28,8 +28,8 @@ class JobRoutes:
     def routes(self) -> list[web.RouteDef]:
         """Return the routes; their paths begin with /api as they are declared."""
         return [
-            web.get("/api/jobs", self.list_jobs, allow_head=False),
-            web.get("/api/jobs/{job_id}", self.get_job, allow_head=False),
+            web.get("/api/jobs", self.list_jobs),
+            web.get("/api/jobs/{job_id}", self.get_job),
             web.post("/api/jobs/{job_id}/cancel", self.cancel_job),
             web.post("/api/jobs/cancel", self.cancel_jobs),
         ]

@@ -28,12 +28,12 @@ class PromptRoutes:
     def routes(self) -> list[web.RouteDef]:
         """Return the routes, without prefix."""
         return [
-            web.get("/prompt", self.get_prompt, allow_head=False),
+            web.get("/prompt", self.get_prompt),
             web.post("/prompt", self.post_prompt),
-            web.get("/queue", self.get_queue, allow_head=False),
+            web.get("/queue", self.get_queue),
             web.post("/queue", self.post_queue),
-            web.get("/history", self.get_history, allow_head=False),
-            web.get("/history/{prompt_id}", self.get_history_entry, allow_head=False),
+            web.get("/history", self.get_history),
+            web.get("/history/{prompt_id}", self.get_history_entry),
             web.post("/history", self.post_history),
             web.post("/interrupt", self.post_interrupt),
             web.post("/free", self.post_free),

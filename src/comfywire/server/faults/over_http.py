@@ -54,10 +54,10 @@ class FaultRoutes:
         """Return the routes."""
         return [
             web.post("/comfywire/faults", self.add),
-            web.get("/comfywire/faults", self.list, allow_head=False),
+            web.get("/comfywire/faults", self.list),
             web.delete("/comfywire/faults", self.clear),
             web.delete("/comfywire/faults/{id}", self.remove),
-            web.get("/comfywire/log", self.log, allow_head=False),
+            web.get("/comfywire/log", self.log),
         ]
 
     async def add(self, request: web.Request) -> web.Response:
