@@ -26,7 +26,10 @@ classes without `async` and `await`.
 """
 FIRST = ("Client", "Job", "JobProgress", "Result", "Output", "Upload")
 WORKFLOWS = ("Workflow", "Node")
+CONSTRUCTED = ("Client", "Workflow")
+"""What users build themselves."""
 DESCRIPTIONS = (Parameters, Parameter, Problem)
+QUOTES = "'\""
 SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields):$")
 ANNOTATION = re.compile(r"(: |-> )(['\"])(.*?)\2")
 ENTRY = re.compile(r"^([\w*., ]+): ?(.*)$")
@@ -34,8 +37,8 @@ ENTRY = re.compile(r"^([\w*., ]+): ?(.*)$")
 
 def reference() -> str:
     """Return the whole page."""
-    happenings = tuple(name for name in events.__all__ if name != "Event")
-    others = {*FIRST, *WORKFLOWS, *events.__all__, *errors.__all__, "sync"}
+    happenings = tuple(name for name in events.__all__ if name not in ("Event", "QueueSnapshot"))
+    others = {*FIRST, *WORKFLOWS, *happenings, *errors.__all__, "Event", "sync"}
     groups = {
         "The client": (*FIRST, *(name for name in comfywire.__all__ if name not in others)),
         "Workflows": WORKFLOWS,
@@ -46,7 +49,7 @@ def reference() -> str:
     for title, names in groups.items():
         parts.append(f"\n## {title}\n")
         if title == "Events":
-            parts.append("`comfywire.Event`, which `job.events()` yields, is any of these.\n")
+            parts.append("What `job.events()` yields, `comfywire.Event`; `NodeProgress` is a part of one.\n")
         parts += [_class(f"comfywire.{name}", getattr(comfywire, name)) for name in names]
         if title == "Workflows":
             parts += [_class(f"comfywire.workflow.{cls.__name__}", cls) for cls in DESCRIPTIONS]
@@ -64,7 +67,7 @@ def _outline(name: str, cls: type[Any]) -> str:
 
 def _class(name: str, cls: type[Any]) -> str:
     parts = [f"### {name}\n", markdown(inspect.getdoc(cls) or "")]
-    if "__init__" in vars(cls) and not issubclass(cls, Exception) and not is_dataclass(cls):
+    if cls.__name__ in CONSTRUCTED:
         parts.insert(1, _fenced(f"{cls.__name__}{_signature(cls.__init__)}"))
     parts += _fields(cls)
     parts += [_member(cls.__name__, *member) for member in _members(cls)]
@@ -121,7 +124,10 @@ def _member(owner: str, name: str, member: Any) -> str:
 def _call(owner: str, name: str, member: Any) -> str:
     """How a member is written: ``await client.queue() -> QueueSnapshot``."""
     if isinstance(member, property) or hasattr(member, "func"):
-        return f"{owner.lower()}.{name}"
+        getter = member.fget if isinstance(member, property) else member.func
+        return f"{owner.lower()}.{name}: {str(getter.__annotations__['return']).strip(QUOTES)}"
+    if name == "__getitem__":
+        return f"{owner.lower()}[name] -> {member.__annotations__['return'].strip(QUOTES)}"
     function = getattr(member, "__func__", member)
     is_async = inspect.iscoroutinefunction(function)
     return f"{'await ' if is_async else ''}{_called(owner, name, member)}{_signature(function)}"
@@ -195,7 +201,7 @@ def _entries(lines: Iterable[str]) -> Iterator[str]:
     """``name: words`` and its continuation lines, as one list entry."""
     entry = ""
     for line in lines:
-        head = ENTRY.match(line)
+        head = None if line.startswith(" ") else ENTRY.match(line)
         if head:
             if entry:
                 yield entry
