@@ -12,9 +12,7 @@ from comfywire import (
     ConnectionFailed,
     ConnectionLost,
     JobInterrupted,
-    JobLost,
     JobTimedOut,
-    OutputsGone,
     ServerError,
 )
 from comfywire.server import Server
@@ -71,17 +69,17 @@ async def test_a_pending_prompt_whose_reply_was_lost_is_adopted_and_not_sent_aga
 async def test_a_prompt_that_a_restarted_server_may_have_run_is_not_sent_again(
     server: Server, client: Client
 ) -> None:
+    await client.run(picture(1), timeout=SOON)
+    server.faults.messages.drop(times=None)  # nothing tells us that it was queued, and ran
     server.faults.replies.stall("POST /prompt", when="after")
-    submitting = asyncio.create_task(client.submit(picture()))
-    await server.until(lambda: any(run.how == "success" for run in server.log))
-    server.faults.messages.drop(times=None)
+    submitting = asyncio.create_task(client.submit(picture(2)))
+    await server.until(lambda: [run.how for run in server.log] == ["success", "success"])
     await server.faults.life.kill(restart_after=0.2)
 
-    with contextlib.suppress(ConnectionLost, JobLost, OutputsGone):  # as far as its messages told
-        await (await submitting).result(timeout=5)
+    with pytest.raises(ConnectionLost, match="may have run it before a restart"):
+        await submitting
 
-    assert server.requests["POST /prompt"] == 1
-    assert len(server.log) == 1
+    assert server.requests["POST /prompt"] == 2
 
 
 @pytest.mark.fault("B19")
@@ -108,6 +106,25 @@ async def test_a_server_that_answers_500_and_queues_nothing_is_believed(
         await client.submit(picture())
 
     assert (server.log, server.requests["POST /prompt"]) == ([], 1)
+
+
+@pytest.mark.fault("B19")
+async def test_a_prompt_whose_reply_never_comes_is_adopted_by_its_messages(
+    server: Server, client: Client
+) -> None:
+    server.faults.replies.stall("POST /prompt", when="after")
+
+    result = await client.run(picture(), timeout=SOON + 5)
+
+    assert names(result) == ["c1_00001_.png"]
+    assert len(server.log) == 1
+
+
+async def test_a_state_read_that_is_never_answered_is_made_again(server: Server) -> None:
+    server.faults.replies.stall("GET /history/{prompt_id}")
+
+    async with Client(server.url, read_timeout=0.5) as client:
+        assert names(await client.run(picture(), timeout=SOON)) == ["c1_00001_.png"]
 
 
 async def test_a_server_that_is_not_there_is_named(server: Server) -> None:
@@ -179,6 +196,20 @@ async def test_cancelling_in_the_last_millisecond_never_ends_the_next_prompt(
         await ending.cancel()
 
         assert names(await following.result(timeout=SOON)) == [f"c{100 + round_number}_00001_.png"]
+
+
+@pytest.mark.fault("B18")
+async def test_an_interrupt_that_comes_too_late_never_hits_the_next_prompt(
+    server: Server, client: Client
+) -> None:
+    server.faults.replies.delay("POST /interrupt", 0.5)
+    async with held(server, client) as ending:
+        cancelling = asyncio.create_task(ending.cancel())
+        await server.until(lambda: server.requests["POST /interrupt"] == 1)
+    async with held(server, client, picture(2)) as following:
+        assert await cancelling is False
+
+    assert names(await following.result(timeout=SOON)) == ["c2_00001_.png"]
 
 
 @pytest.mark.fault("B18")

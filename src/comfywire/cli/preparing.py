@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from comfywire.client import Client
-from comfywire.client.preparing import apply_settings, bind_inputs, check, load
+from comfywire.client.preparing import apply_settings, bind_inputs, check, load, read_parameters
 from comfywire.workflow import Workflow
-from comfywire.workflow.load import read_params
 
 __all__ = ["Ready", "Request", "prepare"]
 
@@ -53,16 +52,12 @@ async def prepare(client: Client, request: Request) -> Ready:
     """
     is_edited = bool(request.settings or request.values or request.outputs)
     workflow = await load(client, request.source, is_edited=is_edited)
-    workflow = await bind_inputs(client, request.source, workflow, request.values)
+    parameters = await read_parameters(request.source)
+    workflow = await bind_inputs(client, workflow, request.values, parameters)
     await apply_settings(client, workflow, list(request.settings))
-    targets = _targets(request, workflow)
+    targets = None
+    if request.outputs:
+        targets = (parameters or workflow.parameters()).select_outputs(workflow, request.outputs)
     if request.is_checked:
         await check(client, workflow, targets)
     return Ready(workflow, targets)
-
-
-def _targets(request: Request, workflow: Workflow) -> list[str] | None:
-    if not request.outputs:
-        return None
-    kept = read_params(request.source) if isinstance(request.source, str) else None
-    return (kept or workflow.parameters()).select_outputs(workflow, request.outputs)

@@ -21,7 +21,7 @@ from .downloads import Downloads
 from .follower import Follower
 from .job import Job, JobProgress
 from .outputs import Result
-from .preparing import bind_inputs, check, load
+from .preparing import bind_inputs, check, load, read_parameters
 from .routes import Routes
 from .submission import Submission
 from .uploads import Uploads
@@ -226,8 +226,9 @@ class Client(Routes):
 
         """
         loaded = await load(self, workflow, is_edited=bool(inputs))
-        ready = await bind_inputs(self, workflow, loaded, inputs or {})
-        targets = ready.parameters().select_outputs(ready, outputs) if outputs else None
+        parameters = await read_parameters(workflow)
+        ready = await bind_inputs(self, loaded, inputs or {}, parameters)
+        targets = (parameters or ready.parameters()).select_outputs(ready, outputs) if outputs else None
         prompt_id = self._new_prompt_id(prompt_id)
         for left in range(resubmit, -1, -1):
             job = await self.submit(ready, prompt_id=prompt_id, validate=validate, targets=targets)

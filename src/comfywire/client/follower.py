@@ -42,6 +42,8 @@ log = logging.getLogger("comfywire")
 
 PASSING = (PreviewImage, Progress, ProgressState)
 READS_AT_ONCE = 8
+HISTORY_TIMEOUT, QUEUE_TIMEOUT = 10.0, 30.0
+"""Seconds for a read of the state, after which it is made again; /queue carries every graph."""
 FLAGS_TIMEOUT = 0.5
 """Seconds to wait for the answer to our feature flags; servers before 0.3.45 give none."""
 FIRST_RETRY, SLOWEST_RETRY = 0.1, 2.0
@@ -272,22 +274,25 @@ class Follower:
         async with self._reading:
             began = self._now()
             try:
-                if read.prompt_id is None:
-                    snapshot = await self.read_queue()
-                    changed = self._session.queue_was_read(snapshot, began=began, now=self._now())
-                else:
-                    reply = await self._http.get_json(f"/history/{read.prompt_id}")
-                    entry = parse_history(reply, read.prompt_id)
-                    done = self._session.history_was_read(read.prompt_id, entry, began=began, now=self._now())
-                    changed = [done] if done is not None else []
+                async with asyncio.timeout(QUEUE_TIMEOUT if read.prompt_id is None else HISTORY_TIMEOUT):
+                    changed = await self._take_in(read, began)
                 self._unreachable_since = inf
-            except ComfywireError as error:
-                log.debug("state not read: %s", error)
+            except (ComfywireError, TimeoutError) as error:
+                log.debug("state not read: %r", error)
                 self._session.read_failed(read, self._now())
                 self._unreachable_since = min(self._unreachable_since, began)
                 changed = []
         self._report(changed)
         self._pump()
+
+    async def _take_in(self, read: Read, began: float) -> list[Tracked]:
+        if read.prompt_id is None:
+            snapshot = await self.read_queue()
+            return self._session.queue_was_read(snapshot, began=began, now=self._now())
+        reply = await self._http.get_json(f"/history/{read.prompt_id}")
+        entry = parse_history(reply, read.prompt_id)
+        done = self._session.history_was_read(read.prompt_id, entry, began=began, now=self._now())
+        return [done] if done is not None else []
 
     async def has_stayed_up(self) -> bool:
         """Return whether the server still has a history entry that we read: a restart forgets them all."""

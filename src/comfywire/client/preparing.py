@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import InvalidWorkflow, UnknownNode
-from comfywire.workflow import Bound, Effect, Setting, Workflow, parse_setting
+from comfywire.workflow import Bound, Effect, Parameters, Setting, Workflow, parse_setting
 from comfywire.workflow.load import read_params
 
 if TYPE_CHECKING:
     from .client import Client, WorkflowSource
 
-__all__ = ["apply_settings", "bind_inputs", "check", "load"]
+__all__ = ["apply_settings", "bind_inputs", "check", "load", "read_parameters"]
 
 SEED_BITS = 64
 
@@ -41,8 +41,13 @@ async def load(client: Client, source: WorkflowSource, *, is_edited: bool) -> Wo
     return workflow
 
 
+async def read_parameters(source: WorkflowSource) -> Parameters | None:
+    """Return the parameters that stand in a ``.params.toml`` beside the workflow's file, if there is one."""
+    return await asyncio.to_thread(read_params, source) if isinstance(source, str | os.PathLike) else None
+
+
 async def bind_inputs(
-    client: Client, source: WorkflowSource, workflow: Workflow, inputs: Mapping[str, Any]
+    client: Client, workflow: Workflow, inputs: Mapping[str, Any], parameters: Parameters | None
 ) -> Workflow:
     """Return ``workflow`` with ``inputs`` set by parameter or by NODE.INPUT, and their files uploaded.
 
@@ -50,7 +55,6 @@ async def bind_inputs(
         UnknownNode, InvalidParameter: A name or a value does not fit.
 
     """
-    parameters = read_params(source) if isinstance(source, str | os.PathLike) else None
     if not inputs and parameters is None:
         return workflow
     bound = workflow.bind(inputs, parameters, new_seed=lambda: secrets.randbits(SEED_BITS))

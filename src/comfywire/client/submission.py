@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +26,8 @@ __all__ = ["Submission"]
 
 GRACE = 2.0
 """Seconds after a lost reply in which the prompt may still turn up in the queue."""
+REPLY_PATIENCE = 5.0
+"""Seconds to wait for a reply that is not needed any more, since messages show that the prompt is queued."""
 TRIES = 3
 WITHDRAWAL_TIMEOUT = 10.0
 """Seconds that a cancelled submission may take to withdraw what it queued."""
@@ -88,11 +91,21 @@ class Submission:
         body["client_id"] = watch.tracked.client_id
         posting = asyncio.create_task(self._http.post_json("/prompt", body), name="comfywire submit")
         try:
-            return await asyncio.shield(posting)
+            return await self._reply(watch, posting)
         except asyncio.CancelledError:
             withdrawal = asyncio.create_task(self._withdraw(watch, posting), name="comfywire withdraw")
             await asyncio.wait([withdrawal])
             raise
+
+    async def _reply(self, watch: Watch, posting: asyncio.Task[Any]) -> Any:
+        """Wait for the reply, but not for ever where messages show that the prompt is queued."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REPLY_PATIENCE):
+                    return await asyncio.shield(posting)
+            if watch.settled.is_set():
+                posting.cancel()
+                raise ConnectionLost(f"the reply to prompt {watch.tracked.prompt_id} did not come")
 
     async def _withdraw(self, watch: Watch, posting: asyncio.Task[Any]) -> None:
         """The caller has gone away in the middle of the request: leave nothing behind."""
