@@ -32,37 +32,64 @@ class _Loop:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
 
     def wait(self, work: Coroutine[Any, Any, Value]) -> Value:
-        """Return what ``work`` returns; Ctrl-C cancels it, waits until it has cleaned up, and goes on."""
-        cleaned_up = threading.Event()
+        """Return what ``work`` returns; Ctrl-C cancels it, waits until it has cleaned up, and goes on.
 
-        async def until_cleaned_up() -> Value:
-            try:
-                return await work
-            finally:
-                cleaned_up.set()
+        Raises:
+            RuntimeError: This is a callback, which the loop itself waits for.
 
-        future = asyncio.run_coroutine_threadsafe(until_cleaned_up(), self._running())
+        """
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("a callback runs in the background loop and cannot wait for it")
+        tasks: list[asyncio.Task[Any]] = []
+
+        async def noted() -> Value:
+            tasks.extend(filter(None, [asyncio.current_task()]))
+            return await work
+
+        future = asyncio.run_coroutine_threadsafe(noted(), self._running())
         try:
             return future.result()
         except JobError as error:
             error.outputs = [Output(output) for output in error.outputs]
             raise
-        except KeyboardInterrupt:
-            future.cancel()
-            cleaned_up.wait()
-            raise
+        finally:
+            if not future.done():  # Ctrl-C, or whatever else was raised in this thread meanwhile
+                asyncio.run_coroutine_threadsafe(_stop(tasks), self._running()).result()
+
+    def call(self, function: Callable[[], Value]) -> Value:
+        """Return what ``function`` returns in the loop's thread, where nothing changes meanwhile."""
+        if threading.current_thread() is self._thread:
+            return function()
+
+        async def call() -> Value:
+            return function()
+
+        return self.wait(call())
+
+    def start(self, work: Coroutine[Any, Any, object]) -> None:
+        """Let ``work`` be done, and wait for nothing."""
+        asyncio.run_coroutine_threadsafe(work, self._running())
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="comfywire", daemon=True).start()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="comfywire", daemon=True)
+                self._thread.start()
             return self._loop
 
 
 _loop = _Loop()
+
+
+async def _stop(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _next(events: AsyncIterator[Event]) -> Event | None:
@@ -153,7 +180,7 @@ class Job:
         self.node_errors = job.node_errors
 
     def __repr__(self) -> str:
-        return repr(self._job)
+        return _loop.call(lambda: repr(self._job))
 
     @property
     def prompt_id(self) -> str:
@@ -168,12 +195,12 @@ class Job:
     @property
     def progress(self) -> JobProgress:
         """How far the job is now."""
-        return self._job.progress
+        return _loop.call(lambda: self._job.progress)
 
     @property
     def outputs(self) -> list[Output]:
         """The outputs that are known so far."""
-        return [Output(output) for output in self._job.outputs]
+        return [Output(output) for output in _loop.call(lambda: self._job.outputs)]
 
     def result(
         self,
@@ -189,8 +216,11 @@ class Job:
     def events(self) -> Iterator[Event]:
         """See :meth:`comfywire.Job.events`."""
         events = self._job.events()
-        while (event := _loop.wait(_next(events))) is not None:
-            yield event
+        try:
+            while (event := _loop.wait(_next(events))) is not None:
+                yield event
+        finally:
+            _loop.start(events.aclose())
 
     def cancel(self, timeout: float | None = None) -> bool:
         """See :meth:`comfywire.Job.cancel`."""
@@ -304,11 +334,7 @@ class Client:
 
     def attach(self, prompt_id: str) -> Job:
         """See :meth:`comfywire.Client.attach`."""
-
-        async def attach() -> asynchronous.Job:
-            return self._client.attach(prompt_id)
-
-        return Job(_loop.wait(attach()))
+        return Job(_loop.call(lambda: self._client.attach(prompt_id)))
 
     def queue(self) -> QueueSnapshot:
         """See :meth:`comfywire.Client.queue`."""

@@ -51,7 +51,7 @@ async def read(*events: Event) -> list[Event]:
 
 
 async def test_events_come_in_order_to_the_end():
-    events = [ExecutionStart("p"), progress(1), preview(1), executed(1), END]
+    events: list[Event] = [ExecutionStart("p"), progress(1), preview(1), executed(1), END]
 
     assert await read(*events) == events
 
