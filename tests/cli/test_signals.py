@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from tests.cli.conftest import save
@@ -14,6 +16,16 @@ def begin(start, *arguments: str) -> tuple:
     """Start a run, and return it with its prompt_id once it is queued."""
     running = start("run", *arguments, "--json")
     return running, json.loads(running.line())["prompt_id"]
+
+
+@contextmanager
+def ignored(number: signal.Signals) -> Iterator[None]:
+    """Let processes that are started meanwhile inherit that they ignore a signal."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -78,6 +90,18 @@ def test_a_second_signal_leaves_at_once(start, server, slow):
     running.signal()
     assert json.loads(running.line())["event"] != "result"
     server.wait(server.until(lambda: server.requests["POST /interrupt"] > 0))
+    running.signal()
+
+    finished = running.end()
+    assert (finished.status, finished.result["status"]) == (130, "interrupted")
+    assert f"prompt {prompt_id} was left to the server" in finished.err
+
+
+def test_a_signal_is_heard_by_a_command_that_a_script_runs_in_the_background(start, server, slow):
+    with ignored(signal.SIGINT):  # as a shell starts what ends in &
+        running, prompt_id = begin(start, slow)
+    server.wait(server.until_executing(prompt_id, "5"))
+
     running.signal()
 
     assert running.end().status == 130

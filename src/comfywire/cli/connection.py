@@ -125,6 +125,10 @@ def wait_for(work: Coroutine[Any, Any, Value]) -> Value:
 async def _until_signalled(work: Coroutine[Any, Any, Value]) -> Value:
     task = asyncio.current_task()
     assert task is not None
+    loop = asyncio.get_running_loop()
     with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows; not the main thread
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # SIGINT too, although asyncio.run does that: not where a shell has started us in the background,
+            # which makes it be ignored.
+            loop.add_signal_handler(number, task.cancel)
     return await work

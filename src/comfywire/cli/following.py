@@ -54,6 +54,8 @@ class _Run:
         self._prompt_id = str(uuid4())
         self._job: Job | None = None
         self._began = time.monotonic()
+        self._is_leaving = False
+        """Whether the user pressed Ctrl-C twice: nothing more is waited for."""
 
     async def end(self) -> Ending:
         """Run it, and save what came out, however it ended."""
@@ -156,11 +158,16 @@ class _Run:
             return Stopped(f"interrupted: prompt {prompt_id} was told to stop and still runs; {again}")
         except ComfywireError as error:
             return Stopped(f"interrupted: prompt {prompt_id} may still be there, because {error}")
+        except asyncio.CancelledError:
+            task.uncancel()
+            self._is_leaving = True
+            again = f"`comfywire cancel {prompt_id}` makes sure"
+            return Stopped(f"interrupted: prompt {prompt_id} was left to the server; {again}")
         fate = "was cancelled" if was_ended else "had ended by itself before it could be cancelled"
         return Stopped(f"interrupted: prompt {prompt_id} {fate}")
 
     async def _save(self, ending: Ending) -> None:
-        for output in ending.outputs:
+        for output in [] if self._is_leaving else ending.outputs:
             try:
                 await self._save_one(output, ending)
             except (ComfywireError, OSError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 from importlib import import_module
@@ -31,6 +32,7 @@ class Painter:
 
     def __init__(self) -> None:
         self._pictures = _import("PIL.Image")
+        self._last: _Drawn | None = None
         try:
             self._draw = _import("textual_image.renderable").Image
         except MissingExtra:
@@ -40,14 +42,19 @@ class Painter:
             self._draw = _import("textual_image.renderable.halfcell").Image
 
     def preview(self, content: bytes) -> RenderableType | None:
-        """Return a small drawing, or None for what is no picture."""
-        return self._drawing(content, PREVIEW_ROWS)
+        """Return a small drawing, or None for what is no picture; it takes the place of the last one."""
+        drawing = self._drawing(content, PREVIEW_ROWS)
+        if drawing is not None:
+            if self._last is not None:
+                self._last.forget()
+            self._last = drawing
+        return drawing
 
     def result(self, content: bytes) -> RenderableType | None:
         """Return a large drawing, or None for what is no picture."""
         return self._drawing(content, RESULT_ROWS)
 
-    def _drawing(self, content: bytes, rows: int) -> RenderableType | None:
+    def _drawing(self, content: bytes, rows: int) -> _Drawn | None:
         try:
             picture = self._pictures.open(io.BytesIO(content))
             picture.load()
@@ -67,6 +74,11 @@ class _Drawn:
         if self._made is None or self._made[0] != options.max_width:
             self._made = options.max_width, self._make(console, options)
         yield from self._made[1]
+
+    def forget(self) -> None:
+        """Let the terminal forget the picture: kitty keeps each that it was sent."""
+        with contextlib.suppress(Exception):
+            self._drawing.cleanup()
 
     def _make(self, console: Console, options: ConsoleOptions) -> list[Segment]:
         try:
