@@ -92,6 +92,15 @@ def test_a_file_is_uploaded_where_the_input_takes_uploads(comfywire, server, her
     assert Image.open("test_00001_.png").getpixel((0, 0)) == (255, 0, 0)
 
 
+def test_a_file_that_was_just_uploaded_is_not_missed_by_validate(comfywire, server, here):
+    Image.new("RGB", (4, 4), "red").save("photo.png")
+    prompt = image()
+    prompt["1"] = {"class_type": "LoadImage", "inputs": {"image": "missing.png"}}
+    arguments = ["run", save("edit.json", prompt), "--set", "LoadImage.image=photo.png", "--validate"]
+
+    assert comfywire(*arguments).status == 0
+
+
 def test_a_files_name_stays_a_text_where_the_input_takes_none(comfywire, server, steps):
     Path("photo.png").write_bytes(b"")
 

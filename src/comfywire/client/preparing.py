@@ -95,6 +95,8 @@ async def check(client: Client, workflow: Workflow, targets: list[str] | None) -
         problem
         for problem in workflow.validate(types, targets=targets)
         if problem.effect is not Effect.IGNORED
+        # The server's lists were read before these were uploaded.
+        and not (isinstance(problem.value, str) and problem.value in client.uploads.names)
     ]
     if problems:
         raise InvalidWorkflow(problems)

@@ -96,6 +96,11 @@ class Uploads:
             if content is not source:
                 content.close()
 
+    @property
+    def names(self) -> frozenset[str]:
+        """What :meth:`upload_once` has put on the server, as inputs name it."""
+        return frozenset(map(str, self._sent.values()))
+
     async def upload(
         self, source: UploadSource, *, name: str | None, subfolder: str, kind: str, overwrite: bool
     ) -> Upload:
