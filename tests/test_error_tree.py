@@ -1,0 +1,72 @@
+"""The tree in the docstring of errors.py is the tree of the classes, and each of them can be told about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+import comfywire
+from comfywire import errors
+
+CLASSES = [getattr(errors, name) for name in errors.__all__]
+
+
+def drawn() -> Iterator[tuple[str, str]]:
+    """Each class of the drawing with the one that it stands below."""
+    above: list[str] = []
+    for line in (errors.__doc__ or "").splitlines():
+        if entry := re.match(r"    ((?:  )*)([A-Z]\w+)(\s{2,}|$)", line):
+            depth, name = len(entry[1]) // 2, entry[2]
+            yield name, above[depth - 1] if depth else "Exception"
+            above[depth:] = [name]
+
+
+def test_the_drawing_is_the_tree():
+    assert dict(drawn()) == {kind.__name__: kind.__bases__[0].__name__ for kind in CLASSES}
+
+
+def test_every_class_is_exported():
+    defined = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and value.__module__ == errors.__name__
+    }
+
+    assert defined == set(errors.__all__)
+    assert set(errors.__all__) <= set(comfywire.__all__)
+    assert errors.__all__ == sorted(errors.__all__)
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_each_class_says_when_it_is_raised(kind):
+    assert (kind.__doc__ or "").split("\n")[0].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (errors.ServerError(404, "GET", "/view", "what"), "GET /view was answered 404: what"),
+        (errors.ServerError(500, "GET", "/view"), "GET /view was answered 500 and no further words"),
+        (
+            errors.MissingExtra("the test server", "server"),
+            "the test server needs the extra 'server': pip install 'comfywire[server]'",
+        ),
+        (
+            errors.WorkflowRejected({}, {}, ["node 1: wrong", "node 2: wrong"]),
+            "the server rejected the prompt: node 1: wrong; node 2: wrong",
+        ),
+        (errors.JobFailed("it failed", prompt_id="p", node_id="7"), "it failed"),
+    ],
+    ids=lambda case: type(case).__name__ if isinstance(case, Exception) else "",
+)
+def test_an_error_reads_as_a_sentence(error, says):
+    assert str(error) == says
+
+
+@pytest.mark.parametrize(
+    ("kind", "builtin"), [(errors.JobTimedOut, TimeoutError), (errors.MissingExtra, ImportError)]
+)
+def test_some_are_also_what_callers_catch_anyway(kind, builtin):
+    assert issubclass(kind, builtin)
