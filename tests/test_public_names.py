@@ -41,7 +41,7 @@ def isort_key(name: str) -> tuple[int, str]:
 
 
 def test_the_names_of_every_module_are_sorted():
-    assert EXPORTED == {module: sorted(set(names), key=isort_key) for module, names in EXPORTED.items()}
+    assert {module: sorted(set(names), key=isort_key) for module, names in EXPORTED.items()} == EXPORTED
 
 
 def test_the_names_of_every_module_exist():
