@@ -17,7 +17,7 @@ from comfywire.cli.main import COMMANDS, comfywire_command
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
+PAGES = [path for folder in (ROOT, DOCS, ROOT / "examples") for path in sorted(folder.glob("*.md"))]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCED = re.compile(r"```.*?```", re.DOTALL)
 HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
@@ -56,7 +56,7 @@ def test_what_is_generated_is_up_to_date() -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
     dead = []
     for link in links(path):
@@ -155,6 +155,12 @@ def test_the_index_leads_to_every_page() -> None:
     linked = set(links(DOCS / "index.md"))
 
     assert {path.name for path in DOCS.glob("*.md")} - linked - {"index.md"} == set()
+
+
+def test_the_list_of_examples_is_complete() -> None:
+    linked = set(links(ROOT / "examples" / "README.md"))
+
+    assert {path.name for path in (ROOT / "examples").glob("*.py")} == linked
 
 
 def test_the_first_screen_has_the_commands_of_the_makefile() -> None:
