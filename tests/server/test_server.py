@@ -250,6 +250,56 @@ async def test_a_node_of_ones_own_finds_progress_and_folders_at_its_host():
         ]
 
 
+class Stubborn:
+    RETURN_TYPES = ()
+    FUNCTION = "insist"
+    OUTPUT_NODE = True
+    released = threading.Event()
+
+    @classmethod
+    def INPUT_TYPES(cls):  # noqa: N802 - ComfyUI's name
+        return {"required": {}}
+
+    def insist(self):
+        self.released.wait(10)
+        return {"ui": {"text": ["done"]}}
+
+
+async def test_a_node_that_does_not_let_go_is_left_behind(monkeypatch, caplog):
+    monkeypatch.setattr("comfywire.server.worker.JOIN_TIMEOUT", 0.05)
+    async with Server(nodes={"Stubborn": Stubborn}) as server, Wire(server.url) as wire:
+        prompt_id = await wire.submit({"1": {"class_type": "Stubborn", "inputs": {}}})
+        await server.until_executing(prompt_id, "1")
+        worker = server.life.worker._thread
+
+    assert "does not let go" in caplog.text
+    Stubborn.released.set()
+    worker.join(5)
+    assert not worker.is_alive()
+
+
+class Unspeakable:
+    RETURN_TYPES = ()
+    FUNCTION = "show"
+    OUTPUT_NODE = True
+
+    @classmethod
+    def INPUT_TYPES(cls):  # noqa: N802 - ComfyUI's name
+        return {"required": {}}
+
+    def show(self):
+        return {"ui": {"text": [object()]}}
+
+
+async def test_a_message_that_cannot_be_encoded_is_the_last(caplog):
+    async with Server(nodes={"Unspeakable": Unspeakable}) as server, Wire(server.url) as wire:
+        feed = await wire.feed()
+        await wire.submit({"1": {"class_type": "Unspeakable", "inputs": {}}}, feed)
+        await server.until(lambda: "no more are sent" in caplog.text)
+
+        assert "not JSON serializable" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("name", "says"), [("empty.py", "has no node classes"), ("nodes.txt", "is no Python file")]
 )

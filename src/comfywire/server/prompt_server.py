@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 from comfywire.server.graph import DynamicPrompt
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from comfywire.server.run_log import Run
 
 __all__ = ["PromptServer"]
+
+log = logging.getLogger("comfywire.server")
 
 
 class PromptServer:
@@ -73,6 +76,7 @@ class PromptServer:
     def start(self) -> None:
         """Start the worker's thread and the publishing task."""
         self._publishing = self.loop.create_task(self.publisher.run(), name="comfywire server: publish")
+        self._publishing.add_done_callback(_say_why)
         self.worker.start()
 
     async def close(self) -> None:
@@ -103,3 +107,10 @@ class PromptServer:
                 "assets": False,
             }
         return flags
+
+
+def _say_why(publishing: asyncio.Task[None]) -> None:
+    """Log why nobody hears anything any more; ComfyUI's whole HTTP server goes down with it."""
+    error = None if publishing.cancelled() else publishing.exception()
+    if error is not None:
+        log.error("a message could not be encoded, and no more are sent: %s", error)

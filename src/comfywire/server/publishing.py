@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import deque
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ class Publisher:
         if not self._is_scheduled:
             # One wake-up for many messages: waking the loop costs more than sending does.
             self._is_scheduled = True
-            self._loop.call_soon_threadsafe(self._wake.set)
+            with contextlib.suppress(RuntimeError):  # a node that did not let go outlived the loop
+                self._loop.call_soon_threadsafe(self._wake.set)
 
     async def run(self) -> None:
         """Send until cancelled; what has not been sent by then is lost, as ComfyUI's is when it ends."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -43,7 +44,7 @@ class Worker:
         """Stop after the step that is under way, and wait for the thread."""
         self._server.queue.close()
         self._server.interruption.stop()
-        if not self._loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # closed already: the worker has died
             self._loop.call_soon_threadsafe(self._cancel)
         try:
             await asyncio.wait_for(self._ended.wait(), JOIN_TIMEOUT)
@@ -71,7 +72,8 @@ class Worker:
             log.exception("the worker died; nothing will run until the server is restarted")
         finally:
             self._loop.close()
-            self._server.loop.call_soon_threadsafe(self._ended.set)
+            with contextlib.suppress(RuntimeError):  # nobody waits any more if that loop is closed
+                self._server.loop.call_soon_threadsafe(self._ended.set)
 
     def _run_prompt(self, item: QueueItem, task: int) -> None:
         number, prompt_id, _, extra_data, _ = item
