@@ -59,12 +59,21 @@ def python(server: Server, tmp_path: Path) -> Python:
         pytest.param("upload_and_edit", "image of node 6 saved as out/edit_picture_0", id="upload_and_edit"),
         pytest.param("events", "node 9 shows {'images':", id="events"),
         pytest.param("many_jobs", "\n19 many_0", id="many_jobs"),
-        pytest.param("cancel", "was cancelled before it ran", id="cancel"),
         pytest.param("blocking", "image text_to_image_0", id="blocking"),
     ],
 )
 def test_an_example_prints_what_it_promises(python: Python, example: str, words: str) -> None:
     assert words in python(str(EXAMPLES / f"{example}.py"))
+
+
+def test_a_waiting_prompt_is_cancelled_while_another_runs(python: Python, server: Server) -> None:
+    server.faults.nodes.slow(1.5, class_type="VAEDecode")  # the first prompt is at work for as long
+
+    words = python(str(EXAMPLES / "cancel.py"))
+
+    assert "cancelled the second: True" in words
+    assert "was cancelled before it ran" in words
+    assert "the first made text_to_image_0" in words
 
 
 def test_a_prompt_of_one_process_is_collected_by_another(python: Python) -> None:
