@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from comfywire.server.frames import preview_frame, preview_frame_with_metadata, text_frame
 from comfywire.server.progress import current_node
 from comfywire.server.publishing import Message
 
@@ -35,8 +36,6 @@ class NodeHost:
         self, value: float, total: float, preview: Preview | None = None, *, node_id: str | None = None
     ) -> None:
         """Report progress as ComfyUI's ProgressBar does (main.py, hijack_progress), interrupts included."""
-        from comfywire.server.frames import preview_frame, preview_frame_with_metadata  # noqa: PLC0415 - Pillow
-
         server = self._server
         server.interruption.check()
         node_id = node_id or current_node.get() or server.last_node_id or ""
@@ -53,6 +52,11 @@ class NodeHost:
         server.publisher.put(Message("progress", payload, sid, prompt_id))
         if preview is not None and not has_metadata:
             server.publisher.put(Message("binary", preview_frame(preview), sid, prompt_id))
+
+    def text(self, text: str, *, node_id: str | None = None) -> None:
+        """Send a line of text to everybody, naming no prompt (server.py, send_progress_text)."""
+        frame = text_frame(node_id or current_node.get() or "", text)
+        self._server.publisher.put(Message("binary", frame, None, self._server.last_prompt_id))
 
     @property
     def is_heard(self) -> bool:
