@@ -338,6 +338,29 @@ async def test_cancelling_what_has_ended_does_nothing(client: Client):
     assert (await job.result()).outputs
 
 
+async def test_what_cannot_be_cancelled_any_more_is_not_said_to_be(server: Server):
+    server.faults.nodes.hold(node_id="2")
+    async with Client(server.url) as client:
+        job = await client.submit(image())
+        await server.until_executing(job.prompt_id, "2")
+
+    with pytest.raises(ConnectionLost, match="the client was closed while the prompt was open"):
+        await job.cancel()
+
+
+async def test_a_server_that_does_not_let_go_in_time_is_told(server: Server, client: Client):
+    server.faults.replies.stall("GET /queue", times=None)
+    hold = server.faults.nodes.hold(node_id="2")
+    job = await client.submit(image())
+
+    with pytest.raises(TimeoutError):
+        await job.cancel(timeout=0.1)
+
+    server.faults.clear()
+    hold.release()
+    assert (await job.result()).outputs
+
+
 async def test_a_job_that_fails_says_where(server: Server, client: Client):
     server.faults.nodes.fail("no memory\nleft", exception_type="torch.OutOfMemoryError", node_id="1")
     job = await client.submit(image())

@@ -202,6 +202,8 @@ class Job:
         """
         async with asyncio.timeout(timeout):
             await self._client.canceller.cancel(self._watch)
+        if self._watch.failure is not None:
+            raise self._watch.failure
         return not self._has_ended_by_itself()
 
     async def withdraw(self) -> None:
