@@ -95,7 +95,7 @@ def test_the_exit_status_and_one_line_say_what_is_wrong(comfywire, served, argum
     ("answer", "status", "words"),
     [
         pytest.param(401, 2, "--token", id="a-login-is-needed"),
-        pytest.param(404, 2, "404", id="something-else-answers"),
+        pytest.param(404, 2, "`comfywire doctor` looks", id="something-else-answers"),
         pytest.param(500, 1, "500", id="the-server-broke-down"),
         pytest.param(503, 2, "503", id="a-proxy-has-no-server"),
     ],
@@ -153,15 +153,13 @@ def test_credentials_appear_nowhere(comfywire, server, files):
 
 
 def test_what_would_steer_a_terminal_is_not_printed(comfywire, server, here):
-    prompt = failing()
-    prompt["3"]["inputs"]["value"] = ["1", 7]
-    prompt["\x1b[31m3"] = prompt.pop("3")
-    prompt["2"]["inputs"]["images"] = ["\x1b[31m3", 0]
+    prompt = image()
+    prompt["2"]["_meta"] = {"title": "\x1b[31mred\nSave"}
 
     finished = comfywire("run", save("odd.json", prompt))
 
-    assert finished.status == 1
-    assert "\x1b" not in finished.out + finished.err
+    assert "\N{REPLACEMENT CHARACTER}[31mred Save (node 2)" in finished.out
+    assert "\x1b" not in finished.out
 
 
 def test_python_m_is_the_command():
@@ -190,11 +188,14 @@ def test_help_imports_nothing_heavy(heavy):
     assert heavy not in printed.splitlines()[-1].split()
 
 
-def test_a_reader_that_goes_away_is_no_traceback(start, server, files):
-    running = start("run", "good.json", "--json")
+def test_a_reader_that_goes_away_is_no_traceback_and_the_prompt_is_taken_back(start, server, steps):
+    server.faults.nodes.slow(20, steps=100, class_type="KSampler")
+    running = start("run", steps, "--json")
+    running.line()
+
     running.process.stdout.close()
     running.process.stdout = None
-
     finished = running.end()
 
     assert (finished.status, finished.err) == (1, "")
+    assert [run.how for run in server.log] == ["interrupted"]

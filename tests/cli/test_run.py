@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from tests.cli.conftest import save
-from tests.server.wire import image, text_to_image
+from tests.server.wire import image, sleeper, text_to_image
 
 
 def names(folder: Path | str = ".") -> list[str]:
@@ -72,6 +72,16 @@ def test_set_changes_an_input(comfywire, server, steps, *, setting, place, value
 
     assert finished.status == 0, finished.err
     assert queued(server)[place[0]]["inputs"][place[1]] == value
+
+
+def test_set_knows_inputs_that_only_the_server_knows(comfywire, server, here):
+    prompt = sleeper(0.0)
+    del prompt["5"]["inputs"]["seconds"]
+
+    finished = comfywire("run", save("own.json", prompt), "--set", "TestSleep.seconds=0.01")
+
+    assert finished.status == 0, finished.err
+    assert queued(server)["5"]["inputs"]["seconds"] == 0.01
 
 
 def test_a_class_type_that_stands_twice_is_refused_with_both_places(comfywire, server, steps):

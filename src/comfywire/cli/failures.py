@@ -15,6 +15,7 @@ from comfywire.errors import (
     JobTimedOut,
     OutputsGone,
     ServerError,
+    UnexpectedReply,
     WorkflowRejected,
 )
 
@@ -42,10 +43,6 @@ OUTCOMES: tuple[tuple[type[BaseException], str, int], ...] = (
     (JobError, "failed", FAILED),
     (ComfywireError, "failed", MISUSE),
 )
-NEXT_STEPS: tuple[tuple[type[BaseException], str], ...] = (
-    (ConnectionFailed, "; name another with --server, or try `comfywire demo`"),
-    (JobFailed, "; --debug shows the server's traceback"),
-)
 
 
 def outcome_of(error: BaseException) -> str:
@@ -72,15 +69,26 @@ def sentence(error: BaseException) -> str:
         return one_line(error.format_message())
     if isinstance(error, Stopped):
         return one_line(str(error))
-    if isinstance(error, ServerError) and error.status in (401, 403):
-        return one_line(f"{error}; give --token, --header, or user:password@ in --server")
     if isinstance(error, ComfywireError):
-        hint = next((words for kind, words in NEXT_STEPS if isinstance(error, kind)), "")
-        return one_line(f"{error}{hint}")
+        return one_line(f"{error}{_next_step(error)}")
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename is not None else ""
         return one_line(f"{where}{error.strerror or error}")
     return one_line(f"{type(error).__name__}: {error}; this is a bug of comfywire's, --debug shows where")
+
+
+def _next_step(error: ComfywireError) -> str:
+    match error:
+        case ServerError(status=401 | 403):
+            return "; give --token, --header, or user:password@ in --server"
+        case ServerError(status=404 | 405) | UnexpectedReply():
+            return "; is it ComfyUI that answers there? `comfywire doctor` looks"
+        case ConnectionFailed():
+            return "; name another with --server, or try `comfywire demo`"
+        case JobFailed():
+            return "; --debug shows the server's traceback"
+        case _:
+            return ""
 
 
 def one_line(text: str) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
@@ -75,17 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; ``arguments`` are those of the process by default."""
     try:
         status = comfywire_command.main(args=arguments, prog_name="comfywire", standalone_mode=False)
-        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 2
     except (KeyboardInterrupt, asyncio.CancelledError, click.Abort):
         _say("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except Exception as error:  # noqa: BLE001 - the one edge where every error becomes a line and a status
         _report(error)
         return exit_status(error)
