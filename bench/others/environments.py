@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,15 +37,19 @@ class Contestant:
     script: Path
 
     @contextlib.asynccontextmanager
-    async def process(self, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-        """Run the driver; it is gone when the block is left."""
+    async def process(
+        self, *arguments: str, waits: bool = False
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Run the driver; it, and what it started, is gone when the block is left."""
         # -P: a driver is named after the client that it imports, and must not be what is found.
         process = await asyncio.create_subprocess_exec(
             self.python,
             "-P",
             str(self.script),
             *arguments,
-            env={**os.environ, "PYTHONPATH": str(HERE.parent), "PYTHONDONTWRITEBYTECODE": ""},
+            env={**os.environ, "PYTHONPATH": str(HERE.parent), **({"CONTEST_WAITS": "1"} if waits else {})},
+            start_new_session=True,
+            stdin=subprocess.PIPE if waits else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -52,7 +57,7 @@ class Contestant:
             yield process
         finally:
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
 
 
