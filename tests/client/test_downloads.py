@@ -286,22 +286,22 @@ async def test_files_are_asked_for_as_they_are_and_not_compressed():
 
 
 async def test_only_a_few_files_come_at_the_same_time():
-    now = peak = 0
-    full = asyncio.Event()
+    now = 0
+    released = asyncio.Event()
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        nonlocal now, peak
-        now, peak = now + 1, max(peak, now + 1)
-        if now == 4:
-            full.set()
-        await full.wait()
-        reply = web.StreamResponse()
-        await reply.prepare(request)
-        await reply.write(b"x")
-        now -= 1
-        return reply
+        nonlocal now
+        if request.path.endswith("/queue"):
+            return web.json_response({"queue_running": [], "queue_pending": []})
+        now += 1
+        await released.wait()
+        return web.Response(body=b"x")
 
     async with serving(answer) as url, Client(url) as client:
-        await asyncio.gather(*(client.downloads.read(f"{n}", "", "output") for n in range(40)))
+        reads = [asyncio.create_task(client.downloads.read(f"{n}", "", "output")) for n in range(40)]
+        for _ in range(20):  # enough for a fifth to arrive
+            await client.queue()
 
-    assert peak == 4
+        assert now == 4
+        released.set()
+        assert await asyncio.gather(*reads) == [b"x"] * 40

@@ -93,7 +93,7 @@ class _Transfer:
                 if response.status != 206:
                     self._have = 0
                     yield 0, b""  # forget what came before, even if nothing comes now
-                elif not response.headers.get("Content-Range", "").startswith(f"bytes {self._have}-"):
+                elif not self._is_rest(response.headers):
                     raise self._no_rest()
                 self._tag = _tag(response.headers)
                 async for chunk in response.content.iter_chunked(CHUNK_BYTES):
@@ -106,6 +106,12 @@ class _Transfer:
                 raise
             raise self._no_rest() from error
 
+    def _is_rest(self, headers: Mapping[str, str]) -> bool:
+        # aiohttp, and so ComfyUI, reads If-Range as a date only and sends the rest of whichever file is there
+        # now (aiohttp web_fileresponse.py, 3.14).
+        is_same_file = headers.get("ETag") == self._tag
+        return is_same_file and headers.get("Content-Range", "").startswith(f"bytes {self._have}-")
+
     def _no_rest(self) -> ConnectionLost:
         """The connection broke at the very end, or a proxy has its own idea of ranges: begin again."""
         self._tag = ""
@@ -115,7 +121,6 @@ class _Transfer:
         # Bytes are counted as they are on the server's disk, which a proxy's compression would change.
         headers = {"Accept-Encoding": "identity"}
         if is_resuming:
-            # If-Range: the rest is only of use if the file is still the same one.
             headers |= {"Range": f"bytes={self._have}-", "If-Range": self._tag}
         return headers
 
