@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.conftest import save
@@ -61,7 +62,9 @@ def test_the_editors_json_runs(comfywire, server, editors):
 
 
 def test_node_types_come_from_a_file(comfywire, editors):
-    types = {"EmptyImage": {"input": {"required": {"breadth": ["INT", {}]}}, "output": ["IMAGE"]}}
+    types: dict[str, Any] = {
+        "EmptyImage": {"input": {"required": {"breadth": ["INT", {}]}}, "output": ["IMAGE"]}
+    }
     types["SaveImage"] = {"input": {"required": {"images": ["IMAGE"]}}, "output": [], "output_node": True}
     save("types.json", types)
 

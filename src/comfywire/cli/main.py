@@ -33,7 +33,7 @@ COMMANDS = {
     "inspect": "inspecting:inspect",
     "validate": "workflow:validate",
     "nodes": "nodes:nodes",
-    "server": "test_server:server",
+    "server": "server:server",
     "demo": "demo:demo",
 }
 """Where each command is; a module is imported when its command is needed."""
