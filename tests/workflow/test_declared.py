@@ -54,8 +54,9 @@ def test_the_expected_inputs_of_a_node(entry, inputs, names):
 
 
 def test_keys_inside_keys_are_followed_only_so_far():
-    nested = ["COMFY_DYNAMICCOMBO_V3", {"options": [{"key": "x", "inputs": {"required": {}}}]}]
-    nested[1]["options"][0]["inputs"]["required"]["a"] = nested
+    required: dict = {}
+    nested = ["COMFY_DYNAMICCOMBO_V3", {"options": [{"key": "x", "inputs": {"required": required}}]}]
+    required["a"] = nested
 
     found = declared_inputs(raw(a=nested), {"a" + ".a" * depth: "x" for depth in range(50)})
 

@@ -87,7 +87,7 @@ def test_json_that_cannot_be_read_is_refused_in_a_sentence(text, message):
 
 
 def test_a_dictionary_nested_beyond_reason_is_refused():
-    value = {"1": {"class_type": "X"}}
+    value: dict = {"1": {"class_type": "X"}}
     for _ in range(150):
         value = {"prompt": value}
 

@@ -2,6 +2,7 @@ import pytest
 
 from comfywire.workflow import Workflow
 from comfywire.workflow.problems import Effect
+from comfywire.workflow.validate import validate
 
 OBJECT_INFO = {
     "Loader": {
@@ -32,7 +33,7 @@ OBJECT_INFO = {
 
 
 def workflow(**changes) -> Workflow:
-    prompt = {
+    prompt: dict = {
         "1": {"class_type": "Loader", "inputs": {"ckpt_name": "sd15.safetensors"}},
         "2": {
             "class_type": "Sampler",
@@ -265,7 +266,7 @@ def test_a_chain_of_ten_thousand_nodes_is_no_problem():
     ],
 )
 def test_a_dynamic_choice_that_the_server_overlooks_fails_later(inputs, sentence):
-    options = [{"key": key, "inputs": {"required": {}}} for key in ("png", "exr")]
+    options: list = [{"key": key, "inputs": {"required": {}}} for key in ("png", "exr")]
     how = ["COMFY_DYNAMICCOMBO_V3", {"options": options}]
     object_info = {"Write": {"input": {"required": {"how": how}}, "output": [], "output_node": True}}
 
@@ -305,11 +306,9 @@ def test_older_servers_have_another_word_for_an_unknown_type(version):
 
 def test_a_node_that_is_no_object_is_refused():
     broken = workflow()
-    broken.prompt["4"] = "x"
+    prompt: dict = {**broken.prompt, "4": "x"}
 
-    from comfywire.workflow.validate import validate
-
-    [problem] = validate(broken.prompt, broken.object_info)
+    [problem] = validate(prompt, broken.object_info)
 
     assert problem.sentence == ("node 4 is a str, not an object with class_type and inputs; remove it")
 
