@@ -102,8 +102,20 @@ def test_validate_speaks_json(comfywire, server, here):
     assert (problem["node_id"], problem["input"], problem["effect"]) == ("1", "width", "refused")
 
 
-def test_models_are_not_missed_where_no_server_says_which_there_are(comfywire, steps):
-    assert comfywire("validate", steps, "--offline").status == 0
+@pytest.mark.parametrize(
+    "loader",
+    [
+        pytest.param(("CheckpointLoaderSimple", "ckpt_name", 2), id="a-list-that-is-empty"),
+        pytest.param(("VAELoader", "vae_name", 0), id="a-list-with-what-is-built-in"),
+    ],
+)
+def test_models_are_not_missed_where_no_server_says_which_there_are(comfywire, steps, loader):
+    class_type, name, slot = loader
+    prompt = json.loads(Path(steps).read_text(encoding="utf-8"))
+    prompt["12"] = {"class_type": class_type, "inputs": {name: "mine.safetensors"}}
+    prompt["8"]["inputs"]["vae"] = ["12", slot]
+
+    assert comfywire("validate", save("own.json", prompt), "--offline").status == 0
 
 
 def test_run_with_validate_sends_nothing_that_would_be_refused(comfywire, server, here):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .catalogues import catalogue_options, read_types
+from .catalogues import catalogue_options, is_model, read_types
 from .connection import Connection, server_options
 from .options import json_option
 from .workflow import load_by
@@ -21,7 +21,6 @@ __all__ = ["inspect"]
 
 CORE = "comfy-core"
 """What the editor writes as the node pack of ComfyUI's own nodes, virtual ones among them."""
-MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +165,7 @@ def _needs(workflow: Workflow) -> Iterator[Need]:
             yield Need("node type", class_type, "", pack, is_there=False)
     for node in workflow:
         for name, value in node.inputs.items():
-            if isinstance(value, str) and value.lower().endswith(MODEL_SUFFIXES):
+            if is_model(value):
                 spec = node.spec(name)
                 offered = None if spec is None or spec.choices is None else value in spec.choices
                 is_there = None if workflow.object_info.is_packaged else offered

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .catalogues import catalogue_options, read_types
+from .catalogues import catalogue_options, is_model, read_types
 from .connection import Connection, server_options
 from .failures import one_line
 from .options import json_option
 
 if TYPE_CHECKING:
-    from comfywire.workflow import Workflow
+    from comfywire.workflow import Problem, Workflow
 
     from .catalogues import Types
 
@@ -82,12 +82,9 @@ def validate(
 
     types = read_types(connection, object_info, offline=offline)
     workflow = load_by(types, file)
-    problems = [
-        problem
-        for problem in workflow.validate(types.raw, version=types.version)
-        # The snapshot has no models and no files, so it cannot miss any.
-        if types.raw is not None or problem.type != "value_not_in_list" or problem.allowed
-    ]
+    problems = workflow.validate(types.raw, version=types.version)
+    if types.raw is None:
+        problems = [problem for problem in problems if not _is_about_a_file(problem)]
     if as_json:
         print_json([asdict(problem) for problem in problems], indent=2)
     else:
@@ -98,3 +95,8 @@ def validate(
             err=True,
         )
     return 1 if any(problem.effect != "ignored" for problem in problems) else 0
+
+
+def _is_about_a_file(problem: Problem) -> bool:
+    """The snapshot has no models and no files, so it cannot miss any."""
+    return problem.type == "value_not_in_list" and (not problem.allowed or is_model(problem.value))
