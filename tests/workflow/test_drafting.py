@@ -177,6 +177,28 @@ def test_each_file_is_a_parameter_of_its_own():
     ]
 
 
+@pytest.mark.parametrize(
+    ("class_type", "input_name", "spec", "name"),
+    [
+        pytest.param(
+            "LoadVideo", "file", [["a.mp4"], {"video_upload": True}], "video", id="a-file-by-its-kind"
+        ),
+        pytest.param("UpscaleModelLoader", "model_name", [["a.pth"]], "upscale_model", id="an-upscaler"),
+        pytest.param("DepthLoader", "model_name", [["a.pth"]], "model", id="another-model"),
+        pytest.param("SaveGLB", "image", None, None, id="what-the-editor-adds"),
+        pytest.param("Odd", "image", ["STRING"], None, id="a-text-called-image"),
+    ],
+)
+def test_an_input_is_called_by_what_it_takes(class_type, input_name, spec, name):
+    known = {} if spec is None else {input_name: spec}
+    object_info = {class_type: {"input": {"required": known}, "output": []}}
+    workflow = Workflow(
+        {"1": {"class_type": class_type, "inputs": {input_name: "a"}}}, object_info=object_info
+    )
+
+    assert [*workflow.parameters().by_name] == ([] if name is None else [name])
+
+
 def test_a_primitive_is_called_by_its_title():
     drafted = draft({"1": titled("PrimitiveInt", "Frame Count", value=5)})
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from comfywire.errors import InvalidParameter
 
 from .node import is_link
-from .parameters import Parameter, Parameters
+from .parameters import FILE_TYPES, Parameter, Parameters
 from .values import kind_of
 
 if TYPE_CHECKING:
@@ -110,12 +110,25 @@ def _usual_places(workflow: Workflow) -> Iterator[_Place]:
                 yield _Place(node, input_name, texts[node.id, input_name])
             elif node.class_type.startswith("Primitive") and input_name == "value":
                 yield _Place(node, input_name, _slug(node.title) or "value")
-            elif input_name in _NAMES and _fits(node.spec(input_name), value):
-                yield _Place(node, input_name, _NAMES[input_name])
+            elif input_name in _NAMES and _fits(node, input_name):
+                yield _Place(node, input_name, _usual_name(node, input_name))
 
 
-def _fits(spec: Input | None, value: Any) -> bool:
-    return spec is None or spec.is_widget or isinstance(value, int | float)
+def _fits(node: Node, input_name: str) -> bool:
+    """Whether a person sets it: not what the editor adds (SaveGLB's ``image``), nor what only links fill."""
+    spec = node.spec(input_name)
+    if spec is None:
+        return node.definition is None
+    return spec.is_widget and (spec.upload is not None or input_name not in FILE_TYPES)
+
+
+def _usual_name(node: Node, input_name: str) -> str:
+    spec = node.spec(input_name)
+    if spec and spec.upload:
+        return spec.upload
+    if input_name == "model_name" and "upscale" not in node.class_type.lower():
+        return "model"
+    return _NAMES[input_name]
 
 
 def _name_texts(workflow: Workflow) -> Iterator[tuple[tuple[str, str], str]]:
