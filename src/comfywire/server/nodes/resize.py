@@ -24,7 +24,7 @@ def common_upscale(image: Pixels, size: tuple[int, int], method: str, *, crop: s
     if method == "lanczos":
         return _lanczos(image, size)
     if method == "area":
-        return _area(_area(image, 1, height), 2, width)
+        return _area(image, size)
     if method == "nearest-exact":
         rows, columns = _nearest(image.shape[1], height), _nearest(image.shape[2], width)
         return image[:, rows][:, :, columns]
@@ -93,16 +93,28 @@ def _weighted(image: Pixels, axis: int, taps: Taps) -> Pixels:
     return result.astype(np.float32)
 
 
-def _area(image: Pixels, axis: int, new: int) -> Pixels:
-    """Average over the pixels that each new one covers (adaptive_avg_pool2d)."""
-    old = image.shape[axis]
+def _area(image: Pixels, size: tuple[int, int]) -> Pixels:
+    """Average over the pixels that each new one covers, summed in the order of adaptive_avg_pool2d."""
+    width, height = size
+    rows, row_counts = _windows(image.shape[1], height)
+    columns, column_counts = _windows(image.shape[2], width)
+    total = np.zeros((image.shape[0], height, width, image.shape[3]), dtype=np.float32)
+    for row in range(row_counts.max()):
+        lines = image[:, np.minimum(rows + row, image.shape[1] - 1)]
+        in_rows = (row < row_counts)[:, None]
+        for column in range(column_counts.max()):
+            covered = in_rows & (column < column_counts)
+            picked = lines[:, :, np.minimum(columns + column, image.shape[2] - 1)]
+            total += np.where(covered[:, :, None], picked, np.float32(0))
+    # Divided twice, as it is there: one division by the product rounds differently.
+    mean = total / row_counts.astype(np.float32)[:, None, None] / column_counts.astype(np.float32)[:, None]
+    return mean.astype(np.float32)
+
+
+def _windows(old: int, new: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     starts = (np.arange(new) * old) // new
     ends = -((-(np.arange(new) + 1) * old) // new)
-    means = [
-        np.take(image, range(start, end), axis=axis).mean(axis=axis, dtype=np.float32)
-        for start, end in zip(starts, ends, strict=True)
-    ]
-    return np.stack(means, axis=axis)
+    return starts, ends - starts
 
 
 def _lanczos(image: Pixels, size: tuple[int, int]) -> Pixels:

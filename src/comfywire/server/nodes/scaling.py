@@ -1,4 +1,4 @@
-"""Scaling pictures (nodes.py): exact for nearest-exact and lanczos, within one level of 255 otherwise."""
+"""Scaling pictures (nodes.py): exact, but for bilinear and bicubic, which are within one level of 255."""
 
 # INPUT_TYPES and its like are ComfyUI's names.
 # ruff: noqa: N802
