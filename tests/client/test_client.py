@@ -376,6 +376,23 @@ async def test_a_run_of_a_task_group_that_fails_is_withdrawn(server: Server, cli
     assert [run.how for run in server.runs(prompt_id)] == ["interrupted"]
 
 
+@pytest.mark.parametrize("resubmit", [0, 1])
+async def test_a_prompt_that_was_lost_runs_again_only_if_that_is_asked_for(server, client: Client, resubmit):
+    hold = server.faults.nodes.hold()
+    first = await client.submit(image(1))
+    prompt_id = str(uuid.uuid4())
+    running = asyncio.create_task(client.run(image(2), prompt_id=prompt_id, resubmit=resubmit))
+    await server.until(lambda: prompt_id in {entry[1] for entry in server.life.queue.snapshot()[1]})
+    server.faults.prompts.delete(prompt_id)
+    await server.until(lambda: running.done() or server.requests["POST /prompt"] == 3)
+    hold.release()
+    await first.result()
+    await asyncio.wait([running])
+
+    assert isinstance(running.exception(), JobLost) == (resubmit == 0)
+    assert len(server.runs(prompt_id)) == resubmit
+
+
 # Attaching
 
 
