@@ -8,7 +8,10 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 from tests.cli.conftest import save
@@ -25,7 +28,8 @@ def _take_terminal() -> None:
 class Screen:
     """A command on a terminal of its own."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, answers: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._answers = dict(answers)
         self._reader, writer = pty.openpty()
         fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 1000, 600))
         environment = {**os.environ, "TERM": "xterm-256color"}
@@ -69,6 +73,10 @@ class Screen:
         except OSError:  # Linux's way to say that the other side has closed
             return False
         self.raw += read.decode(errors="replace")
+        for question, answer in list(self._answers.items()):
+            if (asked := re.search(question, self.raw)) is not None:
+                self.type(asked.expand(answer))
+                del self._answers[question]
         return bool(read)
 
 
@@ -76,8 +84,8 @@ class Screen:
 def screen() -> Iterator[Callable[..., Screen]]:
     screens: list[Screen] = []
 
-    def begin(*arguments: str) -> Screen:
-        screens.append(Screen(*arguments))
+    def begin(*arguments: str, **options: Any) -> Screen:
+        screens.append(Screen(*arguments, **options))
         return screens[-1]
 
     yield begin
@@ -127,12 +135,27 @@ def test_a_failure_on_a_terminal_ends_in_one_line(screen, server, half):
     assert shown.text.rstrip().splitlines()[-1].startswith("comfywire: prompt ")
 
 
-def test_show_draws_the_result(screen, server, steps):
+ATTRIBUTES = r"\x1b\[c"  # "which terminal are you?"
+GRAPHICS = r"\x1b_Gi=(\d+),[^;]*a=q"  # "do you speak kitty's protocol?"
+
+
+@pytest.mark.parametrize(
+    ("answers", "drawn"),
+    [
+        pytest.param({}, "\u2580", id="half-blocks-where-it-answers-nothing"),
+        pytest.param({ATTRIBUTES: "\x1b[?62;4c"}, "\x1bP", id="sixels"),
+        pytest.param(
+            {ATTRIBUTES: "\x1b[?62c", GRAPHICS: "\x1b_Gi=\\1;OK\x1b\\\\"}, "\x1b_Ga=p", id="kittys-protocol"
+        ),
+    ],
+)
+def test_show_draws_as_well_as_the_terminal_can(screen, server, steps, answers, drawn):
     pytest.importorskip("textual_image")
-    shown = screen("run", steps, "--show")
+    shown = screen("run", steps, "--show", answers=answers)
 
     assert shown.end() == 0
-    assert shown.text.count("▀") > 100
+    assert drawn in shown.raw
+    assert Path("test_00001_.png").exists()
 
 
 def test_a_terminal_gets_tables_with_headings(screen, server, picture):
