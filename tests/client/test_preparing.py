@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.client.graphs import image, text_to_image
+
+from comfywire import Client, InvalidParameter, InvalidWorkflow, UnexpectedReply
+from comfywire.client.catalogue import MOST_SINGLE_TYPES
+from comfywire.client.preparing import apply_settings
+from comfywire.server import Server
+
+EVERYTHING, ONE = "GET /object_info", "GET /object_info/{node_class}"
+
+
+def drawing(**ui: list[Any]) -> dict[str, Any]:
+    """The editor's document of one node whose type only the test's own server has."""
+    node = {"id": 9, "type": "Show", "pos": [0, 0], "size": [1, 1], "flags": {}, "order": 0, "mode": 0}
+    links = {"inputs": [], "outputs": [], "properties": {}, "widgets_values": [json.dumps(ui), "content"]}
+    return {"nodes": [{**node, **links}], "links": [], "groups": [], "version": 0.4}
+
+
+async def test_the_editors_document_is_converted_by_the_servers_node_types(server: Server, client: Client):
+    first = await client.run(drawing(text=["a"]))
+    second = await client.run(drawing(text=["b"]))
+
+    assert [output.value for output in (*first.outputs, *second.outputs)] == ["a", "b"]
+    assert server.requests[EVERYTHING] == 1
+
+
+async def test_a_workflow_is_loaded_by_the_servers_node_types_to_be_changed(client: Client):
+    workflow = await client.load(drawing(text=["a"]))
+    workflow["Show"].ui = json.dumps({"text": ["mine"]})
+
+    assert [output.value for output in (await client.run(workflow)).outputs] == ["mine"]
+
+
+async def test_an_api_format_workflow_that_is_sent_as_it_is_asks_for_no_node_types(server, client: Client):
+    await client.run(image())
+
+    assert not [route for route in server.requests if "object_info" in route]
+
+
+async def test_node_types_are_asked_for_one_by_one_and_once(server: Server, client: Client):
+    for color in range(3):
+        await client.run(image(), inputs={"EmptyImage.color": color})
+
+    asked = {route: count for route, count in server.requests.items() if "object_info" in route}
+    assert sum(asked.values()) == 2
+    assert EVERYTHING not in asked
+
+
+async def test_many_node_types_are_asked_for_at_once(server: Server, client: Client):
+    types = await client.object_info("KSampler")
+    names = [f"type {number}" for number in range(MOST_SINGLE_TYPES)] + ["KSampler"]
+
+    found = await client.catalogue.of(names)
+
+    assert found["KSampler"] == types["KSampler"]
+    assert server.requests[EVERYTHING] == 1
+
+
+async def test_what_was_asked_for_by_hand_is_not_asked_for_again(server: Server, client: Client):
+    everything = await client.object_info()
+
+    assert await client.catalogue.whole() == everything
+    assert server.requests[EVERYTHING] == 1
+
+
+async def test_validating_names_every_mistake_before_anything_is_sent(server: Server, client: Client):
+    prompt = text_to_image(steps=0)
+    prompt["3"]["inputs"]["sampler_name"] = "eular"
+
+    with pytest.raises(InvalidWorkflow) as invalid:
+        await client.submit(prompt, validate=True)
+
+    assert len(invalid.value.problems) == 2
+    assert "did you mean 'euler'" in str(invalid.value)
+    assert server.requests["POST /prompt"] == 0
+
+
+async def test_a_workflow_without_mistakes_passes(client: Client):
+    assert (await client.run(text_to_image(), validate=True)).outputs
+
+
+async def test_settings_of_the_command_line_are_applied_and_their_files_uploaded(
+    client: Client, tmp_path: Path
+):
+    (tmp_path / "mine.png").write_bytes(b"x")
+    loader = {"class_type": "LoadImage", "inputs": {"image": "example.png"}}
+    workflow = await client.load({**image(), "7": loader})
+
+    await apply_settings(
+        client, workflow, ["EmptyImage.width=32", f"LoadImage.image={tmp_path / 'mine.png'}"]
+    )
+
+    assert workflow.prompt["1"]["inputs"]["width"] == 32
+    assert workflow.prompt["7"]["inputs"]["image"] == "mine.png"
+
+
+async def test_a_setting_that_does_not_fit_names_the_nearest(client: Client):
+    workflow = await client.load(image())
+
+    with pytest.raises(InvalidParameter, match="width"):
+        await apply_settings(client, workflow, ["EmptyImage.widht=32"])
+
+
+async def test_node_types_of_another_shape_are_an_unexpected_reply(server: Server, client: Client):
+    server.faults.replies.fail(EVERYTHING, 200, body="[]")
+
+    with pytest.raises(UnexpectedReply, match="not answered with an object"):
+        await client.run(drawing(text=["a"]))
