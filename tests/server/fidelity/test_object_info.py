@@ -13,27 +13,44 @@ from tests.server.wire import Wire
 from comfywire.server import Server
 from comfywire.server.nodes.catalogue import built_in
 
-GOLDEN = Path(__file__).parents[4] / "shared" / "golden"
+GOLDEN = Path(__file__).parents[4] / "shared" / "golden"  # all classes; not part of the repository
+MISTAKES = Path(__file__).parents[2] / "workflow" / "mistakes"  # the classes that were used there
 FILES = {"LoadImage": "image", "LoadImageMask": "image", "CheckpointLoaderSimple": "ckpt_name"}
-OF_THE_TEST_PACK = {name for name in built_in() if name.startswith(("Test", "Stub"))}
+CORE = {name for name in built_in() if not name.startswith(("Test", "Stub"))}
+
+
+def recorded(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    entries: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
+    return entries
+
+
+def without_files(entries: dict[str, Any]) -> dict[str, Any]:
+    for name, field in FILES.items():
+        if name in entries:
+            entries[name]["input"]["required"][field][0] = []
+    return entries
 
 
 @pytest.mark.parametrize("version", ["0.3.64", "0.33.0"])
-async def test_object_info_is_the_recorded_one(version):
-    path = GOLDEN / version / "object_info.json.gz"
-    if not path.exists():
-        pytest.skip(f"{path} is not here")
-    recorded: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
+@pytest.mark.parametrize("folder", [GOLDEN, MISTAKES], ids=["all-classes", "recorded-here"])
+async def test_object_info_is_the_recorded_one(version, folder):
+    name = f"{version}/object_info.json.gz" if folder is GOLDEN else f"object_info-{version}.json.gz"
+    theirs = without_files(recorded(folder / name))
 
     async with Server(profile=version) as server, Wire(server.url) as wire:
-        _, ours = await wire.get("/object_info")
-        _, one = await wire.get("/object_info/KSampler")
-        _, none = await wire.get("/object_info/NoSuchNode")
+        _, answer = await wire.get("/object_info")
+    ours = without_files(answer)
 
-    for node, field in FILES.items():
-        for entries in (ours, recorded):
-            entries[node]["input"]["required"][field][0] = []
-    core = {name: entry for name, entry in ours.items() if name not in OF_THE_TEST_PACK}
-    assert core == {name: recorded[name] for name in core}
-    assert one == {"KSampler": ours["KSampler"]}
-    assert none == {}
+    shared = CORE & set(theirs)
+    assert len(shared) >= 18
+    assert {name: ours[name] for name in shared} == {name: theirs[name] for name in shared}
+
+
+async def test_one_class_is_described_alone_and_an_unknown_one_not_at_all():
+    async with Server() as server, Wire(server.url) as wire:
+        _, entries = await wire.get("/object_info")
+
+        assert await wire.get("/object_info/KSampler") == (200, {"KSampler": entries["KSampler"]})
+        assert await wire.get("/object_info/NoSuchNode") == (200, {})
