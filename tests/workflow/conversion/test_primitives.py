@@ -1,5 +1,5 @@
 import pytest
-from tests.workflow.conversion.editor import BOTH, NEW, OLD, converted, document, inputs_of, node
+from tests.workflow.conversion.editor import BOTH, NEW, OLD, converted, document, inputs_of, node, node_type
 
 REPLACES = {"Run widget replace on values": True}
 
@@ -114,3 +114,21 @@ def test_a_primitive_that_copies_an_unknown_widget_writes_nothing(profile):
     )
 
     assert inputs_of(saved, profile)["seed"] == 5
+
+
+STEPPED = {"Stepped": node_type({"value": ["INT", {"min": 4, "step": 8}], "whole": ["INT", {}]})}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        pytest.param("value", 10, 12, id="steps-count-from-the-minimum"),
+        pytest.param("value", 7, 4, id="to-the-nearest-step"),
+        pytest.param("whole", 2.5, 3, id="half-goes-up"),
+        pytest.param("whole", -2.5, -2, id="half-goes-up-below-zero-too"),
+    ],
+)
+def test_a_whole_number_is_rounded_as_the_widget_does(name, value, expected):
+    saved = fed([value], node(1, "Stepped", 1, 1, widget_links={name: 1}), links=[(1, 2, 0, 1, 0)])
+
+    assert inputs_of(saved, server=STEPPED)[name] == expected

@@ -147,3 +147,42 @@ def test_a_primitive_of_another_type_stays():
 
 def test_a_primitive_whose_target_is_gone_stays():
     assert inner_value(primitive("INT", slot=9), "height") == 8
+
+
+@pytest.mark.parametrize(
+    ("inner_id", "changed"), [("7", "9:5:7"), ("8", "9:5:8")], ids=["the-first", "the-second"]
+)
+def test_an_inner_id_says_which_widget_of_a_nested_instance_is_meant(inner_id, changed):
+    nested = subgraph(
+        "nested",
+        node(7, "Sample", 11, "fixed", widget_links={"seed": 1}),
+        node(8, "Sample", 11, "fixed", widget_links={"seed": 2}),
+        links=[(1, -10, 0, 7, 2), (2, -10, 1, 8, 2)],
+        inputs={"one": ("INT", [1]), "two": ("INT", [2])},
+    )
+    saved = showing([["5", "seed", inner_id]], 3, nodes=[node(5, "nested")])
+    saved["definitions"]["subgraphs"].append(nested)
+
+    prompt = converted(saved).prompt
+
+    assert {key: prompt[key]["inputs"]["seed"] for key in ("9:5:7", "9:5:8")} == {
+        "9:5:7": 11,
+        "9:5:8": 11,
+        changed: 3,
+    }
+
+
+def test_nodes_that_rebuild_their_inputs_have_no_stale_slots():
+    choices = {"options": [{"key": "on", "inputs": {"required": {"size": ["INT", {"default": 1}]}}}]}
+    server = {"Dynamic": node_type({"mode": ["COMFY_DYNAMICCOMBO_V3", choices], "steps": ["INT", {}]})}
+    saved = showing(
+        [["4", "value"]],
+        3,
+        nodes=[
+            node(4, "PrimitiveNode", 8, outputs=[{"name": "INT", "type": "INT", "links": [1]}]),
+            node(5, "Dynamic", "on", 64, 64, widget_links={"mode.size": 1}),
+        ],
+        links=[(1, 4, 0, 5, 2)],  # the slot of `steps`
+    )
+
+    assert inputs_of(saved, node_id="9:5", server=server) == {"mode": "on", "mode.size": 3, "steps": 64}

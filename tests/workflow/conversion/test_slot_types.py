@@ -1,8 +1,10 @@
 import pytest
-from tests.workflow.conversion.editor import SERVER, document, inputs_of, node, node_type, subgraph
+from tests.workflow.conversion.editor import NEW, SERVER, document, inputs_of, node, node_type, subgraph
 
+from comfywire.workflow.object_info import ObjectInfo
 from comfywire.workflow.slot_types import bypass_group_input, bypass_input, fits
 from comfywire.workflow.ui_layout import Socket
+from comfywire.workflow.ui_load import Catalogue, load
 
 MIXED = [
     Socket("clip", "CLIP"),
@@ -121,3 +123,32 @@ def test_types_with_nothing_in_common_match_anything():
     )
 
     assert inputs_of(saved, server=server)["a"] == ["2", 0]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param(["deep", "b"], ["mask", "mode", "mode.kind", "mode.kind.image", "steps"], id="nested"),
+        pytest.param(["deep", "a"], ["mask", "mode", "mode.kind", "steps"], id="another-choice-inside"),
+        pytest.param(["flat"], ["mask", "mode", "mode.image", "steps"], id="another-choice"),
+    ],
+)
+def test_the_sockets_of_dynamic_combos_follow_their_values(values, expected):
+    kind = {"options": [{"key": "a"}, {"key": "b", "inputs": {"required": {"image": ["IMAGE"]}}}]}
+    mode = {
+        "options": [
+            {"key": "flat", "inputs": {"required": {"image": ["IMAGE"]}}},
+            {"key": "deep", "inputs": {"required": {"kind": ["COMFY_DYNAMICCOMBO_V3", kind]}}},
+        ]
+    }
+    server = {
+        "Dynamic": node_type(
+            {"mask": ["MASK"], "mode": ["COMFY_DYNAMICCOMBO_V3", mode], "steps": ["INT", {}]},
+            output=("IMAGE",),
+        )
+    }
+    catalogue = Catalogue(ObjectInfo(server), NEW)
+
+    made = load(document(node(1, "Dynamic", *values)), catalogue).root.nodes["1"]
+
+    assert [socket.name for socket in made.sockets] == expected

@@ -217,3 +217,13 @@ def test_definitions_inside_definitions_are_found():
     outer = {**subgraph("outer", node(6, "inner")), "definitions": {"subgraphs": [inner]}}
 
     assert list(converted(document(node(9, "outer"), definitions={"subgraphs": [outer]})).prompt) == ["9:6:5"]
+
+
+def test_inputs_of_one_name_are_told_apart_by_type():
+    saved = two_slots_of_one_name()
+    saved["definitions"]["subgraphs"][0]["inputs"][1]["type"] = "FLOAT"
+    saved["nodes"][2]["inputs"][0]["type"] = "FLOAT"
+
+    inputs = inputs_of(saved, node_id="9:5")
+
+    assert (inputs["seed"], inputs["steps"]) == (["3", 0], ["2", 0])
