@@ -19,6 +19,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from comfywire.errors import UnexpectedReply
 
+from .unread import unread_progress
+
 __all__ = [
     "Executed",
     "Executing",
@@ -134,7 +136,8 @@ class NodeProgress(NamedTuple):
 class ProgressState:
     """A snapshot of every node that has begun; 0.3.45 and newer.
 
-    It grows with the graph and comes with each step, so its nodes are read only when asked for.
+    It grows with the graph and comes with each step, so its nodes are read only when asked for
+    (:mod:`~comfywire.protocol.unread`).
     """
 
     prompt_id: str | None
@@ -244,6 +247,8 @@ def parse_text(frame: str | bytes) -> Message:
         UnexpectedReply: The frame is no JSON object with a ``type``.
 
     """
+    if isinstance(frame, str) and (unread := unread_progress(frame)) is not None:
+        return ProgressState(*unread)
     try:
         # The server writes bare NaN and Infinity (aiohttp's default dumps); the standard library reads them.
         envelope = json.loads(frame)
