@@ -12,7 +12,7 @@ from tests.server.wire import image
 def two(start, server, slow) -> tuple[str, str]:
     """The ids of a prompt that runs and of one that waits."""
     first = json.loads(start("run", slow, "--json").line())["prompt_id"]
-    server.wait(server.until_running(first))
+    server.wait(server.until_executing(first, "5"))
     second = json.loads(start("run", slow, "--json").line())["prompt_id"]
     return first, second
 
