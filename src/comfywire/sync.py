@@ -70,10 +70,6 @@ class _Loop:
 
         return self.wait(call())
 
-    def start(self, work: Coroutine[Any, Any, object]) -> None:
-        """Let ``work`` be done, and wait for nothing."""
-        asyncio.run_coroutine_threadsafe(work, self._running())
-
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
@@ -216,11 +212,8 @@ class Job:
     def events(self) -> Iterator[Event]:
         """See :meth:`comfywire.Job.events`."""
         events = self._job.events()
-        try:
-            while (event := _loop.wait(_next(events))) is not None:
-                yield event
-        finally:
-            _loop.start(events.aclose())
+        while (event := _loop.wait(_next(events))) is not None:
+            yield event
 
     def cancel(self, timeout: float | None = None) -> bool:
         """See :meth:`comfywire.Job.cancel`."""
