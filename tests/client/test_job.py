@@ -162,7 +162,6 @@ async def test_progress_never_falls_and_ends_at_one(server: Server, client: Clie
     fractions = [progress.fraction for progress in shown]
     assert fractions == sorted(fractions)
     assert len(set(fractions)) > 5
-    assert fractions.count(1.0) <= 3  # the verdict, the end, and the result
     assert (shown[-1].fraction, shown[-1].phase) == (1.0, "done")
     assert (shown[-1].nodes_done, shown[-1].nodes_total) == (7, 7)
 
