@@ -66,7 +66,14 @@ def node(node_id: int | str, kind: str, *values: Any, **more: Any) -> dict[str, 
         {"name": name, "type": "*", "widget": {"name": name}, "link": link}
         for name, link in widget_links.items()
     ]
-    saved = {"id": node_id, "type": kind, "mode": 0, "inputs": inputs, "outputs": [], "properties": {}}
+    saved: dict[str, Any] = {
+        "id": node_id,
+        "type": kind,
+        "mode": 0,
+        "inputs": inputs,
+        "outputs": [],
+        "properties": {},
+    }
     return {**saved, **({"widgets_values": list(values)} if values else {}), **more}
 
 

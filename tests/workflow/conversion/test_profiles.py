@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from tests.workflow.conversion.editor import SERVER, document, node
 
@@ -6,7 +8,7 @@ from comfywire.workflow.profiles import FE_1_27, FE_1_49, profile_for
 from comfywire.workflow.ui_format import Converter, convert, to_prompt
 
 OLD_SERVER = {"KSampler": {"input": {}, "display_name": "KSampler"}}
-NEW_SERVER = {"KSampler": {"input": {}, "search_aliases": None}}
+NEW_SERVER: dict[str, Any] = {"KSampler": {"input": {}, "search_aliases": None}}
 
 
 @pytest.mark.parametrize(
