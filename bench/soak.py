@@ -152,16 +152,26 @@ async def one(client: Client, chance: random.Random) -> tuple[str, str]:
         job = await client.submit(graph(color, steps=chance.choice([0, 0, 5, 30])), prompt_id=prompt_id)
         if chance.random() < 0.08:
             await asyncio.sleep(chance.uniform(0, 0.3))
-            await job.cancel()
+            with contextlib.suppress(comfywire.ComfywireError):
+                await job.cancel()
         result = await job.result()
-        if not any((output.filename or "").startswith(f"soak{color}_") for output in result.outputs):
-            return prompt_id, f"wrong outputs: {result.outputs}"
-        content = await result.outputs[0].read()
-        return prompt_id, "Result" if content.startswith(b"\x89PNG") else "not a picture"
+        return prompt_id, await judge(result, color)
     except JobError as error:
         return prompt_id, type(error).__name__
     except comfywire.ComfywireError as error:
         return prompt_id, type(error).__name__
+
+
+async def judge(result: comfywire.Result, color: int) -> str:
+    """Is it this prompt's own picture, and can it be read, sooner or later?"""
+    mine = [output for output in result.outputs if (output.filename or "").startswith(f"soak{color}_")]
+    if not mine:
+        return f"wrong outputs: {result.outputs}"
+    for _ in range(20):
+        with contextlib.suppress(comfywire.ConnectionFailed, comfywire.ConnectionLost, comfywire.ServerError):
+            return "Result" if (await mine[0].read()).startswith(b"\x89PNG") else "not a picture"
+        await asyncio.sleep(0.5)
+    return "unreadable"
 
 
 def new_prompt_id(chance: random.Random) -> str:

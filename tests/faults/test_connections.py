@@ -162,7 +162,8 @@ async def test_a_restarted_server_loses_what_it_had_and_nothing_else(server: Ser
         lost = await asyncio.gather(running.result(8), pending.result(8), return_exceptions=True)
 
     assert [type(error) for error in lost] == [JobLost, JobLost]
-    assert "last seen" in str(lost[0])
+    assert "last seen in its messages" in str(lost[0])
+    assert "last seen in the reply to its submission" in str(lost[1])
     assert "restarted" in str(lost[1])
     assert names(await client.run(picture(3), timeout=5)) == ["c3_00001_.png"]
 

@@ -76,9 +76,27 @@ async def test_a_prompt_that_a_restarted_server_may_have_run_is_not_sent_again(
     await server.until(lambda: [run.how for run in server.log] == ["success", "success"])
     await server.faults.life.kill(restart_after=0.2)
 
-    with pytest.raises(ConnectionLost, match="may have run it before a restart"):
+    with pytest.raises(ConnectionLost, match="may have run it before"):
         await submitting
 
+    assert server.requests["POST /prompt"] == 2
+
+
+@pytest.mark.fault("B19")
+async def test_a_prompt_that_a_cleared_history_may_have_held_is_not_sent_again(
+    server: Server, client: Client
+) -> None:
+    """Found by the soak: deaf, the reply lost, and the history evicted, all at once."""
+    await client.run(picture(1), timeout=SOON)
+    server.faults.sockets.deafen(future=None)
+    server.faults.history.evict()
+    server.faults.history.hold(times=None)
+    server.faults.replies.drop("POST /prompt", when="after")
+
+    with pytest.raises(ConnectionLost, match="may have run it before"):
+        await client.submit(picture(2))
+
+    assert [run.how for run in server.log] == ["success", "success"]
     assert server.requests["POST /prompt"] == 2
 
 

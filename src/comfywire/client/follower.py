@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections.abc import Coroutine, Mapping
@@ -96,6 +97,7 @@ class Follower:
         self._timer: asyncio.TimerHandle | None = None
         self._reading = asyncio.Semaphore(READS_AT_ONCE)
         self._opening = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._ready: FeedKey | None = None
         self._refusal: ComfywireError | None = None
         self._is_closed = False
@@ -108,9 +110,9 @@ class Follower:
 
     # Prompts
 
-    def expect(self, prompt_id: str, graph: Mapping[str, Any]) -> Watch:
+    def expect(self, prompt_id: str, graph: Mapping[str, Any], targets: list[str] | None = None) -> Watch:
         """Follow a prompt that is about to be submitted."""
-        return self._watch(self._session.expect(prompt_id, graph, self._now()))
+        return self._watch(self._session.expect(prompt_id, graph, self._now(), targets=targets))
 
     def attach(self, prompt_id: str) -> Watch:
         """Follow a prompt that is somebody else's."""
@@ -163,6 +165,7 @@ class Follower:
         self._pump()
         self._refusal = None
         self._opening.clear()
+        self._hurry.set()
         await self._opening.wait()
         if self._refusal is not None:
             raise self._refusal
@@ -173,12 +176,9 @@ class Follower:
             self._feeds.pop(key).cancel()
         for key in wanted:
             if key not in self._feeds:
-                before = [
-                    task for task in self._tasks if task.get_name() == f"comfywire feed {key.client_id}"
-                ]
-                self._feeds[key] = self._start(
-                    self._follow_feed(key, before), f"comfywire feed {key.client_id}"
-                )
+                name = f"comfywire feed {key.client_id}"
+                before = [task for task in self._tasks if task.get_name() == name]
+                self._feeds[key] = self._start(self._follow_feed(key, before), name)
 
     async def _follow_feed(self, key: FeedKey, before: list[asyncio.Task[None]]) -> None:
         if before:
@@ -187,7 +187,9 @@ class Follower:
             await asyncio.wait(before)
         pause = FIRST_RETRY
         while (socket := await self._open(key)) is None:
-            await asyncio.sleep(pause)
+            self._hurry.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), pause)  # unless somebody wants to submit now
             pause = min(pause * 2, SLOWEST_RETRY)
         try:
             await self._read_feed(key, socket)
@@ -294,10 +296,20 @@ class Follower:
         done = self._session.history_was_read(read.prompt_id, entry, began=began, now=self._now())
         return [done] if done is not None else []
 
-    async def has_stayed_up(self) -> bool:
-        """Return whether the server still has a history entry that we read: a restart forgets them all."""
+    async def has_stayed_up(self) -> bool | None:
+        """Return whether the server still has a history entry that we read; None if we have read none.
+
+        A restart forgets them all, and so does somebody who clears the history.
+        """
         witness = self._session.witness
-        return witness is not None and witness in await self._http.get_json(f"/history/{witness}")
+        if witness is None:
+            return None
+        return witness in await self._http.get_object(f"/history/{witness}")
+
+    def entries_deleted(self, *prompt_ids: str) -> None:
+        """We have deleted these history entries, or all: that they are gone proves nothing any more."""
+        if not prompt_ids or self._session.witness in prompt_ids:
+            self._session.witness = None
 
     async def read_queue(self) -> QueueSnapshot:
         """Return who runs and who waits, read in the cheapest way that the server has."""

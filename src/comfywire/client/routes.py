@@ -11,6 +11,7 @@ from comfywire.protocol.snapshots import QueueSnapshot, parse_queue
 from comfywire.transport.http import Http
 
 from .catalogue import Catalogue
+from .follower import Follower
 from .uploads import HasPlace, Upload, Uploads, UploadSource
 
 __all__ = ["Routes"]
@@ -25,6 +26,8 @@ class Routes:
     @property
     @abstractmethod
     def _http(self) -> Http: ...
+
+    _follower: Follower
 
     @property
     @abstractmethod
@@ -64,10 +67,13 @@ class Routes:
     async def delete_history(self, *prompt_ids: str) -> None:
         """Remove history entries; their files stay."""
         await self._http.post_json("/history", {"delete": list(prompt_ids)})
+        if prompt_ids:
+            self._follower.entries_deleted(*prompt_ids)
 
     async def clear_history(self) -> None:
         """Remove every history entry, of everybody; the files stay."""
         await self._http.post_json("/history", {"clear": True})
+        self._follower.entries_deleted()
 
     async def interrupt(self, prompt_id: str | None = None) -> None:
         """Interrupt ``prompt_id`` if that is what runs (0.3.57 and newer); without it, **whatever** runs.

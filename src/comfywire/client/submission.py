@@ -57,7 +57,7 @@ class Submission:
 
         """
         for last_try in [False] * (TRIES - 1) + [True]:
-            watch = self._follower.expect(prompt_id, graph)
+            watch = self._follower.expect(prompt_id, graph, extra.get("partial_execution_targets"))
             try:
                 reply = await self._post(watch, {"prompt": graph, "prompt_id": prompt_id, **extra})
             except ConnectionFailed:
@@ -131,11 +131,12 @@ class Submission:
         return not watch.tracked.has_vanished or watch.tracked.last_seen is not None
 
     async def _raise_if_it_may_have_run(self, watch: Watch, error: ComfywireError) -> None:
-        """A prompt that is nowhere has not arrived, unless the server was restarted and has forgotten it."""
-        if watch.tracked.has_missed and not await self._follower.has_stayed_up():
+        """A prompt that is nowhere has not arrived, unless the server has forgotten what it ran."""
+        has_stayed_up = await self._follower.has_stayed_up()
+        if has_stayed_up is False or (has_stayed_up is None and watch.tracked.has_missed):
             raise ConnectionLost(
-                f"the reply to prompt {watch.tracked.prompt_id} was lost, and so was the socket; the server "
-                "does not have it now, but may have run it before a restart: submit it again if that is well"
+                f"the reply to prompt {watch.tracked.prompt_id} was lost; the server does not have it now, "
+                "but has forgotten its history, and may have run it before: submit it again if that is well"
             ) from error
 
     def _raise_if_rejected(self, error: ComfywireError, prompt_id: str, graph: Mapping[str, Any]) -> None:
