@@ -200,9 +200,7 @@ def _installed(name: str, folder: Path) -> tuple[Path | None, str]:
 
 
 def show(report: dict[str, Any]) -> None:
-    print(
-        f"Python {report['python']}, {report['rounds']} timed rounds, median (slowest-fastest) workflows per second of one core"
-    )
+    print(f"Python {report['python']}, {report['rounds']} timed rounds on one core, median (slowest-fastest)")
     print(f"{'converter':26} {'server':8} {'exact':>16} {'workflows/s':>22}  raised")
     for name, result in report["converters"].items():
         if "skipped" in result:
