@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import InvalidWorkflow, UnknownNode
 from comfywire.workflow import Bound, Effect, Parameters, Setting, Workflow, parse_setting
-from comfywire.workflow.load import read_params
+from comfywire.workflow.load import Source, read_params
 
 if TYPE_CHECKING:
     from .client import Client, WorkflowSource
@@ -30,15 +30,22 @@ async def load(client: Client, source: WorkflowSource, *, is_edited: bool) -> Wo
     if isinstance(source, Workflow):
         return source
     try:
-        workflow = await asyncio.to_thread(Workflow.load, source)
+        workflow = await _read(source)
     except UnknownNode:
-        return await asyncio.to_thread(Workflow.load, source, await client.catalogue.whole())
+        return await _read(source, await client.catalogue.whole())
     if workflow.document is not None:
-        return await asyncio.to_thread(Workflow.load, source, await client.catalogue.whole())
+        return await _read(source, await client.catalogue.whole())
     if is_edited:
         types = await client.catalogue.of({node.class_type for node in workflow if node.class_type})
-        return await asyncio.to_thread(Workflow.load, source, types)
+        return await _read(source, types)
     return workflow
+
+
+async def _read(source: Source, types: Mapping[str, Any] | None = None) -> Workflow:
+    """Files are read, and the editor's documents converted, in a thread; a prompt is only copied."""
+    if isinstance(source, Mapping) and not {"nodes", "workflow"} & source.keys():
+        return Workflow.load(source, types)
+    return await asyncio.to_thread(Workflow.load, source, types)
 
 
 async def read_parameters(source: WorkflowSource) -> Parameters | None:

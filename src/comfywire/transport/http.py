@@ -26,6 +26,8 @@ PREFIX = "/api"
 MOVED = (301, 302, 303, 307, 308)
 LONGEST_REFUSAL_BYTES = 8 << 20
 """A rejection quotes the choices of every wrong input, so it can be long."""
+WRITTEN_AT_ONCE_BYTES = 1 << 16
+"""What is longer is written piece by piece, which takes a task of aiohttp's."""
 Part = tuple[str, str | bytes | BinaryIO, str | None]
 """A field of an upload: name, content, and the file name if it is a file."""
 
@@ -85,8 +87,9 @@ class Http:
 
     async def post_json(self, path: str, body: object) -> Any:
         """Return the JSON that ``POST path`` answers, or None; raises like :meth:`get_json`."""
-        encoded = BytesIO(json.dumps(body).encode())  # bytes of a megabyte would be written in one go
-        async with self.request("POST", path, content=encoded, kind="application/json") as response:
+        encoded = json.dumps(body).encode()
+        content = encoded if len(encoded) <= WRITTEN_AT_ONCE_BYTES else BytesIO(encoded)
+        async with self.request("POST", path, content=content, kind="application/json") as response:
             reply = await response.read()
             return _parse(reply, f"POST {path}") if reply.strip() else None
 
@@ -106,7 +109,7 @@ class Http:
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        content: BinaryIO | aiohttp.FormData | None = None,
+        content: bytes | BinaryIO | aiohttp.FormData | None = None,
         kind: str | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Exchange one request; the response's body is still to be read, inside the context."""
