@@ -260,6 +260,19 @@ async def test_only_the_targets_run(client: Client):
     job = await client.submit({**image(), **show(text=["x"])}, targets=["9"])
 
     assert [output.node_id for output in (await job.result()).outputs] == ["9"]
+    assert job.progress.nodes_total == 1
+
+
+async def test_what_the_cache_holds_of_other_nodes_is_no_output_of_targets(server: Server, client: Client):
+    both = {**image(), **show(text=["x"])}
+    first = await client.run(both)
+    job = await client.submit(both, targets=["9"])
+    await server.until_done(job.prompt_id)
+    # As 0.3.64 answers: history lists the cached outputs of every node in the graph (execution.py).
+    entry = (await client.history(first.prompt_id))[first.prompt_id]
+    server.faults.history.alter(job.prompt_id, outputs=entry["outputs"])
+
+    assert [output.node_id for output in (await job.result()).outputs] == ["9"]
 
 
 async def test_extra_data_goes_along_without_nulls(server: Server, client: Client):

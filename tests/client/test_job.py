@@ -10,6 +10,7 @@ from tests.client.graphs import image, over_socket, show, text_to_image
 
 from comfywire import (
     Client,
+    ConnectionFailed,
     ConnectionLost,
     Executed,
     Executing,
@@ -374,6 +375,17 @@ async def test_a_job_that_fails_says_where(server: Server, client: Client):
     assert (error.exception_type, error.exception_message) == ("torch.OutOfMemoryError", "no memory\nleft")
     assert any("Traceback" in line or "File" in line for line in error.traceback)
     assert any(isinstance(event, ExecutionError) for event in await events_of(job))
+
+
+async def test_a_submission_does_not_wait_until_the_socket_would_be_tried_again(server: Server):
+    async with Client(server.url) as client:
+        await server.faults.life.refuse_connections()
+        began = time.monotonic()
+        for _ in range(6):  # pauses between tries alone would add up to three seconds
+            with pytest.raises(ConnectionFailed):
+                await client.submit(image())
+
+    assert time.monotonic() - began < 1.5
 
 
 async def test_a_server_that_stays_away_ends_the_wait(server: Server):

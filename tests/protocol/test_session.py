@@ -1,6 +1,7 @@
 """What to read next, and when; what one queue read says about many prompts."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
 
@@ -217,6 +218,26 @@ def test_a_failed_read_proves_nothing() -> None:
 
     assert not scene.jobs["p"].is_done
     assert 5 < failures < 60, "it goes on asking, ever more slowly"
+
+
+def test_a_server_that_is_back_is_asked_within_a_second() -> None:
+    scene = Scene("p")
+    scene.session.feed_lost(MAIN)
+    now, failed = 0.0, []
+
+    while now < 30:
+        for read in scene.session.reads_due(now):
+            scene.session.read_failed(read, now)
+            failed.append(now)
+        now = max(scene.session.next_due(now), now + 1e-6)
+
+    assert max(later - sooner for sooner, later in pairwise(failed)) <= 1.0
+
+
+def test_the_reply_to_a_submission_shows_that_the_server_had_the_prompt() -> None:
+    scene = Scene("p")
+
+    assert scene.jobs["p"].last_seen_in == "the reply to its submission"
 
 
 def test_a_deleted_prompt_is_noticed_by_the_shorter_queue() -> None:

@@ -173,7 +173,14 @@ def collect_outputs(tracked: Tracked, downloads: Downloads) -> list[Output]:
     for picture in tracked.images:
         found.append(_of_socket(tracked, picture, sum(o.node_id == picture.node_id for o in found)))
     places = {node_id: number for number, node_id in enumerate(tracked.graph)}
-    return sorted(found, key=lambda output: _place(output.node_id, places))
+    asked = [output for output in found if _was_asked_for(output.node_id, tracked)]
+    return sorted(asked, key=lambda output: _place(output.node_id, places))
+
+
+def _was_asked_for(node_id: str, tracked: Tracked) -> bool:
+    """History also has what a cache still holds of nodes that are no targets (execution.py, 0.3.64)."""
+    parent = node_id.split(".", 1)[0]
+    return not {node_id, parent} & tracked.graph.keys() or bool({node_id, parent} & tracked.tally.required)
 
 
 def _place(node_id: str, places: Mapping[str, int]) -> int:

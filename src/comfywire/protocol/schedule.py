@@ -25,8 +25,8 @@ EXPLANATION = 0.25
 """Seconds in which a shorter queue may be explained by the end of a prompt of ours."""
 SHARE = 10.0
 """A queue read that took a second is not repeated before ten have passed."""
-FIRST_RETRY, SLOWEST_RETRY = 0.1, 2.0
-"""Seconds before a failed read is repeated."""
+FIRST_RETRY, SLOWEST_RETRY = 0.1, 1.0
+"""Seconds before a failed read is repeated; with the second look, an end is told within two seconds."""
 
 
 class Schedule:

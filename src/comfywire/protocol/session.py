@@ -7,7 +7,7 @@ then ``/history/{prompt_id}`` is read only for those that left it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
@@ -54,9 +54,17 @@ class Session:
 
     # Prompts come
 
-    def expect(self, prompt_id: str, graph: Mapping[str, Any], now: float) -> Tracked:
+    def expect(
+        self,
+        prompt_id: str,
+        graph: Mapping[str, Any],
+        now: float,
+        *,
+        targets: Collection[str] | None = None,
+    ) -> Tracked:
         """Follow a prompt that is about to be submitted: its messages may overtake the reply."""
-        return self._follow(Tracked.begin(prompt_id, graph, client_id=self.feeds.client_id, now=now))
+        client_id = self.feeds.client_id
+        return self._follow(Tracked.begin(prompt_id, graph, client_id=client_id, now=now, targets=targets))
 
     def attach(self, prompt_id: str, now: float) -> Tracked:
         """Follow a prompt that somebody else, or an earlier process, submitted."""
@@ -69,7 +77,7 @@ class Session:
         """The server's reply to the submission came."""
         tracked = self.open.get(prompt_id)
         if tracked is not None and tracked.accepted_at is None:
-            tracked.accepted_at = now
+            tracked.see("the reply to its submission", now)
             # Our own submission is a probe: the server has broadcast a status when it was queued
             # (execution.py, PromptQueue.put, 0.3.64).
             self.feeds.owes(tracked.client_id, tracked.began_at, now)

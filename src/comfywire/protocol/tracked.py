@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,9 +56,17 @@ class Tracked:
     images: list[SocketImage] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, prompt_id: str, graph: Mapping[str, Any], *, client_id: str | None, now: float) -> Tracked:
+    def begin(
+        cls,
+        prompt_id: str,
+        graph: Mapping[str, Any],
+        *,
+        client_id: str | None,
+        now: float,
+        targets: Collection[str] | None = None,
+    ) -> Tracked:
         """Return a prompt of which nothing is known yet."""
-        tally = ProgressTally(required_nodes(graph))
+        tally = ProgressTally(required_nodes(graph, targets))
         return cls(JobState(prompt_id), graph, tally, client_id, now)
 
     @property
