@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from comfywire.errors import ConnectionFailed, ConnectionLost, ServerError
 from comfywire.transport.http import Http
@@ -42,31 +42,22 @@ class Downloads:
             ConnectionFailed, ConnectionLost, ServerError: It could not be fetched.
 
         """
-        received = bytearray()
-        async with aclosing(self._chunks((filename, subfolder, kind))) as chunks:
-            async for start, chunk in chunks:
-                del received[start:]
-                received += chunk
-        return bytes(received)
+        received = _Received()
+        await self._fetch((filename, subfolder, kind), received)
+        return bytes(received.content)
 
     async def save(self, file: File, target: Path, *, replace: bool) -> Path:
         """Stream the file to ``target`` and return the path; raises like :meth:`read`."""
-        async with PartFile(target, replace=replace) as part, aclosing(self._chunks(file)) as chunks:
-            async for start, chunk in chunks:
-                if start < part.length:
-                    await part.restart()
-                await part.write(chunk)
+        async with PartFile(target, replace=replace) as part:
+            await self._fetch(file, part)
             return await part.finish()
 
-    async def _chunks(self, file: File) -> AsyncGenerator[tuple[int, bytes], None]:
-        """Yield ``(where, bytes)``; ``where`` is 0 again when the server begins from the start."""
-        transfer, pause = _Transfer(file), FIRST_PAUSE
+    async def _fetch(self, file: File, sink: _Sink) -> None:
+        transfer, pause = _Transfer(file, sink), FIRST_PAUSE
         async with self._slots:
             for attempt in range(1, TRIES + 1):
                 try:
-                    async with aclosing(transfer.attempt(self._http)) as chunks:
-                        async for where, chunk in chunks:
-                            yield where, chunk
+                    await transfer.attempt(self._http)
                     return
                 except (ConnectionLost, ConnectionFailed, ServerError) as error:
                     if attempt == TRIES or (isinstance(error, ServerError) and error.status < 500):
@@ -75,30 +66,55 @@ class Downloads:
                 pause *= 2
 
 
+class _Sink(Protocol):
+    """Where a file's bytes go; :class:`~comfywire.client.saving.PartFile` is one."""
+
+    length: int
+
+    async def write(self, chunk: bytes) -> None: ...
+
+    async def restart(self) -> None: ...
+
+
+class _Received:
+    """A file in memory."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+        self.length = 0
+
+    async def write(self, chunk: bytes) -> None:
+        self.content += chunk
+        self.length += len(chunk)
+
+    async def restart(self) -> None:
+        self.content.clear()
+        self.length = 0
+
+
 class _Transfer:
     """One file on its way, over as many attempts as it takes."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: File, sink: _Sink) -> None:
         self._file = file
-        self._have = 0
+        self._sink = sink
         self._tag = ""
 
-    async def attempt(self, http: Http) -> AsyncGenerator[tuple[int, bytes], None]:
+    async def attempt(self, http: Http) -> None:
+        """Fetch what the sink lacks."""
         query = dict(zip(("filename", "subfolder", "type"), self._file, strict=True))
-        is_resuming = self._have > 0 and self._tag != ""
+        is_resuming = self._sink.length > 0 and self._tag != ""
         try:
             async with http.request(
                 "GET", "/view", query=query, headers=self._headers(is_resuming=is_resuming)
             ) as response:
                 if response.status != 206:
-                    self._have = 0
-                    yield 0, b""  # forget what came before, even if nothing comes now
+                    await self._sink.restart()
                 elif not self._is_rest(response.headers):
                     raise self._no_rest()
                 self._tag = _tag(response.headers)
                 async for chunk in response.content.iter_chunked(CHUNK_BYTES):
-                    yield self._have, chunk
-                    self._have += len(chunk)
+                    await self._sink.write(chunk)
         except ServerError as error:
             if error.status == 404:
                 raise NotThere(self._file[0]) from error
@@ -110,7 +126,7 @@ class _Transfer:
         # aiohttp, and so ComfyUI, reads If-Range as a date only and sends the rest of whichever file is there
         # now (aiohttp web_fileresponse.py, 3.14).
         is_same_file = headers.get("ETag") == self._tag
-        return is_same_file and headers.get("Content-Range", "").startswith(f"bytes {self._have}-")
+        return is_same_file and headers.get("Content-Range", "").startswith(f"bytes {self._sink.length}-")
 
     def _no_rest(self) -> ConnectionLost:
         """The connection broke at the very end, or a proxy has its own idea of ranges: begin again."""
@@ -121,7 +137,7 @@ class _Transfer:
         # Bytes are counted as they are on the server's disk, which a proxy's compression would change.
         headers = {"Accept-Encoding": "identity"}
         if is_resuming:
-            headers |= {"Range": f"bytes={self._have}-", "If-Range": self._tag}
+            headers |= {"Range": f"bytes={self._sink.length}-", "If-Range": self._tag}
         return headers
 
 
