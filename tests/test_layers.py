@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "sync": ({"errors", "client", "workflow"}, set()),
     "server": ({"errors", "workflow"}, {"aiohttp", "numpy", "PIL"}),
     "pytest_plugin": ({"errors", "server"}, {"pytest"}),
-    "cli": ({"errors", "client", "sync", "workflow", "server"}, {"click", "rich", "chafa", "PIL"}),
+    "cli": ({"errors", "client", "sync", "workflow", "server"}, {"click", "rich", "PIL"}),
 }
 NO_IO = {
     "asyncio",

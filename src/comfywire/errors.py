@@ -59,6 +59,10 @@ __all__ = [
 class ComfywireError(Exception):
     """Comfywire could not do what was asked."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive copying and pickling, which would else call ``__init__`` with ``args`` alone."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
 
 class ConnectionFailed(ComfywireError):
     """The server was not reached; nothing was sent. Check the address, or try again."""
@@ -236,3 +240,10 @@ class OutputsGone(JobError):
 
 class JobTimedOut(JobError, TimeoutError):
     """The job did not end within the caller's own time limit."""
+
+
+def _rebuild(kind: type[ComfywireError], args: tuple[Any, ...], state: dict[str, Any]) -> ComfywireError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from urllib.parse import quote
 
 from comfywire.errors import ServerError
 from comfywire.transport.http import Http
 
-from .follower import Follower, Watch
+from .follower import Follower
+from .watch import Watch
 
 __all__ = ["Canceller"]
 
@@ -53,7 +55,7 @@ class Canceller:
     async def _cancelled_by_route(self, prompt_id: str) -> bool:
         """0.26.0 and newer end a prompt in either state, atomically."""
         try:
-            await self._http.post_json(f"/jobs/{prompt_id}/cancel", {})
+            await self._http.post_json(f"/jobs/{quote(prompt_id, safe='')}/cancel", {})
         except ServerError as error:
             if error.status not in (404, 405):
                 raise

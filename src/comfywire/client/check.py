@@ -44,7 +44,6 @@ class Finding:
     Attributes:
         name: ``reach``, ``version``, ``features``, ``authentication``, ``state``, ``upload``, ``event``,
             ``view``.
-            ``view``.
         ok: Whether it works; None when it was not tried.
         sentence: What was found.
         next_step: What to do about it, empty when there is nothing to do.

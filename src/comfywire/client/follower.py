@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import uuid
 from collections.abc import Coroutine, Mapping
 from math import inf
 from typing import Any
+from urllib.parse import quote
 
 from comfywire.errors import (
     ComfywireError,
@@ -17,70 +17,24 @@ from comfywire.errors import (
     ServerError,
     UnexpectedReply,
 )
-from comfywire.protocol.binary import parse_binary
 from comfywire.protocol.feeds import FeedKey
-from comfywire.protocol.messages import (
-    FeatureFlags,
-    Message,
-    PreviewImage,
-    Progress,
-    ProgressState,
-    Status,
-    parse_text,
-)
+from comfywire.protocol.messages import Message, Status
 from comfywire.protocol.schedule import EXPLANATION
-from comfywire.protocol.session import Event, Read, Session
+from comfywire.protocol.session import Read, Session
 from comfywire.protocol.snapshots import QueueSnapshot, parse_history, parse_jobs, parse_queue
 from comfywire.protocol.tracked import Tracked
-from comfywire.transport.feed import Socket
 from comfywire.transport.http import Http
 
-from .channel import Channel
+from .sockets import Sockets
+from .watch import Watch
 
-__all__ = ["Follower", "Watch"]
+__all__ = ["Follower"]
 
 log = logging.getLogger("comfywire")
 
-PASSING = (PreviewImage, Progress, ProgressState)
 READS_AT_ONCE = 8
 HISTORY_TIMEOUT, QUEUE_TIMEOUT = 10.0, 30.0
 """Seconds for a read of the state, after which it is made again; /queue carries every graph."""
-FLAGS_TIMEOUT = 0.5
-"""Seconds to wait for the answer to our feature flags; servers before 0.3.45 give none."""
-FIRST_RETRY, SLOWEST_RETRY = 0.1, 2.0
-"""Seconds before a socket is opened again."""
-
-
-class Watch:
-    """One prompt as its handle sees it."""
-
-    def __init__(self, tracked: Tracked) -> None:
-        self.tracked = tracked
-        self.channels: list[Channel] = []
-        self.past: list[Event] = []
-        """What happened once, for readers who come late; progress and previews are superseded."""
-        self.failure: ComfywireError | None = None
-        self.is_cancelled = False
-        """Whether we asked the server to let go of it."""
-        self.settled = asyncio.Event()
-        """Set once the prompt is known to be queued, or is over."""
-        self.over = asyncio.Event()
-        """Set once nothing more will come."""
-
-    def tell(self, event: Event) -> None:
-        """Hand ``event`` to every reader."""
-        self.settled.set()
-        if not isinstance(event, PASSING):
-            self.past.append(event)
-        for channel in self.channels:
-            channel.put(event)
-
-    def finish(self) -> None:
-        """End every reader's stream."""
-        self.settled.set()
-        self.over.set()
-        for channel in self.channels:
-            channel.close()
 
 
 class Follower:
@@ -92,14 +46,10 @@ class Follower:
         self._unreachable_since = inf
         self._session = Session(lambda: str(uuid.uuid4()))
         self._watches: dict[str, Watch] = {}
-        self._feeds: dict[FeedKey, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._reading = asyncio.Semaphore(READS_AT_ONCE)
-        self._opening = asyncio.Event()
-        self._hurry = asyncio.Event()
-        self._ready: FeedKey | None = None
-        self._refusal: ComfywireError | None = None
+        self._sockets = Sockets(http, self._session, start=self._start, hear=self._hear, pump=self._pump)
         self._is_closed = False
         self._lists_jobs = True
 
@@ -148,84 +98,13 @@ class Follower:
         watch = self._watches[tracked.prompt_id] = Watch(tracked)
         return watch
 
-    # Sockets
-
     async def until_open(self) -> None:
-        """Wait until the main socket is open and has negotiated, opening it if need be.
-
-        Raises:
-            ConnectionFailed: The server is not reached.
-            ServerError: It refuses the socket.
-
-        """
+        """Wait until the main socket is open and has negotiated; see :meth:`Sockets.until_open`."""
         if self._is_closed:
             raise RuntimeError("this client is closed")
-        if self._ready is not None and self._session.feeds.is_main(self._ready):
-            return
-        self._pump()
-        self._refusal = None
-        self._opening.clear()
-        self._hurry.set()
-        await self._opening.wait()
-        if self._refusal is not None:
-            raise self._refusal
+        await self._sockets.until_open()
 
-    def _sync_feeds(self) -> None:
-        wanted = self._session.feeds.wanted()
-        for key in [known for known in self._feeds if known not in wanted]:
-            self._feeds.pop(key).cancel()
-        for key in wanted:
-            if key not in self._feeds:
-                name = f"comfywire feed {key.client_id}"
-                before = [task for task in self._tasks if task.get_name() == name]
-                self._feeds[key] = self._start(self._follow_feed(key, before), name)
-
-    async def _follow_feed(self, key: FeedKey, before: list[asyncio.Task[None]]) -> None:
-        if before:
-            # The old socket of this id must be closed first: its handler removes the registration of
-            # whichever socket holds the id when it ends (server.py, websocket_handler, 0.3.64).
-            await asyncio.wait(before)
-        pause = FIRST_RETRY
-        while (socket := await self._open(key)) is None:
-            self._hurry.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), pause)  # unless somebody wants to submit now
-            pause = min(pause * 2, SLOWEST_RETRY)
-        try:
-            await self._read_feed(key, socket)
-        finally:
-            await socket.close()
-        self._session.feed_lost(key)
-        self._pump()
-
-    async def _open(self, key: FeedKey) -> Socket | None:
-        try:
-            return await self._http.open_socket(key.client_id)
-        except ComfywireError as error:
-            log.debug("socket not opened: %s", error)
-            self._refusal = _as_failure(error)
-            self._opening.set()  # those who want to submit now learn why they cannot
-            return None
-
-    async def _read_feed(self, key: FeedKey, socket: Socket) -> None:
-        is_greeted = False
-        async for frame in socket.frames():
-            message = _parse(frame)
-            if message is None:
-                continue
-            if not is_greeted and isinstance(message, Status):
-                is_greeted = True
-                self._session.feed_opened(key, self._now())
-                asyncio.get_running_loop().call_later(FLAGS_TIMEOUT, self._is_ready, key)
-                self._pump()
-            elif isinstance(message, FeatureFlags):
-                self._is_ready(key)
-            self._hear(key, message)
-
-    def _is_ready(self, key: FeedKey) -> None:
-        if self._session.feeds.is_main(key):
-            self._ready, self._refusal = key, None
-            self._opening.set()
+    # Messages
 
     def _hear(self, key: FeedKey, message: Message) -> None:
         heard = self._session.hear(key, message, self._now())
@@ -250,7 +129,7 @@ class Follower:
             return
         for read in self._session.reads_due(self._now()):
             self._start(self._read(read), "comfywire read")
-        self._sync_feeds()
+        self._sockets.sync()
         self._arm()
 
     def _arm(self) -> None:
@@ -291,7 +170,7 @@ class Follower:
         if read.prompt_id is None:
             snapshot = await self.read_queue()
             return self._session.queue_was_read(snapshot, began=began, now=self._now())
-        reply = await self._http.get_json(f"/history/{read.prompt_id}")
+        reply = await self._http.get_json(f"/history/{quote(read.prompt_id, safe='')}")
         entry = parse_history(reply, read.prompt_id)
         done = self._session.history_was_read(read.prompt_id, entry, began=began, now=self._now())
         return [done] if done is not None else []
@@ -375,8 +254,7 @@ class Follower:
         if self._timer is not None:
             self._timer.cancel()
         self._abandon(ConnectionLost("the client was closed while the prompt was open; it may still run"))
-        self._refusal = ConnectionFailed("the client was closed before the prompt was sent")
-        self._opening.set()
+        self._sockets.refuse(ConnectionFailed("the client was closed before the prompt was sent"))
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -384,16 +262,3 @@ class Follower:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-def _as_failure(error: ComfywireError) -> ComfywireError:
-    return ConnectionFailed(str(error)) if isinstance(error, ConnectionLost) else error
-
-
-def _parse(frame: str | bytes) -> Message | None:
-    """Junk on the socket is nobody's message: it is skipped."""
-    try:
-        return parse_text(frame) if isinstance(frame, str) else parse_binary(frame)
-    except UnexpectedReply as error:
-        log.debug("< %s", error)
-        return None

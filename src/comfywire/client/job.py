@@ -14,9 +14,9 @@ from comfywire.protocol.session import Event
 from comfywire.protocol.tracked import Tracked
 
 from .channel import Channel
-from .follower import Watch
 from .outcome import outcome
 from .outputs import Output, Result, collect_outputs
+from .watch import Watch
 
 if TYPE_CHECKING:
     from .client import Client

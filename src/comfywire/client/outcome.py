@@ -12,8 +12,8 @@ from comfywire.protocol.messages import ExecutionError, ExecutionInterrupted, Ex
 from comfywire.protocol.tracked import SOCKET_SAVERS, Tracked
 from comfywire.workflow.rejection import dropped
 
-from .follower import Watch
 from .outputs import Output, Result, collect_outputs
+from .watch import Watch
 
 if TYPE_CHECKING:
     from .client import Client

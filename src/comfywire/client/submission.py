@@ -20,7 +20,8 @@ from comfywire.transport.http import Http
 from comfywire.workflow.rejection import sentences
 
 from .cancelling import Canceller
-from .follower import Follower, Watch
+from .follower import Follower
+from .watch import Watch
 
 __all__ = ["Submission"]
 

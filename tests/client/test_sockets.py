@@ -1,0 +1,50 @@
+"""Sockets that open and say nothing, or close at once: the submission ends with a sentence, not never."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from comfywire import Client, ConnectionFailed
+
+GRAPH = {"1": {"class_type": "EmptyImage", "inputs": {}}}
+
+
+@asynccontextmanager
+async def proxy(*, closes: bool) -> AsyncIterator[str]:
+    """Something that accepts sockets for ComfyUI and passes nothing on."""
+
+    async def serve(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        if not closes:
+            async for _ in socket:
+                pass
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/api/ws", serve)
+    runner = web.AppRunner(app, shutdown_timeout=0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_socket_that_is_never_greeted_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("comfywire.client.sockets.GREETING_TIMEOUT", 0.3)
+
+    async with proxy(closes=False) as url, Client(url) as client:
+        with pytest.raises(ConnectionFailed, match="says nothing: does a proxy hold it back"):
+            await asyncio.wait_for(client.submit(GRAPH), 5)
+
+
+async def test_a_socket_that_closes_at_once_is_named() -> None:
+    async with proxy(closes=True) as url, Client(url) as client:
+        with pytest.raises(ConnectionFailed, match="closed without a word"):
+            await asyncio.wait_for(client.submit(GRAPH), 5)
