@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 from collections.abc import Iterator
 
@@ -70,3 +72,12 @@ def test_an_error_reads_as_a_sentence(error, says):
 )
 def test_some_are_also_what_callers_catch_anyway(kind, builtin):
     assert issubclass(kind, builtin)
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_an_error_survives_pickling_and_copying(kind):
+    error = kind.__new__(kind, "what happened")
+    error.args, error.prompt_id = ("what happened",), "p"
+
+    for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert (type(twin), twin.args, twin.__dict__) == (kind, error.args, error.__dict__)

@@ -115,6 +115,7 @@ async def test_freeing_forgets_the_cache(server: Server, client: Client):
     await client.run(image())
 
     await client.free()
+    await server.until(lambda: not server.life.queue._flags)  # the worker has seen to it
     await client.run(image())
 
     assert server.log[-1].nodes != []
