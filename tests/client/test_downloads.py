@@ -15,6 +15,8 @@ from comfywire.client import downloads
 from comfywire.server import Server
 from comfywire.server.faults.tcp import reset
 
+pytestmark = pytest.mark.fault("B20")
+
 CONTENT = b"".join(b"%07d\n" % number for number in range(300_000))  # 2.4 MB: more than one buffer
 VIEW = "GET /view"
 

@@ -8,6 +8,8 @@ import pytest
 from comfywire.client.names import candidates, safe_folder, safe_name
 from comfywire.errors import UnsafeName
 
+pytestmark = pytest.mark.fault("B17")
+
 LONG = "x" * 300
 
 

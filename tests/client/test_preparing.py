@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -112,3 +113,56 @@ async def test_node_types_of_another_shape_are_an_unexpected_reply(server: Serve
 
     with pytest.raises(UnexpectedReply, match="not answered with an object"):
         await client.run(drawing(text=["a"]))
+
+
+def inverting() -> dict[str, Any]:
+    return {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "nothing.png"}},
+        "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
+        "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "inverted"}},
+    }
+
+
+async def test_a_result_is_the_next_workflows_input_without_a_way_round(server: Server, client: Client):
+    first = await client.run(image())
+
+    second = await client.run(inverting(), inputs={"LoadImage.image": first.outputs[0]})
+
+    assert second.outputs[0].filename == "inverted_00001_.png"
+    assert server.requests["POST /upload/image"] == server.requests["GET /view"] == 0
+
+
+async def test_a_result_of_another_server_is_carried_over(server: Server, client: Client):
+    async with Server() as elsewhere, Client(elsewhere.url) as other:
+        first = await other.run(image())
+
+        await client.run(inverting(), inputs={"LoadImage.image": first.outputs[0]})
+
+    assert server.requests["POST /upload/image"] == 1
+
+
+async def test_an_upload_is_an_input(client: Client, tmp_path: Path):
+    picture = await (await client.run(image())).outputs[0].save(tmp_path / "a.png")
+    upload = await client.upload(picture, subfolder="mine")
+
+    result = await client.run(inverting(), inputs={"LoadImage.image": upload})
+
+    assert result.outputs[0].filename == "inverted_00001_.png"
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"resubmit": -1}, ValueError),
+        ({"inputs": [1]}, TypeError),
+        ({"on_progress": asyncio.sleep}, TypeError),
+    ],
+    ids=["resubmit", "inputs", "on_progress"],
+)
+async def test_misuse_of_run_is_said_before_anything_is_sent(
+    server: Server, client: Client, options: Any, error: Any
+):
+    with pytest.raises(error):
+        await client.run(image(), **options)
+
+    assert server.requests["POST /prompt"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -225,6 +226,12 @@ class Client(Routes):
             JobError: It did not end well, see :meth:`Job.result`; and whatever :meth:`submit` raises.
 
         """
+        if resubmit < 0:
+            raise ValueError(f"resubmit is how often a lost prompt is submitted again, not {resubmit}")
+        if inputs is not None and not isinstance(inputs, Mapping):
+            raise TypeError('inputs is a dictionary such as {"prompt": "a hill"}')
+        if inspect.iscoroutinefunction(on_progress):
+            raise TypeError("on_progress is called, not awaited: give a plain function")
         loaded = await load(self, workflow, is_edited=bool(inputs))
         parameters = await read_parameters(workflow)
         ready = await bind_inputs(self, loaded, inputs or {}, parameters)

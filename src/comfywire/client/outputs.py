@@ -70,6 +70,10 @@ class Output:
         """Whether it can be read and saved: everything but values."""
         return self.kind != "value"
 
+    def is_on(self, downloads: Downloads) -> bool:
+        """Whether it is a file of the server that ``downloads`` fetches from."""
+        return self._downloads is downloads
+
     async def read(self) -> bytes:
         """Return its bytes; texts are encoded as UTF-8.
 

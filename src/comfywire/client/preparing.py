@@ -13,6 +13,9 @@ from comfywire.errors import InvalidWorkflow, UnknownNode
 from comfywire.workflow import Bound, Effect, Parameters, Setting, Workflow, parse_setting
 from comfywire.workflow.load import Source, read_params
 
+from .outputs import Output
+from .uploads import Upload
+
 if TYPE_CHECKING:
     from .client import Client, WorkflowSource
 
@@ -64,9 +67,24 @@ async def bind_inputs(
     """
     if not inputs and parameters is None:
         return workflow
+    inputs = {name: await _as_input(client, value) for name, value in inputs.items()}
     bound = workflow.bind(inputs, parameters, new_seed=lambda: secrets.randbits(SEED_BITS))
     await _upload_files(client, bound)
     return bound.workflow
+
+
+async def _as_input(client: Client, value: Any) -> Any:
+    """What the server has already, an upload or an earlier result, goes by its name there."""
+    if isinstance(value, Upload):
+        return str(value)
+    value = getattr(value, "_output", value)  # what the blocking client's outputs stand for
+    if not isinstance(value, Output):
+        return value
+    if value.kind in ("text", "value"):
+        return value.value
+    if value.filename is not None and value.is_on(client.downloads):
+        return str(Upload(value.filename, value.subfolder, value.type))
+    return await value.read()
 
 
 async def _upload_files(client: Client, bound: Bound) -> None:

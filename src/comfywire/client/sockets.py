@@ -24,6 +24,8 @@ GREETING_TIMEOUT = 10.0
 """Seconds for a socket to be opened and greeted: some proxies open one and swallow every frame."""
 FLAGS_TIMEOUT = 0.5
 """Seconds to wait for the answer to our feature flags; servers before 0.3.45 give none."""
+SHOWN = 300
+"""Characters of a frame in the log."""
 FIRST_RETRY, SLOWEST_RETRY = 0.1, 2.0
 """Seconds before a socket is opened again."""
 
@@ -133,6 +135,8 @@ class Sockets:
     async def _read(self, key: FeedKey, socket: Socket, patience: asyncio.Timeout) -> bool:
         is_greeted = False
         async for frame in socket.frames():
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug("< %s", frame[:SHOWN] if isinstance(frame, str) else f"{len(frame)} bytes")
             message = _parse(frame)
             if message is None:
                 continue

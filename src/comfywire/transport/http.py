@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from io import BytesIO
@@ -19,6 +20,8 @@ from .failures import as_ours
 from .feed import Socket, open_socket
 
 __all__ = ["Http", "Part"]
+
+log = logging.getLogger("comfywire")
 
 # The twins under /api are what proxies forward and what newer routes are declared as (server.py, add_routes,
 # 0.3.64); servers from before June 2024 lack them.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +156,12 @@ class Parameters:
 
     def __contains__(self, name: object) -> bool:
         return name in self.by_name
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter(self.by_name.values())
+
+    def __len__(self) -> int:
+        return len(self.by_name)
 
     def select_outputs(self, workflow: Workflow, names: str | list[str] | tuple[str, ...]) -> list[str]:
         """Return the ids of the nodes that ``names`` mean: names of outputs, or ids, titles or class_types.
