@@ -1,7 +1,8 @@
 """How the files of this folder were made, by writers that are not ours: Pillow 13, PyAV 18, mutagen 1.48.
 
 Run it in an environment of its own that has them (they are no dependencies of Comfywire):
-python make_files.py. Each file holds PROMPT and WORKFLOW where its name says; nothing in them is anybody's work.
+python make_files.py. Each file holds PROMPT and WORKFLOW where its name says;
+nothing in them is anybody's work.
 """
 
 import io
@@ -27,7 +28,8 @@ PROMPT = {
     },
     "9": {"class_type": "SaveImage", "inputs": {"images": ["3", 0], "filename_prefix": "violet"}},
 }
-WORKFLOW = {"nodes": [{"id": 3, "type": "EmptyImage"}, {"id": 9, "type": "SaveImage"}], "links": [], "version": 0.4}
+NODES = [{"id": 3, "type": "EmptyImage"}, {"id": 9, "type": "SaveImage"}]
+WORKFLOW = {"nodes": NODES, "links": [], "version": 0.4}
 TEXTS = {"prompt": json.dumps(PROMPT), "workflow": json.dumps(WORKFLOW)}
 PICTURE = Image.new("RGB", (16, 16), (128, 0, 128))
 
@@ -132,14 +134,18 @@ def tagged_sound():
 
 
 def models_and_shapes():
-    header = json.dumps({"__metadata__": TEXTS, "latent_tensor": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}})
+    tensor = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+    header = json.dumps({"__metadata__": TEXTS, "latent_tensor": tensor})
     (HERE / "metadata.latent").write_bytes(struct.pack("<Q", len(header)) + header.encode() + bytes(4))
-    scene = json.dumps({"asset": {"version": "2.0", "extras": TEXTS}, "buffers": [{"byteLength": 4}]}).encode()
+    asset = {"version": "2.0", "extras": TEXTS}
+    scene = json.dumps({"asset": asset, "buffers": [{"byteLength": 4}]}).encode()
     scene += b" " * (-len(scene) % 4)
     chunks = struct.pack("<I4s", len(scene), b"JSON") + scene + struct.pack("<I4s", 4, b"BIN\0") + bytes(4)
     (HERE / "extras.glb").write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks)
     both = json.dumps({"prompt": PROMPT, "workflow": WORKFLOW}, indent=2)
-    drawing = f'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1">\n  <metadata>\n<![CDATA[\n{both}\n]]>\n</metadata>\n<path d="M0 0"/></svg>'
+    metadata = f"  <metadata>\n<![CDATA[\n{both}\n]]>\n</metadata>"
+    opening = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1">'
+    drawing = f'{opening}\n{metadata}\n<path d="M0 0"/></svg>'
     (HERE / "cdata.svg").write_text(drawing, encoding="utf-8")
 
 
@@ -149,4 +155,4 @@ if __name__ == "__main__":
     tagged_sound()
     models_and_shapes()
     for path in sorted(HERE.iterdir()):
-        print(f"{path.stat().st_size:6d} {path.name}")
+        print(f"{path.stat().st_size:6d} {path.name}")  # noqa: T201 (a script)
