@@ -256,6 +256,30 @@ async def test_outputs_that_the_validator_dropped_are_named(client: Client):
     assert [output.node_id for output in result.outputs] == ["2"]
 
 
+async def test_each_dropped_output_is_told_its_own_reason(client: Client):
+    stray = {"class_type": "SaveImage", "inputs": {"images": ["77", 0], "filename_prefix": "x"}}
+    prompt = {**image(), "8": stray, "9": {"class_type": "SaveImage", "inputs": {"filename_prefix": "x"}}}
+
+    result = await client.run(prompt)
+
+    nowhere, missing = sorted(result.warnings)
+    assert nowhere.startswith("output node 8 (SaveImage) was dropped: node 8 (SaveImage): input 'images'")
+    assert nowhere.endswith("is linked to node '77', which is not there")
+    assert missing == "output node 9 (SaveImage) was dropped: node 9 (SaveImage): input 'images' is missing"
+
+
+async def test_one_mistake_that_costs_two_outputs_names_both(client: Client):
+    inverted = {"class_type": "ImageInvert", "inputs": {}}
+    save = {"class_type": "SaveImage", "inputs": {"images": ["5", 0], "filename_prefix": "x"}}
+    result = await client.run({**image(), "5": inverted, "8": save, "9": dict(save)})
+
+    (warning,) = result.warnings
+    assert warning.startswith("output nodes ")
+    assert "8 (SaveImage)" in warning
+    assert "9 (SaveImage) " in warning.replace(",", " ")
+    assert "were dropped: node 5 (ImageInvert): input 'image' is missing" in warning
+
+
 async def test_only_the_targets_run(client: Client):
     job = await client.submit({**image(), **show(text=["x"])}, targets=["9"])
 

@@ -172,3 +172,11 @@ def test_json_beyond_reason_is_refused(tmp_path):
 def test_what_is_no_source_is_a_mistake_of_the_caller():
     with pytest.raises(TypeError, match="not from a int"):
         Workflow.load(5)  # type: ignore[arg-type]  # that is the mistake
+
+
+def test_a_dictionary_that_holds_itself_is_no_workflow():
+    inputs: dict[str, Any] = {}
+    inputs["itself"] = inputs
+
+    with pytest.raises(UnreadableWorkflow, match="nested too deeply"):
+        Workflow.load({"1": {"class_type": "EmptyImage", "inputs": inputs}})

@@ -41,6 +41,7 @@ class Follower:
     """Follows the open prompts of one server until it is closed."""
 
     def __init__(self, http: Http, *, unreachable_timeout: float | None) -> None:
+        self._loop = asyncio.get_running_loop()
         self._http = http
         self._unreachable_timeout = unreachable_timeout
         self._unreachable_since = inf
@@ -134,7 +135,7 @@ class Follower:
 
     def _arm(self) -> None:
         """Wake up in time for what is due next."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         at = min(self._session.next_due(loop.time()), self._unreachable_at())
         if self._timer is not None:
             if self._timer.when() <= at and self._timer.when() > loop.time():
@@ -261,4 +262,4 @@ class Follower:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+        return self._loop.time()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import aiohttp
 
 from comfywire.errors import ConnectionFailed, ConnectionLost
 
-__all__ = ["as_ours"]
+__all__ = ["NETWORK_ERRORS", "as_ours", "raise_as_ours"]
+
+NETWORK_ERRORS = (aiohttp.ClientError, ConnectionError, TimeoutError, ssl.SSLError)
 
 
 @contextmanager
@@ -24,21 +27,28 @@ def as_ours(doing: str, url: str) -> Iterator[None]:
     """
     try:
         yield
-    except aiohttp.ClientConnectorCertificateError as error:
-        raise ConnectionFailed(
-            f"the certificate of {url} was not accepted ({error.certificate_error}); "
-            "verify=False takes any, such as a self-signed one"
-        ) from error
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, ssl.SSLError) as error:
-        reason = getattr(error, "os_error", None) or "it did not answer in time"
-        raise ConnectionFailed(f"no ComfyUI was reached at {url} ({reason}): is it running?") from error
-    # The text of these two has the whole URL, and their repr all headers: not even a cause may show them.
-    except aiohttp.InvalidURL:
-        raise ConnectionFailed(f"{url} leads to an address that cannot be reached") from None
-    except aiohttp.ClientResponseError as error:
-        raise ConnectionLost(f"the connection to {url} broke during {doing}: {_words(error)}") from None
-    except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
-        raise ConnectionLost(f"the connection to {url} broke during {doing}: {_words(error)}") from error
+    except NETWORK_ERRORS as error:
+        raise_as_ours(error, doing, url)
+
+
+def raise_as_ours(error: Exception, doing: str, url: str) -> NoReturn:
+    """Raise what ``error`` of aiohttp means to us; see :func:`as_ours`."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            raise ConnectionFailed(
+                f"the certificate of {url} was not accepted ({error.certificate_error}); "
+                "verify=False takes any, such as a self-signed one"
+            ) from error
+        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError() | ssl.SSLError():
+            reason = getattr(error, "os_error", None) or "it did not answer in time"
+            raise ConnectionFailed(f"no ComfyUI was reached at {url} ({reason}): is it running?") from error
+        # The text of these two has the whole URL, and their repr all headers: not even a cause may show them.
+        case aiohttp.InvalidURL():
+            raise ConnectionFailed(f"{url} leads to an address that cannot be reached") from None
+        case aiohttp.ClientResponseError():
+            raise ConnectionLost(f"the connection to {url} broke during {doing}: {_words(error)}") from None
+        case _:
+            raise ConnectionLost(f"the connection to {url} broke during {doing}: {_words(error)}") from error
 
 
 def _words(error: BaseException) -> str:

@@ -16,7 +16,7 @@ import aiohttp
 from comfywire.errors import ServerError, UnexpectedReply
 
 from .address import Address
-from .failures import as_ours
+from .failures import NETWORK_ERRORS, raise_as_ours
 from .feed import Socket, open_socket
 
 __all__ = ["Http", "Part"]
@@ -119,13 +119,16 @@ class Http:
         self._must_be_open()
         url = self.address.http(self._prefix + path, **(query or {}))
         sent = {**self.address.headers, **({"Content-Type": kind} if kind else {}), **(headers or {})}
-        with as_ours(f"{method} {path}", self.address.url):
+        response = None
+        try:
             response = await self._answer(method, url, sent, content)
-            try:
-                if response.status >= 400:
-                    raise ServerError(response.status, method, path, await _excerpt(response))
-                yield response
-            finally:
+            if response.status >= 400:
+                raise ServerError(response.status, method, path, await _excerpt(response))
+            yield response
+        except NETWORK_ERRORS as error:
+            raise_as_ours(error, f"{method} {path}", self.address.url)
+        finally:
+            if response is not None:
                 response.release()
 
     async def _answer(

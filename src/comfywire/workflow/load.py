@@ -6,7 +6,6 @@ by part, so that a video of gigabytes costs no more than its metadata.
 
 from __future__ import annotations
 
-import copy
 import io
 import json
 import os
@@ -118,7 +117,10 @@ def _find(source: Source) -> Found:
     match source:
         case Mapping():
             found = recognise(dict(source), where="this dictionary")
-            return Found(copy.deepcopy(found.prompt), copy.deepcopy(found.document))
+            try:
+                return Found(copied(found.prompt), copied(found.document))
+            except RecursionError:
+                raise UnreadableWorkflow("this dictionary is nested too deeply to be a workflow") from None
         case str() if source.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
             return recognise(parse_json(source.lstrip("\ufeff"), where="this text"), where="this text")
         case str() | os.PathLike():
@@ -191,3 +193,12 @@ def _without_residue(prompt: dict[str, dict[str, Any]]) -> dict[str, dict[str, A
     for entry in prompt.values():
         entry.pop("is_changed", None)
     return prompt
+
+
+def copied(value: Any) -> Any:
+    """Return an independent copy of JSON; faster than deepcopy, which looks for cycles."""
+    if isinstance(value, dict):
+        return {key: copied(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [copied(entry) for entry in value]
+    return value

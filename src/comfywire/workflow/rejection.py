@@ -44,22 +44,57 @@ def _of_nodes(node_errors: Mapping[str, Any], graph: Mapping[str, Any]) -> Itera
         class_type = entry.get("class_type") or _class_type(node_id, graph)
         for error in entry.get("errors") or ():
             if isinstance(error, dict):
-                yield f"node {node_id} ({class_type}): {_of_input(error)}"
+                yield f"node {node_id} ({class_type}): {_of_link(error, node_id, graph) or _of_input(error)}"
 
 
 def dropped(node_errors: Mapping[str, Any], graph: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each error of an accepted prompt, naming the outputs that it cost."""
     return [
-        f"output node {outputs} was dropped: {sentence}" if outputs else sentence
+        f"{outputs} dropped: {sentence}" if outputs else sentence
         for node_id, entry in node_errors.items()
-        for outputs in [_dependent_outputs(entry, graph)]
+        for outputs in [_dependent_outputs(node_id, entry, graph)]
         for sentence in _of_nodes({node_id: entry}, graph)
     ]
 
 
-def _dependent_outputs(entry: object, graph: Mapping[str, Any]) -> str:
-    outputs = entry.get("dependent_outputs") if isinstance(entry, dict) else None
-    return ", ".join(f"{output} ({_class_type(output, graph)})" for output in outputs or ())
+def _dependent_outputs(node_id: str, entry: object, graph: Mapping[str, Any]) -> str:
+    """The server also lists each output that it refused after this node (execution.py, validate_prompt)."""
+    named = entry.get("dependent_outputs") if isinstance(entry, dict) else None
+    named = [str(output) for output in named or ()]
+    outputs = [output for output in named if node_id in _needed(output, graph)] or named
+    words = ", ".join(f"{output} ({_class_type(output, graph)})" for output in outputs)
+    return words and (f"output nodes {words} were" if len(outputs) > 1 else f"output node {words} was")
+
+
+def _needed(node_id: str, graph: Mapping[str, Any]) -> set[str]:
+    """The node, and everything upstream of it."""
+    found: set[str] = set()
+    ahead = [node_id]
+    while ahead:
+        if (node_id := ahead.pop()) not in found:
+            found.add(node_id)
+            ahead += [source for _, source in _links(node_id, graph)]
+    return found
+
+
+def _links(node_id: str, graph: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The inputs of a node that are links, and the nodes that these lead to."""
+    node = graph.get(node_id)
+    inputs = node.get("inputs") if isinstance(node, dict) else None
+    inputs = inputs if isinstance(inputs, dict) else {}
+    return [
+        (name, value[0])
+        for name, value in inputs.items()
+        if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
+    ]
+
+
+def _of_link(error: Mapping[str, Any], node_id: str, graph: Mapping[str, Any]) -> str | None:
+    """A link to a node that is not there is told as a KeyError of its id (execution.py, validate_inputs)."""
+    for name, source in _links(node_id, graph):
+        if source not in graph and error.get("details") == repr(source):
+            return f"input {name!r} is linked to node {source!r}, which is not there"
+    return None
 
 
 def _class_type(node_id: object, graph: Mapping[str, Any]) -> object:
