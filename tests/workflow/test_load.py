@@ -175,7 +175,7 @@ def test_what_is_no_source_is_a_mistake_of_the_caller():
 
 
 def test_a_dictionary_that_holds_itself_is_no_workflow():
-    inputs: dict[str, Any] = {}
+    inputs: dict[str, object] = {}
     inputs["itself"] = inputs
 
     with pytest.raises(UnreadableWorkflow, match="nested too deeply"):
