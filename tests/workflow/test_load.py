@@ -180,3 +180,18 @@ def test_a_dictionary_that_holds_itself_is_no_workflow():
 
     with pytest.raises(UnreadableWorkflow, match="nested too deeply"):
         Workflow.load({"1": {"class_type": "EmptyImage", "inputs": inputs}})
+
+
+def test_one_option_of_a_dynamic_prompt_is_drawn():
+    text = {
+        "id": 1,
+        "type": "CLIPTextEncode",
+        "inputs": [],
+        "outputs": [],
+        "widgets_values": ["a {red|blue} hill"],
+    }
+    document = {"nodes": [{**text, "mode": 0, "order": 0}], "links": [], "version": 0.4}
+
+    drawn = Workflow.load(document, choose=lambda options: options[-1])
+
+    assert (Workflow.load(document)["1"].text, drawn["1"].text) == ("a red hill", "a blue hill")

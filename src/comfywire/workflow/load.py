@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
@@ -23,6 +23,8 @@ from .object_info import packaged
 from .params_toml import parse_toml, to_toml
 from .recognise import Found, parse_json, recognise
 from .ui_format import convert
+
+Choose: TypeAlias = Callable[[Sequence[Any]], Any]
 
 if TYPE_CHECKING:
     from .object_info import ObjectInfo
@@ -53,7 +55,9 @@ class Loaded:
     warnings: tuple[str, ...] = ()
 
 
-def read_workflow(source: Source, object_info: ObjectInfo | None = None) -> Loaded:
+def read_workflow(
+    source: Source, object_info: ObjectInfo | None = None, choose: Choose | None = None
+) -> Loaded:
     """Return the prompt that ``source`` is or holds; the editor's document is converted, and kept.
 
     Raises:
@@ -65,7 +69,7 @@ def read_workflow(source: Source, object_info: ObjectInfo | None = None) -> Load
     if found.prompt is not None:
         return Loaded(_without_residue(found.prompt), found.document)
     assert found.document is not None
-    conversion = convert(found.document, object_info or packaged())
+    conversion = convert(found.document, object_info or packaged(), choose=choose)
     return Loaded(conversion.prompt, found.document, tuple(conversion.warnings))
 
 

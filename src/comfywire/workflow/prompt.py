@@ -55,7 +55,13 @@ class Workflow:
         self._object_info = _parse(object_info)
 
     @classmethod
-    def load(cls, source: Source, object_info: Mapping[str, Any] | None = None) -> Self:
+    def load(
+        cls,
+        source: Source,
+        object_info: Mapping[str, Any] | None = None,
+        *,
+        choose: Callable[[Sequence[Any]], Any] | None = None,
+    ) -> Self:
         """Return the workflow that ``source`` is or holds, recognised by its content.
 
         Args:
@@ -64,6 +70,8 @@ class Workflow:
                 workflow inside: pictures, videos, sound, latents, models. Dictionaries are copied.
             object_info: The server's catalogue, for converting and for names of inputs and outputs; without
                 it the one that ships with Comfywire: the nodes of ComfyUI itself.
+            choose: Picks one of the options of a dynamic prompt, ``{a|b}``, as ``random.choice`` does, and as
+                the client has it done; None takes the first.
 
         Raises:
             UnreadableWorkflow: This is no workflow and holds none, or it cannot be read at all; the
@@ -71,7 +79,7 @@ class Workflow:
 
         """
         catalogue = _parse(object_info)
-        loaded = read_workflow(source, catalogue)
+        loaded = read_workflow(source, catalogue, choose)
         return cls(loaded.prompt, document=loaded.document, warnings=loaded.warnings, object_info=catalogue)
 
     def save(self, path: Any) -> None:
