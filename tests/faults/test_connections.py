@@ -107,6 +107,20 @@ async def test_a_deaf_socket_is_replaced_while_the_prompt_still_runs(server: Ser
 
 
 @pytest.mark.fault("B3")
+async def test_a_socket_that_goes_deaf_in_mid_prompt_costs_two_seconds(
+    server: Server, client: Client
+) -> None:
+    async with held(server, client) as job:
+        await server.until(lambda: server.requests["GET /ws"] >= 2)  # the witness of its silence
+        server.faults.sockets.deafen(client_id=client.client_id)
+        await asyncio.sleep(4)  # a probe was made meanwhile, and the next is not due for as long again
+    began = time.monotonic()
+
+    assert names(await job.result(timeout=5)) == ["c1_00001_.png"]
+    assert time.monotonic() - began < SOON
+
+
+@pytest.mark.fault("B3")
 async def test_sockets_that_stay_deaf_cost_time_and_no_result(server: Server, client: Client) -> None:
     """Another reader has stalled the server's publish loop: every socket is deaf, HTTP goes on."""
     server.faults.sockets.deafen(future=None)
@@ -231,7 +245,7 @@ async def test_a_silent_node_costs_a_handful_of_requests(server: Server, client:
     await job.result(timeout=10)
 
     assert server.requests.total() - before <= 6
-    assert server.requests["GET /ws"] == 1, "a silent node is no deaf socket"
+    assert server.requests["GET /ws"] == 2, "a silent node is no deaf socket: it has a witness, and stays"
 
 
 async def test_a_reader_that_has_stalled_the_servers_events_holds_up_no_result(

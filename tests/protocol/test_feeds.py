@@ -5,7 +5,15 @@ from math import inf
 
 import pytest
 
-from comfywire.protocol.feeds import ECHOES, FIRST_REOPENING, OWED_WORD, FeedKey, FeedWatch
+from comfywire.protocol.feeds import (
+    ECHOES,
+    FIRST_REOPENING,
+    OWED_WORD,
+    SAME_MOMENT,
+    WITNESS_AFTER,
+    FeedKey,
+    FeedWatch,
+)
 
 
 def watch() -> FeedWatch:
@@ -177,3 +185,54 @@ def test_frames_of_a_socket_that_was_given_up_prove_nothing() -> None:
     feeds.opened(FeedKey("a", 0), 3.0)
 
     assert feeds.next_review() == 2.0 + OWED_WORD
+
+
+def with_witness() -> FeedWatch:
+    """Main has been silent since 0 while a prompt runs; the witness opened at 3."""
+    feeds = watch()
+    feeds.review(WITNESS_AFTER, {"a"}, has_open=True)
+    feeds.opened(FeedKey("b", 0), WITNESS_AFTER)
+    return feeds
+
+
+def test_a_silent_feed_gets_a_witness_while_prompts_are_open() -> None:
+    feeds = watch()
+
+    feeds.review(WITNESS_AFTER - 0.1, {"a"}, has_open=True)
+    feeds.review(WITNESS_AFTER, {"a"}, has_open=False)
+    assert feeds.wanted() == (FeedKey("a", 0),)
+
+    feeds.review(WITNESS_AFTER, {"a"}, has_open=True)
+    assert feeds.wanted() == (FeedKey("a", 0), FeedKey("b", 0))
+    feeds.retire({"a"}, has_open=False)
+    assert feeds.wanted() == (FeedKey("a", 0),)
+
+
+def test_a_status_that_only_the_witness_hears_proves_main_deaf() -> None:
+    feeds = with_witness()
+
+    feeds.broadcast(FeedKey("b", 0), 50.0)
+    feeds.review(50.0 + SAME_MOMENT, {"a"}, has_open=True)
+
+    assert feeds.wanted()[0] == FeedKey("c", 0)
+
+
+@pytest.mark.parametrize("moment", [49.99, 50.01], ids=["just-before", "just-after"])
+def test_a_status_that_both_hear_proves_nothing(moment: float) -> None:
+    feeds = with_witness()
+
+    for now, key in sorted([(moment, FeedKey("a", 0)), (50.0, FeedKey("b", 0))]):
+        feeds.heard(key, now)
+        if key.client_id == "b":
+            feeds.broadcast(key, now)
+    feeds.review(60.0, {"a"}, has_open=True)
+
+    assert feeds.wanted()[0] == FeedKey("a", 0)
+
+
+def test_a_witness_that_is_lost_is_opened_again() -> None:
+    feeds = with_witness()
+
+    feeds.lost(FeedKey("b", 0), {"a"}, has_open=True)
+
+    assert feeds.wanted() == (FeedKey("a", 0), FeedKey("b", 1))

@@ -21,6 +21,9 @@ What follows, and why:
   first, so that it registers again whatever an old handler did in the meantime.
 * A socket that owes us a word (our own prompt was just accepted, or an end was learned by reading) and
   stays silent is deaf and is replaced. Pings prove nothing: a deaf socket answers them.
+* While a prompt runs and the main feed is silent, nothing is owed. A second socket, the *witness*, is then
+  opened under an id of its own: it hears the ``status`` that every queue change brings, and main should
+  hear it at the same moment. So a feed that went deaf in mid-prompt is found out when the prompt ends.
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ from typing import NamedTuple
 
 __all__ = ["FeedKey", "FeedWatch"]
 
+WITNESS_AFTER, SAME_MOMENT = 3.0, 1.0
+"""Seconds of silence after which a witness is opened; how far apart two sockets may hear a status."""
 OWED_WORD = 2.0
 """Seconds in which a socket must speak once something was sent to it."""
 FIRST_REOPENING, SLOWEST_REOPENING = 3.0, 60.0
@@ -70,6 +75,7 @@ class FeedWatch:
         self._new_client_id = new_client_id
         self._main = _Feed(FeedKey(new_client_id(), 0))
         self._echoes: dict[str, _Feed] = {}
+        self._witness: _Feed | None = None
         self._replaced_until = -inf
         self._patience = FIRST_REOPENING
 
@@ -89,9 +95,9 @@ class FeedWatch:
         return self._main.last_heard
 
     @property
-    def has_echoes(self) -> bool:
-        """Whether lost ids are open beside the main feed."""
-        return bool(self._echoes)
+    def has_company(self) -> bool:
+        """Whether other sockets are open beside the main feed."""
+        return bool(self._echoes) or self._witness is not None
 
     def is_trusted(self, client_id: str | None, now: float) -> bool:
         """Whether the messages of prompts submitted under ``client_id`` can be relied on."""
@@ -104,7 +110,8 @@ class FeedWatch:
 
     def wanted(self) -> tuple[FeedKey, ...]:
         """Every socket that should be open, the main one first."""
-        return (self._main.key, *(echo.key for echo in self._echoes.values()))
+        beside = [*self._echoes.values(), *([self._witness] if self._witness else [])]
+        return (self._main.key, *(feed.key for feed in beside))
 
     def opened(self, key: FeedKey, now: float) -> None:
         """The socket was opened and greeted."""
@@ -123,24 +130,33 @@ class FeedWatch:
         for echo in self._find(key):
             echo.last_heard, echo.patience, echo.reopen_at = now, FIRST_REOPENING, now + FIRST_REOPENING
 
+    def broadcast(self, key: FeedKey, now: float) -> None:
+        """A status was heard on ``key``: if that is the witness, main has just heard it, or soon will."""
+        main = self._main
+        heard_alone = main.is_open and main.last_heard < now - SAME_MOMENT
+        if heard_alone and self._witness is not None and self._witness.is_open and key == self._witness.key:
+            main.speaks_by = min(main.speaks_by, now + SAME_MOMENT)
+
     def owes(self, client_id: str | None, since: float, now: float) -> None:
         """The server has sent something to ``client_id`` after ``since``: it should be heard soon."""
         main = self._main
         if main.is_open and main.key.client_id == client_id and main.last_heard < since:
             main.speaks_by = min(main.speaks_by, now + OWED_WORD)
 
-    def lost(self, key: FeedKey, open_ids: Collection[str]) -> None:
+    def lost(self, key: FeedKey, open_ids: Collection[str], *, has_open: bool = False) -> None:
         """The socket closed, or could not be opened; ``open_ids`` are the client_ids of open prompts."""
         if key == self._main.key and self._main.is_open:
             self._replace_main(open_ids)
-        elif key != self._main.key:
+        elif self._witness is not None and key == self._witness.key:
+            self._witness = self._witness.reopened()
+        else:
             for echo in self._find(key):
                 if echo.is_open:
                     self._echoes[key.client_id] = echo.reopened()
-        self.retire(open_ids)
+        self.retire(open_ids, has_open=has_open)
 
-    def review(self, now: float, open_ids: Collection[str]) -> None:
-        """Replace what has been silent for too long, and drop echoes that nobody needs."""
+    def review(self, now: float, open_ids: Collection[str], *, has_open: bool = False) -> None:
+        """Replace what has been silent for too long, and drop what nobody needs."""
         if self._main.speaks_by <= now and self._replaced_until <= now:
             # If another reader has stalled the server's publish loop, the next socket will be as deaf
             # (server.py, publish_loop, 0.3.64): do not open one each two seconds.
@@ -150,15 +166,25 @@ class FeedWatch:
         for client_id, echo in list(self._echoes.items()):
             if echo.is_open and echo.reopen_at <= now:
                 self._echoes[client_id] = echo.reopened()
-        self.retire(open_ids)
+        if self._witness_due(has_open=has_open) <= now:
+            self._witness = _Feed(FeedKey(self._new_client_id(), 0))
+        self.retire(open_ids, has_open=has_open)
 
-    def next_review(self) -> float:
-        """When :meth:`review` may have something to do."""
+    def next_review(self, *, has_open: bool = False) -> float:
+        """When :meth:`review` may have something to do, given whether prompts of ours are open."""
         deaf = max(self._main.speaks_by, self._replaced_until)
-        return min([deaf, *(echo.reopen_at for echo in self._echoes.values())])
+        reopenings = (echo.reopen_at for echo in self._echoes.values())
+        return min([deaf, self._witness_due(has_open=has_open), *reopenings])
 
-    def retire(self, open_ids: Collection[str]) -> None:
-        """Drop the echoes of ids that have no open prompts."""
+    def _witness_due(self, *, has_open: bool) -> float:
+        if not has_open or self._witness is not None or not self._main.is_open:
+            return inf
+        return self._main.last_heard + WITNESS_AFTER
+
+    def retire(self, open_ids: Collection[str], *, has_open: bool = False) -> None:
+        """Drop the echoes of ids that have no open prompts, and the witness where there are none at all."""
+        if not has_open:
+            self._witness = None
         for client_id in [known for known in self._echoes if known not in open_ids]:
             del self._echoes[client_id]
 
@@ -173,5 +199,7 @@ class FeedWatch:
     def _find(self, key: FeedKey) -> Iterator[_Feed]:
         if key == self._main.key:
             yield self._main
+        elif self._witness is not None and key == self._witness.key:
+            yield self._witness
         elif (echo := self._echoes.get(key.client_id)) is not None and echo.key == key:
             yield echo

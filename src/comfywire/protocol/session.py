@@ -96,8 +96,8 @@ class Session:
         """Stop following a prompt."""
         self.open.pop(prompt_id, None)
         self._due.pop(prompt_id, None)
-        if self.feeds.has_echoes:
-            self.feeds.retire(self._open_ids())
+        if self.feeds.has_company:
+            self.feeds.retire(self._open_ids(), has_open=bool(self.open))
 
     def _follow(self, tracked: Tracked) -> Tracked:
         tracked.confirm_for = CONFIRM
@@ -117,7 +117,7 @@ class Session:
     def feed_lost(self, key: FeedKey) -> None:
         """A socket closed."""
         self._may_have_missed(key.client_id)
-        self.feeds.lost(key, self._open_ids())
+        self.feeds.lost(key, self._open_ids(), has_open=bool(self.open))
 
     def _may_have_missed(self, client_id: str) -> None:
         for tracked in self.open.values():
@@ -129,6 +129,8 @@ class Session:
         match message:
             case Status() if self.feeds.is_main(key):
                 self._count(message, now)
+            case Status(sid=None):  # a greeting is for one socket alone
+                self.feeds.broadcast(key, now)
             case FeatureFlags(flags={"supports_preview_metadata": True}):
                 self._names_previews.add(key)
             case _:
@@ -198,9 +200,9 @@ class Session:
 
     def reads_due(self, now: float) -> list[Read]:
         """Return what to fetch now; each is under way until its outcome is handed back."""
-        if self.feeds.next_review() <= now:
+        if self.feeds.next_review(has_open=bool(self.open)) <= now:
             self._may_have_missed(self.feeds.client_id)
-            self.feeds.review(now, self._open_ids())
+            self.feeds.review(now, self._open_ids(), has_open=bool(self.open))
         reads = [Read(prompt_id) for prompt_id, at in self._due.items() if at <= now]
         if self._has_accepted() and self._schedule.queue_at(self.feeds, now) <= now:
             reads.append(Read())
@@ -215,7 +217,7 @@ class Session:
     def next_due(self, now: float) -> float:
         """When :meth:`reads_due` may next have something, or the wanted feeds may change."""
         times = [
-            self.feeds.next_review(),
+            self.feeds.next_review(has_open=bool(self.open)),
             *(at for key, at in self._due.items() if key not in self._under_way),
         ]
         if self._has_accepted():
