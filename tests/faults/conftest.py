@@ -21,6 +21,33 @@ def picture(color: int = 1, *, size: int = 8) -> Graph:
     }
 
 
+def sampled(seed: int, *, steps: int = 4) -> Graph:
+    """The usual text-to-image graph, with previews."""
+    return {
+        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "placeholder.safetensors"}},
+        "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "a hill", "clip": ["1", 1]}},
+        "3": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
+        "4": {
+            "class_type": "KSampler",
+            "inputs": {
+                "model": ["1", 0],
+                "positive": ["2", 0],
+                "negative": ["2", 0],
+                "latent_image": ["3", 0],
+                "seed": seed,
+                "steps": steps,
+                "cfg": 7.0,
+                "sampler_name": "euler",
+                "scheduler": "normal",
+                "denoise": 1.0,
+            },
+        },
+        "5": {"class_type": "VAEDecode", "inputs": {"samples": ["4", 0], "vae": ["1", 2]}},
+        "6": {"class_type": "SaveImageWebsocket", "inputs": {"images": ["5", 0]}},
+        "7": {"class_type": "SaveImage", "inputs": {"images": ["5", 0], "filename_prefix": "s"}},
+    }
+
+
 def names(result: Result) -> list[str | None]:
     return [output.filename for output in result.outputs]
 

@@ -8,7 +8,7 @@ import pytest
 from comfywire import Client, JobFailed, JobInterrupted, JobLost, OutputsGone, WorkflowRejected
 from comfywire.server import Server
 
-from .conftest import Graph, held, names, picture
+from .conftest import Graph, held, names, picture, sampled
 
 SOON = 2.5
 
@@ -154,6 +154,22 @@ async def test_a_rejected_prompt_lists_every_error_by_node_and_input(server: Ser
         "node 2 (SaveImage): input 'filename_prefix' is missing",
     ]
     assert server.log == []
+
+
+@pytest.mark.fault("B22")
+async def test_a_misspelt_choice_of_many_gets_the_nearest(server: Server, client: Client) -> None:
+    """The server leaves lists of more than 20 choices out of its answer: they are asked for."""
+    graph = sampled(1)
+    graph["4"]["inputs"]["sampler_name"] = "eular"
+    graph["1"]["inputs"]["ckpt_name"] = (await client.models("checkpoints"))[0]
+
+    with pytest.raises(WorkflowRejected) as caught:
+        await client.run(graph)
+
+    assert caught.value.sentences == [
+        "node 4 (KSampler): sampler_name 'eular' is not offered; did you mean 'euler'?"
+    ]
+    assert caught.value.node_errors["4"]["errors"][0]["extra_info"]["input_config"] is None
 
 
 @pytest.mark.fault("B22")

@@ -99,7 +99,9 @@ class Client(Routes):
         self._catalogue = Catalogue(http)
         self.downloads = Downloads(http)
         self.canceller = Canceller(http, self._follower)
-        self._submission = Submission(http, self._follower, self.canceller)
+        self._submission = Submission(
+            http, self._follower, canceller=self.canceller, catalogue=self._catalogue
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:

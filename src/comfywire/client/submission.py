@@ -17,9 +17,10 @@ from comfywire.errors import (
     WorkflowRejected,
 )
 from comfywire.transport.http import Http
-from comfywire.workflow.rejection import sentences
+from comfywire.workflow.rejection import sentences, types_wanted, with_choices
 
 from .cancelling import Canceller
+from .catalogue import Catalogue
 from .follower import Follower
 from .watch import Watch
 
@@ -39,8 +40,9 @@ PASSING = frozenset({502, 503, 504})
 class Submission:
     """Posts one prompt, and finds out what became of it when the reply does not say."""
 
-    def __init__(self, http: Http, follower: Follower, canceller: Canceller) -> None:
+    def __init__(self, http: Http, follower: Follower, *, canceller: Canceller, catalogue: Catalogue) -> None:
         self._http = http
+        self._catalogue = catalogue
         self._follower = follower
         self._canceller = canceller
 
@@ -65,7 +67,7 @@ class Submission:
                 self._follower.forget(prompt_id)
                 raise
             except (ConnectionLost, ServerError, UnexpectedReply) as error:
-                self._raise_if_rejected(error, prompt_id, graph)
+                await self._raise_if_rejected(error, prompt_id, graph)
                 if await self._arrived(watch):
                     return watch, {}
                 await self._raise_if_it_may_have_run(watch, error)
@@ -140,15 +142,32 @@ class Submission:
                 "but has forgotten its history, and may have run it before: submit it again if that is well"
             ) from error
 
-    def _raise_if_rejected(self, error: ComfywireError, prompt_id: str, graph: Mapping[str, Any]) -> None:
+    async def _raise_if_rejected(
+        self, error: ComfywireError, prompt_id: str, graph: Mapping[str, Any]
+    ) -> None:
         if not isinstance(error, ServerError) or not 400 <= error.status < 500:
             return
         self._follower.forget(prompt_id)
-        rejection = _rejection(error, graph)
-        raise (rejection or error) from (error if rejection else None)
+        rejection = _rejection(error)
+        if rejection is None:
+            raise error
+        what, node_errors = rejection
+        completed = await self._with_choices(node_errors)
+        raise WorkflowRejected(what, node_errors, sentences(what, completed, graph)) from error
+
+    async def _with_choices(self, node_errors: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Ask for the choices that the server left out, so that the nearest one can be named."""
+        wanted = types_wanted(node_errors)
+        if not wanted:
+            return node_errors
+        try:
+            return with_choices(node_errors, await self._catalogue.of(wanted))
+        except ComfywireError:
+            return node_errors  # the rejection is the news; a hint is not worth another error
 
 
-def _rejection(refused: ServerError, graph: Mapping[str, Any]) -> WorkflowRejected | None:
+def _rejection(refused: ServerError) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return the server's ``error`` and ``node_errors``, if that is what it answered."""
     try:
         reply = json.loads(refused.body)
     except ValueError:
@@ -157,8 +176,7 @@ def _rejection(refused: ServerError, graph: Mapping[str, Any]) -> WorkflowReject
     if not isinstance(error, dict):
         return None
     node_errors = reply.get("node_errors")
-    node_errors = node_errors if isinstance(node_errors, dict) else {}
-    return WorkflowRejected(error, node_errors, sentences(error, node_errors, graph))
+    return error, node_errors if isinstance(node_errors, dict) else {}
 
 
 def _may_pass(error: ComfywireError) -> bool:

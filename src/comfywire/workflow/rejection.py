@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["dropped", "sentences"]
+__all__ = ["dropped", "sentences", "types_wanted", "with_choices"]
 
 SHOWN_CHOICES = 6
 
@@ -22,6 +22,46 @@ def sentences(
     if not found and error:
         found.append(_of_prompt(error))
     return found
+
+
+def types_wanted(node_errors: Mapping[str, Any]) -> set[str]:
+    """The class_types whose choices the server left out, being over 20 (execution.py, validate_inputs)."""
+    return {
+        str(entry.get("class_type"))
+        for entry in node_errors.values()
+        if isinstance(entry, dict)
+        for error in entry.get("errors") or ()
+        if _lacks_choices(error)
+    }
+
+
+def with_choices(node_errors: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``node_errors`` with the choices that were left out, as far as ``types`` has them."""
+    return {
+        node_id: {**entry, "errors": [_completed(error, entry, types) for error in entry.get("errors") or ()]}
+        if isinstance(entry, dict)
+        else entry
+        for node_id, entry in node_errors.items()
+    }
+
+
+def _lacks_choices(error: object) -> bool:
+    if not isinstance(error, dict) or error.get("type") != "value_not_in_list":
+        return False
+    extra = error.get("extra_info")
+    return isinstance(extra, dict) and extra.get("input_config") is None
+
+
+def _completed(error: Any, entry: Mapping[str, Any], types: Mapping[str, Any]) -> Any:
+    if not _lacks_choices(error):
+        return error
+    extra = error["extra_info"]
+    sections = (types.get(str(entry.get("class_type"))) or {}).get("input") or {}
+    for section in ("required", "optional"):
+        config = (sections.get(section) or {}).get(extra.get("input_name"))
+        if config is not None:
+            return {**error, "extra_info": {**extra, "input_config": config}}
+    return error
 
 
 def _of_prompt(error: Mapping[str, Any]) -> str:

@@ -1,0 +1,124 @@
+"""The server's errors in words that name the node, the input and the next step."""
+
+from typing import Any
+
+import pytest
+
+from comfywire.workflow.rejection import dropped, sentences, types_wanted, with_choices
+
+GRAPH = {"1": {"class_type": "EmptyImage", "inputs": {}}, "7": {"class_type": "KSampler", "inputs": {}}}
+MANY = {"type": "value_not_in_list", "extra_info": {"input_name": "sampler_name", "received_value": "eular"}}
+
+
+def wrong(kind: str, name: str, value: Any = None, config: Any = None, **more: Any) -> dict[str, Any]:
+    extra = {"input_name": name, "received_value": value, "input_config": config, **more}
+    return {"type": kind, "message": "Message", "details": "details", "extra_info": extra}
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        pytest.param(wrong("required_input_missing", "width"), "input 'width' is missing", id="missing"),
+        pytest.param(
+            wrong("value_not_in_list", "mode", "ful", [["full", "half"], {}]),
+            "mode 'ful' is not offered; did you mean 'full'?",
+            id="near",
+        ),
+        pytest.param(
+            wrong("value_not_in_list", "mode", "x", ["COMBO", {"options": list("abcdefgh")}]),
+            "mode 'x' is not offered; the server offers a, b, c, d, e, f, …",
+            id="none-near-of-many",
+        ),
+        pytest.param(
+            wrong("value_not_in_list", "model", "x", [[], {}]),
+            "model 'x' is not offered; the server offers nothing here",
+            id="nothing-offered",
+        ),
+        pytest.param(
+            wrong("value_not_in_list", "model", "x"), "model 'x' is not offered", id="choices-left-out"
+        ),
+        pytest.param(
+            wrong("value_smaller_than_min", "width", -1, ["INT", {"min": 1}]),
+            "width -1 is below the minimum 1",
+            id="small",
+        ),
+        pytest.param(
+            wrong("value_bigger_than_max", "width", 9, ["INT"]),
+            "width 9 is above the maximum that is allowed",
+            id="big-without-a-limit",
+        ),
+        pytest.param(
+            wrong("invalid_input_type", "width", "tall", ["INT"]),
+            "width 'tall' is not of type INT",
+            id="type",
+        ),
+        pytest.param(
+            wrong("invalid_input_type", "mode", 1, [["a"]]),
+            "mode 1 is not of type one of a list",
+            id="choice",
+        ),
+        pytest.param(
+            wrong("return_type_mismatch", "image", None, ["IMAGE"], received_type="MASK"),
+            "input 'image' takes IMAGE, but is linked to an output of type MASK",
+            id="mismatch",
+        ),
+        pytest.param(
+            wrong("bad_linked_input", "image", ["1"], ["IMAGE"]),
+            "input 'image' is not a link [node_id, slot]: ['1']",
+            id="no-link",
+        ),
+        pytest.param(wrong("custom_validation_failed", "image"), "Message: details", id="in-its-own-words"),
+        pytest.param({"type": "odd"}, "odd", id="hardly-any-words"),
+    ],
+)
+def test_an_error_is_one_sentence(error: dict[str, Any], sentence: str) -> None:
+    node_errors = {"1": {"class_type": "EmptyImage", "errors": [error, "junk"]}, "2": "junk"}
+
+    assert sentences({"type": "whatever"}, node_errors, GRAPH) == [f"node 1 (EmptyImage): {sentence}"]
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            {"type": "no_prompt", "message": "No prompt provided", "details": "No prompt"},
+            "No prompt provided",
+        ),
+        ({"type": "x", "message": "Broken", "details": "Node ID '#7'"}, "Broken (Node ID '#7')"),
+        ({}, ""),
+    ],
+    ids=["details-say-the-same", "details-say-more", "nothing-is-said"],
+)
+def test_what_is_wrong_with_the_whole_is_said_where_no_node_is_named(
+    error: dict[str, Any], sentence: str
+) -> None:
+    assert sentences(error, {}, GRAPH) == ([sentence] if sentence else [])
+
+
+def test_a_refusal_that_names_nothing_is_explained() -> None:
+    error = {"type": "prompt_outputs_failed_validation", "message": "Failed", "details": ""}
+
+    (sentence,) = sentences(error, {}, GRAPH)
+
+    assert "nodes that feed each other in a circle" in sentence
+
+
+def test_choices_that_were_left_out_are_asked_for_and_filled_in() -> None:
+    node_errors = {"7": {"class_type": "KSampler", "errors": [MANY, wrong("odd", "x")]}, "8": "junk"}
+    types = {"KSampler": {"input": {"required": {"sampler_name": [["euler", "heun"], {}]}}}}
+
+    completed = with_choices(node_errors, types)
+
+    assert types_wanted(node_errors) == {"KSampler"}
+    assert sentences({}, completed, GRAPH)[0].endswith("'eular' is not offered; did you mean 'euler'?")
+    assert types_wanted(with_choices(node_errors, {})) == {"KSampler"}
+
+
+def test_a_dropped_output_is_named_with_the_error_that_cost_it() -> None:
+    graph = {**GRAPH, "9": {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}}}
+    missing = wrong("required_input_missing", "width")
+    node_errors = {"1": {"class_type": "EmptyImage", "errors": [missing], "dependent_outputs": ["9", "8"]}}
+
+    assert dropped(node_errors, graph) == [
+        "output node 9 (SaveImage) was dropped: node 1 (EmptyImage): input 'width' is missing"
+    ]
