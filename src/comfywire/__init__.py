@@ -67,30 +67,18 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Loaded on first use: `comfywire --version` need not import an HTTP client.
+# Loaded on first use: `comfywire --version` need not import an HTTP client. What is not here is an event.
 _HOMES = {
-    "client": ("Client", "Finding", "Job", "JobProgress", "Output", "Result", "Upload"),
-    "client.events": (
-        "Event",
-        "Executed",
-        "Executing",
-        "ExecutionCached",
-        "ExecutionError",
-        "ExecutionInterrupted",
-        "ExecutionStart",
-        "ExecutionSuccess",
-        "NodeProgress",
-        "PreviewImage",
-        "Progress",
-        "ProgressState",
-        "ProgressText",
-        "QueueSnapshot",
-        "SocketImage",
-        "Unknown",
-    ),
-    "workflow": ("Node", "Workflow"),
+    "Client": "client",
+    "Finding": "client",
+    "Job": "client",
+    "JobProgress": "client",
+    "Node": "workflow",
+    "Output": "client",
+    "Result": "client",
+    "Upload": "client",
+    "Workflow": "workflow",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Client",
@@ -144,9 +132,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "sync":
         return import_module(".sync", __name__)
-    if name not in _HOME_OF:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+    return getattr(import_module(f".{_HOMES.get(name, 'client.events')}", __name__), name)
 
 
 def __dir__() -> list[str]:

@@ -303,3 +303,28 @@ async def test_an_open_file_is_an_input_from_where_it_stands(server: Server, cli
 
     with Image.open(io.BytesIO(await result.outputs[0].read())) as shown:
         assert shown.convert("RGB").getpixel((0, 0)) == (0, 255, 0)
+
+
+async def test_an_upload_tells_how_far_it_is(client: Client, tmp_path: Path):
+    large = tmp_path / "large.bin"
+    large.write_bytes(bytes(5 << 20))
+    told: list[tuple[int, int]] = []
+
+    await client.upload(large, on_progress=lambda sent, total: told.append((sent, total)))
+
+    assert told == sorted(told)
+    assert len(told) > 5
+    assert told[-1] == (5 << 20, 5 << 20)
+
+
+async def test_files_for_inputs_go_where_the_client_wants_them(server: Server, tmp_path: Path):
+    picture = tmp_path / "a.png"
+    async with Client(server.url, upload_subfolder="mine") as client:
+        await (await client.run(image())).outputs[0].save(picture)
+        graph = {
+            "1": {"class_type": "LoadImage", "inputs": {"image": "nothing.png"}},
+            "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
+        }
+        await client.run(graph, inputs={"image": picture})
+
+    assert (server.folder / "input" / "mine" / "a.png").exists()

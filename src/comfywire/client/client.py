@@ -57,6 +57,7 @@ class Client(Routes):
         read_timeout: Seconds of silence after which a request is given up.
         unreachable_timeout: Seconds for which the server may be unreachable before jobs that wait for it end
             with ConnectionLost; None waits for ever.
+        upload_subfolder: Where below the server's input folder files for inputs go.
 
     """
 
@@ -70,10 +71,12 @@ class Client(Routes):
         connect_timeout: float = 10.0,
         read_timeout: float = 60.0,
         unreachable_timeout: float | None = 300.0,
+        upload_subfolder: str = "",
     ) -> None:
         self._address = Address.parse(url, headers=headers, token=token)
         self._options = {"connect_timeout": connect_timeout, "read_timeout": read_timeout, "verify": verify}
         self._unreachable_timeout = unreachable_timeout
+        self._upload_subfolder = upload_subfolder
         self._opened: Http | None = None
 
     def __repr__(self) -> str:
@@ -95,7 +98,7 @@ class Client(Routes):
             raise RuntimeError("this client is open already")
         self._opened = http = Http(self._address, **self._options)  # type: ignore[arg-type]  # (one dict)
         self._follower = Follower(http, unreachable_timeout=self._unreachable_timeout)
-        self._uploads = Uploads(http)
+        self._uploads = Uploads(http, subfolder=self._upload_subfolder)
         self._catalogue = Catalogue(http)
         self.downloads = Downloads(http)
         self.canceller = Canceller(http, self._follower)

@@ -12,7 +12,7 @@ from comfywire.transport.http import Http
 
 from .catalogue import Catalogue
 from .follower import Follower
-from .uploads import HasPlace, Upload, Uploads, UploadSource
+from .uploads import HasPlace, OnUpload, Upload, Uploads, UploadSource
 
 __all__ = ["Routes"]
 
@@ -118,6 +118,7 @@ class Routes:
         subfolder: str = "",
         type: str = "input",  # noqa: A002 (ComfyUI's word)
         overwrite: bool = False,
+        on_progress: OnUpload | None = None,
     ) -> Upload:
         """Upload a file of any kind and return it as the server keeps it; ``str()`` of that goes into inputs.
 
@@ -130,10 +131,11 @@ class Routes:
             subfolder: Below the root; it is created.
             type: The root: ``input``, ``temp`` or ``output``.
             overwrite: Whether a file of that name is replaced.
+            on_progress: Called with the bytes that were sent, and how many there are.
 
         """
         return await self.uploads.upload(
-            source, name=name, subfolder=subfolder, kind=type, overwrite=overwrite
+            source, name=name, subfolder=subfolder, kind=type, overwrite=overwrite, on_progress=on_progress
         )
 
     async def upload_mask(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, runtime_checkable
+from typing import Any, BinaryIO, Protocol, cast, runtime_checkable
 
 from comfywire.errors import ServerError, UnexpectedReply
 from comfywire.transport.http import Http, Part
 
-__all__ = ["HasPlace", "Upload", "UploadSource", "Uploads"]
+__all__ = ["HasPlace", "OnUpload", "Upload", "UploadSource", "Uploads"]
 
 SUFFIXES = {
     b"\x89PNG": ".png",
@@ -37,6 +39,38 @@ class Picture(Protocol):
 
 UploadSource = str | Path | bytes | BinaryIO | Picture
 """A path, the bytes themselves, an open binary file, or a Pillow picture, which is sent as PNG."""
+
+
+OnUpload = Callable[[int, int], None]
+"""Told the bytes that have been sent, and how many there are."""
+
+
+class _Counted(io.BufferedIOBase):
+    """A file that says how far it has been read; aiohttp reads it in a thread."""
+
+    def __init__(self, content: BinaryIO, on_progress: OnUpload) -> None:
+        self._content = content
+        self._total = content.seek(0, io.SEEK_END)
+        content.seek(0)
+        self._loop = asyncio.get_running_loop()
+        self._on_progress = on_progress
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        chunk = self._content.read(-1 if size is None else size)
+        self._loop.call_soon_threadsafe(self._on_progress, self._content.tell(), self._total)
+        return chunk
+
+    def tell(self) -> int:
+        return self._content.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return self._content.seek(offset, whence)
+
+    def seekable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._content.fileno()
 
 
 class HasPlace(Protocol):
@@ -79,8 +113,9 @@ class Upload:
 class Uploads:
     """Uploads to one server."""
 
-    def __init__(self, http: Http) -> None:
+    def __init__(self, http: Http, *, subfolder: str = "") -> None:
         self._http = http
+        self._subfolder = subfolder
         self._sent: dict[tuple[str, str], Upload] = {}
 
     async def upload_once(self, source: UploadSource) -> Upload:
@@ -90,7 +125,8 @@ class Uploads:
             key = (await asyncio.to_thread(_digest, content), Path(name).suffix)
             if key not in self._sent:
                 # Without `overwrite` the server numbers a taken name, so nobody's file is replaced.
-                self._sent[key] = await self._post("/upload/image", content, name, [("type", "input", None)])
+                fields: list[Part] = [("type", "input", None), ("subfolder", self._subfolder, None)]
+                self._sent[key] = await self._post("/upload/image", content, name, fields)
             return self._sent[key]
         finally:
             if content is not source:
@@ -102,13 +138,20 @@ class Uploads:
         return frozenset(map(str, self._sent.values()))
 
     async def upload(
-        self, source: UploadSource, *, name: str | None, subfolder: str, kind: str, overwrite: bool
+        self,
+        source: UploadSource,
+        *,
+        name: str | None,
+        subfolder: str,
+        kind: str,
+        overwrite: bool,
+        on_progress: OnUpload | None = None,
     ) -> Upload:
         """Send any kind of file; ``/upload/image`` takes them all."""
         fields: list[Part] = [("type", kind, None), ("subfolder", subfolder, None)]
         if overwrite:
             fields.append(("overwrite", "true", None))
-        return await self._send("/upload/image", source, name, fields)
+        return await self._send("/upload/image", source, name, fields, on_progress)
 
     async def upload_mask(self, source: UploadSource, original: HasPlace, *, name: str | None) -> Upload:
         """Send a mask; the server puts its alpha channel into a copy of ``original``."""
@@ -122,10 +165,18 @@ class Uploads:
             )
         return upload
 
-    async def _send(self, route: str, source: UploadSource, name: str | None, fields: list[Part]) -> Upload:
+    async def _send(
+        self,
+        route: str,
+        source: UploadSource,
+        name: str | None,
+        fields: list[Part],
+        on_progress: OnUpload | None = None,
+    ) -> Upload:
         content, own_name = await asyncio.to_thread(_open, source)
         try:
-            return await self._post(route, content, name or own_name, fields)
+            sent = content if on_progress is None else cast("BinaryIO", _Counted(content, on_progress))
+            return await self._post(route, sent, name or own_name, fields)
         finally:
             if content is not source:
                 content.close()

@@ -9,7 +9,7 @@ from comfywire import client as asynchronous
 from comfywire.client import Finding, JobProgress, Upload
 from comfywire.client.client import DEFAULT_URL, WorkflowSource
 from comfywire.client.events import QueueSnapshot
-from comfywire.client.uploads import HasPlace, UploadSource
+from comfywire.client.uploads import HasPlace, OnUpload, UploadSource
 from comfywire.workflow import Workflow
 
 from .background import LOOP
@@ -31,6 +31,7 @@ class Client:
         connect_timeout: float = 10.0,
         read_timeout: float = 60.0,
         unreachable_timeout: float | None = 300.0,
+        upload_subfolder: str = "",
     ) -> None:
         self._client = asynchronous.Client(
             url,
@@ -40,6 +41,7 @@ class Client:
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
             unreachable_timeout=unreachable_timeout,
+            upload_subfolder=upload_subfolder,
         )
 
     def __repr__(self) -> str:
@@ -183,10 +185,11 @@ class Client:
         subfolder: str = "",
         type: str = "input",  # noqa: A002 (ComfyUI's word)
         overwrite: bool = False,
+        on_progress: OnUpload | None = None,
     ) -> Upload:
         """See :meth:`comfywire.Client.upload`."""
         uploading = self._client.upload(
-            source, name=name, subfolder=subfolder, type=type, overwrite=overwrite
+            source, name=name, subfolder=subfolder, type=type, overwrite=overwrite, on_progress=on_progress
         )
         return wait(uploading)
 
