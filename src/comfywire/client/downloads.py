@@ -14,7 +14,7 @@ from .saving import PartFile
 
 __all__ = ["Downloads", "NotThere"]
 
-AT_ONCE = 4
+AT_ONCE = 8
 TRIES = 5
 FIRST_PAUSE = 0.1
 """Seconds before the second try; doubled for each further one."""

@@ -32,7 +32,7 @@ __all__ = ["Follower"]
 
 log = logging.getLogger("comfywire")
 
-READS_AT_ONCE = 8
+READS_AT_ONCE = 16
 HISTORY_TIMEOUT, QUEUE_TIMEOUT = 10.0, 30.0
 """Seconds for a read of the state, after which it is made again; /queue carries every graph."""
 
