@@ -17,7 +17,7 @@ from .failures import one_line
 from .json_lines import print_json
 from .naming import NodeNames
 
-__all__ = ["JsonReport", "PlainReport", "Report", "summary"]
+__all__ = ["JsonReport", "PlainReport", "Report", "never_began", "summary"]
 
 
 class Report(Protocol):
@@ -165,7 +165,8 @@ class PlainReport(_Silent):
         """Say how it went."""
         for warning in ending.warnings:
             click.echo(one_line(f"warning: {warning}"))
-        click.echo(summary(ending))
+        if not never_began(ending):
+            click.echo(summary(ending))
 
 
 def _count(output: Mapping[str, Any]) -> str:
@@ -177,6 +178,11 @@ def _count(output: Mapping[str, Any]) -> str:
         if key != "animated"
     ]
     return ", ".join(words) or "finished"
+
+
+def never_began(ending: Ending) -> bool:
+    """Whether nothing was sent: there is no run to sum up, and the error says it all."""
+    return ending.status == "failed" and ending.prompt_id is None
 
 
 def summary(ending: Ending) -> str:

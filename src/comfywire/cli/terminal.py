@@ -19,7 +19,7 @@ from comfywire.client.events import Event, Executed, Executing, ExecutionCached,
 from .ending import Ending, Saved
 from .failures import one_line
 from .naming import NodeNames
-from .reports import summary
+from .reports import never_began, summary
 
 if TYPE_CHECKING:
     from .pictures import Painter
@@ -149,7 +149,8 @@ class LiveReport:
         self._live.stop()
         for warning in ending.warnings:
             self._say(f"warning: {warning}", style="yellow")
-        self._say(summary(ending), style=COLOURS.get(ending.status, "red"))
+        if not never_began(ending):
+            self._say(summary(ending), style=COLOURS.get(ending.status, "red"))
 
     def _say(self, sentence: str, style: str = "") -> None:
         self._console.print(Text(one_line(sentence), style=style, overflow="fold"), soft_wrap=True)
