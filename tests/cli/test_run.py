@@ -228,3 +228,10 @@ def test_an_extra_that_is_missing_is_named_with_the_command_that_installs_it(
 
     assert (finished.status, "pip install 'comfywire[show]'" in finished.err) == (2, True)
     assert server.log == []
+
+
+def test_a_run_that_never_began_is_told_by_its_error_alone(comfywire):
+    ended = comfywire("run", "nothere.json")
+
+    assert (ended.status, ended.out) == (2, "")
+    assert "there is no file 'nothere.json'" in ended.err

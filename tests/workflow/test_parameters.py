@@ -121,3 +121,11 @@ def test_named_outputs_select_nodes(workflow, names, ids):
 def test_an_unknown_output_is_refused(workflow, name, message):
     with pytest.raises(InvalidParameter, match=message):
         Parameters(outputs={"final": ("1",)}).select_outputs(workflow, name)
+
+
+def test_parameters_are_counted_and_listed_in_their_order():
+    first, second = Parameter("b", ("1.x",)), Parameter("a", ("1.y",))
+
+    parameters = Parameters({"b": first, "a": second})
+
+    assert (len(parameters), list(parameters)) == (2, [first, second])
