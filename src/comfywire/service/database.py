@@ -94,7 +94,7 @@ class Database:
     ) -> None:
         """Call ``on_notify(channel, payload)`` for each notification, for ever.
 
-        ``on_gap`` is called after each (re)connection: what was said before it was missed. Cancelling ends it.
+        ``on_gap`` is called after each (re)connection: what was said before was missed. Cancelling ends it.
         """
         while True:
             try:

@@ -22,8 +22,8 @@ class Settings:
         host: The address to listen on.
         port: The port to listen on; 0 takes a free one.
         base_url: How clients reach the service, for links in answers and webhooks; None takes the request's.
-        servers: ComfyUIs, as ``URL`` or ``URL#tag,tag``; with user and password or token in the URL.
-        keys_required: Whether requests need a key; a public address requires them.
+        servers: ComfyUIs, as ``URL`` or ``URL#tag,tag``, credentials in the URL.
+        keys_required: Whether requests need a key; a public address insists.
         max_queued: Jobs of one key that may wait.
         max_upload_bytes: The largest asset.
         max_body_bytes: The largest request without a file.
