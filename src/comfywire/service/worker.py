@@ -8,8 +8,10 @@ import logging
 import os
 import secrets
 import socket
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -99,6 +101,7 @@ class Worker:
         """
         self._number = await patiently(self._queue.register)
         async with contextlib.AsyncExitStack() as stack:
+            self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="comfywire-")))
             for server in map(self._server, self._settings.servers):
                 self._servers[server.url] = await stack.enter_async_context(server)
             stack.push_async_callback(self._leave_visited)
@@ -328,11 +331,11 @@ class Worker:
         async def withhold(output: Output, content_type: str, size: int) -> str | None:
             return await self._on_result(claim, output, content_type, size)
 
-        return Keeper(self._assets, self.leases, claim.job.key_id, withhold)
+        return Keeper(self._assets, self.leases, claim.job.key_id, withhold=withhold, folder=self._folder)
 
     async def staged(self, client: Client, prompt: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the prompt with its files on the server."""
-        return await stage(client, self._assets, prompt)
+        return await stage(client, self._assets, prompt, self._folder)
 
     def extra_data(self, secret: bytes | None) -> dict[str, Any]:
         """Return what goes along with the prompt, decrypted."""
