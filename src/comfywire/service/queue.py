@@ -126,9 +126,14 @@ class Queue:
         assert found is not None
         return int(found["worker_id"])
 
-    async def beat(self, worker: int) -> None:
-        """Say that ``worker`` is alive."""
-        await self._database.do(engine_sql.queries["update_heartbeat"], worker_id=worker)
+    async def beat(self, worker: int) -> bool:
+        """Say that ``worker`` is alive; False if it was taken for dead, and must register anew."""
+        return await self._database.one(self._sql["beat"], worker=worker) is not None
+
+    async def held_by(self, worker: int) -> list[Taken]:
+        """Return what the engine says that ``worker`` has."""
+        found = await self._database.all(self._sql["held_by"], worker=worker)
+        return [Taken(job["id"], UUID(job["job_id"]), job["queue_name"]) for job in found]
 
     async def unregister(self, worker: int) -> None:
         """Say that ``worker`` is gone; what it still had is given back as stalled."""

@@ -37,7 +37,7 @@ class Settings:
         server_patience: Seconds for which a ComfyUI may be away before its prompts count as lost.
         slots: Prompts of ours at a time on one ComfyUI: one runs, the others wait there.
         stalled_after: Seconds without a heartbeat after which a worker's jobs are taken over.
-        drain_timeout: Seconds that a worker which is told to stop waits for its jobs; then it hands them back.
+        drain_timeout: Seconds that a stopping worker waits for its jobs; then it hands them back.
         allow_private_urls: Whether inputs by URL may come from private and loopback addresses.
 
     """

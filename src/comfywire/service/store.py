@@ -152,6 +152,12 @@ class Store:
         for held in await rows(connection, SQL["held"], key_id=key_id, most=max(free, 0)):
             await self._admit(connection, held["id"], key_id, need=held["need"], priority=held["priority"])
 
+    async def admit_all_held(self) -> None:
+        """Queue what waits although its key has room again; a worker that died may have left it so."""
+        for key in await self.database.all(SQL["keys_that_hold"]):
+            async with self.database.transaction() as connection:
+                await self.admit_held(connection, key["key_id"])
+
     async def get(self, job_id: UUID, key_id: UUID | None = None) -> JobRecord | None:
         """Return a job; None if there is none, or ``key_id`` is given and it is another key's."""
         found = await self.database.one(SQL["get"], job_id=job_id, key_id=key_id)

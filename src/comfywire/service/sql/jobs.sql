@@ -79,7 +79,9 @@ SELECT * FROM transitions WHERE job_id = %(job_id)s AND event_id > %(after)s ORD
 -- name: claim
 -- A worker that has taken a job from the engine claims it: everybody before is fenced off from here on.
 WITH old AS (
-    SELECT id, state, attempt FROM jobs WHERE id = %(job_id)s AND state = ANY(%(from)s::job_state[]) FOR UPDATE
+    SELECT id, state, attempt FROM jobs
+     WHERE id = %(job_id)s AND queue_id = %(queue_id)s AND state = ANY(%(from)s::job_state[])
+       FOR UPDATE
 ), new AS (
     UPDATE jobs SET attempt = old.attempt + 1, worker = %(worker)s
       FROM old WHERE jobs.id = old.id

@@ -91,3 +91,12 @@ WITH stalled AS (
     RETURNING job.args ->> 'job_id' AS job_id
 )
 SELECT job_id, pg_notify('procrastinate_any_queue_v1', '{}') FROM given;
+
+-- name: beat
+UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %(worker)s RETURNING id;
+
+-- name: held_by
+-- What the engine says that a worker has.
+SELECT id, queue_name, args ->> 'job_id' AS job_id
+  FROM procrastinate_jobs
+ WHERE status = 'doing' AND worker_id = %(worker)s;
