@@ -319,7 +319,11 @@ class Assets:
         return await Sweep(self.database, self.blobs).run(self._settings.max_asset_bytes)
 
     async def _equal_or_new(
-        self, connection: Connection, key_id: UUID, hash: str, new: NewAsset  # noqa: A002
+        self,
+        connection: Connection,
+        key_id: UUID,
+        hash: str,
+        new: NewAsset,
     ) -> tuple[AssetRecord, bool]:
         lifetime = self._lifetime(new)
         equal = await row(
@@ -345,7 +349,11 @@ class Assets:
         return await self._insert(connection, key_id, hash, alike), True
 
     async def _insert(
-        self, connection: Connection, key_id: UUID, hash: str, new: NewAsset  # noqa: A002
+        self,
+        connection: Connection,
+        key_id: UUID,
+        hash: str,
+        new: NewAsset,
     ) -> AssetRecord:
         inserted = await row(
             connection,

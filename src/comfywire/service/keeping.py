@@ -6,8 +6,9 @@ import asyncio
 import json
 import mimetypes
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from comfywire.client import Output
@@ -19,8 +20,8 @@ from .records import Lease
 __all__ = ["Keeper"]
 
 CHUNK_BYTES = 1 << 20
-Withhold = Callable[[Output, str, int], Awaitable[str | None]]
-"""Given an output, its content type and its size: the reason to withhold it, or None."""
+Withhold = Callable[[Mapping[str, Any], Path], Awaitable[str | None]]
+"""Given what an output is and where its bytes are: the reason to withhold it, or None."""
 
 
 class Keeper:
@@ -80,7 +81,16 @@ class Keeper:
 
     async def _store(self, lease: Lease, output: Output, path: Path, name: str) -> UUID | None:
         content_type = _content_type(name, output.kind)
-        reason = await self._withhold(output, content_type, await asyncio.to_thread(_size, path))
+        facts = {
+            "node_id": output.node_id,
+            "class_type": output.class_type,
+            "key": output.key,
+            "kind": output.kind,
+            "name": name,
+            "content_type": content_type,
+            "size_bytes": await asyncio.to_thread(_size, path),
+        }
+        reason = await self._withhold(facts, path)
         if reason is not None:
             self.withheld.append(f"node {output.node_id}: {name!r} is withheld: {reason}")
             return None

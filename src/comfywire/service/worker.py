@@ -10,16 +10,17 @@ import secrets
 import socket
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from comfywire.client import Client, Output
+from comfywire.client import Client
 
 from . import queue as engine
 from .assets import Assets
 from .fleet import choose, models_of
+from .hooks import Hooks, job_facts
 from .jobs import JobState
 from .keeping import Keeper
 from .leases import AWAY, Claim, Fenced, Leases, patiently
@@ -40,14 +41,7 @@ LOOK_EVERY = 5.0
 """Seconds after which the queue is looked at although nothing was heard."""
 TIDY_EVERY = 30.0
 CHANNELS = [engine.CHANNEL, "comfywire_cancel", "comfywire_needs", "comfywire_servers"]
-OnResult = Callable[[Claim, Output, str, int], Awaitable[str | None]]
-"""Says why an output must be withheld, or None."""
 log = logging.getLogger("comfywire.service")
-
-
-async def _all_may_pass(claim: Claim, output: Output, content_type: str, size: int) -> str | None:
-    del claim, output, content_type, size
-    return None
 
 
 class Worker:
@@ -58,7 +52,7 @@ class Worker:
         store: Jobs.
         assets: Inputs and outputs.
         sealer: For secrets and addresses.
-        on_result: Asked about each output before it is kept.
+        hooks: The operator's policy: asked about each output before it is kept.
 
     """
 
@@ -68,8 +62,7 @@ class Worker:
         store: Store,
         assets: Assets,
         sealer: Sealer,
-        *,
-        on_result: OnResult = _all_may_pass,
+        hooks: Hooks,
     ) -> None:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
         self.leases = Leases(store, self.name)
@@ -79,7 +72,7 @@ class Worker:
         self._registry = Registry(store.database)
         self._assets = assets
         self._sealer = sealer
-        self._on_result = on_result
+        self._hooks = hooks
         self._number = 0
         self._last_beat = float("-inf")
         self._beating_since = float("inf")
@@ -328,8 +321,8 @@ class Worker:
     def keeper(self, claim: Claim) -> Keeper:
         """Return what keeps the outputs of a job."""
 
-        async def withhold(output: Output, content_type: str, size: int) -> str | None:
-            return await self._on_result(claim, output, content_type, size)
+        async def withhold(output: Mapping[str, Any], path: Path) -> str | None:
+            return await self._hooks.on_result(job_facts(claim.job), output, path)
 
         return Keeper(self._assets, self.leases, claim.job.key_id, withhold=withhold, folder=self._folder)
 

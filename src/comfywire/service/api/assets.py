@@ -14,9 +14,10 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from ..assets import EXPIRES_IN, AssetNotFound, AssetRecord, Assets, InvalidAsset, NewAsset
-from ..blobs import Staged, TooLarge
-from ..multipart import MalformedForm, Part, parts
+from comfywire.service.assets import EXPIRES_IN, AssetNotFound, AssetRecord, Assets, InvalidAsset, NewAsset
+from comfywire.service.blobs import Staged, TooLarge
+from comfywire.service.multipart import MalformedForm, Part, parts
+
 from .content import content
 from .context import get_caller, get_core
 
@@ -119,7 +120,11 @@ _CREATED: dict[int | str, dict[str, Any]] = {
 
 
 @router.post(
-    "/api/v2/assets", operation_id="postAssets", status_code=201, responses=_CREATED, openapi_extra=UPLOAD_BODY
+    "/api/v2/assets",
+    operation_id="postAssets",
+    status_code=201,
+    responses=_CREATED,
+    openapi_extra=UPLOAD_BODY,
 )
 async def upload(request: Request, core: Core, caller: Caller) -> Response:
     """Upload a file; fields and file may come in any order."""
