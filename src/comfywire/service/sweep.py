@@ -62,9 +62,13 @@ class Sweep:
 
     async def _by_age(self, before: datetime) -> None:
         late = {"before": before, "terminal": ENDED, "most": MOST}
-        for jobs in _batches([found["id"] for found in await self._database.all(SQL["expired_jobs"], **late)]):
+        for jobs in _batches(
+            [found["id"] for found in await self._database.all(SQL["expired_jobs"], **late)]
+        ):
             await self._forget_jobs(jobs, before)
-        for assets in _batches([one["id"] for one in await self._database.all(SQL["expired_assets"], **late)]):
+        for assets in _batches(
+            [one["id"] for one in await self._database.all(SQL["expired_assets"], **late)]
+        ):
             await self._forget_assets(assets, before)
 
     async def _by_size(self, most_bytes: int) -> None:

@@ -14,8 +14,8 @@ from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from ..assets import AssetRecord, Assets
-from ..byte_ranges import range_of
+from comfywire.service.assets import AssetRecord, Assets
+from comfywire.service.byte_ranges import range_of
 
 __all__ = ["content", "disposition"]
 
