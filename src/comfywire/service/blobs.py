@@ -141,6 +141,12 @@ class Blobs:
         """Remove what a crash left half written longer than ``seconds`` ago; return how many files."""
         return await _in_thread(self._discard_stale, time.time() - seconds)
 
+    async def close(self) -> None:
+        """Close the connections to an object store; a folder has none."""
+        session = getattr(self._files, "_s3", None)
+        if session is not None:
+            await _in_thread(self._files.close_session, self._files.loop, session)
+
     def path(self, digest: str) -> str:
         """Where the bytes of a hash are: two levels, so that no folder grows without bound."""
         return f"{self._root}/blake3/{digest[:2]}/{digest}"
