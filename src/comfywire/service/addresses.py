@@ -12,7 +12,9 @@ from comfywire.errors import ComfywireError
 
 __all__ = ["GuardedTransport", "PrivateAddress", "UnknownHost", "is_public", "resolve_public"]
 
-NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+WRAPPING = [ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96")]
+"""NAT64, and what came before IPv4-mapped addresses: the last 32 bits are an IPv4 address."""
+LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 
 
 class PrivateAddress(ComfywireError):
@@ -29,18 +31,20 @@ def is_public(address: str) -> bool:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    inner = _wrapped(found) if isinstance(found, ipaddress.IPv6Address) else None
-    if inner is not None:
-        return is_public(str(inner))
-    return found.is_global and not found.is_multicast
+    if isinstance(found, ipaddress.IPv6Address):
+        inner = _wrapped(found)
+        if inner is not None:
+            return is_public(str(inner))
+        if found.is_site_local or found in LOCAL_NAT64:
+            return False
+    return found.is_global and not found.is_multicast and not found.is_reserved
 
 
 def _wrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     """The IPv4 address that a packet to this one would reach."""
-    if address in NAT64:
+    if any(address in network for network in WRAPPING):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    teredo = address.teredo
-    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo is not None else None)
+    return address.ipv4_mapped or address.sixtofour
 
 
 async def resolve_public(host: str, port: int, *, allow_private: bool = False) -> list[str]:
@@ -89,7 +93,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         """Send to the first address that answers."""
         url = request.url
         port = url.port or {"http": 80, "https": 443}[url.scheme]
-        addresses = await resolve_public(url.host, port, allow_private=self._allow_private)
+        name = url.raw_host.decode("ascii")
+        addresses = await resolve_public(name, port, allow_private=self._allow_private)
         *others, last = addresses
         for address in others:
             try:
@@ -104,7 +109,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             url.copy_with(host=address),
             headers=request.headers,  # has Host already, by the name
             stream=request.stream,
-            extensions={**request.extensions, "sni_hostname": url.host},
+            extensions={**request.extensions, "sni_hostname": url.raw_host.decode("ascii")},
         )
         return await self._inner.handle_async_request(sent)
 

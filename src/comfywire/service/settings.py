@@ -38,7 +38,11 @@ class Settings:
         slots: Prompts of ours at a time on one ComfyUI: one runs, the others wait there.
         stalled_after: Seconds without a heartbeat after which a worker's jobs are taken over.
         drain_timeout: Seconds that a stopping worker waits for its jobs; then it hands them back.
-        allow_private_urls: Whether inputs by URL may come from private and loopback addresses.
+        allow_private_urls: Whether inputs by URL and webhooks may use private and loopback addresses.
+        hook_url: An HTTP hook that is asked about each job and each output; see ``hooks.py``.
+        hook_timeout: Seconds that a hook has for its answer.
+        hooks_fail_open: Whether a hook that gives no answer lets jobs and outputs pass; else it stops them.
+        webhook_timeout: Seconds that a webhook's receiver has for its answer.
 
     """
 
@@ -65,3 +69,7 @@ class Settings:
     stalled_after: float = 8.0
     drain_timeout: float = 30.0
     allow_private_urls: bool = False
+    hook_url: str | None = None
+    hook_timeout: float = 5.0
+    hooks_fail_open: bool = False
+    webhook_timeout: float = 15.0
