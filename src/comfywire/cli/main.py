@@ -35,6 +35,7 @@ COMMANDS = {
     "nodes": "nodes:nodes",
     "server": "server:server",
     "demo": "demo:demo",
+    "db": "db:db",
 }
 """Where each command is; a module is imported when its command is needed."""
 

@@ -1,1 +1,1 @@
-"""The HTTP API: requests in, answers out; what is decided is decided elsewhere."""
+"""The HTTP API: parse, ask the service, render. No decision is made here."""

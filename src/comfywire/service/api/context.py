@@ -1,32 +1,20 @@
-"""Stand-in until the API's own is merged: who asks, and the service that is asked."""
+"""What handlers need: the service, and who asks."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
-from fastapi import Depends, Request
-
-from comfywire.service.access import Caller
-from comfywire.service.core import Core
+from fastapi import Request
 
 __all__ = ["get_caller", "get_core"]
 
 
-def get_core(request: Request) -> Core:
-    """Return the service."""
-    core: Core = request.app.state.core
-    return core
+def get_core(request: Request) -> Any:
+    """Return the service that this application serves."""
+    return request.app.state.core
 
 
-async def get_caller(request: Request, core: Annotated[Core, Depends(get_core)]) -> Caller:
-    """Return who asks, having counted the request.
-
-    Raises:
-        Unauthorized: Nobody whom we know.
-        RateLimited: They ask too often.
-
-    """
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    caller = await core.access.caller(secret.strip() if scheme.lower() == "bearer" else None)
-    core.limits.take(caller)
-    return caller
+async def get_caller(request: Request) -> Any:
+    """Return who asks, by the bearer token."""
+    kind, _, secret = request.headers.get("authorization", "").partition(" ")
+    return await get_core(request).access.caller(secret if kind.lower() == "bearer" else None)

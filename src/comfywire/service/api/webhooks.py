@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from comfywire.service.access import Caller
-from comfywire.service.core import Core
 from comfywire.service.webhook_secrets import GRACE
 
 from .context import get_caller, get_core
 
 __all__ = ["router"]
 
-Service = Annotated[Core, Depends(get_core)]
+Service = Annotated[Any, Depends(get_core)]
 Asking = Annotated[Caller, Depends(get_caller)]
 
 

@@ -121,7 +121,7 @@ SELECT state FROM jobs WHERE id = %(job_id)s AND attempt = %(attempt)s;
 -- name: change
 -- The one statement that changes a state. No row: the attempt is old, or the change is not legal any more.
 WITH old AS (
-    SELECT id, state, worker, server FROM jobs
+    SELECT id, state, worker, server, queue_id FROM jobs
      WHERE id = %(job_id)s
        AND (%(attempt)s::int IS NULL OR attempt = %(attempt)s)
        AND state = ANY(%(from)s::job_state[])
@@ -142,7 +142,7 @@ WITH old AS (
            server = CASE WHEN %(to)s::text = 'queued' THEN NULL ELSE jobs.server END,
            submitted_at = CASE WHEN %(to)s::text = 'queued' THEN NULL ELSE submitted_at END,
            submissions = CASE WHEN %(afresh)s THEN 0 ELSE submissions END,
-           queue_id = CASE WHEN %(is_over)s THEN NULL ELSE queue_id END
+           queue_id = CASE WHEN %(is_over)s THEN NULL ELSE jobs.queue_id END
       FROM old WHERE jobs.id = old.id
     RETURNING jobs.*
 ), logged AS (
@@ -150,12 +150,18 @@ WITH old AS (
     SELECT new.id, old.state, new.state, new.attempt, old.worker, old.server, %(reason)s
       FROM new JOIN old USING (id)
     RETURNING job_id
+), forgotten AS (
+    -- The engine's row goes with the end, in the same breath.
+    DELETE FROM procrastinate_jobs USING old WHERE %(is_over)s AND procrastinate_jobs.id = old.queue_id
+), unseen AS (
+    DELETE FROM previews USING old WHERE %(is_over)s AND previews.job_id = old.id
 ), told AS (
     INSERT INTO deliveries (job_id, type, url)
     SELECT id, 'job.' || state, webhook_url FROM new WHERE %(is_over)s AND webhook_url IS NOT NULL
     RETURNING pg_notify('comfywire_webhooks', job_id::text)
 )
-SELECT new.*, pg_notify('comfywire_jobs', logged.job_id::text), (SELECT count(*) FROM told) FROM new, logged;
+SELECT new.*, key.max_running, pg_notify('comfywire_jobs', logged.job_id::text), (SELECT count(*) FROM told)
+  FROM new JOIN keys AS key ON key.id = new.key_id, logged;
 
 -- name: progress
 UPDATE jobs SET progress = %(progress)s, progress_event = nextval('event_ids')
@@ -170,9 +176,6 @@ SELECT id, %(node_id)s, %(content_type)s, %(content)s FROM mine
    SET node_id = excluded.node_id, content_type = excluded.content_type, content = excluded.content, at = now()
 RETURNING pg_notify('comfywire_previews', job_id::text);
 
--- name: forget_preview
-DELETE FROM previews WHERE job_id = %(job_id)s;
-
 -- name: last_preview
 SELECT node_id, content_type, content, at FROM previews WHERE job_id = %(job_id)s;
 
@@ -181,6 +184,9 @@ WITH mine AS (SELECT id FROM jobs WHERE id = %(job_id)s AND attempt = %(attempt)
 INSERT INTO outputs (job_id, position, node_id, class_type, key, kind, name, asset_id, value)
 SELECT id, %(position)s, %(node_id)s, %(class_type)s, %(key)s, %(kind)s, %(name)s, %(asset_id)s, %(value)s
   FROM mine
+    ON CONFLICT (job_id, position) DO UPDATE -- by a worker that took over, or when an answer was lost
+   SET node_id = excluded.node_id, class_type = excluded.class_type, key = excluded.key, kind = excluded.kind,
+       name = excluded.name, asset_id = excluded.asset_id, value = excluded.value, event_id = excluded.event_id
 RETURNING pg_notify('comfywire_jobs', job_id::text);
 
 -- name: forget_outputs
