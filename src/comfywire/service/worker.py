@@ -79,6 +79,7 @@ class Worker:
         self._wake = asyncio.Event()
         self._needs: dict[str, dict[str, Any]] = {}
         self._models: dict[str, frozenset[str]] = {}
+        self._given = [self._server(text) for text in settings.servers]
         self._servers: dict[str, Server] = {}
         self._visited: dict[str, Server] = {}
         self._runs: dict[UUID, Run] = {}
@@ -95,7 +96,7 @@ class Worker:
         self._number = await patiently(self._queue.register)
         async with contextlib.AsyncExitStack() as stack:
             self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="comfywire-")))
-            for server in map(self._server, self._settings.servers):
+            for server in self._given:
                 self._servers[server.url] = await stack.enter_async_context(server)
             stack.push_async_callback(self._leave_visited)
             try:
@@ -114,6 +115,16 @@ class Worker:
                 await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(*AWAY):
             await self._queue.unregister(self._number)
+
+    @property
+    def urls(self) -> list[str]:
+        """The servers that it was given, without credentials."""
+        return [server.url for server in self._given]
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it follows any job."""
+        return bool(self._tasks)
 
     def _duties(self) -> dict[str, Any]:
         return {
