@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
             "psycopg",
             "psycopg_pool",
             "pydantic",
+            "python_multipart",
             "standardwebhooks",
             "starlette",
             "uvicorn",

@@ -45,7 +45,6 @@ class Database:
             min_size=1,
             max_size=size,
             open=False,
-            check=AsyncConnectionPool.check_connection,
             reconnect_timeout=3600.0,
             name="comfywire",
         )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import mimetypes
-import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 from comfywire.client import Output
 
@@ -20,14 +20,26 @@ from .records import Lease
 __all__ = ["Keeper"]
 
 CHUNK_BYTES = 1 << 20
-Withhold = Callable[[Output, str, int], Awaitable[str | None]]
-"""Given an output, its content type and its size: the reason to withhold it, or None."""
+Withhold = Callable[[Mapping[str, Any], Path], Awaitable[str | None]]
+"""Given what an output is and where its bytes are: the reason to withhold it, or None."""
 
 
 class Keeper:
-    """Keeps the outputs of one job, each once, in the order in which they are given."""
+    """Keeps the outputs of one job, each once, in the order in which they are given.
 
-    def __init__(self, assets: Assets, leases: Leases, key_id: UUID, withhold: Withhold) -> None:
+    Args:
+        assets: Where they are kept.
+        leases: Where they are written down.
+        key_id: Whose they are.
+        withhold: Asked about each before it is kept.
+        folder: For files on their way.
+
+    """
+
+    def __init__(
+        self, assets: Assets, leases: Leases, key_id: UUID, *, withhold: Withhold, folder: Path
+    ) -> None:
+        self._folder = folder
         self._assets = assets
         self._leases = leases
         self._key_id = key_id
@@ -59,27 +71,40 @@ class Keeper:
             output.filename
             or f"node{output.node_id}_{output.key}.{'txt' if output.kind == 'text' else 'json'}"
         )
-        content_type = _content_type(name, output.kind)
-        with tempfile.TemporaryDirectory(prefix="comfywire-") as folder:
-            path = await _fetched(output, Path(folder))
-            size = path.stat().st_size
-            reason = await self._withhold(output, content_type, size)
-            asset_id = None
-            if reason is None:
-                asset, _ = await patiently(
-                    lambda: self._assets.create(
-                        self._key_id,
-                        _chunks(path),
-                        content_type=content_type,
-                        file_path=name,
-                        tags=("output",),
-                        job_id=lease.job_id,
-                    )
-                )
-                asset_id = asset.id
-            else:
-                self.withheld.append(f"node {output.node_id}: {name!r} is withheld: {reason}")
+        path = self._folder / uuid4().hex
+        try:
+            await _fetch(output, path)
+            asset_id = await self._store(lease, output, path, name)
+        finally:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
         await self._leases.keep(lease, self._record(output, name, asset_id))
+
+    async def _store(self, lease: Lease, output: Output, path: Path, name: str) -> UUID | None:
+        content_type = _content_type(name, output.kind)
+        facts = {
+            "node_id": output.node_id,
+            "class_type": output.class_type,
+            "key": output.key,
+            "kind": output.kind,
+            "name": name,
+            "content_type": content_type,
+            "size_bytes": await asyncio.to_thread(_size, path),
+        }
+        reason = await self._withhold(facts, path)
+        if reason is not None:
+            self.withheld.append(f"node {output.node_id}: {name!r} is withheld: {reason}")
+            return None
+        asset, _ = await patiently(
+            lambda: self._assets.create(
+                self._key_id,
+                _chunks(path),
+                content_type=content_type,
+                file_path=name,
+                tags=("output",),
+                job_id=lease.job_id,
+            )
+        )
+        return asset.id
 
     def _record(self, output: Output, name: str, asset_id: UUID | None) -> KeptOutput:
         position, self._position = self._position, self._position + 1
@@ -123,13 +148,16 @@ KNOWN_TYPES = {
 """What Python's table does not know everywhere."""
 
 
-async def _fetched(output: Output, folder: Path) -> Path:
+async def _fetch(output: Output, path: Path) -> None:
     """Stream the output into a file of ours; the client checks that it is whole."""
-    path = folder / "output"
     if output.kind == "value":
         await asyncio.to_thread(path.write_text, json.dumps(output.value), encoding="utf-8")
-        return path
-    return await output.save(path)
+    else:
+        await output.save(path)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
-from .database import execute, row
+from .database import execute
 from .jobs import OPEN, JobState
 from .queue import Taken
 from .records import JobRecord, Lease
@@ -178,11 +178,11 @@ class Leases:
         warnings: Sequence[str] | None = None,
         outputs_reused: bool | None = None,
     ) -> None:
-        """End the job in one transaction: its state, the engine's entry, its webhook, who may come next."""
+        """End the job in one statement: its state, the engine's entry, its webhook; and let others come."""
 
-        async def end() -> bool:
-            async with self._database.transaction() as connection:
-                job = await change(
+        async def end() -> JobRecord | None:
+            async with self._database.connection() as connection:
+                return await change(
                     connection,
                     lease.job_id,
                     to,
@@ -192,17 +192,12 @@ class Leases:
                     warnings=warnings,
                     outputs_reused=outputs_reused,
                 )
-                if job is None:
-                    return False
-                await self._queue.finish(connection, lease.queue_id)
-                await execute(connection, SQL["forget_preview"], job_id=lease.job_id)
-                limits = await row(connection, SQL["limits"], key_id=job.key_id)
-                if limits is not None and limits["max_running"] is not None:
-                    await self._store.admit_held(connection, job.key_id)
-                return True
 
-        if not await patiently(end):
+        ended = await patiently(end)
+        if ended is None:
             raise Fenced
+        if ended.key_is_limited:
+            await patiently(lambda: self._store.admit_held_of(ended.key_id))
 
     async def give_back(self, lease: Lease, reason: str, *, after: float = 0.0) -> bool:
         """Queue the job again, for any server, ``after`` seconds from now; its outputs so far are forgotten.

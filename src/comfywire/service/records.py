@@ -107,6 +107,8 @@ class JobRecord:
     completed_at: datetime | None
     queue_until: datetime | None
     expires_at: datetime
+    key_is_limited: bool = False
+    """Whether other jobs of its key may be waiting for its end; known where its state was changed."""
 
     @property
     def is_over(self) -> bool:
@@ -116,8 +118,13 @@ class JobRecord:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> JobRecord:
         """Read a row of ``jobs``."""
-        known = {name: row[name] for name in cls.__slots__}
-        return cls(**{**known, "state": JobState(row["state"]), "retry": Retry.of(row["retry"])})
+        known = {name: row[name] for name in cls.__slots__ if name in row}
+        read = {
+            "state": JobState(row["state"]),
+            "retry": Retry.of(row["retry"]),
+            "key_is_limited": row.get("max_running") is not None,
+        }
+        return cls(**known | read)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

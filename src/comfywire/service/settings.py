@@ -18,6 +18,7 @@ class Settings:
     Attributes:
         data: The folder for everything that is kept: the embedded database, assets, the secret.
         database_url: ``postgresql://…``; None starts an embedded PostgreSQL in ``data``.
+        database_connections: How many this process may have open, the one that listens aside.
         assets_url: Where bytes are kept, as fsspec takes it; None is a folder in ``data``.
         host: The address to listen on.
         port: The port to listen on; 0 takes a free one.
@@ -38,12 +39,17 @@ class Settings:
         slots: Prompts of ours at a time on one ComfyUI: one runs, the others wait there.
         stalled_after: Seconds without a heartbeat after which a worker's jobs are taken over.
         drain_timeout: Seconds that a stopping worker waits for its jobs; then it hands them back.
-        allow_private_urls: Whether inputs by URL may come from private and loopback addresses.
+        allow_private_urls: Whether inputs by URL and webhooks may use private and loopback addresses.
+        hook_url: An HTTP hook that is asked about each job and each output; see ``hooks.py``.
+        hook_timeout: Seconds that a hook has for its answer.
+        hooks_fail_open: Whether a hook that gives no answer lets jobs and outputs pass; else it stops them.
+        webhook_timeout: Seconds that a webhook's receiver has for its answer.
 
     """
 
     data: Path
     database_url: str | None = None
+    database_connections: int = 12
     assets_url: str | None = None
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
@@ -65,3 +71,7 @@ class Settings:
     stalled_after: float = 8.0
     drain_timeout: float = 30.0
     allow_private_urls: bool = False
+    hook_url: str | None = None
+    hook_timeout: float = 5.0
+    hooks_fail_open: bool = False
+    webhook_timeout: float = 15.0

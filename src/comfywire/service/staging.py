@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from comfywire.client import Client
 from comfywire.errors import ComfywireError
@@ -25,7 +25,7 @@ class InputGone(ComfywireError):
     """An asset that a job reads is not there any more."""
 
 
-async def stage(client: Client, assets: Assets, prompt: Mapping[str, Any]) -> Mapping[str, Any]:
+async def stage(client: Client, assets: Assets, prompt: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
     """Upload the assets that ``prompt`` names, each content once, and return it with file names instead.
 
     Raises:
@@ -36,20 +36,24 @@ async def stage(client: Client, assets: Assets, prompt: Mapping[str, Any]) -> Ma
     wanted = asset_ids(prompt)
     if not wanted:
         return prompt
-    return with_files(prompt, {asset_id: await _upload(client, assets, asset_id) for asset_id in wanted})
+    return with_files(
+        prompt, {asset_id: await _upload(client, assets, asset_id, folder) for asset_id in wanted}
+    )
 
 
-async def _upload(client: Client, assets: Assets, asset_id: UUID) -> str:
+async def _upload(client: Client, assets: Assets, asset_id: UUID, folder: Path) -> str:
     asset = await patiently(lambda: assets.get(asset_id))
     if asset is None:
         raise InputGone(f"asset {asset_id}, which the job reads, was removed")
-    with tempfile.TemporaryDirectory(prefix="comfywire-") as folder:
-        path = Path(folder) / _name(asset)
+    path = folder / uuid4().hex
+    try:
         with path.open("wb") as file:
             async for chunk in assets.read(asset):
-                file.write(chunk)
+                await asyncio.to_thread(file.write, chunk)
         # The name is the content's hash: whoever sends it again replaces it by the same bytes.
-        return str(await client.upload(path, name=path.name, subfolder=SUBFOLDER, overwrite=True))
+        return str(await client.upload(path, name=_name(asset), subfolder=SUBFOLDER, overwrite=True))
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _name(asset: AssetRecord) -> str:

@@ -160,8 +160,12 @@ class Store:
     async def admit_all_held(self) -> None:
         """Queue what waits although its key has room again; a worker that died may have left it so."""
         for key in await self.database.all(SQL["keys_that_hold"]):
-            async with self.database.transaction() as connection:
-                await self.admit_held(connection, key["key_id"])
+            await self.admit_held_of(key["key_id"])
+
+    async def admit_held_of(self, key_id: UUID) -> None:
+        """Queue what waits for others of the same key to end, as far as it has room now."""
+        async with self.database.transaction() as connection:
+            await self.admit_held(connection, key_id)
 
     async def get(self, job_id: UUID, key_id: UUID | None = None) -> JobRecord | None:
         """Return a job; None if there is none, or ``key_id`` is given and it is another key's."""

@@ -8,16 +8,19 @@ import logging
 import os
 import secrets
 import socket
+import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from comfywire.client import Client, Output
+from comfywire.client import Client
 
 from . import queue as engine
 from .assets import Assets
 from .fleet import choose, models_of
+from .hooks import Hooks, job_facts
 from .jobs import JobState
 from .keeping import Keeper
 from .leases import AWAY, Claim, Fenced, Leases, patiently
@@ -38,14 +41,7 @@ LOOK_EVERY = 5.0
 """Seconds after which the queue is looked at although nothing was heard."""
 TIDY_EVERY = 30.0
 CHANNELS = [engine.CHANNEL, "comfywire_cancel", "comfywire_needs", "comfywire_servers"]
-OnResult = Callable[[Claim, Output, str, int], Awaitable[str | None]]
-"""Says why an output must be withheld, or None."""
 log = logging.getLogger("comfywire.service")
-
-
-async def _all_may_pass(claim: Claim, output: Output, content_type: str, size: int) -> str | None:
-    del claim, output, content_type, size
-    return None
 
 
 class Worker:
@@ -56,7 +52,7 @@ class Worker:
         store: Jobs.
         assets: Inputs and outputs.
         sealer: For secrets and addresses.
-        on_result: Asked about each output before it is kept.
+        hooks: The operator's policy: asked about each output before it is kept.
 
     """
 
@@ -66,8 +62,7 @@ class Worker:
         store: Store,
         assets: Assets,
         sealer: Sealer,
-        *,
-        on_result: OnResult = _all_may_pass,
+        hooks: Hooks,
     ) -> None:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
         self.leases = Leases(store, self.name)
@@ -77,13 +72,14 @@ class Worker:
         self._registry = Registry(store.database)
         self._assets = assets
         self._sealer = sealer
-        self._on_result = on_result
+        self._hooks = hooks
         self._number = 0
         self._last_beat = float("-inf")
         self._beating_since = float("inf")
         self._wake = asyncio.Event()
         self._needs: dict[str, dict[str, Any]] = {}
         self._models: dict[str, frozenset[str]] = {}
+        self._given = [self._server(text) for text in settings.servers]
         self._servers: dict[str, Server] = {}
         self._visited: dict[str, Server] = {}
         self._runs: dict[UUID, Run] = {}
@@ -99,7 +95,8 @@ class Worker:
         """
         self._number = await patiently(self._queue.register)
         async with contextlib.AsyncExitStack() as stack:
-            for server in map(self._server, self._settings.servers):
+            self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="comfywire-")))
+            for server in self._given:
                 self._servers[server.url] = await stack.enter_async_context(server)
             stack.push_async_callback(self._leave_visited)
             try:
@@ -118,6 +115,16 @@ class Worker:
                 await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(*AWAY):
             await self._queue.unregister(self._number)
+
+    @property
+    def urls(self) -> list[str]:
+        """The servers that it was given, without credentials."""
+        return [server.url for server in self._given]
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it follows any job."""
+        return bool(self._tasks)
 
     def _duties(self) -> dict[str, Any]:
         return {
@@ -325,14 +332,14 @@ class Worker:
     def keeper(self, claim: Claim) -> Keeper:
         """Return what keeps the outputs of a job."""
 
-        async def withhold(output: Output, content_type: str, size: int) -> str | None:
-            return await self._on_result(claim, output, content_type, size)
+        async def withhold(output: Mapping[str, Any], path: Path) -> str | None:
+            return await self._hooks.on_result(job_facts(claim.job), output, path)
 
-        return Keeper(self._assets, self.leases, claim.job.key_id, withhold)
+        return Keeper(self._assets, self.leases, claim.job.key_id, withhold=withhold, folder=self._folder)
 
     async def staged(self, client: Client, prompt: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the prompt with its files on the server."""
-        return await stage(client, self._assets, prompt)
+        return await stage(client, self._assets, prompt, self._folder)
 
     def extra_data(self, secret: bytes | None) -> dict[str, Any]:
         """Return what goes along with the prompt, decrypted."""

@@ -124,7 +124,7 @@ SELECT state FROM jobs WHERE id = %(job_id)s AND attempt = %(attempt)s;
 -- name: change
 -- The one statement that changes a state. No row: the attempt is old, or the change is not legal any more.
 WITH old AS (
-    SELECT id, state, worker, server FROM jobs
+    SELECT id, state, worker, server, queue_id FROM jobs
      WHERE id = %(job_id)s
        AND (%(attempt)s::int IS NULL OR attempt = %(attempt)s)
        AND state = ANY(%(from)s::job_state[])
@@ -145,7 +145,7 @@ WITH old AS (
            server = CASE WHEN %(to)s::text = 'queued' THEN NULL ELSE jobs.server END,
            submitted_at = CASE WHEN %(to)s::text = 'queued' THEN NULL ELSE submitted_at END,
            submissions = CASE WHEN %(afresh)s THEN 0 ELSE submissions END,
-           queue_id = CASE WHEN %(is_over)s THEN NULL ELSE queue_id END
+           queue_id = CASE WHEN %(is_over)s THEN NULL ELSE jobs.queue_id END
       FROM old WHERE jobs.id = old.id
     RETURNING jobs.*
 ), logged AS (
@@ -153,12 +153,18 @@ WITH old AS (
     SELECT new.id, old.state, new.state, new.attempt, old.worker, old.server, %(reason)s
       FROM new JOIN old USING (id)
     RETURNING job_id
+), forgotten AS (
+    -- The engine's row goes with the end, in the same breath.
+    DELETE FROM procrastinate_jobs USING old WHERE %(is_over)s AND procrastinate_jobs.id = old.queue_id
+), unseen AS (
+    DELETE FROM previews USING old WHERE %(is_over)s AND previews.job_id = old.id
 ), told AS (
     INSERT INTO deliveries (job_id, type, url)
     SELECT id, 'job.' || state, webhook_url FROM new WHERE %(is_over)s AND webhook_url IS NOT NULL
     RETURNING pg_notify('comfywire_webhooks', job_id::text)
 )
-SELECT new.*, pg_notify('comfywire_jobs', logged.job_id::text), (SELECT count(*) FROM told) FROM new, logged;
+SELECT new.*, key.max_running, pg_notify('comfywire_jobs', logged.job_id::text), (SELECT count(*) FROM told)
+  FROM new JOIN keys AS key ON key.id = new.key_id, logged;
 
 -- name: progress
 UPDATE jobs SET progress = %(progress)s, progress_event = nextval('event_ids')
@@ -172,9 +178,6 @@ SELECT id, %(node_id)s, %(content_type)s, %(content)s FROM mine
     ON CONFLICT (job_id) DO UPDATE
    SET node_id = excluded.node_id, content_type = excluded.content_type, content = excluded.content, at = now()
 RETURNING pg_notify('comfywire_previews', job_id::text);
-
--- name: forget_preview
-DELETE FROM previews WHERE job_id = %(job_id)s;
 
 -- name: last_preview
 SELECT node_id, content_type, content, at FROM previews WHERE job_id = %(job_id)s;
