@@ -39,7 +39,7 @@ fix: $(VENV)/.installed-dev  ## format, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .peers .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # pip 25.1 is the first that reads [dependency-groups].
 $(VENV)/bin/python:
