@@ -62,9 +62,9 @@ def make_app(server: PromptServer, requests: Counter[str]) -> web.Application:
 
 
 def route_name(request: web.Request) -> str:
-    """Return a request's ``METHOD /route``, with the route's own ``{placeholders}``."""
+    """Return a request's ``METHOD /route``, with the route's own ``{placeholders}``; else ``/{path}``."""
     resource = request.match_info.route.resource
-    path = request.path if resource is None else resource.canonical
+    path = "/{path}" if resource is None else resource.canonical
     return f"{request.method} {path.removeprefix('/api')}"
 
 
