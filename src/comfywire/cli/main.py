@@ -35,6 +35,8 @@ COMMANDS = {
     "nodes": "nodes:nodes",
     "server": "server:server",
     "demo": "demo:demo",
+    "serve": "serve:serve",
+    "worker": "worker:worker",
     "workflows": "registering:workflows",
     "submit": "submitting:submit",
     "wait": "submitting:wait",

@@ -1,17 +1,24 @@
-"""Assets: whose bytes are whose, under what name, and for how long. The bytes themselves are in ``blobs.py``."""
+"""Assets: whose bytes are whose, under what name, and for how long; ``blobs.py`` has the bytes."""
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from comfywire.errors import ComfywireError
-
+from .asset_records import (
+    AssetInUse,
+    AssetNotFound,
+    AssetRecord,
+    BlobNotFound,
+    HashMismatch,
+    NewAsset,
+    UrlExpired,
+    hex_of,
+)
 from .blobs import Blobs, Staged
 from .database import Connection, Database, execute, row, rows
 from .jobs import TERMINAL
@@ -20,148 +27,9 @@ from .signing import Signer
 from .sql import queries
 from .sweep import Sweep
 
-__all__ = [
-    "EXPIRES_IN",
-    "AssetInUse",
-    "AssetNotFound",
-    "AssetRecord",
-    "Assets",
-    "BlobNotFound",
-    "HashMismatch",
-    "InvalidAsset",
-    "NewAsset",
-    "UrlExpired",
-]
+__all__ = ["AssetRecord", "Assets"]
 
 SQL = queries("assets")
-EXPIRES_IN = range(60, 604_800 + 1)
-"""Seconds for which an upload may ask to be kept: a minute to a week."""
-CONTENT_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;\s*[\w.+-]+=[\w.+\"-]+)*", re.ASCII)
-UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-"""What PostgreSQL, a header or a file system would choke on."""
-MOST_PATH = 1024
-HASH = re.compile(r"(?:blake3:)?([0-9a-f]{64})")
-
-
-class AssetNotFound(ComfywireError):
-    """There is no such asset, or it is another key's."""
-
-    code = "not_found"
-    http_status = 404
-
-    def __init__(self, asset_id: UUID | str) -> None:
-        self.asset_id = asset_id
-        super().__init__(f"there is no asset {asset_id}: upload the file, or look at the id once more")
-
-
-class BlobNotFound(ComfywireError):
-    """The key owns no asset of these bytes; whether another key does is not said."""
-
-    code = "blob_not_found"
-    http_status = 404
-
-    def __init__(self) -> None:
-        super().__init__("you have no asset with these bytes: upload them")
-
-
-class HashMismatch(ComfywireError):
-    """The bytes that came are not those that were announced."""
-
-    code = "hash_mismatch"
-    http_status = 409
-
-    def __init__(self, expected: str, found: str) -> None:
-        self.expected = expected
-        self.found = found
-        super().__init__(f"the bytes have the hash blake3:{found}, not {expected}: send them again")
-
-
-class AssetInUse(ComfywireError):
-    """The asset may not be deleted yet; which job holds it is not said."""
-
-    code = "asset_in_use"
-    http_status = 409
-
-    def __init__(self, asset_id: UUID) -> None:
-        self.asset_id = asset_id
-        super().__init__(f"asset {asset_id} is in use: it can be deleted when no job needs it any more")
-
-
-class InvalidAsset(ComfywireError):
-    """Something that was said about an asset is not allowed."""
-
-    code = "invalid_request"
-    http_status = 422
-
-
-class UrlExpired(ComfywireError):
-    """A signed URL is too old, or was not made here."""
-
-    code = "forbidden"
-    http_status = 403
-
-    def __init__(self) -> None:
-        super().__init__("this URL is not good any more: get the asset once more for a new one")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssetRecord:
-    """An asset.
-
-    Attributes:
-        id: Its own.
-        key_id: Whose it is.
-        hash: BLAKE3 of its bytes, hex, without a prefix.
-        size_bytes: How many bytes it has.
-        content_type: As its maker calls it.
-        file_path: The name that it was uploaded under, or that the ComfyUI gave it.
-        tags: What its uploader wrote on it.
-        job_id: The job that made it; None for uploads.
-        created_at: When it came.
-        expires_at: When it may be removed: for outputs with their job; None for never.
-
-    """
-
-    id: UUID
-    key_id: UUID
-    hash: str
-    size_bytes: int
-    content_type: str
-    file_path: str | None
-    tags: list[str]
-    job_id: UUID | None
-    created_at: datetime
-    expires_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewAsset:
-    """What is said about an asset that is to be.
-
-    Raises:
-        InvalidAsset: When it is made, for what may not be said.
-
-    """
-
-    content_type: str = "application/octet-stream"
-    file_path: str | None = None
-    tags: Sequence[str] = ()
-    expires_in: int | None = None
-    expected_hash: str | None = None
-    job_id: UUID | None = None
-
-    def __post_init__(self) -> None:
-        if not CONTENT_TYPE.fullmatch(self.content_type):
-            raise InvalidAsset(f"content_type {self.content_type[:80]!r} is none: write it like image/png")
-        # A ComfyUI's file names are what they are: no job fails for one.
-        if self.file_path is not None and self.job_id is None and not _is_path(self.file_path):
-            raise InvalidAsset("file_path must be a relative path of up to 1,024 printable characters")
-        if len(self.tags) > 64 or any(len(tag) > 256 or UNPRINTABLE.search(tag) for tag in self.tags):
-            raise InvalidAsset("tags must be up to 64 texts of up to 256 printable characters")
-        if self.expires_in is not None and self.expires_in not in EXPIRES_IN:
-            raise InvalidAsset(f"expires_in must be from {EXPIRES_IN[0]} to {EXPIRES_IN[-1]} seconds")
-        if self.expected_hash is not None and _hex(self.expected_hash) is None:
-            raise InvalidAsset("expected_hash must be 'blake3:' and 64 lowercase hexadecimal digits")
 
 
 class Assets:
@@ -205,14 +73,16 @@ class Assets:
         async with self.staged(chunks, most=most) as staged:
             return await self.keep(staged, key_id, new)
 
-    def staged(self, chunks: AsyncIterable[bytes], *, most: int | None = None) -> Any:
+    def staged(
+        self, chunks: AsyncIterable[bytes], *, most: int | None = None
+    ) -> AbstractAsyncContextManager[Staged]:
         """Write bytes that :meth:`keep` may make an asset of, as :meth:`Blobs.staged` does."""
         return self.blobs.staged(chunks, most=self._settings.max_upload_bytes if most is None else most)
 
     async def keep(self, staged: Staged, key_id: UUID, new: NewAsset) -> tuple[AssetRecord, bool]:
         """Make an asset of bytes that are written: what :meth:`create` does when they have come."""
         blob = staged.blob
-        if new.expected_hash is not None and _hex(new.expected_hash) != blob.hash:
+        if new.expected_hash is not None and hex_of(new.expected_hash) != blob.hash:
             raise HashMismatch(new.expected_hash, blob.hash)
         # From here the sweep leaves the blob alone for an hour, whether it was there or not.
         await self.database.do(SQL["touch"], hash=blob.hash, size_bytes=blob.size_bytes)
@@ -225,7 +95,7 @@ class Assets:
     async def from_hash(
         self,
         key_id: UUID,
-        hash: str,  # noqa: A002
+        digest: str,
         *,
         file_path: str | None = None,
         tags: Sequence[str] = (),
@@ -240,21 +110,21 @@ class Assets:
             InvalidAsset: Something that is said about it is not allowed.
 
         """
-        hex_hash = _hex(hash)
+        named = hex_of(digest)
         new = NewAsset(file_path=file_path, tags=tags, expires_in=expires_in)
-        if hex_hash is None:
+        if named is None:
             raise BlobNotFound
         async with self.database.transaction() as connection:
             # The lock first: then the sweep has either taken the blob, or sees that it is wanted.
-            if await row(connection, SQL["lock_blob_of_key"], hash=hex_hash, key_id=key_id) is None:
+            if await row(connection, SQL["lock_blob_of_key"], hash=named, key_id=key_id) is None:
                 raise BlobNotFound
-            return await self._equal_or_new(connection, key_id, hex_hash, new)
+            return await self._equal_or_new(connection, key_id, named, new)
 
-    async def has_hash(self, key_id: UUID, hash: str) -> bool:  # noqa: A002
+    async def has_hash(self, key_id: UUID, digest: str) -> bool:
         """Whether the key owns an asset of these bytes."""
-        hex_hash = _hex(hash)
-        return hex_hash is not None and None is not await self.database.one(
-            SQL["has_hash"], key_id=key_id, hash=hex_hash
+        named = hex_of(digest)
+        return named is not None and None is not await self.database.one(
+            SQL["has_hash"], key_id=key_id, hash=named
         )
 
     async def get(self, asset_id: UUID, key_id: UUID | None = None) -> AssetRecord | None:
@@ -280,7 +150,7 @@ class Assets:
             await execute(connection, SQL["delete"], assets=[asset_id], before=None)
 
     def read(self, asset: AssetRecord, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """Yield an asset's bytes from ``start`` up to and without ``end``; close the iterator when leaving early.
+        """Yield bytes of an asset from ``start`` up to and without ``end``; close it when leaving early.
 
         Raises:
             BlobGone: The store does not have them.
@@ -313,8 +183,9 @@ class Assets:
         """Remove what has had its time, and what does not fit any more; return how many blobs went.
 
         Ended jobs past their retention go with their outputs; then uploads past theirs; then, while there are
-        more bytes than the settings allow, the oldest. What a job that has not ended made or reads stays, and so
-        do bytes that somebody gave or asked for in the last hour. One process sweeps at a time: 0 for others.
+        more bytes than the settings allow, the oldest. What a job that has not ended made or reads stays, and
+        so do bytes that somebody gave or asked for in the last hour.
+        One process sweeps at a time; others get 0.
         """
         return await Sweep(self.database, self.blobs).run(self._settings.max_asset_bytes)
 
@@ -322,7 +193,7 @@ class Assets:
         self,
         connection: Connection,
         key_id: UUID,
-        hash: str,
+        digest: str,
         new: NewAsset,
     ) -> tuple[AssetRecord, bool]:
         lifetime = self._lifetime(new)
@@ -330,14 +201,14 @@ class Assets:
             connection,
             SQL["extend_equal"],
             key_id=key_id,
-            hash=hash,
+            hash=digest,
             file_path=new.file_path,
             tags=list(new.tags),
             lifetime=lifetime,
         )
         if equal is not None:
             return await self._one(connection, equal["id"]), False
-        known = await row(connection, SQL["has_hash"], key_id=key_id, hash=hash)
+        known = await row(connection, SQL["has_hash"], key_id=key_id, hash=digest)
         if known is None:  # deleted while this waited for the lock
             raise BlobNotFound
         alike = NewAsset(
@@ -346,22 +217,22 @@ class Assets:
             tags=new.tags,
             expires_in=new.expires_in,
         )
-        return await self._insert(connection, key_id, hash, alike), True
+        return await self._insert(connection, key_id, digest, alike), True
 
     async def _insert(
         self,
         connection: Connection,
         key_id: UUID,
-        hash: str,
+        digest: str,
         new: NewAsset,
     ) -> AssetRecord:
         inserted = await row(
             connection,
             SQL["insert"],
             key_id=key_id,
-            hash=hash,
+            hash=digest,
             content_type=new.content_type,
-            file_path=None if new.file_path is None else UNPRINTABLE.sub("_", new.file_path)[:MOST_PATH],
+            file_path=new.file_path,
             tags=list(new.tags),
             job_id=new.job_id,
             lifetime=self._lifetime(new),
@@ -379,13 +250,3 @@ class Assets:
         if new.job_id is not None:
             return None
         return self._settings.asset_retention if new.expires_in is None else float(new.expires_in)
-
-
-def _hex(written: str) -> str | None:
-    match = HASH.fullmatch(written)
-    return match[1] if match else None
-
-
-def _is_path(path: str) -> bool:
-    is_plain = 0 < len(path) <= MOST_PATH and not UNPRINTABLE.search(path)
-    return is_plain and not path.startswith(("/", "\\")) and ".." not in re.split(r"[/\\]", path)

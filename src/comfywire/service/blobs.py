@@ -107,7 +107,7 @@ class Blobs:
         finally:
             await _in_thread(self._remove, path)
 
-    async def read(self, hash: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:  # noqa: A002
+    async def read(self, digest: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Yield the bytes from ``start`` up to and without ``end``; close the iterator when leaving early.
 
         Raises:
@@ -115,10 +115,10 @@ class Blobs:
 
         """
         try:
-            file = await _in_thread(self._open_to_read, self.path(hash))
+            file = await _in_thread(self._open_to_read, self.path(digest))
         except FileNotFoundError as error:
             raise BlobGone(
-                f"the asset store has no blob {hash}: restore it, or delete the assets that name it"
+                f"the asset store has no blob {digest}: restore it, or delete the assets that name it"
             ) from error
         try:
             await _in_thread(file.seek, start)
@@ -129,21 +129,27 @@ class Blobs:
         finally:
             await _in_thread(file.close)
 
-    async def exists(self, hash: str) -> bool:  # noqa: A002
+    async def exists(self, digest: str) -> bool:
         """Whether the bytes of a hash are kept."""
-        return await _in_thread(self._exists, self.path(hash))
+        return await _in_thread(self._exists, self.path(digest))
 
-    async def delete(self, hash: str) -> None:  # noqa: A002
+    async def delete(self, digest: str) -> None:
         """Remove the bytes of a hash, if they are there."""
-        await _in_thread(self._remove, self.path(hash))
+        await _in_thread(self._remove, self.path(digest))
 
     async def discard_stale(self, seconds: float) -> int:
         """Remove what a crash left half written longer than ``seconds`` ago; return how many files."""
         return await _in_thread(self._discard_stale, time.time() - seconds)
 
-    def path(self, hash: str) -> str:  # noqa: A002
+    async def close(self) -> None:
+        """Close the connections to an object store; a folder has none."""
+        session = getattr(self._files, "_s3", None)
+        if session is not None:
+            await _in_thread(self._files.close_session, self._files.loop, session)
+
+    def path(self, digest: str) -> str:
         """Where the bytes of a hash are: two levels, so that no folder grows without bound."""
-        return f"{self._root}/blake3/{hash[:2]}/{hash}"
+        return f"{self._root}/blake3/{digest[:2]}/{digest}"
 
     async def _write(self, path: str, chunks: AsyncIterable[bytes], most: int | None) -> Blob:
         digest, size = blake3(), 0

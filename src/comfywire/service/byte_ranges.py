@@ -1,4 +1,4 @@
-"""Which part of a file a request wants: Range of HTTP, the one range that downloads are resumed with. Pure."""
+"""Which part of a file a request wants: the one range of HTTP that downloads are resumed with. Pure."""
 
 from __future__ import annotations
 

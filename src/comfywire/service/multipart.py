@@ -1,4 +1,4 @@
-"""``multipart/form-data`` read as it comes: no part is ever whole in memory, or on disk before it is wanted."""
+"""``multipart/form-data`` read as it comes: no part is whole in memory, or on disk unless it is wanted."""
 
 from __future__ import annotations
 

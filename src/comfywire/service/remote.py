@@ -1,4 +1,4 @@
-"""Inputs by URL, fetched for a caller who must not see the network that the service stands in; and inline ones."""
+"""Inputs by URL, for a caller who must not see the network that the service stands in; and inline ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TIME_LIMIT = 120.0
 CONNECT_TIME = 10.0
 MOST_REDIRECTS = 5
 TYPES = re.compile(r"(image|video|audio|model)/[\w.+-]+|(application|binary)/octet-stream", re.ASCII)
-"""What ComfyUI's loaders read. No text, so that no page that was meant for the service's network comes out."""
+"""What ComfyUI's loaders read. No text: no page that is meant for the service's network comes out."""
 
 
 class UnusableInput(ComfywireError):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from datetime import datetime
 from pathlib import PureWindowsPath
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -14,7 +14,8 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from comfywire.service.assets import EXPIRES_IN, AssetNotFound, AssetRecord, Assets, InvalidAsset, NewAsset
+from comfywire.service.asset_records import EXPIRES_IN, AssetNotFound, AssetRecord, InvalidAsset, NewAsset
+from comfywire.service.assets import Assets
 from comfywire.service.blobs import Staged, TooLarge
 from comfywire.service.multipart import MalformedForm, Part, parts
 
@@ -128,6 +129,7 @@ _CREATED: dict[int | str, dict[str, Any]] = {
 )
 async def upload(request: Request, core: Core, caller: Caller) -> Response:
     """Upload a file; fields and file may come in any order."""
+    caller.must("submit")
     form = _Form(core.assets, core.settings.max_upload_bytes)
     async with AsyncExitStack() as until_kept:
         staged, new = await form.read(request, until_kept)
@@ -138,6 +140,7 @@ async def upload(request: Request, core: Core, caller: Caller) -> Response:
 @router.post("/api/v2/assets/from-hash", operation_id="assetFromHash", status_code=201, responses=_CREATED)
 async def from_hash(request: Request, body: AssetFromHash, core: Core, caller: Caller) -> Response:
     """Make an asset of bytes that you have uploaded or made before."""
+    caller.must("submit")
     asset, is_new = await core.assets.from_hash(
         caller.key_id, body.hash, file_path=body.file_path, tags=body.tags, expires_in=body.expires_in
     )
@@ -147,6 +150,7 @@ async def from_hash(request: Request, body: AssetFromHash, core: Core, caller: C
 @router.head("/api/v2/assets/by-hash/{hash}", operation_id="headAssetByHash")
 async def by_hash(hash: str, core: Core, caller: Caller) -> Response:  # noqa: A002
     """Whether you have these bytes: 200 or 404."""
+    caller.must("read")
     return Response(status_code=200 if await core.assets.has_hash(caller.key_id, hash) else 404)
 
 
@@ -158,12 +162,14 @@ async def by_hash(hash: str, core: Core, caller: Caller) -> Response:  # noqa: A
 )
 async def get(request: Request, asset_id: str, core: Core, caller: Caller) -> Asset:
     """What is known about an asset, with a fresh URL for its bytes."""
+    caller.must("read")
     return asset_body(request, core, await _asset(core, asset_id, caller.key_id))
 
 
 @router.delete("/api/v2/assets/{asset_id}", operation_id="deleteAsset", status_code=204)
 async def delete(asset_id: str, core: Core, caller: Caller) -> Response:
     """Delete an asset; bytes that other assets share stay."""
+    caller.must("submit")
     await core.assets.delete(_uuid(asset_id), caller.key_id)
     return Response(status_code=204)
 
@@ -172,6 +178,7 @@ async def delete(asset_id: str, core: Core, caller: Caller) -> Response:
 @router.get("/api/v2/assets/{asset_id}/content", operation_id="getAssetContent", response_class=Response)
 async def read(request: Request, asset_id: str, core: Core, caller: Caller) -> Response:
     """An asset's bytes, or a range of them."""
+    caller.must("read")
     return content(request, core.assets, await _asset(core, asset_id, caller.key_id))
 
 
@@ -237,7 +244,7 @@ class _Form:
         self._fields.setdefault("content_type", part.content_type or "")
         self._fields.setdefault("file_path", PureWindowsPath(part.filename or "").name)
         staged = self._assets.staged(part.chunks(), most=self._most)
-        return cast("Staged", await until_kept.enter_async_context(staged))
+        return await until_kept.enter_async_context(staged)
 
     async def _note(self, part: Part) -> None:
         if part.name == "tags":
