@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["top"]
 
 MOST_JOBS = 50
+MOST_REASONS = 5
+"""So many of the jobs that wait are asked why."""
 COLOURS = {"up": "green", "down": "red", "broken": "red", "paused": "yellow", "drained": "yellow"}
 
 
@@ -67,10 +69,18 @@ async def _read_once(service: Service) -> Snapshot:
 async def _read(client: ServiceClient) -> Snapshot:
     fleet, running, queued = await asyncio.gather(
         client.read("/api/v2/servers"),
-        client.read("/api/v2/jobs", status=["running", "canceling"], limit=MOST_JOBS),
+        client.read("/api/v2/jobs", status="running,canceling", limit=MOST_JOBS),
         client.read("/api/v2/jobs", status="queued", limit=MOST_JOBS),
     )
-    return Snapshot(fleet["servers"], running["jobs"], queued["jobs"], bool(fleet.get("queue_paused")))
+    shown = [*running["jobs"], *queued["jobs"][:MOST_REASONS]]
+    whole = await asyncio.gather(*(client.read(f"/api/v2/jobs/{job['id']}") for job in shown))
+    count = len(running["jobs"])
+    return Snapshot(
+        fleet["servers"],
+        whole[:count],
+        [*whole[count:], *queued["jobs"][MOST_REASONS:]],
+        bool(fleet.get("paused")),
+    )
 
 
 async def _watch(service: Service, every: float) -> None:
@@ -126,9 +136,9 @@ def _server_cells(server: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 def _job_cells(job: Mapping[str, Any]) -> tuple[str, str, str, str]:
     progress = job.get("progress") or {}
-    written = " ".join(f"{name}={value}" for name, value in (job.get("labels") or {}).items())
+    written = " ".join(f"{name}={value}" for name, value in (job.get("metadata") or {}).items())
     share = f"{float(progress.get('value') or 0):.0%}" if progress else ""
-    said = progress.get("message") or job.get("waiting_because") or ""
+    said = progress.get("message") or job.get("waiting_reason") or ""
     return str(job["id"]), share, one_line(str(said)), one_line(written)
 
 
