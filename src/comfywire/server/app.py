@@ -41,7 +41,7 @@ def make_app(server: PromptServer, requests: Counter[str]) -> web.Application:
     routes: list[web.RouteDef] = [
         web.get("/ws", server.sockets.serve),
         *PromptRoutes(server).routes(),
-        *FileRoutes(server.folders, server.faults.files).routes(),
+        *FileRoutes(server.folders, server.faults.files, is_new=server.options.is_new).routes(),
         *CatalogueRoutes(server).routes(),
         *(JobRoutes(server).routes() if server.options.is_new else ()),
     ]
@@ -88,6 +88,8 @@ def refuse_foreign_origins(*, is_new: bool) -> Middleware:
         origin = request.headers.get("Origin")
         if origin is not None and not _same_place(request.headers.get("Host", ""), origin):
             return web.Response(status=403)
+        if request.method == "OPTIONS":
+            return web.Response()  # whatever the path: a browser asks before it sends
         return await handler(request)
 
     return refuse

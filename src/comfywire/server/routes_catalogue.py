@@ -112,6 +112,12 @@ def system_stats(profile: str) -> dict[str, Any]:
         "torch_vram_free": MEMORY_BYTES // 2,
     }
     return {
-        "system": {"os": os.name, **memory, **versions, "embedded_python": False, "argv": argv},
+        "system": {
+            "os": sys.platform if profile == "0.33.0" else os.name,
+            **memory,
+            **versions,
+            "embedded_python": False,
+            "argv": argv,
+        },
         "devices": [device],
     }

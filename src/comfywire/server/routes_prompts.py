@@ -75,13 +75,13 @@ class PromptRoutes:
             {"prompt_id": prompt_id, "number": number, "node_errors": validation.node_errors}
         )
 
-    def _number(self, body: dict[str, Any]) -> float:
+    def _number(self, body: Any) -> float:
         """Return the place in the queue; a prompt that is refused later uses one up all the same."""
         if "number" in body:
             return float(body["number"])
         number = self._server.number
         self._server.number += 1
-        return -number if body.get("front") else number
+        return -number if isinstance(body, dict) and body.get("front") else number
 
     async def get_queue(self, request: web.Request) -> web.Response:
         """List the running and the pending prompts, these in the order of the heap."""
