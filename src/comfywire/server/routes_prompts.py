@@ -81,7 +81,7 @@ class PromptRoutes:
             return float(body["number"])
         number = self._server.number
         self._server.number += 1
-        return -number if isinstance(body, dict) and body.get("front") else number
+        return -number if _fields(body).get("front") else number
 
     async def get_queue(self, request: web.Request) -> web.Response:
         """List the running and the pending prompts, these in the order of the heap."""
@@ -91,7 +91,7 @@ class PromptRoutes:
 
     async def post_queue(self, request: web.Request) -> web.Response:
         """Delete pending prompts; the answer is the same whether or not there were any."""
-        body = await request.json()
+        body = _fields(await request.json())
         if body.get("clear"):
             self._server.queue.wipe()
         for prompt_id in body.get("delete", ()):
@@ -116,7 +116,7 @@ class PromptRoutes:
 
     async def post_history(self, request: web.Request) -> web.Response:
         """Forget finished prompts."""
-        body = await request.json()
+        body = _fields(await request.json())
         if body.get("clear"):
             self._server.queue.forget()
         for prompt_id in body.get("delete", ()):
@@ -141,6 +141,11 @@ class PromptRoutes:
             if body.get(name, False):
                 self._server.queue.set_flag(name, body[name])
         return web.Response()
+
+
+def _fields(body: Any) -> Any:
+    """Return a body to take keys from: ComfyUI asks ``"clear" in body``, and a list or a text has none."""
+    return {} if isinstance(body, list | str) else body
 
 
 NO_PROMPT = Validation(

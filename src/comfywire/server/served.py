@@ -6,7 +6,7 @@ import functools
 import mimetypes
 import os
 
-__all__ = ["headers_of"]
+__all__ = ["download_headers", "headers_of"]
 
 # What old servers send as bytes; newer ones list more (folder_paths.py, is_dangerous_content_type, 0.33.0).
 NEVER_SHOWN = frozenset(
@@ -43,6 +43,17 @@ def headers_of(path: str, *, is_new: bool, destination: str | None) -> dict[str,
         if kind != SVG or destination != "image":
             headers |= {"Content-Disposition": f'attachment; filename="{quoted}"', "Content-Type": BYTES}
     return headers
+
+
+def download_headers(path: str, *, is_own_style: bool) -> dict[str, str]:
+    """Return the headers of a user's file, which 0.33.0 never lets a browser show but for its own style."""
+    kind = _content_type(path)
+    shown = "text/css" if is_own_style else BYTES if _may_run(kind) else kind
+    return {
+        "Content-Type": shown,
+        "X-Content-Type-Options": "nosniff",
+        "Content-Disposition": "inline" if is_own_style else "attachment",
+    }
 
 
 def _may_run(kind: str) -> bool:
