@@ -104,6 +104,34 @@ async def test_an_unknown_model_folder_is_a_404(wire: Wire):
     assert await wire.get("/models/nosuch") == (404, b"")
 
 
+async def test_model_folders_are_described(place: Place, wire: Wire):
+    _, folders = await wire.get("/experiment/models")
+
+    names = [one for one in (await wire.get("/models"))[1] if one not in ("configs", "custom_nodes")]
+    assert [folder["name"] for folder in folders] == names
+    keys = {"name", "folders", "extensions"} if place.is_new else {"name", "folders"}
+    assert {frozenset(folder) for folder in folders} == {frozenset(keys)}
+
+
+@pytest.mark.parametrize("path", ["/experiment/models/nosuch", "/view_metadata/loras"])
+async def test_models_that_are_not_there_are_a_404(wire: Wire, path):
+    assert await wire.get(path) == (404, b"")
+
+
+@pytest.mark.parametrize("path", ["/i18n", "/workflow_templates"])
+async def test_what_custom_nodes_add_is_an_object(wire: Wire, path):
+    status, added = await wire.get(path)
+
+    assert (status, type(added)) == (200, dict)
+
+
+@pytest.mark.parametrize("path", ["/nosuch", "/api/nosuch"])
+async def test_an_unknown_path_is_an_empty_stream(wire: Wire, path):
+    async with wire.session.get(path) as reply:
+        assert (reply.status, await reply.read()) == (404, b"")
+        assert reply.headers["Content-Type"] == "application/octet-stream"
+
+
 @pytest.mark.parametrize("path", ["/embeddings", "/extensions"])
 async def test_other_lists_are_lists_of_texts(wire: Wire, path):
     status, names = await wire.get(path)

@@ -197,6 +197,12 @@ async def test_a_body_that_asks_for_nothing_changes_nothing(wire: Wire, four: li
     assert len((await wire.get("/history"))[1]) == 4
 
 
+@pytest.mark.parametrize("path", ["/queue", "/history"])
+@pytest.mark.parametrize("body", [[], "text"])
+async def test_a_list_or_a_text_asks_for_nothing(wire: Wire, path, body):
+    assert await wire.post(path, body) == (200, b"")
+
+
 async def test_freeing_memory_makes_a_cached_prompt_run_again(wire: Wire, feed: Feed):
     prompt = picture()
     await feed.until_end(await wire.submit(prompt, feed))
