@@ -39,8 +39,8 @@ def failing() -> Prompt:
 
 
 def slow(parts: int = 60) -> Prompt:
-    """A prompt of many seconds that ends soon when interrupted: each part takes some tenths of a second."""
-    prompt = {"1": empty(width=4096, height=4096)}
+    """A prompt of many seconds that ends soon when interrupted: each part takes a tenth of a second."""
+    prompt = {"1": empty(width=3072, height=3072)}
     for part in range(parts):
         prompt[f"scale{part}"] = node(
             "ImageScale", image=["1", 0], upscale_method="lanczos", width=8 + part, height=8, crop="disabled"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.conformance.conftest import Place
 from tests.conformance.graphs import Prompt, empty, node
 from tests.server.wire import Feed, Wire
 
@@ -47,6 +48,15 @@ async def test_progress_is_told_by_value_and_as_state(wire: Wire, feed: Feed):
     states = [one["nodes"]["2"] for one in feed.of("progress_state") if "2" in one["nodes"]]
     assert [state["value"] for state in states] == sorted(state["value"] for state in states)
     assert (states[0]["state"], states[-1]["state"]) == ("running", "finished")
+
+
+async def test_progress_is_told_as_it_comes_by_old_servers_and_ten_times_a_second_by_new_ones(
+    place: Place, wire: Wire, feed: Feed
+):
+    await run(wire, feed, shown(n2=node("TestSleep", value=["1", 0], seconds=1)))
+
+    count = len(feed.of("progress"))
+    assert 2 <= count <= 13 if place.is_new else count > 13
 
 
 async def test_asynchronous_nodes_run_at_once(wire: Wire, feed: Feed):

@@ -148,6 +148,15 @@ async def test_new_servers_note_when_a_prompt_came(place: Place, wire: Wire, run
     assert set(extra_data) == {"client_id", "create_time"} if place.is_new else {"client_id"}
 
 
+async def test_new_servers_note_what_a_program_calls_itself(place: Place, wire: Wire, feed: Feed):
+    body = {"prompt": picture(), "client_id": feed.client_id}
+    _, answer = await wire.post("/prompt", body, headers={"Comfy-Usage-Source": "conformance"})
+    await feed.until_end(answer["prompt_id"])
+
+    extra_data = (await wire.history(answer["prompt_id"]))["prompt"][3]
+    assert extra_data.get("comfy_usage_source") == ("conformance" if place.is_new else None)
+
+
 async def test_keys_are_not_shown_in_history_and_by_new_servers_not_in_the_queue(
     place: Place, wire: Wire, running: str, feed: Feed
 ):

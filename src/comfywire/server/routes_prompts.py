@@ -64,6 +64,8 @@ class PromptRoutes:
         extra_data = body.get("extra_data", {})
         if "client_id" in body:
             extra_data["client_id"] = body["client_id"]
+        if is_new and "comfy_usage_source" not in extra_data and request.headers.get("Comfy-Usage-Source"):
+            extra_data["comfy_usage_source"] = request.headers["Comfy-Usage-Source"]
         if validation.error is not None:
             return _rejected(validation)
         if is_new:
