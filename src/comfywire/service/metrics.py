@@ -1,7 +1,7 @@
 """Figures for Prometheus, computed from the database when it asks: any process gives the same answer.
 
-Counters outlive the jobs that they count: transitions older than any open transaction are summed up in the table
-``tallies``, the rest is added when it is asked for. So a scrape costs what has happened since the one before.
+Counters outlive the jobs that they count: transitions older than any open transaction are summed up in the
+table ``tallies``, the rest is added when it is asked for. So a scrape costs what has happened since the last.
 """
 
 from __future__ import annotations
