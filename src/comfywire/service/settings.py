@@ -18,6 +18,7 @@ class Settings:
     Attributes:
         data: The folder for everything that is kept: the embedded database, assets, the secret.
         database_url: ``postgresql://…``; None starts an embedded PostgreSQL in ``data``.
+        database_connections: How many this process may have open, the one that listens aside.
         assets_url: Where bytes are kept, as fsspec takes it; None is a folder in ``data``.
         host: The address to listen on.
         port: The port to listen on; 0 takes a free one.
@@ -48,6 +49,7 @@ class Settings:
 
     data: Path
     database_url: str | None = None
+    database_connections: int = 12
     assets_url: str | None = None
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
