@@ -3,27 +3,11 @@ import uuid
 import pytest
 
 from comfywire.service.database import Database
-from comfywire.service.needs import need_of, requirement_of
 from comfywire.service.queue import Queue
-from comfywire.service.records import NewJob
 from comfywire.service.store import Store
 
 from .conftest import new_key
-
-PROMPT = {"1": {"class_type": "EmptyImage", "inputs": {}}}
-REQUIREMENT = requirement_of(PROMPT)
-NEED = need_of(REQUIREMENT)
-
-
-def job(key_id: uuid.UUID, **fields: object) -> NewJob:
-    return NewJob(
-        id=uuid.uuid4(),
-        key_id=key_id,
-        prompt=PROMPT,
-        need=NEED,
-        requirement=REQUIREMENT,
-        **fields,  # type: ignore[arg-type]
-    )
+from .making import NEED, job
 
 
 async def order_taken(queue: Queue) -> list[uuid.UUID]:

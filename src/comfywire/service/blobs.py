@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-import fsspec  # type: ignore[import-untyped]
+import fsspec
 from blake3 import blake3
 
 from comfywire.errors import ComfywireError

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from comfywire.errors import ComfywireError
 
-from .database import Connection, Database, execute, row, rows
+from .database import Connection, Database, Row, execute, row, rows
 from .jobs import OPEN, TERMINAL, TRANSITIONS, JobState, must_be_legal
 from .queue import Queue
 from .records import JobRecord, NewJob, OutputRecord, Transition
@@ -130,7 +130,7 @@ class Store:
         most = default if limits["max_queued"] is None else limits["max_queued"]
         if most is None and limits["max_running"] is None:
             return True
-        load = await row(connection, SQL["key_load"], key_id=key_id)
+        load = await self._key_load(connection, key_id)
         assert load is not None
         if most is not None and load["queued"] >= most:
             raise QueueFull(most)
@@ -143,9 +143,14 @@ class Store:
         await execute(connection, SQL["admit"], job_id=job_id, queue_id=queue_id)
         return queue_id
 
+    async def _key_load(self, connection: Connection, key_id: UUID) -> Row | None:
+        """Return what a key has waiting and running; until the transaction ends, nobody else counts it."""
+        await row(connection, SQL["lock_key"], key_id=key_id)
+        return await row(connection, SQL["key_load"], key_id=key_id)
+
     async def admit_held(self, connection: Connection, key_id: UUID) -> None:
         """Queue jobs of a key that waited for others of the same key to end."""
-        load = await row(connection, SQL["key_load"], key_id=key_id)
+        load = await self._key_load(connection, key_id)
         if load is None:
             return
         free = 1000 if load["max_running"] is None else load["max_running"] - load["admitted"]

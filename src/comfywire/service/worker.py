@@ -32,11 +32,12 @@ from .servers import Server
 from .settings import Settings
 from .staging import stage
 from .store import Store
+from .waiting import set_within
 
 __all__ = ["Worker"]
 
-BEAT_EVERY = 2.0
-"""Seconds between heartbeats."""
+BEATS = 4
+"""Heartbeats in the time after which a worker that is not heard of counts as dead."""
 LOOK_EVERY = 5.0
 """Seconds after which the queue is looked at although nothing was heard."""
 TIDY_EVERY = 30.0
@@ -74,6 +75,7 @@ class Worker:
         self._sealer = sealer
         self._hooks = hooks
         self._number = 0
+        self._beat_every = settings.stalled_after / BEATS
         self._last_beat = float("-inf")
         self._beating_since = float("inf")
         self._wake = asyncio.Event()
@@ -187,8 +189,7 @@ class Worker:
                         if await self.leases.state(run.claim.lease) is JobState.CANCELING:
                             run.cancel()
             self._wake.set()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._has_news.wait(), TIDY_EVERY)
+            await set_within(self._has_news, TIDY_EVERY)
 
     # Staying alive
 
@@ -197,32 +198,35 @@ class Worker:
             began = time.monotonic()
             try:
                 if not await self._queue.beat(self._number):
-                    log.warning("worker %s was taken for dead and begins anew", self.name)
-                    self._number = await self._queue.register()
+                    await self._register_anew()
                 if began - self._last_beat > self._settings.stalled_after:
                     self._beating_since = began
                 self._last_beat = began
             except AWAY:
                 self._beating_since = float("inf")
-            await asyncio.sleep(BEAT_EVERY)
+            await asyncio.sleep(self._beat_every)
+
+    async def _register_anew(self) -> None:
+        log.warning("worker %s was taken for dead, and begins anew", self.name)
+        self._number = await self._queue.register()
 
     def check_lease(self) -> None:
         """Raise Fenced unless we were heard of lately: one that was frozen may have lost its jobs meanwhile.
 
         The clock goes on while a process is stopped (CLOCK_MONOTONIC).
         """
-        if time.monotonic() - self._last_beat > self._settings.stalled_after / 2 + BEAT_EVERY:
+        if time.monotonic() - self._last_beat > self._settings.stalled_after - self._beat_every:
             raise Fenced
 
     async def _tidy(self) -> None:
         """Take over from the dead, give back what nobody follows, end what has waited too long."""
         count = 0
         while True:
-            await asyncio.sleep(BEAT_EVERY)
+            await asyncio.sleep(self._beat_every)
             count += 1
             try:
                 await self._give_back()
-                if count % int(TIDY_EVERY / BEAT_EVERY) == 0:
+                if count % max(int(TIDY_EVERY / self._beat_every), 1) == 0:
                     await self._store.expire_waiting()
                     await self._store.admit_all_held()
                     await self._registry.tidy()
@@ -250,11 +254,13 @@ class Worker:
             try:
                 while await self._take_one():
                     pass
+            except engine.NotRegistered:
+                await patiently(self._register_anew)
+                continue
             except AWAY as error:
                 log.warning("the database is away, trying again: %s", str(error).strip())
                 await asyncio.sleep(1.0)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK_EVERY)
+            await set_within(self._wake, LOOK_EVERY)
 
     async def _take_one(self) -> bool:
         """Take the job that is next for the server that is best; False when there is none."""

@@ -20,15 +20,18 @@ RETURNING pg_notify('comfywire_needs', need);
 -- name: insert_inputs
 INSERT INTO job_inputs (job_id, asset_id) SELECT %(job_id)s, unnest(%(assets)s::uuid[]);
 
+-- name: lock_key
+-- By itself, before key_load: a statement does not see what was committed while it waited for a lock.
+SELECT id FROM keys WHERE id = %(key_id)s FOR NO KEY UPDATE;
+
 -- name: key_load
--- Jobs of a key that wait, and jobs that the engine has; locks the key, so that limits hold.
+-- Jobs of a key that wait, and jobs that the engine has.
 SELECT key.max_queued, key.max_running,
        (SELECT count(*) FROM jobs WHERE key_id = key.id AND state = 'queued') AS queued,
        (SELECT count(*) FROM jobs
          WHERE key_id = key.id AND state IN ('queued', 'running', 'canceling') AND queue_id IS NOT NULL) AS admitted
   FROM keys AS key
- WHERE key.id = %(key_id)s
-   FOR UPDATE;
+ WHERE key.id = %(key_id)s;
 
 -- name: limits
 SELECT max_queued, max_running FROM keys WHERE id = %(key_id)s;
@@ -181,12 +184,15 @@ SELECT node_id, content_type, content, at FROM previews WHERE job_id = %(job_id)
 
 -- name: insert_output
 WITH mine AS (SELECT id FROM jobs WHERE id = %(job_id)s AND attempt = %(attempt)s FOR UPDATE)
-INSERT INTO outputs (job_id, position, node_id, class_type, key, kind, name, asset_id, value)
+INSERT INTO outputs AS own (job_id, position, node_id, class_type, key, kind, name, asset_id, value)
 SELECT id, %(position)s, %(node_id)s, %(class_type)s, %(key)s, %(kind)s, %(name)s, %(asset_id)s, %(value)s
   FROM mine
-    ON CONFLICT (job_id, position) DO UPDATE -- by a worker that took over, or when an answer was lost
+    ON CONFLICT (job_id, position) DO UPDATE  -- kept by a worker that died since, or said again
    SET node_id = excluded.node_id, class_type = excluded.class_type, key = excluded.key, kind = excluded.kind,
-       name = excluded.name, asset_id = excluded.asset_id, value = excluded.value, event_id = excluded.event_id
+       name = excluded.name, asset_id = excluded.asset_id, value = excluded.value,
+       event_id = CASE WHEN (own.node_id, own.key, own.name, own.value, own.asset_id IS NULL) IS NOT DISTINCT FROM
+                            (excluded.node_id, excluded.key, excluded.name, excluded.value, excluded.asset_id IS NULL)
+                       THEN own.event_id ELSE excluded.event_id END
 RETURNING pg_notify('comfywire_jobs', job_id::text);
 
 -- name: forget_outputs
