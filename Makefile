@@ -51,5 +51,5 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[server,show]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[server-media,show]' --group dev
 	touch $@
