@@ -35,6 +35,9 @@ COMMANDS = {
     "nodes": "nodes:nodes",
     "server": "server:server",
     "demo": "demo:demo",
+    "serve": "serve:serve",
+    "worker": "worker:worker",
+    "db": "db:db",
 }
 """Where each command is; a module is imported when its command is needed."""
 

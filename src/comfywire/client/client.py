@@ -158,6 +158,7 @@ class Client(Routes):
         front: bool = False,
         targets: list[str] | None = None,
         extra_data: Mapping[str, Any] | None = None,
+        before_post: Callable[[], None] | None = None,
     ) -> Job:
         """Queue ``workflow`` and return a handle on its prompt.
 
@@ -172,6 +173,8 @@ class Client(Routes):
             front: Whether it overtakes what is queued.
             targets: The output nodes to run, by node_id; by default all.
             extra_data: Passed on, such as ``api_key_comfy_org`` for paid nodes.
+            before_post: Called right before each request that queues it; what it raises ends this, with that
+                request not sent. For callers that hold a lease which may have passed to somebody else.
 
         Raises:
             WorkflowRejected: The server's validator refused it; see ``node_errors``. Nothing is queued.
@@ -194,7 +197,9 @@ class Client(Routes):
             extra["partial_execution_targets"] = targets
         await self._follower.until_open()
         self._must_be_free(prompt_id)
-        watch, node_errors = await self._submission.submit(prompt_id, workflow.prompt, extra)
+        watch, node_errors = await self._submission.submit(
+            prompt_id, workflow.prompt, extra, before_post=before_post
+        )
         return Job(self, watch, node_errors=node_errors)
 
     async def run(
