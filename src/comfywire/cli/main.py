@@ -37,6 +37,7 @@ COMMANDS = {
     "demo": "demo:demo",
     "serve": "serve:serve",
     "worker": "worker:worker",
+    "keys": "keys:keys",
     "workflows": "registering:workflows",
     "submit": "submitting:submit",
     "wait": "submitting:wait",
