@@ -99,7 +99,7 @@ def test_a_job_is_followed_to_its_saved_results(comfywire, draw, here):
 
 
 def test_a_pipe_gets_a_line_for_each_thing_that_happens(comfywire, here):
-    steps = save(here / "steps.json", text_to_image())
+    steps = save(here / "steps.json", text_to_image(steps=20))
 
     finished = comfywire("submit", steps, "--wait")
 
@@ -133,7 +133,8 @@ def test_parameters_of_a_file_are_set_and_its_pictures_uploaded(comfywire, here,
     from PIL import Image
 
     assert finished.status == 0, finished.err
-    assert Image.open(finished.result["saved"][0]).size == (32, 32)
+    with Image.open(finished.result["saved"][0]) as saved:
+        assert saved.size == (32, 32)
 
 
 def test_options_are_on_the_job(comfywire, draw):
@@ -157,7 +158,7 @@ def test_a_service_that_is_not_there_is_one_line(comfywire, draw, monkeypatch):
 
     assert finished.status == 2
     assert finished.err.startswith("comfywire: no job service was reached at http://127.0.0.1:9")
-    assert "--service" in finished.err
+    assert finished.err.endswith("name another with --service, or start one with `comfywire serve`\n")
 
 
 def test_an_address_that_is_none_is_misuse(comfywire, draw):
@@ -337,3 +338,33 @@ def test_top_speaks_json(comfywire):
 
     assert list(snapshot) == ["servers", "running", "queued", "queue"]
     assert len(snapshot["servers"]) == 2
+
+
+def test_top_draws_bars_on_a_terminal(service, here, tmp_path):
+    """In a terminal of its own: it draws until it is stopped."""
+    import pty
+
+    steps = save(here / "steps.json", text_to_image(steps=200))
+    command = [sys.executable, "-m", "comfywire"]
+    job = subprocess.run([*command, "submit", steps, "--json"], capture_output=True, text=True, check=True)
+    job_id = json.loads(job.stdout)["prompt_id"]
+    master, slave = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "140", "LINES": "30"}
+    process = subprocess.Popen(
+        [*command, "top", "--every", "0.2"], stdout=slave, stderr=slave, env=environment
+    )
+    os.close(slave)
+    drawn = b""
+
+    while not (job_id.encode() in drawn and "━".encode() in drawn and b"127.0.0.1" in drawn):
+        drawn += os.read(master, 65536)
+    process.send_signal(signal.SIGINT)
+    while process.poll() is None:
+        try:
+            os.read(master, 65536)
+        except OSError:
+            process.wait()
+    os.close(master)
+    subprocess.run([*command, "cancel", job_id], check=True, capture_output=True)
+
+    assert process.returncode == 130
