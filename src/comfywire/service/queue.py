@@ -97,11 +97,12 @@ class Queue:
         return [Head(head["queue_name"], *_decoded(head["priority"])) for head in found]
 
     async def take(self, need: str, worker: int) -> Taken | None:
-        """Take the next job of ``need``, for ``worker`` alone; None when somebody was faster."""
-        found = await self._database.one(engine_sql.queries["fetch_job"], queues=[need], worker_id=worker)
-        if found is None or found["id"] is None:
-            return None
-        return Taken(found["id"], UUID(found["args"]["job_id"]), found["queue_name"])
+        """Take the next job of ``need``, for ``worker`` alone.
+
+        None when somebody was faster, or ``worker`` was taken for dead and has not registered anew yet.
+        """
+        found = await self._database.one(self._sql["take"], need=need, worker=worker)
+        return None if found is None else Taken(found["id"], UUID(found["job_id"]), found["queue_name"])
 
     async def finish(self, connection: Connection, queue_id: int) -> None:
         """Forget a job that has ended; nothing happens if it is gone already."""

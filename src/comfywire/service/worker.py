@@ -40,6 +40,8 @@ BEAT_EVERY = 2.0
 LOOK_EVERY = 5.0
 """Seconds after which the queue is looked at although nothing was heard."""
 TIDY_EVERY = 30.0
+PAUSE_AFTER_NOTHING = 0.02
+"""Seconds after somebody was faster, or we were taken for dead and have to register anew."""
 CHANNELS = [engine.CHANNEL, "comfywire_cancel", "comfywire_needs", "comfywire_servers"]
 log = logging.getLogger("comfywire.service")
 
@@ -266,7 +268,9 @@ class Worker:
         if choice is None:
             return False
         taken = await self._queue.take(choice.need, self._number)
-        if taken is not None:
+        if taken is None:
+            await asyncio.sleep(PAUSE_AFTER_NOTHING)
+        else:
             self._start(taken, self._servers[choice.url])
         return True
 
