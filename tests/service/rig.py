@@ -6,7 +6,7 @@ import signal
 import sys
 import uuid
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from comfywire.service.signing import Signer
 from comfywire.service.store import Store
 from comfywire.service.worker import Worker
 
-__all__ = ["Rig", "killed", "picture", "runs_of", "working"]
+__all__ = ["Rig", "killed", "picture", "runs_of", "until", "working"]
 
 
 def picture(color: int = 0, **more: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,3 +106,9 @@ async def killed(rig: Rig, *servers: str, number: int = signal.SIGKILL) -> Async
 def runs_of(server: Server, job: JobRecord) -> int:
     """How often the server began to run the job."""
     return len(server.runs(str(job.id)))
+
+
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
+    """Wait until ``condition`` returns something that is true."""
+    while not await condition():  # noqa: ASYNC110 - what is waited for is in another process
+        await asyncio.sleep(0.01)

@@ -4,7 +4,7 @@ import uuid
 import pytest
 
 from comfywire.service.database import Database
-from comfywire.service.queue import Queue, Taken
+from comfywire.service.queue import NotRegistered, Queue, Taken
 from comfywire.service.store import Store
 
 from .conftest import new_key
@@ -80,7 +80,8 @@ async def test_a_worker_that_was_taken_for_dead_gets_nothing_until_it_registers_
     await store.submit(job(key_id))
 
     assert not await store.queue.beat(worker)
-    assert await store.queue.take(NEED, worker) is None
+    with pytest.raises(NotRegistered):
+        await store.queue.take(NEED, worker)
     assert await store.queue.take(NEED, await store.queue.register()) is not None
 
 
@@ -90,7 +91,9 @@ async def test_a_worker_is_not_forgotten_while_it_takes_a_job(store: Store, key_
     worker = await store.queue.register()
 
     results = await asyncio.gather(
-        *(store.queue.take(NEED, worker) for _ in range(20)), store.queue.give_back_stalled(0)
+        *(store.queue.take(NEED, worker) for _ in range(20)),
+        store.queue.give_back_stalled(0),
+        return_exceptions=True,
     )
 
     taken = [one.job_id for one in results[:-1] if isinstance(one, Taken)]

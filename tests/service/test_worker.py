@@ -1,4 +1,3 @@
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from comfywire.service.hooks import Hooks
 from comfywire.service.jobs import JobState
 from comfywire.service.records import Retry
 
-from .rig import Rig, killed, picture, runs_of, working
+from .rig import Rig, killed, picture, runs_of, until, working
 
 
 @pytest.fixture
@@ -98,8 +97,9 @@ async def test_a_running_job_is_canceled_and_no_other(rig: Rig, server: Server):
         one, other = await rig.submit(picture(1)), await rig.submit(picture(2))
         await rig.until(one, lambda job: job.state is JobState.RUNNING)
         await rig.store.cancel(one.id)
+        one = await rig.ended(one)
         hold.release()
-        one, other = await rig.ended(one), await rig.ended(other)
+        other = await rig.ended(other)
 
     assert (one.state, other.state) == (JobState.CANCELED, JobState.SUCCEEDED)
     assert "canceling" in await rig.path(one)
@@ -190,6 +190,10 @@ async def test_a_prompt_that_ended_while_nobody_looked_is_found(rig: Rig, server
 
 async def test_a_worker_that_was_overtaken_changes_nothing(rig: Rig, server: Server):
     worker = rig.worker(server.url)
+
+    async def not_busy() -> bool:
+        return not worker.is_busy
+
     async with working(worker):
         await up(rig)
         hold = server.faults.nodes.hold(class_type="EmptyImage")
@@ -198,8 +202,7 @@ async def test_a_worker_that_was_overtaken_changes_nothing(rig: Rig, server: Ser
         await rig.database.do("UPDATE jobs SET attempt = attempt + 1 WHERE id = %(id)s", id=job.id)
         hold.release()
         await server.until_done(str(job.id))
-        while worker.is_busy:
-            await asyncio.sleep(0.01)
+        await until(not_busy)
 
     assert (await rig.store.get(job.id)).state is JobState.RUNNING
 
@@ -209,10 +212,9 @@ async def test_a_job_whose_node_no_server_has_says_so(rig: Rig, server: Server):
 
     async with working(rig.worker(server.url)):
         await up(rig)
-        while not (told := await reasons(rig, job.need)):
-            await asyncio.sleep(0.02)
+        await until(lambda: reasons(rig, job.need))
 
-    assert told == [["node 'NoSuchNode'"]]
+    assert await reasons(rig, job.need) == [["node 'NoSuchNode'"]]
 
 
 async def test_a_paused_server_is_given_nothing(rig: Rig, server: Server):
@@ -303,14 +305,12 @@ async def test_a_key_runs_no_more_at_a_time_than_it_may(rig: Rig, server: Server
 
 
 async def up(rig: Rig) -> None:
-    while not await rig.database.one("SELECT 1 FROM servers WHERE state = 'up'"):
-        await asyncio.sleep(0.01)
+    await until(lambda: rig.database.one("SELECT 1 FROM servers WHERE state = 'up'"))
 
 
 async def until_foreign(rig: Rig, count: int) -> None:
     query = "SELECT 1 FROM servers WHERE foreign_prompts = %(count)s"
-    while not await rig.database.one(query, count=count):
-        await asyncio.sleep(0.01)
+    await until(lambda: rig.database.one(query, count=count))
 
 
 async def want(rig: Rig, server: Server, wanted: str) -> None:
@@ -320,8 +320,7 @@ async def want(rig: Rig, server: Server, wanted: str) -> None:
     before = await rig.database.one("SELECT seen_at FROM servers WHERE url = %(url)s", url=server.url)
     await rig.database.do("SELECT pg_notify('comfywire_servers', '')")
     query = "SELECT 1 FROM servers WHERE url = %(url)s AND seen_at > %(seen_at)s"
-    while not await rig.database.one(query, url=server.url, **before):
-        await asyncio.sleep(0.01)
+    await until(lambda: rig.database.one(query, url=server.url, **before))
 
 
 async def reasons(rig: Rig, need: str) -> list[list[str]]:

@@ -37,6 +37,7 @@ COMMANDS = {
     "demo": "demo:demo",
     "serve": "serve:serve",
     "worker": "worker:worker",
+    "keys": "keys:keys",
     "db": "db:db",
 }
 """Where each command is; a module is imported when its command is needed."""

@@ -82,6 +82,7 @@ class Folders:
         self.output = str(self.root / "output")
         self.temp = str(self.root / "temp")
         self.models = str(self.root / "models")
+        self.user = str(self.root / "user" / "default")
         self._counted: dict[str, _Counted] = {}
         for folder in (self.input, self.output, self.temp):
             Path(folder).mkdir(parents=True, exist_ok=True)
@@ -91,10 +92,12 @@ class Folders:
         shutil.rmtree(self.root if self._is_ours else self.temp, ignore_errors=True)
 
     def empty(self) -> None:
-        """Remove every file of ``input``, ``output`` and ``temp``; in a caller's folder only ``temp``."""
+        """Remove every file that a client made; in a caller's folder only those of ``temp``."""
         for folder in (self.input, self.output, self.temp) if self._is_ours else (self.temp,):
             shutil.rmtree(folder, ignore_errors=True)
             Path(folder).mkdir()
+        if self._is_ours:
+            shutil.rmtree(self.user, ignore_errors=True)
         self._counted.clear()
 
     def by_type(self, kind: str) -> str | None:

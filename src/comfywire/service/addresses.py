@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from typing import Protocol
 
 import httpx
 
@@ -71,6 +72,12 @@ async def resolve_public(host: str, port: int, *, allow_private: bool = False) -
     return addresses
 
 
+class Resolve(Protocol):
+    """What :func:`resolve_public` does."""
+
+    async def __call__(self, host: str, port: int, *, allow_private: bool = False) -> list[str]: ...
+
+
 class GuardedTransport(httpx.AsyncBaseTransport):
     """For ``httpx.AsyncClient(transport=…)``: each request, also each redirect, goes to a checked address.
 
@@ -83,8 +90,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     """
 
-    def __init__(self, *, allow_private: bool = False) -> None:
+    def __init__(self, *, allow_private: bool = False, resolve: Resolve = resolve_public) -> None:
         self._allow_private = allow_private
+        self._resolve = resolve
         self._inner = httpx.AsyncHTTPTransport(
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0), trust_env=False
         )
@@ -94,7 +102,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         url = request.url
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         name = url.raw_host.decode("ascii")
-        addresses = await resolve_public(name, port, allow_private=self._allow_private)
+        addresses = await self._resolve(name, port, allow_private=self._allow_private)
         *others, last = addresses
         for address in others:
             try:

@@ -14,13 +14,14 @@ from functools import cache
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 from procrastinate import sql as engine_sql
 from procrastinate.schema import SchemaManager
 
 from .database import Connection, Database, execute, row, rows
 from .sql import queries
 
-__all__ = ["CHANNEL", "WHOLE_SCHEMA", "Head", "Queue", "Taken", "migrations", "schema"]
+__all__ = ["CHANNEL", "WHOLE_SCHEMA", "Head", "NotRegistered", "Queue", "Taken", "migrations", "schema"]
 
 CHANNEL = "procrastinate_any_queue_v1"
 """Where PostgreSQL says that a job was queued, any job."""
@@ -42,6 +43,10 @@ def migrations() -> dict[str, str]:
         f"procrastinate {path.name}": path.read_text(encoding="utf-8")
         for path in sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
     }
+
+
+class NotRegistered(Exception):
+    """The engine does not know a worker, or not any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +102,16 @@ class Queue:
         return [Head(head["queue_name"], *_decoded(head["priority"])) for head in found]
 
     async def take(self, need: str, worker: int) -> Taken | None:
-        """Take the next job of ``need``, for ``worker`` alone.
+        """Take the next job of ``need``, for ``worker`` alone; None when somebody was faster.
 
-        None when somebody was faster, or ``worker`` was taken for dead and has not registered anew yet.
+        Raises:
+            NotRegistered: ``worker`` was taken for dead, and must register anew.
+
         """
-        found = await self._database.one(self._sql["take"], need=need, worker=worker)
+        try:
+            found = await self._database.one(self._sql["take"], need=need, worker=worker)
+        except psycopg.errors.ForeignKeyViolation as error:
+            raise NotRegistered from error
         return None if found is None else Taken(found["id"], UUID(found["job_id"]), found["queue_name"])
 
     async def finish(self, connection: Connection, queue_id: int) -> None:

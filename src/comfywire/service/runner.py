@@ -34,6 +34,7 @@ from .leases import Claim, Fenced, Leases
 from .servers import Server
 from .staging import InputGone
 from .telling import Teller
+from .waiting import set_within
 
 __all__ = ["Run", "Surroundings"]
 
@@ -247,9 +248,7 @@ class Run:
         )
 
     async def _until_back(self, error: ComfywireError) -> None:
-        try:
-            await asyncio.wait_for(self.server.up.wait(), self.server.patience)
-        except TimeoutError:
+        if not await set_within(self.server.up, self.server.patience):
             raise ConnectionLost(f"its outputs could not be fetched: {error}") from error
 
     async def _failed(self, error: JobFailed) -> None:

@@ -17,6 +17,7 @@ from comfywire.workflow.object_info import ObjectInfo
 from .fleet import ServerView, models_of, refusals
 from .leases import AWAY, patiently
 from .registry import Registry
+from .waiting import set_within
 
 __all__ = ["Server"]
 
@@ -161,8 +162,7 @@ class Server:
             with contextlib.suppress(*AWAY):
                 await self._tell(registry, worker, seal)
             pause = LOOK_EVERY if self.state == "up" else max(self._probe_at - now(), 0.0)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._kick.wait(), pause)
+            await set_within(self._kick, pause)
 
     def look_now(self) -> None:
         """Something has changed about it, or about what is wanted of it."""

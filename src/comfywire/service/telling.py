@@ -13,6 +13,7 @@ from comfywire.errors import ComfywireError
 from .keeping import Keeper
 from .leases import Leases
 from .records import Lease
+from .waiting import set_within
 
 __all__ = ["Teller", "snapshot_of"]
 
@@ -105,8 +106,7 @@ class Teller:
 
     async def _tick(self) -> None:
         while not self._ended.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), TICK)
+            await set_within(self._ended, TICK)
             if not self._ended.is_set():
                 await self._tell()
 

@@ -53,10 +53,12 @@ log = logging.getLogger("comfywire.service")
 
 
 class NoDelivery(ComfywireError):
-    """A job has no such delivery."""
+    """A job has no such delivery, or the key no such job."""
 
-    def __init__(self, job_id: UUID, delivery_id: UUID) -> None:
-        super().__init__(f"job {job_id} has no delivery {delivery_id}: list them to see which it has")
+    def __init__(self, job_id: UUID, delivery_id: UUID | None = None) -> None:
+        no_job = f"this key has no job {job_id}: check the id, and that it is the key that submitted it"
+        no_delivery = f"job {job_id} has no delivery {delivery_id}: list them to see which it has"
+        super().__init__(no_job if delivery_id is None else no_delivery)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,19 +143,28 @@ class Webhooks:
         self._wake = asyncio.Event()
         self._under_way: dict[asyncio.Task[None], str] = {}
 
-    async def of_job(self, job_id: UUID) -> list[Delivery]:
-        """Return a job's deliveries and how their tries went, oldest first."""
+    async def of_job(self, job_id: UUID, key_id: UUID | None = None) -> list[Delivery]:
+        """Return a job's deliveries and how their tries went, oldest first.
+
+        Raises:
+            NoDelivery: There is no such job, or ``key_id`` is given and it is another key's.
+
+        """
+        if await self._database.one(SQL["is_of"], job_id=job_id, key_id=key_id) is None:
+            raise NoDelivery(job_id)
         return [Delivery.of(found) for found in await self._database.all(SQL["of_job"], job_id=job_id)]
 
-    async def redeliver(self, job_id: UUID, delivery_id: UUID) -> Delivery:
+    async def redeliver(self, job_id: UUID, delivery_id: UUID, key_id: UUID | None = None) -> Delivery:
         """Deliver again, at once, whatever became of it; failed tries are repeated as if it were new.
 
         Raises:
-            NoDelivery: The job has none of that id.
+            NoDelivery: The job has none of that id, or is not the key's.
 
         """
-        if await self._database.one(SQL["redeliver"], id=delivery_id, job_id=job_id) is None:
+        known = {found.id for found in await self.of_job(job_id, key_id)}
+        if delivery_id not in known:
             raise NoDelivery(job_id, delivery_id)
+        await self._database.one(SQL["redeliver"], id=delivery_id)
         return next(found for found in await self.of_job(job_id) if found.id == delivery_id)
 
     async def run(self) -> None:

@@ -300,5 +300,5 @@ def signed(url: str) -> tuple[int, str]:
 async def until_somebody_waits(database: Database) -> None:
     """Until a statement waits for a lock of ours."""
     waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    while not await database.all(waiting):
+    while not await database.all(waiting):  # noqa: ASYNC110 - PostgreSQL has no event for it
         await asyncio.sleep(0.005)

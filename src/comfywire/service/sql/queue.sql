@@ -46,18 +46,15 @@ SELECT head.queue_name, head.priority
 
 -- name: take
 -- The engine's own query sorts all that waits for a need: 6 ms with 5,000, and this one does not notice.
-WITH worker AS (
-    SELECT id FROM procrastinate_workers WHERE id = %(worker)s FOR KEY SHARE
-), head AS (
-    SELECT job.id
-      FROM procrastinate_jobs AS job
+WITH head AS (
+    SELECT id
+      FROM procrastinate_jobs
      WHERE queue_name = %(need)s
        AND status = 'todo'
        AND (scheduled_at IS NULL OR scheduled_at <= now())
-       AND EXISTS (SELECT FROM worker)
      ORDER BY priority DESC, id
      LIMIT 1
-       FOR UPDATE OF job SKIP LOCKED
+       FOR UPDATE SKIP LOCKED
 )
 UPDATE procrastinate_jobs AS job
    SET status = 'doing', worker_id = %(worker)s

@@ -43,6 +43,9 @@ UPDATE deliveries SET next_at = now() + make_interval(secs => %(after)s::float8)
 UPDATE deliveries SET state = 'given_up', claimed_until = NULL
  WHERE id = %(id)s AND tries = %(try)s AND state = 'waiting';
 
+-- name: is_of
+SELECT id FROM jobs WHERE id = %(job_id)s AND (%(key_id)s::uuid IS NULL OR key_id = %(key_id)s);
+
 -- name: of_job
 SELECT own.*,
        (SELECT COALESCE(jsonb_agg(jsonb_build_object('try', try, 'at', at, 'status', status, 'error', error,
@@ -56,5 +59,5 @@ SELECT own.*,
 -- At once, and the schedule anew. One that is being tried stays claimed.
 UPDATE deliveries AS own
    SET state = 'waiting', next_at = now(), tries_before = own.tries, delivered_at = NULL
- WHERE own.id = %(id)s AND own.job_id = %(job_id)s
-RETURNING own.*, '[]'::jsonb AS log, pg_notify('comfywire_webhooks', own.job_id::text);
+ WHERE own.id = %(id)s
+RETURNING pg_notify('comfywire_webhooks', own.job_id::text);
