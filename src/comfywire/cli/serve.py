@@ -101,7 +101,7 @@ async def _serve(settings: Settings, *, runs_jobs: bool, demo: bool) -> None:
                 servers = await stack.enter_async_context(_test_servers())
                 settings = replace(settings, servers=(*settings.servers, *servers))
             core = await stack.enter_async_context(open_core(settings))
-            await stack.enter_async_context(serving(create_app(core), listener))
+            await stack.enter_async_context(serving(create_app(core), listener, core.broker.close))
             await _announce(core, listener.getsockname()[1], runs_jobs=runs_jobs, demo=demo)
             await _work(core, stop, runs_jobs=runs_jobs)
     click.echo("stopped")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import uvicorn
 from fastapi import FastAPI
@@ -55,13 +55,20 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(app: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
-    """Answer requests on ``listener``, inside this context; at its end open ones have a few seconds."""
+async def serving(app: FastAPI, listener: socket.socket, on_stop: Callable[[], None]) -> AsyncIterator[None]:
+    """Answer requests on ``listener``, inside this context; at its end open ones have a few seconds.
+
+    Args:
+        app: What answers.
+        listener: From :func:`bound`.
+        on_stop: Called first at the end: ends the streams, which would else use those seconds up.
+
+    """
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
-        lifespan="off",
+        lifespan="on",
         timeout_graceful_shutdown=STREAMS_MAY_LAST,
         server_header=False,
     )
@@ -70,5 +77,6 @@ async def serving(app: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        on_stop()
         server.should_exit = True
         await task

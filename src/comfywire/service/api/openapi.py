@@ -32,7 +32,7 @@ def publish(app: FastAPI) -> None:
 
 
 def with_workflows(document: dict[str, Any], workflows: Iterable[WorkflowRecord]) -> dict[str, Any]:
-    """Return ``document`` with a route for each workflow, its ``inputs`` typed; the argument stays as it is."""
+    """Return a copy of ``document`` with a route for each workflow, its ``inputs`` typed."""
     general = document.get("paths", {}).get(JOBS, {}).get("post")
     if general is None:
         return document
