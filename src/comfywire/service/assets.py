@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any
@@ -149,7 +149,7 @@ class Assets:
                 raise AssetInUse(asset_id)
             await execute(connection, SQL["delete"], assets=[asset_id], before=None)
 
-    def read(self, asset: AssetRecord, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+    def read(self, asset: AssetRecord, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """Yield bytes of an asset from ``start`` up to and without ``end``; close it when leaving early.
 
         Raises:

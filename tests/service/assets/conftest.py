@@ -105,9 +105,10 @@ async def service(database: Database, assets: Assets, settings: Settings) -> Asy
     app.state.core = SimpleNamespace(assets=assets, settings=settings, access=access, limits=RateLimits())
 
     @app.exception_handler(ComfywireError)
-    async def told(_: Request, error: ComfywireError) -> Response:
+    async def tell(_: Request, error: ComfywireError) -> Response:
         status = getattr(error, "http_status", 401)
-        return JSONResponse({"error": {"code": getattr(error, "code", "?"), "message": str(error)}}, status)
+        told = {"error": {"code": getattr(error, "code", "?"), "message": str(error)}}
+        return JSONResponse(told, status, getattr(error, "http_headers", None))
 
     async with serving(app) as url:
         yield SimpleNamespace(url=url, access=access, app=app)

@@ -9,7 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from comfywire.service.core import Core
 
-from . import assets, events, health, jobs, keys, servers, webhooks
+from . import assets, events, health, jobs, keys, metrics, servers, webhooks
 from .errors import ENVELOPE, answer_errors
 from .guards import Guard
 
@@ -39,7 +39,7 @@ def create_app(core: Core) -> FastAPI:
         responses=dict(ERRORS),  # type: ignore[arg-type]
     )
     app.state.core = core
-    for module in (jobs, events, assets, servers, keys, webhooks, health):
+    for module in (jobs, events, assets, servers, keys, webhooks, health, metrics):
         app.include_router(module.router)
     answer_errors(app)
     if core.settings.cors_origins:
