@@ -121,6 +121,9 @@ async def test_a_revoked_key_opens_nothing(admin: httpx.AsyncClient) -> None:
     [
         {},
         {"name": ""},
+        {"name": "a\x00b"},
+        {"name": "a\nb"},
+        {"name": "\ud800"},
         {"name": "x", "scopes": []},
         {"name": "x", "scopes": ["all"]},
         {"name": "x", "expires_in": 0},
