@@ -51,5 +51,5 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[server,show,service,otel,s3]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[server-media,show,service,otel,s3]' --group dev
 	touch $@

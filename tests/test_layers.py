@@ -17,7 +17,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "transport": ({"errors"}, {"aiohttp"}),
     "client": ({"errors", "protocol", "transport", "workflow"}, set()),
     "sync": ({"errors", "client", "workflow"}, set()),
-    "server": ({"errors", "workflow"}, {"aiohttp", "numpy", "PIL"}),
+    "server": ({"errors", "workflow"}, {"aiohttp", "av", "numpy", "PIL"}),
     "service": (
         {"errors", "client", "workflow"},
         {

@@ -17,6 +17,7 @@ from comfywire.errors import ComfywireError
 from comfywire.service.access import LOCAL, Access, Forbidden, KeyNotFound, Unauthorized
 from comfywire.service.api import keys, webhooks
 from comfywire.service.database import Database
+from comfywire.service.limits import RateLimits
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
 from comfywire.service.store import Store
@@ -44,6 +45,7 @@ def core(database: Database, tmp_path: Path) -> Any:
     return SimpleNamespace(
         settings=settings,
         access=Access(database),
+        limits=RateLimits(),
         webhooks=Webhooks(database, settings, Sealer("the secret of these tests")),
     )
 

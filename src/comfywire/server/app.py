@@ -12,8 +12,10 @@ from comfywire.server.faults.over_http import FaultRoutes
 from comfywire.server.routes_catalogue import CatalogueRoutes
 from comfywire.server.routes_files import FileRoutes
 from comfywire.server.routes_jobs import JobRoutes
+from comfywire.server.routes_models import ModelRoutes
 from comfywire.server.routes_page import PageRoutes
 from comfywire.server.routes_prompts import PromptRoutes
+from comfywire.server.routes_user import UserRoutes
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -47,8 +49,10 @@ def make_app(server: PromptServer, requests: Counter[str]) -> web.Application:
     routes: list[web.RouteDef] = [
         web.get("/ws", server.sockets.serve),
         *PromptRoutes(server).routes(),
-        *FileRoutes(server.folders, server.faults.files).routes(),
+        *FileRoutes(server.folders, server.faults.files, is_new=server.options.is_new).routes(),
         *CatalogueRoutes(server).routes(),
+        *ModelRoutes(server.folders, is_new=server.options.is_new).routes(),
+        *UserRoutes(server.folders, is_new=server.options.is_new).routes(),
         *(JobRoutes(server).routes() if server.options.is_new else ()),
     ]
     app.add_routes([web.route(route.method, f"/api{route.path}", route.handler) for route in routes])
@@ -95,6 +99,8 @@ def refuse_foreign_origins(*, is_new: bool) -> Middleware:
         origin = request.headers.get("Origin")
         if origin is not None and not _same_place(request.headers.get("Host", ""), origin):
             return web.Response(status=403)
+        if request.method == "OPTIONS":
+            return web.Response()  # whatever the path: a browser asks before it sends
         return await handler(request)
 
     return refuse
@@ -110,6 +116,7 @@ def _same_place(host: str, origin: str) -> bool:
     return here.netloc == there.netloc
 
 
-async def _not_found(request: web.Request) -> web.Response:
+async def _not_found(request: web.Request) -> web.StreamResponse:
+    """Answer as the mount of ComfyUI's pages does: an empty stream of bytes."""
     del request
-    return web.Response(status=404)
+    return web.StreamResponse(status=404)

@@ -168,7 +168,7 @@ class Server:
         life = PromptServer(
             options,
             self._folders,
-            {**stand_ins(options.object_info), **built_in(), **options.nodes},
+            {**stand_ins(options.object_info), **built_in(is_new=options.is_new), **options.nodes},
             runs=self.log,
             faults=self.faults,
             changed=self._look,

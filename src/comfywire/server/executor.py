@@ -45,6 +45,8 @@ class PromptExecutor:
         self.server.interruption.reset()
         # A missing client_id is None; extra_data that is no dict kills the worker, as it does ComfyUI's.
         self.server.client_id = item[3].get("client_id")
+        if self.server.options.is_new:
+            self.server.host.choose_previews(item[3].get("preview_method"))
         prompt_run = PromptRun(self, item, run)
         await prompt_run.execute()
         self.server.last_node_id = None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import TYPE_CHECKING
 
 from comfywire.server.frames import preview_frame, preview_frame_with_metadata, text_frame
-from comfywire.server.progress import current_node
+from comfywire.server.progress import Throttle, current_node
 from comfywire.server.publishing import Message
 
 if TYPE_CHECKING:
@@ -29,8 +30,16 @@ class NodeHost:
         self.folders: Folders = server.folders
         self.step_time = server.options.step_time
         self.is_new = server.options.is_new
+        self.object_info = server.options.object_info
         self.previews = server.options.previews
         self.random = random.Random()  # noqa: S311 - names of temporary files
+        self._throttle = Throttle()
+
+    def choose_previews(self, method: object) -> None:
+        """Take a prompt's ``extra_data.preview_method``; without the name of one, the server's own choice."""
+        wanted = {"none": False, "auto": True, "latent2rgb": True, "taesd": True}
+        own = self._server.options.previews
+        self.previews = wanted.get(method, own) if isinstance(method, str) else own
 
     def progress(
         self, value: float, total: float, preview: Preview | None = None, *, node_id: str | None = None
@@ -40,9 +49,13 @@ class NodeHost:
         server.interruption.check()
         node_id = node_id or current_node.get() or server.last_node_id or ""
         prompt_id = server.last_prompt_id
+        value = min(value, total)
+        share = value / total if total > 0 else 1.0
+        is_told = self._throttle.passes(prompt_id, node_id, share, now=time.monotonic())
+        if self.is_new and preview is None and not is_told:
+            return
         sid = server.client_id
         registry = server.progress
-        value = min(value, total)
         registry.update(node_id, value, total)
         has_metadata = preview is not None and server.sockets.wants_preview_metadata(sid)
         if preview is not None and has_metadata:  # before its progress; without metadata it comes after
@@ -77,9 +90,6 @@ def _bound(node_class: NodeClass, host: NodeHost) -> NodeClass:
     if "host" not in _annotations(node_class):
         return node_class
     attributes = {"host": host, "__module__": node_class.__module__, "__doc__": node_class.__doc__}
-    if host.is_new and hasattr(node_class, "NEWER_RETURN_TYPES"):
-        # Newer savers pass on what they save (nodes.py, 0.33.0).
-        attributes["RETURN_TYPES"] = node_class.NEWER_RETURN_TYPES
     return type(node_class.__name__, (node_class,), attributes)
 
 

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from comfywire.server.graph import DynamicPrompt
 
-__all__ = ["NodeState", "ProgressRegistry", "current_node"]
+__all__ = ["NodeState", "ProgressRegistry", "Throttle", "current_node"]
+
+LEAST_INTERVAL = 0.1  # seconds
+LEAST_CHANGE = 0.005  # of the whole
 
 # The node whose function runs: a progress bar that was given no node_id belongs to it.
 current_node: ContextVar[str | None] = ContextVar("current_node", default=None)
@@ -25,6 +28,29 @@ class NodeState(NamedTuple):
     value: float
     maximum: float
     is_finished: bool
+
+
+class Throttle:
+    """Which updates of the progress bars of a prompt a newer server tells (comfy/utils.py, 0.33.0).
+
+    The first and the last of each bar, and in between those that are late and far enough from the one before.
+    """
+
+    def __init__(self) -> None:
+        self._prompt_id: str | None = None
+        self._told: dict[str, tuple[float, float]] = {}
+
+    def passes(self, prompt_id: str | None, node_id: str, share: float, *, now: float) -> bool:
+        """Tell whether to tell that a node has done this share of its work, at ``now`` seconds."""
+        if prompt_id != self._prompt_id:
+            self._prompt_id, self._told = prompt_id, {}
+        then, before = self._told.get(node_id, (float("-inf"), float("-inf")))
+        is_first = share < before  # a node that runs again in its prompt has a new bar
+        is_due = now - then >= LEAST_INTERVAL and share - before >= LEAST_CHANGE
+        if not (is_first or is_due or share >= 1):
+            return False
+        self._told[node_id] = (now, share)
+        return True
 
 
 class ProgressRegistry:

@@ -1,4 +1,4 @@
-"""Routes that describe the server: nodes, models, features, the machine (server.py, 0.3.64)."""
+"""Routes that describe the server: nodes, features, the machine (server.py, 0.3.64)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from comfywire.server.catalogue import node_info, object_info
-from comfywire.server.folders import MODEL_FOLDERS, NEWER_MODEL_FOLDERS
 
 if TYPE_CHECKING:
     from comfywire.server.prompt_server import PromptServer
@@ -32,10 +31,9 @@ class CatalogueRoutes:
             web.get("/object_info/{node_class}", self.get_node_info),
             web.get("/system_stats", self.get_system_stats),
             web.get("/features", self.get_features),
-            web.get("/models", self.get_models),
-            web.get("/models/{folder}", self.get_model_files),
-            web.get("/embeddings", self.get_embeddings),
             web.get("/extensions", self.get_extensions),
+            web.get("/i18n", self.get_nothing),
+            web.get("/workflow_templates", self.get_nothing),
         ]
 
     async def get_object_info(self, request: web.Request) -> web.Response:
@@ -61,31 +59,15 @@ class CatalogueRoutes:
         del request
         return web.json_response(self._server.features())
 
-    async def get_models(self, request: web.Request) -> web.Response:
-        """List the model folders."""
-        del request
-        return web.json_response(self._folders())
-
-    def _folders(self) -> list[str]:
-        return list(NEWER_MODEL_FOLDERS if self._server.options.is_new else MODEL_FOLDERS)
-
-    async def get_model_files(self, request: web.Request) -> web.Response:
-        """List the files of one model folder."""
-        folder = request.match_info["folder"]
-        if folder not in self._folders():
-            return web.Response(status=404)
-        return web.json_response(self._server.folders.model_files(folder))
-
-    async def get_embeddings(self, request: web.Request) -> web.Response:
-        """List the embeddings, without their extensions."""
-        del request
-        files = self._server.folders.model_files("embeddings")
-        return web.json_response([os.path.splitext(name)[0] for name in files])  # noqa: PTH122 - may hold "/"
-
     async def get_extensions(self, request: web.Request) -> web.Response:
         """List the editor's scripts: there is no editor here."""
         del request
         return web.json_response([])
+
+    async def get_nothing(self, request: web.Request) -> web.Response:
+        """Return what custom nodes add, of which there are none."""
+        del request
+        return web.json_response({})
 
 
 def system_stats(profile: str) -> dict[str, Any]:
@@ -112,6 +94,12 @@ def system_stats(profile: str) -> dict[str, Any]:
         "torch_vram_free": MEMORY_BYTES // 2,
     }
     return {
-        "system": {"os": os.name, **memory, **versions, "embedded_python": False, "argv": argv},
+        "system": {
+            "os": sys.platform if profile == "0.33.0" else os.name,
+            **memory,
+            **versions,
+            "embedded_python": False,
+            "argv": argv,
+        },
         "devices": [device],
     }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import mimetypes
 import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from comfywire.server.pictures import alpha_only, merge_mask, preview_of, without_alpha
+from comfywire.server.served import headers_of
 
 if TYPE_CHECKING:
     from comfywire.server.faults import FileFaults
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["FileRoutes"]
 
 Form = Mapping[str, str | bytes | bytearray | web.FileField]
-
-NEVER_SHOWN = {"text/html", "text/html-sandboxed", "application/xhtml+xml", "text/javascript", "text/css"}
 
 
 class Refused(Exception):
@@ -39,9 +37,10 @@ class Refused(Exception):
 class FileRoutes:
     """Files in and out."""
 
-    def __init__(self, folders: Folders, faults: FileFaults) -> None:
+    def __init__(self, folders: Folders, faults: FileFaults, *, is_new: bool) -> None:
         self._folders = folders
         self._faults = faults
+        self._is_new = is_new
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes, without prefix."""
@@ -64,7 +63,6 @@ class FileRoutes:
             return web.Response(status=refusal.status)
         if not os.path.isfile(path):
             return web.Response(status=404)
-        shown_as = {"Content-Disposition": f'filename="{os.path.basename(path)}"'}
         channel = query.get("channel", "rgba")
         if "preview" in query:
             made = preview_of(path, query["preview"], query.get("channel", ""))
@@ -73,7 +71,10 @@ class FileRoutes:
         elif channel == "a":
             made = alpha_only(path)
         else:
-            return web.FileResponse(path, headers={**shown_as, "Content-Type": _content_type(path)})
+            destination = request.headers.get("Sec-Fetch-Dest")
+            headers = headers_of(path, is_new=self._is_new, destination=destination)
+            return web.FileResponse(path, headers=headers)
+        shown_as = {"Content-Disposition": f'filename="{os.path.basename(path)}"'}
         return web.Response(body=made.content, content_type=made.content_type, headers=shown_as)
 
     def _viewed(self, name: str, kind: str, subfolder: str | None) -> str:
@@ -162,8 +163,3 @@ def _text(form: Form, name: str, default: str | None = None) -> str:
     if not isinstance(value, str):
         raise TypeError(f"the part '{name}' is no text")  # a 500, as in ComfyUI
     return value
-
-
-def _content_type(path: str) -> str:
-    guessed = mimetypes.guess_type(path)[0] or "application/octet-stream"
-    return "application/octet-stream" if guessed in NEVER_SHOWN else guessed

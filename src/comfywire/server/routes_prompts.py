@@ -64,6 +64,8 @@ class PromptRoutes:
         extra_data = body.get("extra_data", {})
         if "client_id" in body:
             extra_data["client_id"] = body["client_id"]
+        if is_new and "comfy_usage_source" not in extra_data and request.headers.get("Comfy-Usage-Source"):
+            extra_data["comfy_usage_source"] = request.headers["Comfy-Usage-Source"]
         if validation.error is not None:
             return _rejected(validation)
         if len(self._server.queue.pending) >= MAXIMUM_PENDING:
@@ -77,13 +79,13 @@ class PromptRoutes:
             {"prompt_id": prompt_id, "number": number, "node_errors": validation.node_errors}
         )
 
-    def _number(self, body: dict[str, Any]) -> float:
+    def _number(self, body: Any) -> float:
         """Return the place in the queue; a prompt that is refused later uses one up all the same."""
         if "number" in body:
             return float(body["number"])
         number = self._server.number
         self._server.number += 1
-        return -number if body.get("front") else number
+        return -number if _fields(body).get("front") else number
 
     async def get_queue(self, request: web.Request) -> web.Response:
         """List the running and the pending prompts, these in the order of the heap."""
@@ -93,7 +95,7 @@ class PromptRoutes:
 
     async def post_queue(self, request: web.Request) -> web.Response:
         """Delete pending prompts; the answer is the same whether or not there were any."""
-        body = await request.json()
+        body = _fields(await request.json())
         if body.get("clear"):
             self._server.queue.wipe()
         for prompt_id in body.get("delete", ()):
@@ -118,7 +120,7 @@ class PromptRoutes:
 
     async def post_history(self, request: web.Request) -> web.Response:
         """Forget finished prompts."""
-        body = await request.json()
+        body = _fields(await request.json())
         if body.get("clear"):
             self._server.queue.forget()
         for prompt_id in body.get("delete", ()):
@@ -143,6 +145,11 @@ class PromptRoutes:
             if body.get(name, False):
                 self._server.queue.set_flag(name, body[name])
         return web.Response()
+
+
+def _fields(body: Any) -> Any:
+    """Return a body to take keys from: ComfyUI asks ``"clear" in body``, and a list or a text has none."""
+    return {} if isinstance(body, list | str) else body
 
 
 NO_PROMPT = Validation(

@@ -1,7 +1,7 @@
 """Figures for Prometheus, computed from the database when it asks: any process gives the same answer.
 
-Counters outlive the jobs that they count: transitions older than any open transaction are summed up in the table
-``tallies``, the rest is added when it is asked for. So a scrape costs what has happened since the one before.
+Counters outlive the jobs that they count: transitions older than any open transaction are summed up in the
+table ``tallies``, the rest is added when it is asked for. So a scrape costs what has happened since the last.
 """
 
 from __future__ import annotations
@@ -136,6 +136,9 @@ def _endings(tallies: Sequence[Row]) -> Iterator[Metric]:
     yield _counter(tallies, "retried", "jobs_retried", "Jobs that somebody queued again.")
     yield _counter(
         tallies, "lost", "prompts_lost", "Prompts that a ComfyUI lost, and that were queued again."
+    )
+    yield _counter(
+        tallies, "given_back", "given_back", "Times that a job was queued again for another reason."
     )
     yield _counter(tallies, "claimed", "claims", "Times that a worker took a job, or took it over.")
     yield _histogram(tallies, "wait", "job_wait_seconds", "From queued to running.")

@@ -112,3 +112,23 @@ async def test_an_encoded_picture_is_drawn_over(server: Server, wire: Wire):
 
     with Image.open(server.folder / "output/test_00001_.png") as drawn:
         assert drawn.getpixel((0, 0)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("profile", "method", "are_there"),
+    [
+        ("0.33.0", "none", False),
+        ("0.33.0", "latent2rgb", True),
+        ("0.33.0", "nosuch", True),
+        ("0.33.0", None, True),
+        ("0.3.64", "none", True),
+    ],
+)
+async def test_a_prompt_chooses_its_previews_on_newer_servers(profile, method, are_there):
+    async with Server(profile=profile) as server, Wire(server.url) as wire:
+        feed = await wire.feed()
+        extra_data = {} if method is None else {"preview_method": method}
+
+        await feed.until_end(await wire.submit(text_to_image(), feed, extra_data=extra_data))
+
+        assert bool(feed.frames) is are_there

@@ -1,0 +1,97 @@
+"""The server that is asked: ours in both profiles, or the one that ``--comfyui URL`` names."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from tests.server.wire import Feed, Wire
+
+from comfywire.server import server_in_thread
+
+OURS = ("0.3.64", "0.33.0")
+PATIENCE = 60.0  # a real server's node may be deep in arithmetic
+
+
+@dataclass(frozen=True)
+class Place:
+    """A server, and what it says it is."""
+
+    url: str
+
+    @cached_property
+    def version(self) -> tuple[int, ...]:
+        stats = self.read("/system_stats")
+        return tuple(int(part) for part in stats["system"]["comfyui_version"].split(".")[:3])
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it is nearer to 0.33.0 than to 0.3.64: the two versions that this suite knows."""
+        return self.version >= (0, 26)
+
+    @property
+    def is_loopback(self) -> bool:
+        return urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
+
+    def read(self, path: str) -> Any:
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=PATIENCE) as reply:
+            return json.load(reply)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "place" in metafunc.fixturenames:
+        url = metafunc.config.getoption("--comfyui")
+        metafunc.parametrize("place", [url] if url else OURS, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def place(request) -> Iterator[Place]:
+    if request.param in OURS:
+        with server_in_thread(profile=request.param) as server:
+            yield Place(server.url)
+        return
+    place = Place(request.param.rstrip("/"))
+    if place.read("/prompt")["exec_info"]["queue_remaining"]:
+        pytest.exit(f"{place.url} has prompts queued, and this suite would delete them: use an idle server")
+    yield place
+
+
+@pytest.fixture
+async def wire(place: Place) -> AsyncIterator[Wire]:
+    """A client of an idle server; whatever the test leaves running or waiting is ended."""
+    async with Wire(place.url) as wire:
+        yield wire
+        await wire.post("/queue", {"clear": True})
+        async with asyncio.timeout(PATIENCE):
+            while await remaining(wire):
+                await wire.post("/interrupt")
+                await asyncio.sleep(0.02)  # nothing tells of the end of a prompt without a client_id
+
+
+async def remaining(wire: Wire) -> int:
+    _, answer = await wire.get("/prompt")
+    count: int = answer["exec_info"]["queue_remaining"]
+    return count
+
+
+@pytest.fixture
+async def feed(wire: Wire) -> Feed:
+    return await wire.feed()
+
+
+@pytest.fixture
+async def running(wire: Wire, feed: Feed) -> str:
+    """The id of a prompt that runs for many seconds, so that others wait."""
+    from tests.conformance.graphs import slow
+
+    prompt_id = await wire.submit(slow(), feed)
+    while (await feed.until("executing"))["data"].get("prompt_id") != prompt_id:
+        pass
+    return prompt_id

@@ -1,0 +1,21 @@
+"""What pytest must know before it looks at any test."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--comfyui",
+        metavar="URL",
+        help="run tests/conformance on this ComfyUI; it must be idle, and its queue and history are cleared",
+    )
+
+
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """One server can serve one test at a time: whose prompt runs is part of what is asserted."""
+    if config.getoption("--comfyui"):
+        config.option.numprocesses = 0
+        config.option.dist = "no"
+        config.option.tx = []
