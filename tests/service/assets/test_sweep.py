@@ -188,6 +188,21 @@ async def test_beyond_the_size_nothing_goes_that_is_used_or_new(
     assert await assets_with(max_asset_bytes=0).sweep() == 0
 
 
+async def test_what_a_forgotten_job_shares_with_others_stays(
+    assets: Assets, assets_with: Callable[..., Assets], database: Database, store: Store, key_id: UUID
+) -> None:
+    made = await store.submit(job(key_id))
+    await output(assets, database, made, b"own")
+    await upload(assets, key_id, b"shared", job_id=made.id)
+    await store.cancel(made.id)
+    shared = await upload(assets, key_id, b"shared")
+    await store.submit(job(key_id, inputs=[shared.id]))
+    await age(database)
+
+    assert await assets_with(max_asset_bytes=0).sweep() == 1
+    assert await whole(assets.read(shared)) == noise(1000, b"shared")
+
+
 async def test_bytes_that_are_asked_for_by_hash_are_new_again(
     assets: Assets, assets_with: Callable[..., Assets], database: Database, key_id: UUID
 ) -> None:
