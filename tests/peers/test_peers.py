@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from tests.peers import environments
 from tests.peers.environments import NotInstalled, node_modules, python
 
 from comfywire.server import Server, server_in_thread
@@ -49,6 +51,20 @@ def node() -> tuple[str, Path]:
         return node_modules()
     except NotInstalled as reason:
         pytest.skip(f"the clients from npm are not here: {reason}")
+
+
+def test_a_registry_that_is_not_there_is_a_reason_to_skip(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(environments, "ROOT", tmp_path)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+
+    with pytest.raises(NotInstalled, match="comfy-api-proxy"):
+        python()
+
+    assert not (tmp_path / "python.installed").exists()
 
 
 @pytest.fixture

@@ -109,12 +109,10 @@ class Queue:
 
         """
         try:
-            found = await self._database.one(engine_sql.queries["fetch_job"], queues=[need], worker_id=worker)
+            found = await self._database.one(self._sql["take"], need=need, worker=worker)
         except psycopg.errors.ForeignKeyViolation as error:
             raise NotRegistered from error
-        if found is None or found["id"] is None:
-            return None
-        return Taken(found["id"], UUID(found["args"]["job_id"]), found["queue_name"])
+        return None if found is None else Taken(found["id"], UUID(found["job_id"]), found["queue_name"])
 
     async def finish(self, connection: Connection, queue_id: int) -> None:
         """Forget a job that has ended; nothing happens if it is gone already."""

@@ -186,7 +186,7 @@ class Workflows:
             UnknownWorkflow: There is none.
 
         """
-        found = await self._database.one(SQL["get"], name=name, version=version)
+        found = await self._database.one(SQL["get"], name=name, version=version) if is_name(name) else None
         if found is None:
             raise UnknownWorkflow(name, version)
         return WorkflowRecord.of(found)
@@ -202,7 +202,7 @@ class Workflows:
             UnknownWorkflow: There never was one of that name.
 
         """
-        found = await self._database.all(SQL["versions"], name=name)
+        found = await self._database.all(SQL["versions"], name=name) if is_name(name) else []
         if not found:
             raise UnknownWorkflow(name)
         return [WorkflowRecord.of(version) for version in found]
@@ -216,7 +216,7 @@ class Workflows:
             UnknownWorkflow: There is none that could be run.
 
         """
-        count = await self._database.do(SQL["retire"], name=name, version=version)
+        count = await self._database.do(SQL["retire"], name=name, version=version) if is_name(name) else 0
         if not count:
             raise UnknownWorkflow(name, version)
         return count

@@ -21,6 +21,7 @@ from comfywire.service.api.assets import router
 from comfywire.service.assets import Assets
 from comfywire.service.blobs import Blobs
 from comfywire.service.database import Database
+from comfywire.service.limits import RateLimits
 from comfywire.service.needs import need_of, requirement_of
 from comfywire.service.records import NewJob
 from comfywire.service.settings import Settings
@@ -101,7 +102,7 @@ async def service(database: Database, assets: Assets, settings: Settings) -> Asy
     app = FastAPI()
     app.include_router(router)
     access = Access(database)
-    app.state.core = SimpleNamespace(assets=assets, settings=settings, access=access)
+    app.state.core = SimpleNamespace(assets=assets, settings=settings, access=access, limits=RateLimits())
 
     @app.exception_handler(ComfywireError)
     async def tell(_: Request, error: ComfywireError) -> Response:
