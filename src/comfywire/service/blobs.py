@@ -141,7 +141,7 @@ class Blobs:
         """Remove what a crash left half written longer than ``seconds`` ago; return how many files."""
         return await _in_thread(self._discard_stale, time.time() - seconds)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the connections to an object store; a folder has none."""
         session = getattr(self._files, "_s3", None)
         if session is not None:

@@ -59,7 +59,7 @@ async def on_s3(endpoint: str) -> AsyncIterator[Blobs]:
     blobs = Blobs(f"s3://{bucket}/assets", key="k", secret="s", endpoint_url=endpoint)
     await asyncio.to_thread(blobs._files.mkdir, bucket)
     yield blobs
-    await blobs.close()
+    await blobs.aclose()
 
 
 def names(blobs: Blobs) -> list[str]:
@@ -232,7 +232,12 @@ async def test_a_file_is_on_disk_before_it_is_published(
 ) -> None:
     synced = []
     fsync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda file: (synced.append(file), fsync(file)))
+
+    def noted(file: int) -> None:
+        synced.append(file)
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", noted)
 
     await Blobs(str(tmp_path)).put(pieces(CONTENT))
 
