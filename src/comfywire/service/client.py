@@ -232,7 +232,7 @@ def _answer(response: httpx.Response) -> Any:
         if response.is_success:
             raise UnexpectedReply(f"{response.url.copy_with(query=None)} did not answer with JSON") from error
         raise ServiceRefused(response.status_code, {}, response.headers.get("retry-after")) from error
-    if response.is_success or (response.status_code in (410, 424) and "error" in said and "id" in said):
+    if response.is_success:
         return said
     envelope = said.get("error") if isinstance(said, dict) else None
     told = envelope if isinstance(envelope, dict) else {}
