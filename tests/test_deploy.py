@@ -1,4 +1,4 @@
-"""deploy/ against the program: commands, options, environment, ports, probes. It needs no container engine."""
+"""deploy/ cannot be run here, since there is no engine: it is held to the program that it starts."""
 
 import json
 import re

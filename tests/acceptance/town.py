@@ -1,4 +1,4 @@
-"""The whole service as real processes: ComfyUIs, PostgreSQL, `comfywire serve`, workers. All may be killed."""
+"""The whole service as real processes, all of which may be killed: ComfyUIs, PostgreSQL, service, workers."""
 
 import asyncio
 import contextlib
@@ -11,10 +11,10 @@ import time
 import uuid
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 from aiohttp import web
@@ -124,7 +124,7 @@ class Town:
         self._marks = folder / "marks"
         self._marks.touch()
 
-    async def __aenter__(self) -> "Town":
+    async def __aenter__(self) -> Self:
         if not self.is_embedded:
             await asyncio.to_thread(self.cluster.attach)
             self._stack.push_async_callback(asyncio.to_thread, self.cluster.detach)
@@ -171,7 +171,7 @@ class Town:
         return Kept(name, arguments, environment, self.folder / f"{name}.log", re.compile(ready))
 
     def _options(self, *comfyuis: Kept) -> list[str]:
-        options = [f"--data={self.data}", "--allow-private-urls", "--drain-timeout=5", "--slots=2"]
+        options = [f"--data={self.data}", "--allow-private-urls", "--drain-timeout=1", "--slots=2"]
         if not self.is_embedded:
             options.append(f"--database-url={self.cluster.url}")
         return options + [f"--server={comfyui.url}" for comfyui in comfyuis]
@@ -236,7 +236,7 @@ class Town:
 
     async def reached(self, job_id: str, states: str) -> dict[str, Any]:
         """A job when it is in one of ``states``."""
-        while (job := await self.job(job_id))["status"] not in states.split():
+        while (job := await self.job(job_id))["status"] not in states.split():  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         return job
 
@@ -305,8 +305,3 @@ async def frozen(kept: Kept) -> AsyncIterator[None]:
         yield
     finally:
         kept.send(signal.SIGCONT)
-
-
-async def at_once(*steps: Awaitable[Any]) -> None:
-    """Do all of it side by side."""
-    await asyncio.gather(*steps)

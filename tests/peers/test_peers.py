@@ -7,8 +7,10 @@ either version: it is told on standard input what to do, and prints what it was 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -109,16 +111,18 @@ def saving(number: int) -> Prompt:
 
 def drive(command: Sequence[str], task: Prompt) -> Iterator[dict[str, str]]:
     """Run a driver; return what it got from each server."""
-    ran = subprocess.run(
-        command,
-        input=json.dumps(task),
-        capture_output=True,
-        text=True,
-        timeout=DRIVER_TIMEOUT,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr + ran.stdout
-    found: list[dict[str, str]] = json.loads(ran.stdout)
+    pipe = subprocess.PIPE
+    # A session of its own: what a driver started, such as a proxy, ends with it.
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as driver:
+        try:
+            printed, complaints = driver.communicate(json.dumps(task), timeout=DRIVER_TIMEOUT)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(driver.pid, signal.SIGKILL)
+    assert driver.returncode == 0, complaints + printed
+    found: list[dict[str, str]] = json.loads(printed)
     assert len(found) == len(PROFILES)
     yield from found
 

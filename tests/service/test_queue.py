@@ -4,11 +4,12 @@ import uuid
 import pytest
 
 from comfywire.service.database import Database
+from comfywire.service.leases import Leases
 from comfywire.service.queue import NotRegistered, Queue
 from comfywire.service.store import Store
 
 from .conftest import new_key
-from .making import NEED, job
+from .making import NEED, claimed, job
 
 
 async def order_taken(queue: Queue) -> list[uuid.UUID]:
@@ -165,3 +166,22 @@ async def test_what_a_worker_had_that_said_goodbye_is_given_back(store: Store, k
     await store.queue.unregister(worker)
 
     assert await store.queue.give_back_stalled(1000) == [submitted]
+
+
+async def test_only_what_is_on_a_server_and_has_no_worker_is_taken_as_submitted(
+    store: Store, key_id: uuid.UUID
+) -> None:
+    leases = Leases(store, "worker")
+    for _ in range(3):
+        await store.submit(job(key_id))
+    handed_back, followed = await claimed(store, leases), await claimed(store, leases)
+    for claim in (handed_back, followed):
+        await leases.will_submit(claim.lease, "http://there")
+    await leases.hand_back(handed_back.lease, "it stops")
+    worker = await store.queue.register()
+
+    taken = await store.queue.take_submitted(worker)
+
+    assert taken is not None
+    assert taken.job_id == handed_back.job.id
+    assert await store.queue.take_submitted(worker) is None

@@ -88,7 +88,9 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
         async with Database(url, size=settings.database_connections) as database, Hooks.of(settings) as hooks:
             await _must_be_current(database)
             async with Broker(Store(database, Queue(database))) as broker:
-                yield _core(settings, sealer, hooks, broker)
+                core = _core(settings, sealer, hooks, broker)
+                async with contextlib.aclosing(core.assets.blobs):
+                    yield core
 
 
 def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker) -> Core:

@@ -85,6 +85,8 @@ class Worker:
         self._tasks: dict[asyncio.Task[None], Taken] = {}
         self._unknown: set[int] = set()
         self._is_paused = False
+        self._is_stopping = False
+        self._visiting = asyncio.Lock()
         self._has_news = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -203,6 +205,7 @@ class Worker:
             count += 1
             try:
                 await self._give_back()
+                await self._adopt()
                 if count % max(int(TIDY_EVERY / self._membership.beat_every), 1) == 0:
                     await self._store.expire_waiting()
                     await self._store.admit_all_held()
@@ -222,6 +225,18 @@ class Worker:
             async with self._store.database.connection() as connection:
                 await self._queue.give_back(connection, queue_id)
         self._unknown = set(unknown)
+
+    async def _adopt(self) -> None:
+        """Follow what is on a ComfyUI and has no worker, whether or not a server of ours has room.
+
+        It needs none; and its own worker may be gone while all servers that are left are busy for hours.
+        """
+        with contextlib.suppress(engine.NotRegistered):
+            while not self._is_stopping:
+                taken = await self._queue.take_submitted(self._membership.number)
+                if taken is None:
+                    return
+                self._start(taken, None)
 
     # Taking jobs
 
@@ -243,7 +258,7 @@ class Worker:
         """Take the job that is next for the server that is best; False when there is none."""
         views = [server.view for server in self._servers.values() if server.has_room]
         needs = frozenset[str]().union(*(view.needs for view in views))
-        if self._is_paused or not needs or self._membership.number == 0:
+        if self._is_paused or self._is_stopping or not needs or self._membership.number == 0:
             return False
         choice = choose(await self._queue.heads(sorted(needs)), views, self._models)
         if choice is None:
@@ -253,9 +268,10 @@ class Worker:
             self._start(taken, self._servers[choice.url])
         return True
 
-    def _start(self, taken: Taken, server: Server) -> None:
+    def _start(self, taken: Taken, server: Server | None) -> None:
         job_id = str(taken.job_id)
-        server.took(job_id, self._needs[taken.need])
+        if server is not None:
+            server.took(job_id, self._needs[taken.need])
         task = asyncio.create_task(self._run(taken, server), name=f"comfywire job {job_id}")
         self._tasks[task] = taken
         task.add_done_callback(self._ended)
@@ -266,39 +282,55 @@ class Worker:
             # A bug of ours: the job is given back by _give_back, and the next attempt is another.
             log.error("following a job failed", exc_info=error)
 
-    async def _run(self, taken: Taken, server: Server) -> None:
+    async def _run(self, taken: Taken, chosen: Server | None) -> None:
         job_id = str(taken.job_id)
         try:
             claim = await self.leases.claim(taken)
             if claim is None:
                 return
-            if claim.job.submitted_at is not None and claim.job.server not in (None, server.url):
-                server.let_go(job_id)  # it is on another one: that is asked, and this one is free
-                server = await self._visit(str(claim.job.server))
-                server.open.add(job_id)
-            run = Run(claim, server, self, lambda: server.let_go(job_id))
-            self._runs[claim.job.id] = run
-            try:
-                with (
-                    about(prompt_id=job_id, server=server.url),
-                    job_span("run", claim.job.id, server=server.url),
-                ):
-                    await run.run()
-            finally:
-                if self._runs.get(claim.job.id) is run:
-                    del self._runs[claim.job.id]
+            if claim.job.submitted_at is not None and claim.job.server is not None:
+                await self._run_on(await self._moved(job_id, chosen, claim.job.server), claim)
+            elif chosen is not None:
+                await self._run_on(chosen, claim)
+            else:
+                await self.leases.hand_back(claim.lease, "it is on no server any more")
+        except Fenced:
+            log.info("job %s is another worker's", job_id)
+        finally:
+            if chosen is not None:
+                chosen.let_go(job_id)
+
+    async def _moved(self, job_id: str, chosen: Server | None, url: str) -> Server:
+        """Return the server that a job is on, which is asked; one that was chosen for it is free again."""
+        if chosen is not None and chosen.url == url:
+            return chosen
+        if chosen is not None:
+            chosen.let_go(job_id)
+        return await self._visit(url)
+
+    async def _run_on(self, server: Server, claim: Claim) -> None:
+        job_id = str(claim.job.id)
+        server.open.add(job_id)
+        run = Run(claim, server, self, lambda: server.let_go(job_id))
+        self._runs[claim.job.id] = run
+        try:
+            with about(prompt_id=job_id, server=server.url), job_span("run", claim.job.id, server=server.url):
+                await run.run()
         finally:
             server.let_go(job_id)
+            if self._runs.get(claim.job.id) is run:
+                del self._runs[claim.job.id]
 
     async def _visit(self, url: str) -> Server:
         """Return a server that is not ours to look after, to see what has become of a job on it."""
-        if (known := self._servers.get(url) or self._visited.get(url)) is not None:
-            return known
-        sealed = await patiently(lambda: self._registry.address(url))
-        address = url if sealed is None else str(self._sealer.open(sealed)["address"])
-        server = self._visited[url] = self._server(address)
-        await server.__aenter__()
-        return server
+        async with self._visiting:
+            if (known := self._servers.get(url) or self._visited.get(url)) is not None:
+                return known
+            sealed = await patiently(lambda: self._registry.address(url))
+            address = url if sealed is None else str(self._sealer.open(sealed)["address"])
+            server = await self._server(address).__aenter__()
+            self._visited[url] = server
+            return server
 
     async def _leave_visited(self) -> None:
         for server in self._visited.values():
@@ -306,7 +338,7 @@ class Worker:
 
     async def _drain(self) -> None:
         """Take nothing more; wait for what runs, within the bound, then hand it back."""
-        self._is_paused = True
+        self._is_stopping = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._settings.drain_timeout)
         tasks = list(self._tasks)

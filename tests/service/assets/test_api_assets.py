@@ -22,7 +22,7 @@ from .conftest import client_of, job, noise, pieces
 
 CONTENT = noise(100_000)
 HASH = f"blake3:{blake3(CONTENT).hexdigest()}"
-PNG = {"content_type": "image/png", "file_path": "a/photo.png"}
+PNG: dict[str, Any] = {"content_type": "image/png", "file_path": "a/photo.png"}
 
 
 async def upload(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -33,7 +34,7 @@ async def age(database: Database, seconds: float = 2 * DAY) -> None:
     )
 
 
-async def upload(assets: Assets, key_id: UUID, seed: bytes, size: int = 1000, **about: object) -> AssetRecord:
+async def upload(assets: Assets, key_id: UUID, seed: bytes, size: int = 1000, **about: Any) -> AssetRecord:
     asset, _ = await assets.create(key_id, pieces(noise(size, seed)), **about)
     return asset
 

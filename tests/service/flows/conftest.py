@@ -1,7 +1,5 @@
 """The whole service in the test's event loop: its API on a socket, a worker, a test server."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -41,13 +39,9 @@ async def core(database_url, tmp_path) -> AsyncIterator[Core]:
 @pytest.fixture
 async def url(core: Core) -> AsyncIterator[str]:
     """Where the service is."""
-    listening = asyncio.create_task(core.broker.run())
     async with serving(create_app(core)) as served:
         yield served
         core.broker.close()
-    listening.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await listening
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from PIL import Image
 from tests.service.flows.conftest import COLOUR, DRAW, SCALE, register
 
 from comfywire.service.jobs import JobState
+from comfywire.service.registry import Registry
+from comfywire.workflow.object_info import packaged
 
 
 def png(size: int = 8) -> bytes:
@@ -319,3 +321,53 @@ async def test_metrics_are_served_as_text(http, draw):
 
     assert answer.headers["content-type"].startswith("text/plain")
     assert 'comfywire_jobs{priority="0",state="queued"} 1.0' in answer.text
+
+
+EDITED = {
+    "version": 0.4,
+    "last_node_id": 2,
+    "last_link_id": 1,
+    "nodes": [
+        {
+            "id": 1,
+            "type": "OwnPicture",
+            "pos": [0, 0],
+            "mode": 0,
+            "inputs": [],
+            "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": [1], "slot_index": 0}],
+            "widgets_values": [7],
+        },
+        {
+            "id": 2,
+            "type": "PreviewImage",
+            "pos": [0, 0],
+            "mode": 0,
+            "inputs": [{"name": "images", "type": "IMAGE", "link": 1}],
+            "outputs": [],
+            "widgets_values": [],
+        },
+    ],
+    "links": [[1, 1, 0, 2, 0, "IMAGE"]],
+}
+OWN_PICTURE = {
+    "input": {"required": {"brightness": ["INT", {"default": 1, "min": 0, "max": 9}]}},
+    "output": ["IMAGE"],
+    "output_name": ["IMAGE"],
+    "output_is_list": [False],
+    "name": "OwnPicture",
+    "display_name": "OwnPicture",
+    "output_node": False,
+}
+
+
+async def test_the_editors_document_is_read_by_what_the_servers_have(http, core):
+    registry = Registry(core.database)
+    digest = await registry.keep_catalogue({**packaged().raw, "OwnPicture": OWN_PICTURE})
+    await core.database.do(
+        "INSERT INTO servers (url, state, catalogue) VALUES ('http://a', 'up', %(digest)s)", digest=digest
+    )
+
+    found = await register(http, "own", EDITED)
+
+    assert found["workflow"]["1"]["inputs"] == {"brightness": 7}
+    assert found["document"] == EDITED

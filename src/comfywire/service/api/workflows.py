@@ -19,7 +19,7 @@ from comfywire.service.jobs import JobState
 from comfywire.service.records import JobRecord, Retry
 from comfywire.service.schemas import schema_of
 from comfywire.service.submitting import Submission, submit_once
-from comfywire.service.workflows import WorkflowRecord
+from comfywire.service.workflows import WorkflowRecord, class_types_of
 from comfywire.workflow.params_toml import to_tables
 
 from .context import Asking, Service, origin_of
@@ -168,6 +168,7 @@ async def put_workflow(name: str, body: WorkflowBody, core: Service, caller: Ask
         name,
         body.workflow,
         said or None,
+        object_info=await core.catalogues.covering(class_types_of(body.workflow)),
         key_id=caller.key_id,
         description=body.description,
         options=None if body.options is None else body.options.said(),

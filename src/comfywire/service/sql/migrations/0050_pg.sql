@@ -4,6 +4,10 @@
 CREATE INDEX jobs_admitted ON jobs (key_id)
     WHERE state IN ('queued', 'running', 'canceling') AND queue_id IS NOT NULL;
 
+-- Which jobs are on a ComfyUI: as few as run.
+CREATE INDEX jobs_submitted ON jobs (queue_id)
+    WHERE state IN ('queued', 'running', 'canceling') AND submitted_at IS NOT NULL;
+
 -- Pages of jobs, newest first: of a key, and of all. Both columns in the order of the listing.
 CREATE INDEX jobs_by_key_newest ON jobs (key_id, created_at DESC, id DESC);
 CREATE INDEX jobs_newest ON jobs (created_at DESC, id DESC);
