@@ -128,6 +128,17 @@ async def test_run_times_are_a_histogram(metrics, submit, end):
     assert found["job_run_seconds_sum", "succeeded"] == pytest.approx(10_007, abs=1)
 
 
+async def test_a_job_that_was_taken_over_has_run_since_it_began(metrics, submit, end, database):
+    job_id = await submit()
+    await end(job_id, JobState.RUNNING, JobState.RUNNING, JobState.SUCCEEDED)
+    await database.do(
+        "UPDATE transitions SET at = at - interval '50 seconds' "
+        "WHERE from_state = 'queued' AND to_state = 'running'"
+    )
+
+    assert (await scrape(metrics))["job_run_seconds_sum", "succeeded"] == pytest.approx(50, abs=1)
+
+
 async def test_waiting_times_are_a_histogram(metrics, submit, end, database):
     job_id = await submit()
     await end(job_id, JobState.RUNNING)
@@ -138,7 +149,7 @@ async def test_waiting_times_are_a_histogram(metrics, submit, end, database):
     assert (found["job_wait_seconds_bucket", "30.0"], found["job_wait_seconds_bucket", "60.0"]) == (0, 1)
 
 
-@pytest.mark.parametrize("scrapes", [1, 3])
+@pytest.mark.parametrize("scrapes", [0, 1, 3])
 async def test_what_is_summed_up_is_counted_once(metrics, submit, end, database, scrapes):
     await end(await submit(), JobState.RUNNING, JobState.SUCCEEDED, seconds=7)
     await grow_old(database)

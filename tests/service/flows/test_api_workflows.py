@@ -161,7 +161,7 @@ async def test_a_request_that_comes_again_gets_the_first_answer(http, draw):
 
 async def test_waiting_gives_the_finished_job(http, comfyui, draw):
     answer = await http.post(
-        "/api/v2/workflows/draw/jobs", params={"wait": 15}, json={"inputs": {"color": 255}}
+        "/api/v2/workflows/draw/jobs", params={"wait": 60}, json={"inputs": {"color": 255}}
     )
 
     job = answer.json()
@@ -175,7 +175,7 @@ async def test_waiting_says_by_its_status_that_a_job_failed(http, comfyui):
     failing["2"] = {"class_type": "SaveImage", "inputs": {"images": ["3", 0], "filename_prefix": "x"}}
     await register(http, "fail", failing)
 
-    answer = await http.post("/api/v2/workflows/fail/jobs", params={"wait": 15}, json={})
+    answer = await http.post("/api/v2/workflows/fail/jobs", params={"wait": 60}, json={})
 
     assert (answer.status_code, answer.json()["status"]) == (424, "failed")
 
@@ -192,7 +192,7 @@ async def test_waiting_for_a_job_that_is_canceled_says_that_it_is_gone(http, cor
     first = await http.post("/api/v2/workflows/draw/jobs", **request)
     await core.store.cancel(uuid.UUID(first.json()["id"]))
 
-    again = await http.post("/api/v2/workflows/draw/jobs", params={"wait": 15}, **request)
+    again = await http.post("/api/v2/workflows/draw/jobs", params={"wait": 60}, **request)
 
     assert (again.status_code, again.json()["status"]) == (410, "canceled")
 
@@ -236,7 +236,7 @@ async def test_a_picture_comes_in_every_form(http, comfyui, upscale, picture_url
         forms |= {"id": asset_id, "object": {"__type": "core/ASSET", "info": {"id": asset_id}}}
 
     body = {"inputs": {"image": forms[form], "scale": 4}}
-    answer = await http.post("/api/v2/workflows/upscale/jobs", params={"wait": 15}, json=body)
+    answer = await http.post("/api/v2/workflows/upscale/jobs", params={"wait": 60}, json=body)
 
     assert answer.json()["error"] is None
     content = (await http.get(answer.json()["outputs"][0]["url"])).content
