@@ -49,7 +49,13 @@ class Kept:
     pids: list[int] = field(default_factory=list)
 
     async def start(self) -> None:
-        """Start it and wait until it says that it is ready."""
+        """Start it and wait until it says that it is ready, again if it does not: as a supervisor would."""
+        for _ in range(10):
+            if await self._starts():
+                return
+        raise AssertionError(f"{self.name} did not start:\n{self.log.read_text()[-2000:]}")
+
+    async def _starts(self) -> bool:
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -66,8 +72,9 @@ class Kept:
         while line := await self.process.stdout.readline():
             if found := self.ready.search(line.decode()):
                 self._takes(found[1])
-                return
-        raise AssertionError(f"{self.name} did not start:\n{self.log.read_text()[-2000:]}")
+                return True
+        await self.process.wait()
+        return False
 
     def _takes(self, url: str) -> None:
         if not self.url and url.startswith("http"):

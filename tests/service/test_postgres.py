@@ -29,6 +29,7 @@ async def main():
 
 asyncio.run(main())
 """
+STARTING = (b"57P03", b"the database system is starting up")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="is about root")
 as_somebody = pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 
@@ -323,3 +324,27 @@ async def test_with_an_url_nothing_is_started(data: Path, database_url: str) -> 
     async with database_at(data, database_url) as url:
         assert url == database_url
         assert server_of(data) is None
+
+
+async def test_a_database_that_says_that_it_is_starting_is_waited_for(data: Path) -> None:
+    tries = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal tries
+        tries += 1
+        await reader.read(8)
+        code, words = STARTING if tries == 1 else (b"42000", b"broken")
+        report = b"SFATAL\0C%b\0M%b\0\0" % (code, words)
+        writer.write(b"E" + (len(report) + 4).to_bytes(4, "big") + report)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(NoDatabase, match="broken"):
+            async with database_at(
+                data, f"postgresql://x@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable"
+            ):
+                pass
+
+    assert tries == 2

@@ -20,6 +20,8 @@ from .postgres_cluster import Cluster, NoDatabase
 
 __all__ = ["Cluster", "NoDatabase", "database_at", "embedded"]
 
+STARTING_PATIENCE = 60
+"""Seconds that a database of yours may need to start, stop or recover."""
 log = logging.getLogger("comfywire.service")
 
 
@@ -60,12 +62,21 @@ async def database_at(data: Path, url: str | None) -> AsyncIterator[str]:
         async with embedded(data) as own:
             yield own
         return
-    try:
-        await (await psycopg.AsyncConnection.connect(url, connect_timeout=10)).close()
-    except psycopg.Error as error:
-        words = " ".join(str(error).split())
-        raise NoDatabase(f"the database of --database-url is not to be reached: {words}") from error
+    await _until_it_answers(url)
     yield url
+
+
+async def _until_it_answers(url: str) -> None:
+    """Wait for a database that says itself that it is about to be there, not for one that says nothing."""
+    for is_last in [False] * STARTING_PATIENCE + [True]:
+        try:
+            await (await psycopg.AsyncConnection.connect(url, connect_timeout=10)).close()
+            return
+        except psycopg.Error as error:
+            words = " ".join(str(error).split())
+            if is_last or "the database system is" not in words:
+                raise NoDatabase(f"the database of --database-url is not to be reached: {words}") from error
+        await asyncio.sleep(1.0)
 
 
 async def _to_its_end(step: Callable[[], None]) -> None:

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
+import psycopg
 import pytest
 from fastapi import FastAPI
 from tests.service.serving import serving
@@ -85,3 +87,16 @@ def id_of(job: Mapping[str, Any]) -> UUID:
 def error_of(answer: httpx.Response) -> tuple[int, str]:
     """The status of an error and its code."""
     return answer.status_code, answer.json()["error"]["code"]
+
+
+@contextlib.asynccontextmanager
+async def closed(url: str) -> AsyncIterator[None]:
+    """A database that nobody can connect to, and nobody is connected with."""
+    name = urlsplit(url).path.lstrip("/")
+    other = url.replace(f"/{name}?", "/postgres?")
+    sessions = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    async with await psycopg.AsyncConnection.connect(other, autocommit=True) as connection:
+        await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        await connection.execute(sessions.encode())
+        yield
+        await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())

@@ -12,10 +12,13 @@ from tests.service.making import changed, claimed
 from tests.service.rig import until
 
 from comfywire.service.api import events
+from comfywire.service.database import Database
 from comfywire.service.jobs import JobState
 from comfywire.service.leases import KeptOutput, Leases
+from comfywire.service.queue import Queue
+from comfywire.service.store import Store
 
-from .conftest import Service, error_of, id_of, submitted
+from .conftest import Service, closed, error_of, id_of, submitted
 
 READERS = 200
 
@@ -162,6 +165,7 @@ async def test_who_has_heard_the_end_is_told_to_stop_asking(client: httpx.AsyncC
 async def test_a_job_that_was_lost_and_is_repeated_tells_its_new_outputs(client: httpx.AsyncClient, run: Run):
     await run.begin()
     await run.output("of the first attempt")
+    await run.output("of the first attempt, too", 1)
 
     async with stream(client, run.job) as heard:
         await anext(heard)
@@ -169,7 +173,10 @@ async def test_a_job_that_was_lost_and_is_repeated_tells_its_new_outputs(client:
         await run.leases.give_back(run.lease, "the ComfyUI lost it")
         await run.begin()
         await run.output("of the second attempt")
-        await run.end()
+        async with stream(client, run.job) as later:
+            shown = [(await anext(later)).data.get("name") for _ in range(2)]
+            await run.end()
+            shown += [one.data.get("name") async for one in later]
         rest = [one async for one in heard]
 
     assert [one.data["status"] for one in rest if one.event == "status"] == [
@@ -178,7 +185,8 @@ async def test_a_job_that_was_lost_and_is_repeated_tells_its_new_outputs(client:
         "running",
         "succeeded",
     ]
-    assert [one.data["name"] for one in rest if one.event == "output"] == ["of the second attempt"]
+    assert [one.data["name"] for one in rest if one.event == "output"][1:] == ["of the second attempt"]
+    assert shown == [None, "of the second attempt", None]
 
 
 async def test_pictures_are_sent_to_those_who_want_them(client: httpx.AsyncClient, run: Run):
@@ -299,6 +307,19 @@ async def test_streams_catch_up_when_the_connection_that_listens_was_broken(
         await changed(service.core.store, id_of(run.job), JobState.CANCELED)
 
         assert [one.data["status"] async for one in heard] == ["canceled"]
+
+
+async def test_streams_go_on_after_the_database_was_away(
+    client: httpx.AsyncClient, run: Run, database_url: str
+):
+    async with stream(client, run.job) as heard:
+        await anext(heard)
+        async with closed(database_url):
+            pass  # every connection is broken
+        async with Database(database_url) as other:
+            await changed(Store(other, Queue(other)), id_of(run.job), JobState.CANCELED)
+
+            assert [one.data["status"] async for one in heard] == ["canceled"]
 
 
 @pytest.mark.parametrize("after", ["x", "-1", "9" * 30], ids=["no-number", "negative", "too-long"])

@@ -1,14 +1,11 @@
-import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
-import psycopg
 import pytest
 
-from .conftest import PROMPT, Service, error_of
+from .conftest import PROMPT, Service, closed, error_of
 
 FOREIGN = {"Origin": "https://evil.example"}
 
@@ -167,19 +164,6 @@ async def test_a_database_that_is_away_is_told_as_something_that_passes(
     assert int(answers[0].headers["retry-after"]) >= 1
     assert error_of(answers[1]) == (503, "not_ready")
     assert answers[2].status_code == 200
-
-
-@contextlib.asynccontextmanager
-async def closed(url: str) -> AsyncIterator[None]:
-    """A database that nobody can connect to, and nobody is connected with."""
-    name = urlsplit(url).path.lstrip("/")
-    other = url.replace(f"/{name}?", "/postgres?")
-    sessions = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-    async with await psycopg.AsyncConnection.connect(other, autocommit=True) as connection:
-        await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
-        await connection.execute(sessions.encode())
-        yield
-        await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
 
 
 async def test_what_nobody_expected_is_told_without_details(service: Service, client: httpx.AsyncClient):

@@ -19,6 +19,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v2/jobs"): {"workflow": PROMPT},
     ("POST", "/api/v2/assets/from-hash"): {"hash": "blake3:" + "0" * 64},
     ("POST", "/api/v2/keys"): {"name": "x"},
+    ("PUT", "/api/v2/workflows/{name}"): {"workflow": PROMPT},
     ("POST", "/api/v2/servers/{action}"): {"url": "http://x"},
 }
 ADMINS = ("/api/v2/keys", "/api/v2/servers/{action}", "/api/v2/queue/{action}")

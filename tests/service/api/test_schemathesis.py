@@ -7,6 +7,7 @@ import hypothesis
 import pytest
 import schemathesis
 from hypothesis import HealthCheck
+from schemathesis.core.result import Ok
 
 from .conftest import Service, submitted
 
@@ -38,6 +39,7 @@ def statuses(document: dict[str, Any], url: str, headers: dict[str, str]) -> dic
     found: dict[str, int] = {}
     wanted = {"authorization": headers["authorization"]}
     for result in schemathesis.openapi.from_dict(document).get_all_operations():
+        assert isinstance(result, Ok)
         operation = result.ok()
 
         @QUIET
