@@ -3,9 +3,11 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.service import making
 from tests.service.conftest import new_key
 
 from comfywire.service.jobs import JobState
+from comfywire.service.leases import Leases
 from comfywire.service.metrics import BUCKETS, Metrics
 from comfywire.service.records import NewJob
 from comfywire.service.store import change
@@ -90,10 +92,21 @@ async def test_endings_are_counted(metrics, submit, end):
     assert (found["jobs_ended_total", "succeeded"], found["jobs_ended_total", "failed"]) == (2, 1)
 
 
-async def test_a_prompt_that_was_lost_is_counted(metrics, submit, end):
-    await end(await submit(), JobState.RUNNING, JobState.QUEUED)
+@pytest.mark.parametrize(
+    ("reason", "counter"),
+    [("lost: http://a restarted", "prompts_lost_total"), ("http://a was not reached", "given_back_total")],
+    ids=["lost", "not-reached"],
+)
+async def test_a_job_that_is_queued_again_is_counted_by_why(metrics, store, key_id, reason, counter):
+    leases = Leases(store, "worker")
+    await store.submit(making.job(key_id))
+    claim = await making.claimed(store, leases)
 
-    assert (await scrape(metrics))["prompts_lost_total",] == 1
+    await leases.give_back(claim.lease, reason)
+
+    found = await scrape(metrics)
+    told = {name: found[name,] for name in ("claims_total", "prompts_lost_total", "given_back_total")}
+    assert told == {"claims_total": 1, "prompts_lost_total": 0, "given_back_total": 0} | {counter: 1}
 
 
 async def test_a_retry_is_counted(metrics, submit, end):
@@ -115,6 +128,17 @@ async def test_run_times_are_a_histogram(metrics, submit, end):
     assert found["job_run_seconds_sum", "succeeded"] == pytest.approx(10_007, abs=1)
 
 
+async def test_a_job_that_was_taken_over_has_run_since_it_began(metrics, submit, end, database):
+    job_id = await submit()
+    await end(job_id, JobState.RUNNING, JobState.RUNNING, JobState.SUCCEEDED)
+    await database.do(
+        "UPDATE transitions SET at = at - interval '50 seconds' "
+        "WHERE from_state = 'queued' AND to_state = 'running'"
+    )
+
+    assert (await scrape(metrics))["job_run_seconds_sum", "succeeded"] == pytest.approx(50, abs=1)
+
+
 async def test_waiting_times_are_a_histogram(metrics, submit, end, database):
     job_id = await submit()
     await end(job_id, JobState.RUNNING)
@@ -125,7 +149,7 @@ async def test_waiting_times_are_a_histogram(metrics, submit, end, database):
     assert (found["job_wait_seconds_bucket", "30.0"], found["job_wait_seconds_bucket", "60.0"]) == (0, 1)
 
 
-@pytest.mark.parametrize("scrapes", [1, 3])
+@pytest.mark.parametrize("scrapes", [0, 1, 3])
 async def test_what_is_summed_up_is_counted_once(metrics, submit, end, database, scrapes):
     await end(await submit(), JobState.RUNNING, JobState.SUCCEEDED, seconds=7)
     await grow_old(database)

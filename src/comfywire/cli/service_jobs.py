@@ -70,13 +70,14 @@ def jobs(
         else:
             print_table(("", ""), _about(job))
         return
-    wanted = {"status": list(states), "workflow": workflow, **{f"labels.{k}": v for k, v in labels.items()}}
+    by_label = {f"metadata[{name}]": value for name, value in labels.items()}
+    wanted = {"status": ",".join(states) or None, "workflow": workflow, **by_label}
     found = wait_for(_with(service, lambda client: _list(client, most, wanted)))
     if as_json:
         for job in found:
             print_json(job)
     else:
-        print_table(("id", "state", "created", "labels", ""), map(_row, found))
+        print_table(("id", "state", "created", "workflow", "labels", "error"), map(_row, found))
     if not found:
         click.echo("no such jobs", err=True)
 
@@ -100,22 +101,11 @@ async def _list(client: ServiceClient, most: int, wanted: Mapping[str, Any]) -> 
 
 
 def _row(job: Mapping[str, Any]) -> tuple[object, ...]:
-    written = " ".join(f"{name}={value}" for name, value in (job.get("labels") or {}).items())
-    return job["id"], job["status"], _when(job.get("created_at")), written, _remark(job)
-
-
-def _remark(job: Mapping[str, Any]) -> str:
-    error, progress = job.get("error"), job.get("progress")
-    match job["status"]:
-        case "queued":
-            why = job.get("waiting_because") or ""
-            position = job.get("queue_position")
-            return str(why) or (f"{position} ahead" if position else "")
-        case "running" | "canceling" if progress:
-            return f"{float(progress.get('value') or 0):.0%} {progress.get('message') or ''}".strip()
-        case "succeeded":
-            return f"{len(job.get('outputs') or ())} outputs"
-    return str(error.get("message") or "") if error else ""
+    written = " ".join(f"{name}={value}" for name, value in (job.get("metadata") or {}).items())
+    version = f" {job['workflow_version']}" if job.get("workflow_version") else ""
+    made_of = f"{job.get('workflow_name') or ''}{version}"
+    error = (job.get("error") or {}).get("message")
+    return job["id"], job["status"], _when(job.get("create_time")), made_of, written, error
 
 
 def _about(job: Mapping[str, Any]) -> Iterator[tuple[str, object]]:

@@ -122,7 +122,7 @@ def _options(
 ) -> dict[str, Any]:
     """As the service's body has them; what was not said is left out."""
     said = {
-        "labels": dict(labels),
+        "metadata": dict(labels),
         "priority": priority,
         "tags": list(tags),
         "webhook_url": webhook,

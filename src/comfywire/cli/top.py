@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["top"]
 
 MOST_JOBS = 50
+MOST_REASONS = 5
+"""So many of the jobs that wait are asked why."""
 COLOURS = {"up": "green", "down": "red", "broken": "red", "paused": "yellow", "drained": "yellow"}
 
 
@@ -32,7 +34,7 @@ class Snapshot:
     servers: Sequence[Mapping[str, Any]]
     running: Sequence[Mapping[str, Any]]
     queued: Sequence[Mapping[str, Any]]
-    is_paused: bool = False
+    queue: Mapping[str, Any] = field(default_factory=dict)
     trouble: str = field(default="")
     """Why it is older than it should be."""
 
@@ -65,12 +67,17 @@ async def _read_once(service: Service) -> Snapshot:
 
 
 async def _read(client: ServiceClient) -> Snapshot:
-    fleet, running, queued = await asyncio.gather(
+    fleet, queue, running, queued = await asyncio.gather(
         client.read("/api/v2/servers"),
-        client.read("/api/v2/jobs", status=["running", "canceling"], limit=MOST_JOBS),
+        client.read("/api/v2/queue"),
+        client.read("/api/v2/jobs", status="running,canceling", limit=MOST_JOBS),
         client.read("/api/v2/jobs", status="queued", limit=MOST_JOBS),
     )
-    return Snapshot(fleet["servers"], running["jobs"], queued["jobs"], bool(fleet.get("queue_paused")))
+    shown = [*running["jobs"], *queued["jobs"][:MOST_REASONS]]
+    whole = await asyncio.gather(*(client.read(f"/api/v2/jobs/{job['id']}") for job in shown))
+    count = len(running["jobs"])
+    waiting = [*whole[count:], *queued["jobs"][MOST_REASONS:]]
+    return Snapshot(fleet["servers"], whole[:count], waiting, queue)
 
 
 async def _watch(service: Service, every: float) -> None:
@@ -88,9 +95,7 @@ async def _watch(service: Service, every: float) -> None:
                 try:
                     snapshot = await _read(client)
                 except ComfywireError as error:
-                    snapshot = Snapshot(
-                        snapshot.servers, snapshot.running, snapshot.queued, snapshot.is_paused, str(error)
-                    )
+                    snapshot = replace(snapshot, trouble=str(error))
 
 
 def _show_once(snapshot: Snapshot, *, as_json: bool) -> None:
@@ -102,7 +107,7 @@ def _show_once(snapshot: Snapshot, *, as_json: bool) -> None:
                 "servers": list(snapshot.servers),
                 "running": list(snapshot.running),
                 "queued": list(snapshot.queued),
-                "queue_paused": snapshot.is_paused,
+                "queue": dict(snapshot.queue),
             }
         )
         return
@@ -126,23 +131,24 @@ def _server_cells(server: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 def _job_cells(job: Mapping[str, Any]) -> tuple[str, str, str, str]:
     progress = job.get("progress") or {}
-    written = " ".join(f"{name}={value}" for name, value in (job.get("labels") or {}).items())
+    written = " ".join(f"{name}={value}" for name, value in (job.get("metadata") or {}).items())
     share = f"{float(progress.get('value') or 0):.0%}" if progress else ""
-    said = progress.get("message") or job.get("waiting_because") or ""
+    said = progress.get("message") or job.get("waiting_reason") or ""
     return str(job["id"]), share, one_line(str(said)), one_line(written)
 
 
 def _queue_words(snapshot: Snapshot) -> str:
-    count = len(snapshot.queued)
-    waiting = f"{count} or more wait" if count >= MOST_JOBS else f"{count} wait"
-    return f"{waiting}{', paused' if snapshot.is_paused else ''}"
+    paused = ", paused" if snapshot.queue.get("paused") else ""
+    return f"{snapshot.queue.get('queued', 0)} wait, {snapshot.queue.get('running', 0)} run{paused}"
 
 
 def _drawn(snapshot: Snapshot) -> RenderableType:
     from rich.console import Group  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    state = Text(f"queue: {_queue_words(snapshot)}", style="yellow" if snapshot.is_paused else "bold")
+    state = Text(
+        f"queue: {_queue_words(snapshot)}", style="yellow" if snapshot.queue.get("paused") else "bold"
+    )
     trouble = [Text(snapshot.trouble, style="red")] if snapshot.trouble else []
     return Group(_server_table(snapshot.servers), Text(), state, *trouble, Text(), _job_table(snapshot))
 

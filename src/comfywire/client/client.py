@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -78,6 +79,8 @@ class Client(Routes):
         self._unreachable_timeout = unreachable_timeout
         self._upload_subfolder = upload_subfolder
         self._opened: Http | None = None
+        self.counts: Counter[str] = Counter()
+        """What following has cost so far: ``reads`` made, ``reads_failed``, ``sockets_lost``."""
 
     def __repr__(self) -> str:
         return f"<Client {self.url}>"
@@ -97,7 +100,7 @@ class Client(Routes):
         if self._opened is not None:
             raise RuntimeError("this client is open already")
         self._opened = http = Http(self._address, **self._options)  # type: ignore[arg-type]  # (one dict)
-        self._follower = Follower(http, unreachable_timeout=self._unreachable_timeout)
+        self._follower = Follower(http, self.counts, unreachable_timeout=self._unreachable_timeout)
         self._uploads = Uploads(http, subfolder=self._upload_subfolder)
         self._catalogue = Catalogue(http)
         self.downloads = Downloads(http)

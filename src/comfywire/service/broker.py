@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
 from .leases import AWAY
@@ -92,20 +93,27 @@ class Feed:
 
 
 class Broker:
-    """The feeds of one process."""
+    """The feeds of one process: a context, which listens from the first reader on, and ends them all."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
         self._feeds: dict[UUID, Feed] = {}
         self._slots = asyncio.Semaphore(READS_AT_A_TIME)
+        self._listening: asyncio.Task[None] | None = None
         self._is_closed = False
 
-    async def run(self) -> None:
-        """Listen for ever; cancelling ends it, and :meth:`close` the readers."""
-        await self._store.database.listen([JOBS, PREVIEWS], self._heard, self._missed)
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+        tasks = [task for task in (self._listening, *(feed.reading for feed in self._feeds.values())) if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def close(self) -> None:
-        """End every reader, now and from now on: the process is about to stop."""
+        """End every reader, now and from now on: the process is about to stop, and waits for no stream."""
         self._is_closed = True
         for feed in self._feeds.values():
             feed.is_closed = True
@@ -119,6 +127,9 @@ class Broker:
             psycopg.OperationalError: The database is away.
 
         """
+        if self._listening is None:
+            listening = self.store.database.listen([JOBS, PREVIEWS], self._heard, self._missed)
+            self._listening = asyncio.create_task(listening, name="comfywire broker")
         feed = self._feeds.setdefault(job_id, Feed(job_id))
         feed.is_closed = self._is_closed
         feed.readers += 1
@@ -170,16 +181,16 @@ class Broker:
         """Read what is new; the job first, so that what is read after it is no older."""
         async with self._slots:
             feed.is_stale = False
-            job = await self._store.get(feed.job_id)
+            job = await self.store.get(feed.job_id)
             if job is None:
                 feed.job, feed.is_closed = None, True
                 return
-            new = await self._store.transitions(job.id, after=feed.last_transition)
+            new = await self.store.transitions(job.id, after=feed.last_transition)
             # A transition may mean that the outputs of an attempt were forgotten.
             known = {} if new else feed.outputs
             after = max((output.event_id for output in known.values()), default=0)
-            found = await self._store.outputs(job.id, after=after)
-            feed.position = await self._store.position(job) if job.worker is None else None
+            found = await self.store.outputs(job.id, after=after)
+            feed.position = await self.store.position(job) if job.worker is None else None
             if feed.preview_readers:
                 feed.preview = await self._last_preview(job.id)
             feed.transitions = [
@@ -191,5 +202,5 @@ class Broker:
             feed.read_at = asyncio.get_running_loop().time()
 
     async def _last_preview(self, job_id: UUID) -> Preview | None:
-        found = await self._store.database.one(SQL["last_preview"], job_id=job_id)
+        found = await self.store.database.one(SQL["last_preview"], job_id=job_id)
         return None if found is None else Preview(**found)

@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from comfywire.workflow import Effect, ObjectInfo, Problem
@@ -62,6 +62,11 @@ class Catalogues:
                 return []
             found.append(problems)
         return min(found, key=len, default=[])
+
+    async def covering(self, class_types: Collection[str]) -> ObjectInfo | None:
+        """Return the catalogue that has the most of these node types; None if no server is known."""
+        known = (await self._known()).values()
+        return max(known, key=lambda catalogue: sum(map(catalogue.__contains__, class_types)), default=None)
 
     async def _known(self) -> Mapping[str, ObjectInfo]:
         async with self._lock:

@@ -19,7 +19,7 @@ from comfywire.errors import ComfywireError, ConnectionFailed, ConnectionLost, U
 
 from .event_stream import ServerEvent, read_events
 
-__all__ = ["ServiceClient", "ServiceRefused"]
+__all__ = ["NoService", "ServiceClient", "ServiceRefused"]
 
 TIME_OUT = httpx.Timeout(60.0, connect=10.0)
 SILENCE = 60.0
@@ -29,6 +29,12 @@ PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
 CHUNK = 1 << 20
 
 
+class NoService(ConnectionFailed):
+    """No job service was reached."""
+
+    next_step = "; name another with --service, or start one with `comfywire serve`"
+
+
 class ServiceRefused(ComfywireError):
     """The service answered with an error.
 
@@ -36,6 +42,7 @@ class ServiceRefused(ComfywireError):
         status: The HTTP status.
         code: Its word for what is wrong, such as ``queue_full``.
         details: More about it, such as ``node_errors``.
+        next_step: What to do about it, if it is not in the message; reads on from that.
         retry_after: Seconds after which it may be tried again; None when that is not said.
 
     """
@@ -45,6 +52,7 @@ class ServiceRefused(ComfywireError):
         self.code = str(error.get("code") or status)
         self.details = error.get("details")
         self.retry_after = float(retry_after) if retry_after and retry_after.isdecimal() else None
+        self.next_step = "; give --key, or set COMFYWIRE_KEY" if status == 401 else ""
         super().__init__(str(error.get("message") or f"the service answered {status}"))
 
 
@@ -127,7 +135,7 @@ class ServiceClient:
     def _away(self, error: httpx.HTTPError) -> ComfywireError:
         words = f"{self.url}: {error or type(error).__name__}"
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol):
-            return ConnectionFailed(f"no job service was reached at {words}")
+            return NoService(f"no job service was reached at {words}")
         return ConnectionLost(f"the connection to the job service broke: {words}")
 
     async def upload(self, path: Path) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Core:
         workflows: Those that are registered.
         operating: The fleet and the queue, to be looked at and switched.
         catalogues: What the fleet would say about a prompt.
-        broker: Who watches jobs; whoever serves runs it.
+        broker: Who watches jobs for those who read their events.
 
     """
 
@@ -82,28 +82,36 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
     """
     settings.data.mkdir(parents=True, exist_ok=True)
     sealer = Sealer.of(settings.data)
-    blobs = Blobs(settings.assets_url or str(settings.data / "assets"))
     async with database_at(settings.data, settings.database_url) as url:
         if settings.database_url is None:
             await migrate(url)
         async with Database(url, size=settings.database_connections) as database, Hooks.of(settings) as hooks:
             await _must_be_current(database)
-            store = Store(database, Queue(database))
-            yield Core(
-                settings=settings,
-                database=database,
-                store=store,
-                assets=Assets(database, blobs, Signer(sealer.derived("signed URLs")), settings),
-                access=Access(database, keys_required=settings.keys_required),
-                limits=RateLimits(settings.rate_per_minute),
-                sealer=sealer,
-                hooks=hooks,
-                webhooks=Webhooks(database, settings, sealer),
-                workflows=Workflows(database),
-                operating=Operating(database),
-                catalogues=Catalogues(database),
-                broker=Broker(store),
-            )
+            async with Broker(Store(database, Queue(database))) as broker:
+                core = _core(settings, sealer, hooks, broker)
+                async with contextlib.aclosing(core.assets.blobs):
+                    yield core
+
+
+def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker) -> Core:
+    store = broker.store
+    database = store.database
+    blobs = Blobs(settings.assets_url or str(settings.data / "assets"))
+    return Core(
+        settings=settings,
+        database=database,
+        store=store,
+        assets=Assets(database, blobs, Signer(sealer.derived("signed URLs")), settings),
+        access=Access(database, keys_required=settings.keys_required),
+        limits=RateLimits(settings.rate_per_minute),
+        sealer=sealer,
+        hooks=hooks,
+        webhooks=Webhooks(database, settings, sealer),
+        workflows=Workflows(database),
+        operating=Operating(database),
+        catalogues=Catalogues(database),
+        broker=broker,
+    )
 
 
 async def _must_be_current(database: Database) -> None:

@@ -139,6 +139,10 @@ class Queue:
         """Remove a job that nobody has taken; return whether that was so."""
         return await execute(connection, self._sql["withdraw"], queue_id=queue_id) > 0
 
+    async def tidy(self) -> None:
+        """Begin rounds anew where they have come far and nothing waits."""
+        await self._database.do(self._sql["begin_rounds_anew"], band=BAND)
+
     async def waiting_ahead(self, queue_id: int) -> int | None:
         """Return how many jobs will be taken before this one, None if it is not waiting; at most 1,000."""
         found = await self._database.one(self._sql["waiting_ahead"], queue_id=queue_id)

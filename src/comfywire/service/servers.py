@@ -246,7 +246,7 @@ class Server:
                 "running": min(len(self.open), 1),
                 "pending": max(len(self.open) - 1, 0),
                 "foreign_prompts": self._foreign,
-                "counts": dict(self.counts),
+                "counts": dict(self.counts + self.client.counts),
             }
         )
         if was != self.wanted:

@@ -210,6 +210,7 @@ class Worker:
                     await self._store.expire_waiting()
                     await self._store.admit_all_held()
                     await self._registry.tidy()
+                    await self._queue.tidy()
                     await self._assets.sweep()
             except AWAY as error:
                 log.warning("the database is away, trying again: %s", str(error).strip())

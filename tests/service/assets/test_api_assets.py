@@ -22,7 +22,7 @@ from .conftest import client_of, job, noise, pieces
 
 CONTENT = noise(100_000)
 HASH = f"blake3:{blake3(CONTENT).hexdigest()}"
-PNG = {"content_type": "image/png", "file_path": "a/photo.png"}
+PNG: dict[str, Any] = {"content_type": "image/png", "file_path": "a/photo.png"}
 
 
 async def upload(
@@ -125,6 +125,9 @@ async def test_a_form_in_small_pieces_is_the_same(client: httpx.AsyncClient, siz
         pytest.param(form((FILE("a"), b"1"), (FILE("b"), b"2")), None, id="two-files"),
         pytest.param(form((FILE("a"), b"1"))[:-5], None, id="cut-off-at-the-end"),
         pytest.param(form((FILE("a"), b"1" * 100))[:120], None, id="cut-off-in-the-file"),
+        pytest.param(
+            form((FILE("a"), b"1"))[: -len("--\r\n")] + b"\r\nContent-Dis", None, id="cut-off-in-a-header"
+        ),
         pytest.param(b"", None, id="empty"),
         pytest.param(b"what", None, id="no-form"),
         pytest.param(form(("X-Head: none", b"1")), None, id="a-part-without-a-name"),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -12,7 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from comfywire.service.core import Core
 
-from . import assets, events, health, jobs, keys, metrics, servers, webhooks
+from . import assets, events, health, jobs, keys, metrics, openapi, servers, webhooks, workflows
 from .errors import ENVELOPE, answer_errors
 from .guards import Guard
 
@@ -29,8 +26,8 @@ ERRORS = {
 def create_app(core: Core) -> FastAPI:
     """Return the application that serves ``core``.
 
-    While it runs (its lifespan), it listens for what happens to jobs; ``core.broker.close()`` ends the
-    streams of events, which a server that stops would else wait for.
+    It needs no lifespan. ``core.broker.close()`` ends the streams of events, for which a server that stops
+    would else wait.
     """
     app = FastAPI(
         title="Comfywire",
@@ -39,12 +36,12 @@ def create_app(core: Core) -> FastAPI:
         openapi_url="/api/v2/openapi.json",
         docs_url=None,  # its page comes from somebody else's server
         redoc_url=None,
-        lifespan=_lifespan,
         responses=dict(ERRORS),  # type: ignore[arg-type]
     )
     app.state.core = core
-    for module in (jobs, events, assets, servers, keys, webhooks, health, metrics):
+    for module in (jobs, events, assets, workflows, servers, keys, webhooks, health, metrics):
         app.include_router(module.router)
+    openapi.publish(app)
     answer_errors(app)
     if core.settings.cors_origins:
         app.add_middleware(
@@ -56,15 +53,3 @@ def create_app(core: Core) -> FastAPI:
         )
     app.add_middleware(Guard, settings=core.settings)
     return app
-
-
-@contextlib.asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    core: Core = app.state.core
-    listening = asyncio.create_task(core.broker.run(), name="comfywire broker")
-    try:
-        yield
-    finally:
-        core.broker.close()
-        listening.cancel()
-        await asyncio.wait([listening])

@@ -106,7 +106,9 @@ def error_response(error: Exception) -> Response:
         case ComfywireError() if (known := _known(error)) is not None:
             status, code = known
             wait = getattr(error, "retry_after", None) or RETRY_AFTER.get(code)
-            headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+            headers = getattr(error, "http_headers", None)
+            if status == 401:
+                headers = {"WWW-Authenticate": "Bearer"}
             details = getattr(error, "details", None)
             return _answer(status, code, str(error), details, headers=headers, retry_after=wait)
         case _:

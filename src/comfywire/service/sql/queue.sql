@@ -1,7 +1,8 @@
 -- The engine's tables, where its own queries do not do: in our transactions, or with an eye on fairness.
 
 -- name: put
--- Queue a job in the next round of its key. When nothing waits at this priority, rounds begin anew.
+-- Queue a job in the next round of its key, or in the one that is being served; when nothing waits at this
+-- priority, in a new one. Each submission locks its own key's row alone: no two can wait for each other.
 WITH head AS (
     SELECT %(priority)s * %(band)s - priority AS round
       FROM procrastinate_jobs
@@ -10,18 +11,14 @@ WITH head AS (
        AND priority > (%(priority)s - 1) * %(band)s
      ORDER BY priority DESC, id
      LIMIT 1
-), stale AS (
-    DELETE FROM shares
-     WHERE priority = %(priority)s AND key_id <> %(key_id)s AND NOT EXISTS (SELECT FROM head)
+), served AS (
+    SELECT COALESCE((SELECT round FROM head),
+                    (SELECT max(last_round) + 1 FROM shares WHERE priority = %(priority)s), 1) AS round
 ), share AS (
     INSERT INTO shares AS own (priority, key_id, last_round)
-    VALUES (%(priority)s, %(key_id)s, COALESCE((SELECT round FROM head), 1))
+    SELECT %(priority)s, %(key_id)s, LEAST(round, %(band)s - 1) FROM served
     ON CONFLICT (priority, key_id) DO UPDATE
-        SET last_round = CASE
-            WHEN EXISTS (SELECT FROM head)
-            THEN LEAST(GREATEST(own.last_round + 1, (SELECT round FROM head)), %(band)s - 1)
-            ELSE 1
-        END
+        SET last_round = LEAST(GREATEST(own.last_round + 1, excluded.last_round), %(band)s - 1)
     RETURNING last_round
 )
 INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args)
@@ -136,3 +133,14 @@ UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %(worker)s RE
 SELECT id, queue_name, args ->> 'job_id' AS job_id
   FROM procrastinate_jobs
  WHERE status = 'doing' AND worker_id = %(worker)s;
+
+-- name: begin_rounds_anew
+-- Rounds only grow. Long before a band is full, and while nothing waits in it, they begin at 1 again.
+DELETE FROM shares
+ WHERE priority IN (SELECT priority FROM shares GROUP BY priority HAVING max(last_round) > %(band)s / 2)
+   AND NOT EXISTS (
+    SELECT FROM procrastinate_jobs AS job
+     WHERE job.status = 'todo'
+       AND job.priority <= shares.priority * %(band)s
+       AND job.priority > (shares.priority - 1) * %(band)s
+   );
