@@ -234,6 +234,8 @@ def _masks() -> Iterator[tuple[str, dict[str, Any], int]]:
 def _latents() -> Iterator[tuple[str, dict[str, Any], int]]:
     yield _case("EmptyLatentImage", width=24, height=32, batch_size=2)
     yield _case("EmptySD3LatentImage", width=24, height=32, batch_size=1)
+    yield _case("EmptyLatentAudio", seconds=1.3, batch_size=1)
+    yield _case("EmptyAceStepLatentAudio", seconds=1.3, batch_size=1)
     yield _case("EmptyHunyuanLatentVideo", width=16, height=32, length=9, batch_size=1)
     for method in LATENT_METHODS:
         for width, height, crop in ((72, 64, "disabled"), (136, 96, "center"), (0, 120, "disabled")):

@@ -291,3 +291,11 @@ async def test_a_song_is_a_tone_as_long_as_it_was_asked_for(server: Server, wire
     (entry,) = (await wire.history(prompt_id))["outputs"]["9"]["audio"]
     (sound,) = server.life.classes["LoadAudio"]().execute(f"{entry['filename']} [temp]")
     assert abs(sound["waveform"].shape[2] / sound["sample_rate"] - 2.0) < 0.1
+
+
+@BOTH
+async def test_the_server_says_that_its_models_are_simulated(profile):
+    async with Server(profile=profile) as server, Wire(server.url) as wire:
+        _, stats = await wire.get("/system_stats")
+
+    assert stats["devices"][0]["name"] == "cpu (models are simulated by comfywire)"

@@ -1,4 +1,4 @@
-"""Stand-ins for node classes that only a real server has; tests/server/test_server.py has the first of them."""
+"""Stand-ins for node classes that only a real server has; the first of them are in test_server.py."""
 
 from __future__ import annotations
 
