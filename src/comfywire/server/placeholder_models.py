@@ -41,7 +41,7 @@ _NAMES = {
         t5xxl_fp8_e4m3fn.safetensors t5xxl_fp8_e4m3fn_scaled.safetensors clip_l_hidream.safetensors
         clip_g_hidream.safetensors llama_3.1_8b_instruct_fp8_scaled.safetensors
         llava_llama3_fp8_scaled.safetensors qwen_2.5_vl_7b_fp8_scaled.safetensors
-        qwen_2.5_vl_fp16.safetensors qwen_3_4b.safetensors ovis_2.5.safetensors
+        qwen_2.5_vl_fp16.safetensors qwen_3_4b.safetensors ovis_2.5.safetensors t5-base.safetensors
         gemma_3_4b_it_bf16.safetensors jina_clip_v2_bf16.safetensors oldt5_xxl_fp8_e4m3fn_scaled.safetensors
         qwen_3_06b_base.safetensors umt5_xxl_fp8_e4m3fn_scaled.safetensors
     """,
