@@ -253,7 +253,8 @@ def test_a_videos_latent_is_decoded_to_frames_that_move(server):
 
 def test_prompts_are_put_together(server):
     classes = server.life.classes
-    one, two = ([(text, {})] for text in ("a", "b"))
+    one: Any = [("a", {})]
+    two: Any = [("b", {})]
 
     assert classes["ConditioningCombine"]().execute(one, two) == ([("a", {}), ("b", {})],)
     assert classes["ConditioningConcat"]().execute(one, two) == ([("a b", {})],)
