@@ -119,6 +119,16 @@ def test_it_says_what_it_is_where_and_how_to_reach_it(start):
     assert f"comfywire.Client('{url}')" in said[4]
 
 
+def test_without_a_browser_it_says_so_and_goes_on(start, comfywire, picture):
+    running, url = begin(
+        start, "--open", env={**os.environ, "BROWSER": "no-such-browser", "PATH": "", "DISPLAY": ""}
+    )
+
+    assert comfywire("run", picture, "--server", url).status == 0
+    running.signal()
+    assert "there is no browser that can be started from here" in running.end().err
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.test"])
 def test_a_public_address_without_a_token_is_misuse(comfywire, host):
     finished = comfywire("server", "--port", "0", "--host", host)
@@ -146,11 +156,13 @@ def test_with_a_token_others_are_let_in_and_are_told_where(start, comfywire, mon
 def test_open_shows_the_page_in_a_browser(start, here):
     Path("browser").write_text('#!/bin/sh\nprintf %s "$1" > opened.part && mv opened.part opened\n')
     Path("browser").chmod(0o755)
-    _, url = begin(
+    running, url = begin(
         start, "--open", "--token", "let me in", env={**os.environ, "BROWSER": f"{here}/browser %s"}
     )
 
     until(lambda: Path("opened").exists())
+    running.signal()
+    running.end()
 
     assert Path("opened").read_text() == f"{url}/?token=let%20me%20in"
 

@@ -29,7 +29,7 @@ PIP = (
     "--timeout",
     "10",
 )
-NPM = ("install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--fetch-retries", "1")
+NPM = ("install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--fetch-retries", "0")
 
 
 class NotInstalled(Exception):
@@ -78,7 +78,7 @@ def _call(command: Sequence[str]) -> None:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_TIMEOUT)
     except subprocess.CalledProcessError as error:
-        words = [line for line in f"{error.stdout}\n{error.stderr}".splitlines() if line.strip()]
-        raise NotInstalled(f"{command[0]} said: {words[-1] if words else error}") from error
+        said = [line for line in f"{error.stderr}{error.stdout}".splitlines() if "error" in line.lower()]
+        raise NotInstalled((said or [str(error)])[0]) from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotInstalled(str(error)) from error

@@ -7,7 +7,10 @@ either version: it is told on standard input what to do, and prints what it was 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -16,6 +19,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from tests.peers import environments
 from tests.peers.environments import NotInstalled, node_modules, python
 
 from comfywire.server import Server, server_in_thread
@@ -49,6 +53,20 @@ def node() -> tuple[str, Path]:
         return node_modules()
     except NotInstalled as reason:
         pytest.skip(f"the clients from npm are not here: {reason}")
+
+
+def test_a_registry_that_is_not_there_is_a_reason_to_skip(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(environments, "ROOT", tmp_path)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+
+    with pytest.raises(NotInstalled, match="comfy-api-proxy"):
+        python()
+
+    assert not (tmp_path / "python.installed").exists()
 
 
 @pytest.fixture
@@ -93,16 +111,18 @@ def saving(number: int) -> Prompt:
 
 def drive(command: Sequence[str], task: Prompt) -> Iterator[dict[str, str]]:
     """Run a driver; return what it got from each server."""
-    ran = subprocess.run(
-        command,
-        input=json.dumps(task),
-        capture_output=True,
-        text=True,
-        timeout=DRIVER_TIMEOUT,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr + ran.stdout
-    found: list[dict[str, str]] = json.loads(ran.stdout)
+    pipe = subprocess.PIPE
+    # A session of its own: what a driver started, such as a proxy, ends with it.
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as driver:
+        try:
+            printed, complaints = driver.communicate(json.dumps(task), timeout=DRIVER_TIMEOUT)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(driver.pid, signal.SIGKILL)
+    assert driver.returncode == 0, complaints + printed
+    found: list[dict[str, str]] = json.loads(printed)
     assert len(found) == len(PROFILES)
     yield from found
 

@@ -207,3 +207,12 @@ async def test_several_are_cancelled_at_once(three, server: Server, wire: Wire):
 async def test_a_wrong_cancel_is_refused(wire: Wire, body, says):
     async with wire.session.post("/api/jobs/cancel", data=body) as reply:
         assert (reply.status, (await reply.json())["error"]) == (400, says)
+
+
+def test_the_bare_name_of_a_3d_model_is_a_file_and_a_null_is_nothing():
+    job = job_of_entry(ID, entry({"1": {"result": ["3d/Cat.GLB", None, "words"]}}), is_full=True)
+
+    model = {"filename": "3d/Cat.GLB", "type": "output", "subfolder": "", "mediaType": "3d"}
+    assert job["outputs"] == {"1": {"result": [model, "words"]}}
+    assert (job["outputs_count"], job["previewable_outputs_count"]) == (1, 1)
+    assert job["preview_output"] == {**model, "nodeId": "1"}

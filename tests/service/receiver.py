@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
@@ -49,13 +50,13 @@ class Receiver:
 
 
 @contextlib.asynccontextmanager
-async def receiver(**fields: object) -> AsyncIterator[Receiver]:
+async def receiver(tls: ssl.SSLContext | None = None, **fields: object) -> AsyncIterator[Receiver]:
     own = Receiver(**fields)  # type: ignore[arg-type]
     app = web.Application(client_max_size=1 << 26)
     app.router.add_route("*", "/{path:.*}", own.answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     own.port = runner.addresses[0][1]
     try:

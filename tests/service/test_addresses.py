@@ -1,5 +1,12 @@
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from comfywire.service.addresses import (
     GuardedTransport,
@@ -103,3 +110,41 @@ async def test_the_checked_address_is_connected_to_under_the_name_of_the_url() -
     assert answer.status_code == 204
     assert (received.path, received.body) == ("/here", b"bytes")
     assert received.headers["Host"] == f"localhost:{inside.port}"
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A key and a certificate of its own for hook.test, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hook.test")])
+    now = datetime.now(UTC)
+    own = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("hook.test")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = tmp_path / "certificate.pem"
+    path.write_bytes(private + own.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+async def nearby(host: str, port: int, *, allow_private: bool = False) -> list[str]:
+    """Every name is this machine's; its first address swallows nothing and answers nothing."""
+    return ["127.0.0.2", "127.0.0.1"]
+
+
+async def test_a_certificate_is_checked_against_the_name_of_the_url(certificate: Path) -> None:
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(certificate)
+    trusting = ssl.create_default_context(cafile=certificate)
+    transport = GuardedTransport(resolve=nearby, verify=trusting)
+    async with receiver(tls=serving) as inside, httpx.AsyncClient(transport=transport) as client:
+        assert (await client.get(f"https://hook.test:{inside.port}/")).status_code == 204
+
+        with pytest.raises(httpx.ConnectError, match="Hostname mismatch"):
+            await client.get(f"https://other.test:{inside.port}/")

@@ -1,5 +1,6 @@
 """Keys and webhooks over HTTP, on a real socket. Errors of ours become statuses in the whole application."""
 
+import json
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from comfywire.errors import ComfywireError
 from comfywire.service.access import LOCAL, Access, Forbidden, KeyNotFound, Unauthorized
 from comfywire.service.api import keys, webhooks
 from comfywire.service.database import Database
+from comfywire.service.limits import RateLimits
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
 from comfywire.service.store import Store
@@ -31,12 +34,18 @@ async def answer(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"message": str(error)}, STATUSES[type(error)])
 
 
+async def refuse(_: Request, error: Exception) -> JSONResponse:
+    """Without what was sent, as FastAPI's own would have it: that may be what no JSON can say."""
+    return JSONResponse({"message": type(error).__name__}, 422)
+
+
 @pytest.fixture
 def core(database: Database, tmp_path: Path) -> Any:
     settings = Settings(data=tmp_path, allow_private_urls=True)
     return SimpleNamespace(
         settings=settings,
         access=Access(database),
+        limits=RateLimits(),
         webhooks=Webhooks(database, settings, Sealer("the secret of these tests")),
     )
 
@@ -48,6 +57,7 @@ async def url(core: Any) -> AsyncIterator[str]:
     app.include_router(keys.router)
     app.include_router(webhooks.router)
     app.add_exception_handler(ComfywireError, answer)
+    app.add_exception_handler(RequestValidationError, refuse)
     async with serving(app) as own:
         yield own + "/api/v2"
 
@@ -121,6 +131,9 @@ async def test_a_revoked_key_opens_nothing(admin: httpx.AsyncClient) -> None:
     [
         {},
         {"name": ""},
+        {"name": "a\x00b"},
+        {"name": "a\nb"},
+        {"name": "\ud800"},
         {"name": "x", "scopes": []},
         {"name": "x", "scopes": ["all"]},
         {"name": "x", "expires_in": 0},
@@ -131,7 +144,9 @@ async def test_a_revoked_key_opens_nothing(admin: httpx.AsyncClient) -> None:
     ],
 )
 async def test_what_makes_no_key_is_refused(admin: httpx.AsyncClient, body: dict[str, Any]) -> None:
-    assert (await admin.post("/keys", json=body)).status_code == 422
+    sent = await admin.post("/keys", content=json.dumps(body), headers={"content-type": "application/json"})
+
+    assert sent.status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.service import making
 from tests.service.conftest import new_key
 
 from comfywire.service.jobs import JobState
+from comfywire.service.leases import Leases
 from comfywire.service.metrics import BUCKETS, Metrics
 from comfywire.service.records import NewJob
 from comfywire.service.store import change
@@ -90,10 +92,21 @@ async def test_endings_are_counted(metrics, submit, end):
     assert (found["jobs_ended_total", "succeeded"], found["jobs_ended_total", "failed"]) == (2, 1)
 
 
-async def test_a_prompt_that_was_lost_is_counted(metrics, submit, end):
-    await end(await submit(), JobState.RUNNING, JobState.QUEUED)
+@pytest.mark.parametrize(
+    ("reason", "counter"),
+    [("lost: http://a restarted", "prompts_lost_total"), ("http://a was not reached", "given_back_total")],
+    ids=["lost", "not-reached"],
+)
+async def test_a_job_that_is_queued_again_is_counted_by_why(metrics, store, key_id, reason, counter):
+    leases = Leases(store, "worker")
+    await store.submit(making.job(key_id))
+    claim = await making.claimed(store, leases)
 
-    assert (await scrape(metrics))["prompts_lost_total",] == 1
+    await leases.give_back(claim.lease, reason)
+
+    found = await scrape(metrics)
+    told = {name: found[name,] for name in ("claims_total", "prompts_lost_total", "given_back_total")}
+    assert told == {"claims_total": 1, "prompts_lost_total": 0, "given_back_total": 0} | {counter: 1}
 
 
 async def test_a_retry_is_counted(metrics, submit, end):

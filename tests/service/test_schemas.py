@@ -1,5 +1,3 @@
-import uuid
-
 import jsonschema
 import pytest
 
@@ -25,7 +23,7 @@ PARAMETERS = Parameters(
     }
 )
 SCHEMA = schema_of(PARAMETERS, title="upscale", description="Larger.")
-ID = str(uuid.uuid4())
+ID = "099a59b6-d9f5-42ab-9741-0a011043fbe8"
 
 
 def accepts(**inputs) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from tests.server.wire import text_to_image
 
 from comfywire.errors import InvalidParameter, UnknownNode, UnreadableWorkflow
-from comfywire.service.workflows import UnknownWorkflow, Workflows
+from comfywire.service.workflows import UnknownWorkflow, Workflows, class_types_of
 from comfywire.workflow import Parameter, Parameters
 
 LOAD = {
@@ -215,3 +215,18 @@ async def test_the_editors_document_is_kept(add):
     added = await add(document=document)
 
     assert json.loads(json.dumps(added.document)) == document
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        pytest.param(LOAD, {"LoadImage", "ImageScaleBy", "SaveImage", "PreviewImage"}, id="api"),
+        pytest.param({"nodes": [{"type": "A"}, {"type": 5}, 7]}, {"A"}, id="editor"),
+        pytest.param(
+            {"nodes": [], "definitions": {"subgraphs": [{"nodes": [{"type": "B"}]}]}}, {"B"}, id="subgraph"
+        ),
+        pytest.param({"nodes": 5, "definitions": []}, set(), id="nonsense"),
+    ],
+)
+def test_the_node_types_of_a_document_are_found_in_every_form(source, names):
+    assert class_types_of(source) == names

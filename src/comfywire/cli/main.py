@@ -37,6 +37,13 @@ COMMANDS = {
     "demo": "demo:demo",
     "serve": "serve:serve",
     "worker": "worker:worker",
+    "keys": "keys:keys",
+    "workflows": "registering:workflows",
+    "submit": "submitting:submit",
+    "wait": "submitting:wait",
+    "jobs": "service_jobs:jobs",
+    "retry": "service_jobs:retry",
+    "top": "top:top",
     "db": "db:db",
 }
 """Where each command is; a module is imported when its command is needed."""

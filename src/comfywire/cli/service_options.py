@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,14 @@ _OPTIONS = (
         help="How long a process that is told to stop waits for its jobs; then others take them over.",
     ),
     click.option(
+        "--log-format",
+        type=click.Choice(["plain", "json"]),
+        default="plain",
+        show_default=True,
+        envvar="COMFYWIRE_LOG_FORMAT",
+        help="How it logs to standard error: for people, or a JSON object a line.",
+    ),
+    click.option(
         "--hook-url",
         envvar="COMFYWIRE_HOOK_URL",
         metavar="URL",
@@ -82,7 +91,7 @@ def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def settings_of(options: dict[str, Any]) -> Settings:
-    """Return the settings that a command's options say; those that it does not have are the defaults.
+    """Return the settings that a command's options say, and log as they say; the rest are the defaults.
 
     Raises:
         MissingExtra: The service is not installed.
@@ -90,8 +99,12 @@ def settings_of(options: dict[str, Any]) -> Settings:
     """
     try:
         from comfywire.service.core import Core  # noqa: F401, PLC0415 (is everything there?)
+        from comfywire.service.logs import configure  # noqa: PLC0415
         from comfywire.service.settings import Settings  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise MissingExtra("the job service", "service") from error
+    configure(
+        as_json=options["log_format"] == "json", level=logging.getLogger("comfywire").level or logging.INFO
+    )
     known = {field.name for field in fields(Settings)}
     return Settings(**{name: value for name, value in options.items() if name in known})

@@ -64,7 +64,7 @@ def job_of_entry(prompt_id: str, entry: dict[str, Any], *, is_full: bool = False
         }
     )
     if is_full:
-        job["outputs"] = outputs
+        job["outputs"] = _shown_outputs(outputs)
         job["execution_status"] = entry.get("status")
         job["workflow"] = {"prompt": prompt, "extra_data": extra_data}
     return job
@@ -94,7 +94,29 @@ def result_items(outputs: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
     for node_id, output in outputs.items():
         for key, items in output.items() if isinstance(output, dict) else ():
             if key != "animated" and isinstance(items, list):
-                yield from ((node_id, key, one) for one in items)
+                yield from ((node_id, key, _as_file(one)) for one in items)
+
+
+def _shown_outputs(outputs: dict[str, Any]) -> dict[str, Any]:
+    """Return outputs without nulls, and with the bare names of 3D models as files (normalize_outputs)."""
+    return {
+        node_id: {key: _files(key, items) for key, items in output.items()}
+        if isinstance(output, dict)
+        else output
+        for node_id, output in outputs.items()
+    }
+
+
+def _files(key: str, items: Any) -> Any:
+    if key == "animated" or not isinstance(items, list):
+        return items
+    return [_as_file(one) for one in items if one is not None]
+
+
+def _as_file(one: Any) -> Any:
+    if not isinstance(one, str) or not one.lower().endswith(MODELS):
+        return one
+    return {"filename": one, "type": "output", "subfolder": "", "mediaType": "3d"}
 
 
 def _rank(key: str, one: dict[str, Any]) -> int | None:

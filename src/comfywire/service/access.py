@@ -23,6 +23,7 @@ __all__ = [
     "LOCAL",
     "SCOPES",
     "Access",
+    "AmbiguousKey",
     "Caller",
     "Forbidden",
     "KeyNotFound",
@@ -64,10 +65,15 @@ class Forbidden(ComfywireError):
 class KeyNotFound(ComfywireError):
     """There is no such key, or it was revoked."""
 
-    def __init__(self, key_id: UUID) -> None:
-        super().__init__(
-            f"there is no key {key_id} that could be changed: `comfywire keys list` has them all"
-        )
+    def __init__(self, key: UUID | str) -> None:
+        super().__init__(f"there is no key {key} that is in use: `comfywire keys list` has them all")
+
+
+class AmbiguousKey(ComfywireError):
+    """Several keys are called so."""
+
+    def __init__(self, name: str, ids: Iterable[UUID]) -> None:
+        super().__init__(f"several keys are called {name!r}: name one by its id, {', '.join(map(str, ids))}")
 
 
 class PublicWithoutKeys(ComfywireError):
@@ -229,6 +235,23 @@ class Access:
         if found is None:
             raise KeyNotFound(key_id)
         return KeyRecord.of(found)
+
+    async def find(self, words: str) -> KeyRecord:
+        """Return the key that people mean: by its id, or by its name among those that are not revoked.
+
+        Raises:
+            KeyNotFound: There is none.
+            AmbiguousKey: There are several.
+
+        """
+        every = await self.list()
+        by_id = [key for key in every if str(key.id) == words.lower()]
+        found = by_id or [key for key in every if key.name == words and key.revoked_at is None]
+        if not found:
+            raise KeyNotFound(repr(words))
+        if len(found) > 1:
+            raise AmbiguousKey(words, [key.id for key in found])
+        return found[0]
 
     async def caller(self, secret: str | None) -> Caller:
         """Return who presents ``secret``.

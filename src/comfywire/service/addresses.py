@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import ssl
 from typing import Protocol
 
 import httpx
@@ -90,11 +91,19 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     """
 
-    def __init__(self, *, allow_private: bool = False, resolve: Resolve = resolve_public) -> None:
+    def __init__(
+        self,
+        *,
+        allow_private: bool = False,
+        resolve: Resolve = resolve_public,
+        verify: ssl.SSLContext | bool = True,
+    ) -> None:
         self._allow_private = allow_private
         self._resolve = resolve
         self._inner = httpx.AsyncHTTPTransport(
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0), trust_env=False
+            verify=verify,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            trust_env=False,
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

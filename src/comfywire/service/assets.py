@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any
@@ -149,7 +149,7 @@ class Assets:
                 raise AssetInUse(asset_id)
             await execute(connection, SQL["delete"], assets=[asset_id], before=None)
 
-    def read(self, asset: AssetRecord, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+    def read(self, asset: AssetRecord, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """Yield bytes of an asset from ``start`` up to and without ``end``; close it when leaving early.
 
         Raises:
@@ -160,9 +160,13 @@ class Assets:
 
     def url(self, asset: AssetRecord, base_url: str) -> tuple[str, datetime]:
         """Return a URL under ``base_url`` that gives the bytes to whoever has it, and until when."""
+        return self.url_of(asset.id, base_url)
+
+    def url_of(self, asset_id: UUID, base_url: str) -> tuple[str, datetime]:
+        """Like :meth:`url`, for an asset of which only the id is at hand."""
         expires = int(time.time() + self._settings.url_lifetime)
-        signature = self._signer.sign(str(asset.id), expires)
-        address = f"{base_url.rstrip('/')}/api/v2/signed/{asset.id}"
+        signature = self._signer.sign(str(asset_id), expires)
+        address = f"{base_url.rstrip('/')}/api/v2/signed/{asset_id}"
         return f"{address}?expires={expires}&signature={signature}", datetime.fromtimestamp(expires, UTC)
 
     async def get_signed(self, asset_id: UUID, expires: int, signature: str) -> AssetRecord:

@@ -7,7 +7,7 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -107,7 +107,7 @@ class Blobs:
         finally:
             await _in_thread(self._remove, path)
 
-    async def read(self, digest: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+    async def read(self, digest: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from ``start`` up to and without ``end``; close the iterator when leaving early.
 
         Raises:
@@ -141,7 +141,7 @@ class Blobs:
         """Remove what a crash left half written longer than ``seconds`` ago; return how many files."""
         return await _in_thread(self._discard_stale, time.time() - seconds)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the connections to an object store; a folder has none."""
         session = getattr(self._files, "_s3", None)
         if session is not None:
@@ -182,7 +182,6 @@ class Blobs:
             self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
 
     def _exists(self, path: str) -> bool:
-        self._files.invalidate_cache()  # other processes write here, too
         return bool(self._files.exists(path))
 
     def _remove(self, path: str) -> None:
@@ -191,6 +190,7 @@ class Blobs:
 
     def _discard_stale(self, before: float) -> int:
         folder = f"{self._root}/{INCOMING}"
+        self._files.invalidate_cache()  # other processes write there, too
         if not self._exists(folder):
             return 0
         stale = [found["name"] for found in self._files.ls(folder, detail=True) if _written(found) < before]

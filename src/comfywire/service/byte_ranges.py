@@ -24,6 +24,7 @@ class UnsatisfiableRange(ComfywireError):
 
     def __init__(self, size: int) -> None:
         self.size = size
+        self.http_headers = {"Content-Range": f"bytes */{size}"}
         super().__init__(f"the file has {size} bytes, none of them in that range: ask for less")
 
 

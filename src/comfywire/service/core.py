@@ -11,10 +11,13 @@ from comfywire.errors import ComfywireError
 from .access import Access
 from .assets import Assets
 from .blobs import Blobs
+from .broker import Broker
+from .catalogues import Catalogues
 from .database import Database
 from .hooks import Hooks
 from .limits import RateLimits
 from .migrate import is_current, migrate
+from .operating import Operating
 from .postgres import database_at
 from .queue import Queue
 from .sealing import Sealer
@@ -46,6 +49,9 @@ class Core:
         hooks: The operator's policy.
         webhooks: Who is told of a job's end.
         workflows: Those that are registered.
+        operating: The fleet and the queue, to be looked at and switched.
+        catalogues: What the fleet would say about a prompt.
+        broker: Who watches jobs for those who read their events.
 
     """
 
@@ -59,6 +65,9 @@ class Core:
     hooks: Hooks
     webhooks: Webhooks
     workflows: Workflows
+    operating: Operating
+    catalogues: Catalogues
+    broker: Broker
 
 
 @contextlib.asynccontextmanager
@@ -73,24 +82,36 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
     """
     settings.data.mkdir(parents=True, exist_ok=True)
     sealer = Sealer.of(settings.data)
-    blobs = Blobs(settings.assets_url or str(settings.data / "assets"))
     async with database_at(settings.data, settings.database_url) as url:
         if settings.database_url is None:
             await migrate(url)
         async with Database(url, size=settings.database_connections) as database, Hooks.of(settings) as hooks:
             await _must_be_current(database)
-            yield Core(
-                settings=settings,
-                database=database,
-                store=Store(database, Queue(database)),
-                assets=Assets(database, blobs, Signer(sealer.derived("signed URLs")), settings),
-                access=Access(database, keys_required=settings.keys_required),
-                limits=RateLimits(settings.rate_per_minute),
-                sealer=sealer,
-                hooks=hooks,
-                webhooks=Webhooks(database, settings, sealer),
-                workflows=Workflows(database),
-            )
+            async with Broker(Store(database, Queue(database))) as broker:
+                core = _core(settings, sealer, hooks, broker)
+                async with contextlib.aclosing(core.assets.blobs):
+                    yield core
+
+
+def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker) -> Core:
+    store = broker.store
+    database = store.database
+    blobs = Blobs(settings.assets_url or str(settings.data / "assets"))
+    return Core(
+        settings=settings,
+        database=database,
+        store=store,
+        assets=Assets(database, blobs, Signer(sealer.derived("signed URLs")), settings),
+        access=Access(database, keys_required=settings.keys_required),
+        limits=RateLimits(settings.rate_per_minute),
+        sealer=sealer,
+        hooks=hooks,
+        webhooks=Webhooks(database, settings, sealer),
+        workflows=Workflows(database),
+        operating=Operating(database),
+        catalogues=Catalogues(database),
+        broker=broker,
+    )
 
 
 async def _must_be_current(database: Database) -> None:

@@ -18,7 +18,7 @@ __all__ = ["JsonFormatter", "PlainFormatter", "about", "configure"]
 
 _FACTS: ContextVar[Mapping[str, str]] = ContextVar("comfywire_facts", default={})  # noqa: B039 - never changed
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_QUIET = ("httpx", "httpcore", "asyncio", "psycopg", "psycopg.pool", "fsspec")
+_QUIET = ("httpx", "httpcore", "asyncio", "psycopg", "psycopg.pool", "fsspec", "uvicorn.error")
 """Libraries that say much that no operator acts on."""
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -108,13 +109,23 @@ class Queue:
             NotRegistered: ``worker`` was taken for dead, and must register anew.
 
         """
+        return await self._taken(self._sql["take"], need=need, worker=worker)
+
+    async def take_submitted(self, worker: int) -> Taken | None:
+        """Take a job that is on a ComfyUI already and that no worker follows; None when there is none.
+
+        Raises:
+            NotRegistered: ``worker`` was taken for dead, and must register anew.
+
+        """
+        return await self._taken(self._sql["take_submitted"], worker=worker)
+
+    async def _taken(self, query: str, **values: Any) -> Taken | None:
         try:
-            found = await self._database.one(engine_sql.queries["fetch_job"], queues=[need], worker_id=worker)
+            found = await self._database.one(query, **values)
         except psycopg.errors.ForeignKeyViolation as error:
             raise NotRegistered from error
-        if found is None or found["id"] is None:
-            return None
-        return Taken(found["id"], UUID(found["args"]["job_id"]), found["queue_name"])
+        return None if found is None else Taken(found["id"], UUID(found["job_id"]), found["queue_name"])
 
     async def finish(self, connection: Connection, queue_id: int) -> None:
         """Forget a job that has ended; nothing happens if it is gone already."""

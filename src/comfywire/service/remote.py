@@ -89,7 +89,9 @@ async def fetch_input(
     except TimeoutError as error:
         raise UnusableInput(f"the input was not there within {time_limit:g} seconds: upload it") from error
     except httpx.HTTPError as error:
-        raise UnusableInput(f"the input could not be fetched: {error or type(error).__name__}") from error
+        raise UnusableInput(
+            f"the input could not be fetched: {str(error) or type(error).__name__}"
+        ) from error
 
 
 def from_base64(text: str, *, most: int, content_type: str = "application/octet-stream") -> RemoteFile:
@@ -171,6 +173,8 @@ def _checked(address: httpx.URL | str) -> httpx.URL:
         raise UnusableInput(f"the input's URL cannot be read ({error}): correct it") from error
     if url.scheme not in ("http", "https") or not url.host:
         raise UnusableInput(f"inputs come by http, https or data URL, not by {url.scheme or 'none'!r}")
+    if (url.port or 0) > 65_535:
+        raise UnusableInput(f"the input's URL cannot be read (port {url.port}): correct it")
     if url.userinfo:
         raise UnusableInput("the input's URL has a user name: give one that needs none, or upload it")
     return url

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from comfywire.errors import ComfywireError
 
-from .database import Connection, Database, Row, execute, row, rows
+from .database import Connection, Database, execute, row, rows
 from .jobs import OPEN, TERMINAL, TRANSITIONS, JobState, must_be_legal
 from .queue import Queue
 from .records import JobRecord, NewJob, OutputRecord, Transition
@@ -130,11 +130,11 @@ class Store:
         most = default if limits["max_queued"] is None else limits["max_queued"]
         if most is None and limits["max_running"] is None:
             return True
-        load = await self._key_load(connection, key_id)
-        assert load is not None
-        if most is not None and load["queued"] >= most:
+        await row(connection, SQL["lock_key"], key_id=key_id)
+        if most is not None and await _count(connection, "count_queued", key_id, most=most) >= most:
             raise QueueFull(most)
-        return limits["max_running"] is None or load["admitted"] < limits["max_running"]
+        most_running = limits["max_running"]
+        return most_running is None or await _count(connection, "count_admitted", key_id) < most_running
 
     async def _admit(
         self, connection: Connection, job_id: UUID, key_id: UUID, *, need: str, priority: int
@@ -143,18 +143,15 @@ class Store:
         await execute(connection, SQL["admit"], job_id=job_id, queue_id=queue_id)
         return queue_id
 
-    async def _key_load(self, connection: Connection, key_id: UUID) -> Row | None:
-        """Return what a key has waiting and running; until the transaction ends, nobody else counts it."""
-        await row(connection, SQL["lock_key"], key_id=key_id)
-        return await row(connection, SQL["key_load"], key_id=key_id)
-
     async def admit_held(self, connection: Connection, key_id: UUID) -> None:
         """Queue jobs of a key that waited for others of the same key to end."""
-        load = await self._key_load(connection, key_id)
-        if load is None:
+        limits = await row(connection, SQL["lock_key"], key_id=key_id)
+        if limits is None:
             return
-        free = 1000 if load["max_running"] is None else load["max_running"] - load["admitted"]
-        for held in await rows(connection, SQL["held"], key_id=key_id, most=max(free, 0)):
+        free = 1000
+        if limits["max_running"] is not None:
+            free = max(limits["max_running"] - await _count(connection, "count_admitted", key_id), 0)
+        for held in await rows(connection, SQL["held"], key_id=key_id, most=free):
             await self._admit(connection, held["id"], key_id, need=held["need"], priority=held["priority"])
 
     async def admit_all_held(self) -> None:
@@ -280,6 +277,12 @@ class Store:
             return (
                 await change(connection, job_id, JobState.EXPIRED, error["message"], error=error) is not None
             )
+
+
+async def _count(connection: Connection, query: str, key_id: UUID, **values: Any) -> int:
+    found = await row(connection, SQL[query], key_id=key_id, **values)
+    assert found is not None
+    return int(found["count"])
 
 
 def _columns(job: NewJob) -> dict[str, Any]:

@@ -45,6 +45,8 @@ MOST_PER_URL = 4
 LONGEST_REST = 60.0
 EXCERPT_BYTES = 300
 """How much of a receiver's answer is looked at; it goes into the log of the delivery."""
+CONNECT_TIMEOUT = 5.0
+"""For each of a name's addresses: one that swallows everything leaves time for the next."""
 CLAIM_MARGIN = 15.0
 """Seconds beyond a try's time-out before another process may think that this one died."""
 SQL = queries("webhooks")
@@ -192,7 +194,8 @@ class Webhooks:
 
     def _client(self) -> httpx.AsyncClient:
         transport = GuardedTransport(allow_private=self._settings.allow_private_urls)
-        return httpx.AsyncClient(transport=transport, follow_redirects=False, timeout=None)  # noqa: S113
+        timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT)  # the whole try has its own
+        return httpx.AsyncClient(transport=transport, follow_redirects=False, timeout=timeout)
 
     async def _begin(self, group: asyncio.TaskGroup, client: httpx.AsyncClient) -> int:
         claimed = await self._claim() if len(self._under_way) < MOST else []

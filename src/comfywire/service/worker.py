@@ -9,7 +9,6 @@ import os
 import secrets
 import socket
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,8 @@ from .hooks import Hooks, job_facts
 from .jobs import JobState
 from .keeping import Keeper
 from .leases import AWAY, Claim, Fenced, Leases, patiently
+from .logs import about
+from .membership import Membership
 from .queue import Taken
 from .registry import Registry
 from .runner import Run
@@ -32,12 +33,11 @@ from .servers import Server
 from .settings import Settings
 from .staging import stage
 from .store import Store
+from .tracing import job_span
 from .waiting import set_within
 
 __all__ = ["Worker"]
 
-BEATS = 4
-"""Heartbeats in the time after which a worker that is not heard of counts as dead."""
 LOOK_EVERY = 5.0
 """Seconds after which the queue is looked at although nothing was heard."""
 TIDY_EVERY = 30.0
@@ -74,10 +74,7 @@ class Worker:
         self._assets = assets
         self._sealer = sealer
         self._hooks = hooks
-        self._number = 0
-        self._beat_every = settings.stalled_after / BEATS
-        self._last_beat = float("-inf")
-        self._beating_since = float("inf")
+        self._membership = Membership(store.queue, self.name, settings.stalled_after)
         self._wake = asyncio.Event()
         self._needs: dict[str, dict[str, Any]] = {}
         self._models: dict[str, frozenset[str]] = {}
@@ -88,6 +85,8 @@ class Worker:
         self._tasks: dict[asyncio.Task[None], Taken] = {}
         self._unknown: set[int] = set()
         self._is_paused = False
+        self._is_stopping = False
+        self._visiting = asyncio.Lock()
         self._has_news = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -95,7 +94,7 @@ class Worker:
 
         Cancelling this stops at once: its jobs are taken over as those of a dead worker are.
         """
-        self._number = await patiently(self._queue.register)
+        await self._membership.join()
         async with contextlib.AsyncExitStack() as stack:
             self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="comfywire-")))
             for server in self._given:
@@ -116,7 +115,7 @@ class Worker:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(*AWAY):
-            await self._queue.unregister(self._number)
+            await self._queue.unregister(self._membership.number)
 
     @property
     def urls(self) -> list[str]:
@@ -131,7 +130,7 @@ class Worker:
     def _duties(self) -> dict[str, Any]:
         return {
             "listen": self._store.database.listen(CHANNELS, self._heard, self._missed),
-            "beat": self._beat(),
+            "beat": self._membership.beat(),
             "dispatch": self._dispatch(),
             "news": self._read_news(),
             "tidy": self._tidy(),
@@ -193,40 +192,21 @@ class Worker:
 
     # Staying alive
 
-    async def _beat(self) -> None:
-        while True:
-            began = time.monotonic()
-            try:
-                if not await self._queue.beat(self._number):
-                    await self._register_anew()
-                if began - self._last_beat > self._settings.stalled_after:
-                    self._beating_since = began
-                self._last_beat = began
-            except AWAY:
-                self._beating_since = float("inf")
-            await asyncio.sleep(self._beat_every)
-
-    async def _register_anew(self) -> None:
-        log.warning("worker %s was taken for dead, and begins anew", self.name)
-        self._number = await self._queue.register()
-
     def check_lease(self) -> None:
-        """Raise Fenced unless we were heard of lately: one that was frozen may have lost its jobs meanwhile.
-
-        The clock goes on while a process is stopped (CLOCK_MONOTONIC).
-        """
-        if time.monotonic() - self._last_beat > self._settings.stalled_after - self._beat_every:
+        """Raise Fenced unless we were heard of lately."""
+        if not self._membership.is_fresh:
             raise Fenced
 
     async def _tidy(self) -> None:
         """Take over from the dead, give back what nobody follows, end what has waited too long."""
         count = 0
         while True:
-            await asyncio.sleep(self._beat_every)
+            await asyncio.sleep(self._membership.beat_every)
             count += 1
             try:
                 await self._give_back()
-                if count % max(int(TIDY_EVERY / self._beat_every), 1) == 0:
+                await self._adopt()
+                if count % max(int(TIDY_EVERY / self._membership.beat_every), 1) == 0:
                     await self._store.expire_waiting()
                     await self._store.admit_all_held()
                     await self._registry.tidy()
@@ -236,15 +216,27 @@ class Worker:
 
     async def _give_back(self) -> None:
         # After an outage of the database everybody looks dead until they have had the time to say otherwise.
-        if time.monotonic() - self._beating_since > self._settings.stalled_after:
+        if self._membership.may_judge:
             for job_id in await self._queue.give_back_stalled(self._settings.stalled_after):
                 log.warning("job %s is taken over: its worker was not heard of any more", job_id)
-        held = {taken.queue_id: taken for taken in await self._queue.held_by(self._number)}
+        held = {taken.queue_id: taken for taken in await self._queue.held_by(self._membership.number)}
         unknown = held.keys() - {taken.queue_id for taken in self._tasks.values()}
         for queue_id in unknown & self._unknown:  # twice: a connection broke before the answer came
             async with self._store.database.connection() as connection:
                 await self._queue.give_back(connection, queue_id)
         self._unknown = set(unknown)
+
+    async def _adopt(self) -> None:
+        """Follow what is on a ComfyUI and has no worker, whether or not a server of ours has room.
+
+        It needs none; and its own worker may be gone while all servers that are left are busy for hours.
+        """
+        with contextlib.suppress(engine.NotRegistered):
+            while not self._is_stopping:
+                taken = await self._queue.take_submitted(self._membership.number)
+                if taken is None:
+                    return
+                self._start(taken, None)
 
     # Taking jobs
 
@@ -255,7 +247,7 @@ class Worker:
                 while await self._take_one():
                     pass
             except engine.NotRegistered:
-                await patiently(self._register_anew)
+                await self._membership.join()
                 continue
             except AWAY as error:
                 log.warning("the database is away, trying again: %s", str(error).strip())
@@ -266,19 +258,20 @@ class Worker:
         """Take the job that is next for the server that is best; False when there is none."""
         views = [server.view for server in self._servers.values() if server.has_room]
         needs = frozenset[str]().union(*(view.needs for view in views))
-        if self._is_paused or not needs or self._number == 0:
+        if self._is_paused or self._is_stopping or not needs or self._membership.number == 0:
             return False
         choice = choose(await self._queue.heads(sorted(needs)), views, self._models)
         if choice is None:
             return False
-        taken = await self._queue.take(choice.need, self._number)
+        taken = await self._queue.take(choice.need, self._membership.number)
         if taken is not None:
             self._start(taken, self._servers[choice.url])
         return True
 
-    def _start(self, taken: Taken, server: Server) -> None:
+    def _start(self, taken: Taken, server: Server | None) -> None:
         job_id = str(taken.job_id)
-        server.took(job_id, self._needs[taken.need])
+        if server is not None:
+            server.took(job_id, self._needs[taken.need])
         task = asyncio.create_task(self._run(taken, server), name=f"comfywire job {job_id}")
         self._tasks[task] = taken
         task.add_done_callback(self._ended)
@@ -289,35 +282,55 @@ class Worker:
             # A bug of ours: the job is given back by _give_back, and the next attempt is another.
             log.error("following a job failed", exc_info=error)
 
-    async def _run(self, taken: Taken, server: Server) -> None:
+    async def _run(self, taken: Taken, chosen: Server | None) -> None:
         job_id = str(taken.job_id)
         try:
             claim = await self.leases.claim(taken)
             if claim is None:
                 return
-            if claim.job.submitted_at is not None and claim.job.server not in (None, server.url):
-                server.let_go(job_id)  # it is on another one: that is asked, and this one is free
-                server = await self._visit(str(claim.job.server))
-                server.open.add(job_id)
-            run = Run(claim, server, self, lambda: server.let_go(job_id))
-            self._runs[claim.job.id] = run
-            try:
+            if claim.job.submitted_at is not None and claim.job.server is not None:
+                await self._run_on(await self._moved(job_id, chosen, claim.job.server), claim)
+            elif chosen is not None:
+                await self._run_on(chosen, claim)
+            else:
+                await self.leases.hand_back(claim.lease, "it is on no server any more")
+        except Fenced:
+            log.info("job %s is another worker's", job_id)
+        finally:
+            if chosen is not None:
+                chosen.let_go(job_id)
+
+    async def _moved(self, job_id: str, chosen: Server | None, url: str) -> Server:
+        """Return the server that a job is on, which is asked; one that was chosen for it is free again."""
+        if chosen is not None and chosen.url == url:
+            return chosen
+        if chosen is not None:
+            chosen.let_go(job_id)
+        return await self._visit(url)
+
+    async def _run_on(self, server: Server, claim: Claim) -> None:
+        job_id = str(claim.job.id)
+        server.open.add(job_id)
+        run = Run(claim, server, self, lambda: server.let_go(job_id))
+        self._runs[claim.job.id] = run
+        try:
+            with about(prompt_id=job_id, server=server.url), job_span("run", claim.job.id, server=server.url):
                 await run.run()
-            finally:
-                if self._runs.get(claim.job.id) is run:
-                    del self._runs[claim.job.id]
         finally:
             server.let_go(job_id)
+            if self._runs.get(claim.job.id) is run:
+                del self._runs[claim.job.id]
 
     async def _visit(self, url: str) -> Server:
         """Return a server that is not ours to look after, to see what has become of a job on it."""
-        if (known := self._servers.get(url) or self._visited.get(url)) is not None:
-            return known
-        sealed = await patiently(lambda: self._registry.address(url))
-        address = url if sealed is None else str(self._sealer.open(sealed)["address"])
-        server = self._visited[url] = self._server(address)
-        await server.__aenter__()
-        return server
+        async with self._visiting:
+            if (known := self._servers.get(url) or self._visited.get(url)) is not None:
+                return known
+            sealed = await patiently(lambda: self._registry.address(url))
+            address = url if sealed is None else str(self._sealer.open(sealed)["address"])
+            server = await self._server(address).__aenter__()
+            self._visited[url] = server
+            return server
 
     async def _leave_visited(self) -> None:
         for server in self._visited.values():
@@ -325,7 +338,7 @@ class Worker:
 
     async def _drain(self) -> None:
         """Take nothing more; wait for what runs, within the bound, then hand it back."""
-        self._is_paused = True
+        self._is_stopping = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._settings.drain_timeout)
         tasks = list(self._tasks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,14 @@ from .sql import queries
 if TYPE_CHECKING:
     from comfywire.workflow.load import Source
 
-__all__ = ["BoundWorkflow", "UnknownWorkflow", "WorkflowRecord", "Workflows", "is_name"]
+__all__ = [
+    "BoundWorkflow",
+    "UnknownWorkflow",
+    "WorkflowRecord",
+    "Workflows",
+    "class_types_of",
+    "is_name",
+]
 
 SQL = queries("workflows")
 SEED_BITS = 64
@@ -157,8 +165,9 @@ class Workflows:
 
         """
         _check_name(name)
-        workflow = Workflow.load(source, object_info)
-        described = _described(workflow, parameters)
+        # In a thread: the editor's document of a large workflow takes a while to be converted.
+        workflow = await asyncio.to_thread(Workflow.load, source, object_info)
+        described = await asyncio.to_thread(_described, workflow, parameters)
         options = dict(options or {})
         _check(workflow, described, options)
         found = document or workflow.document
@@ -186,7 +195,7 @@ class Workflows:
             UnknownWorkflow: There is none.
 
         """
-        found = await self._database.one(SQL["get"], name=name, version=version)
+        found = await self._database.one(SQL["get"], name=name, version=version) if is_name(name) else None
         if found is None:
             raise UnknownWorkflow(name, version)
         return WorkflowRecord.of(found)
@@ -202,7 +211,7 @@ class Workflows:
             UnknownWorkflow: There never was one of that name.
 
         """
-        found = await self._database.all(SQL["versions"], name=name)
+        found = await self._database.all(SQL["versions"], name=name) if is_name(name) else []
         if not found:
             raise UnknownWorkflow(name)
         return [WorkflowRecord.of(version) for version in found]
@@ -216,7 +225,7 @@ class Workflows:
             UnknownWorkflow: There is none that could be run.
 
         """
-        count = await self._database.do(SQL["retire"], name=name, version=version)
+        count = await self._database.do(SQL["retire"], name=name, version=version) if is_name(name) else 0
         if not count:
             raise UnknownWorkflow(name, version)
         return count
@@ -232,6 +241,24 @@ class Workflows:
 
         """
         return (await self.get(name, version)).bind(inputs)
+
+
+def class_types_of(source: Mapping[str, Any]) -> set[str]:
+    """Return the node types that a document names, whichever form it has."""
+    definitions = source.get("definitions")
+    subgraphs = definitions.get("subgraphs") if isinstance(definitions, Mapping) else None
+    graphs = [source, *(subgraphs if isinstance(subgraphs, list) else ())]
+    nodes = [
+        *source.values(),
+        *(
+            node
+            for graph in graphs
+            if isinstance(graph, Mapping) and isinstance(graph.get("nodes"), list)
+            for node in graph["nodes"]
+        ),
+    ]
+    named = [node.get("class_type", node.get("type")) for node in nodes if isinstance(node, Mapping)]
+    return {name for name in named if isinstance(name, str)}
 
 
 def is_name(text: str) -> bool:

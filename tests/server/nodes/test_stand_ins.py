@@ -1,4 +1,4 @@
-"""Stand-ins for node classes that only a real server has; the first of them are in test_server.py."""
+"""Stand-ins for node classes that only a real server has; test_server.py has the first of them."""
 
 from __future__ import annotations
 

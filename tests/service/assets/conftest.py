@@ -12,15 +12,15 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 import uvicorn
-from fastapi import FastAPI, Request
-from starlette.responses import JSONResponse, Response
+from fastapi import FastAPI
 
-from comfywire.errors import ComfywireError
 from comfywire.service.access import Access
 from comfywire.service.api.assets import router
+from comfywire.service.api.errors import answer_errors
 from comfywire.service.assets import Assets
 from comfywire.service.blobs import Blobs
 from comfywire.service.database import Database
+from comfywire.service.limits import RateLimits
 from comfywire.service.needs import need_of, requirement_of
 from comfywire.service.records import NewJob
 from comfywire.service.settings import Settings
@@ -101,13 +101,8 @@ async def service(database: Database, assets: Assets, settings: Settings) -> Asy
     app = FastAPI()
     app.include_router(router)
     access = Access(database)
-    app.state.core = SimpleNamespace(assets=assets, settings=settings, access=access)
-
-    @app.exception_handler(ComfywireError)
-    async def told(_: Request, error: ComfywireError) -> Response:
-        status = getattr(error, "http_status", 401)
-        return JSONResponse({"error": {"code": getattr(error, "code", "?"), "message": str(error)}}, status)
-
+    app.state.core = SimpleNamespace(assets=assets, settings=settings, access=access, limits=RateLimits())
+    answer_errors(app)
     async with serving(app) as url:
         yield SimpleNamespace(url=url, access=access, app=app)
 

@@ -1,6 +1,7 @@
 """The routes of assets over real sockets, with keys."""
 
 import asyncio
+import contextlib
 import json
 import tracemalloc
 from collections.abc import AsyncIterator
@@ -21,7 +22,7 @@ from .conftest import client_of, job, noise, pieces
 
 CONTENT = noise(100_000)
 HASH = f"blake3:{blake3(CONTENT).hexdigest()}"
-PNG = {"content_type": "image/png", "file_path": "a/photo.png"}
+PNG: dict[str, Any] = {"content_type": "image/png", "file_path": "a/photo.png"}
 
 
 async def upload(
@@ -62,7 +63,7 @@ FILE = 'Content-Disposition: form-data; name="file"; filename="{}"'.format
 
 
 async def test_an_upload_answers_with_the_asset(client: httpx.AsyncClient) -> None:
-    answer = await upload(client, **PNG, expected_hash=HASH, expires_in="3600", tags=["x", "y"])
+    answer = await upload(client, **PNG, expected_hash=HASH, expires_in="7200", tags=["x", "y"])
     asset = answer.json()
 
     assert answer.status_code == 201
@@ -124,6 +125,9 @@ async def test_a_form_in_small_pieces_is_the_same(client: httpx.AsyncClient, siz
         pytest.param(form((FILE("a"), b"1"), (FILE("b"), b"2")), None, id="two-files"),
         pytest.param(form((FILE("a"), b"1"))[:-5], None, id="cut-off-at-the-end"),
         pytest.param(form((FILE("a"), b"1" * 100))[:120], None, id="cut-off-in-the-file"),
+        pytest.param(
+            form((FILE("a"), b"1"))[: -len("--\r\n")] + b"\r\nContent-Dis", None, id="cut-off-in-a-header"
+        ),
         pytest.param(b"", None, id="empty"),
         pytest.param(b"what", None, id="no-form"),
         pytest.param(form(("X-Head: none", b"1")), None, id="a-part-without-a-name"),
@@ -158,28 +162,28 @@ async def test_another_hash_than_expected_is_a_conflict(client: httpx.AsyncClien
     assert incoming(blobs) == []
 
 
-async def test_an_upload_that_says_it_is_too_large_is_refused_before_it_is_read(
-    client: httpx.AsyncClient,
+async def test_an_upload_that_says_it_is_too_large_is_refused_before_it_is_sent(
+    client: httpx.AsyncClient, service: SimpleNamespace
 ) -> None:
-    sent = 0
+    reader, writer = await opened(service, client, length=90_000_000)
 
-    async def body() -> AsyncIterator[bytes]:
-        nonlocal sent
-        for _ in range(3000):
-            sent += 1
-            yield bytes(1 << 20)
+    answer = await reader.readuntil(b"\r\n")
+    writer.close()
 
-    answer = await client.post(
-        "/api/v2/assets",
-        content=body(),
-        headers={
-            "Content-Type": "multipart/form-data; boundary=limit",
-            "Content-Length": str(3000 << 20),
-        },
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+async def opened(
+    service: SimpleNamespace, client: httpx.AsyncClient, length: int
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection on which the head of an upload was sent."""
+    host, _, port = service.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        f"POST /api/v2/assets HTTP/1.1\r\nHost: x\r\nAuthorization: {client.headers['authorization']}\r\n"
+        f"Content-Type: multipart/form-data; boundary=limit\r\nContent-Length: {length}\r\n\r\n".encode()
     )
-
-    assert code_of(answer) == (413, "payload_too_large")
-    assert sent < 100
+    return reader, writer
 
 
 async def test_an_upload_that_turns_out_too_large_is_refused(
@@ -205,13 +209,8 @@ async def test_fields_without_end_are_refused(client: httpx.AsyncClient, service
 async def test_a_client_that_goes_away_leaves_nothing(
     service: SimpleNamespace, client: httpx.AsyncClient, blobs: Blobs
 ) -> None:
-    address = service.url.removeprefix("http://").partition(":")
-    _, writer = await asyncio.open_connection(address[0], int(address[2]))
-    head = (
-        f"POST /api/v2/assets HTTP/1.1\r\nHost: x\r\nAuthorization: {client.headers['authorization']}\r\n"
-        "Content-Type: multipart/form-data; boundary=limit\r\nContent-Length: 90000000\r\n\r\n"
-    )
-    writer.write(head.encode() + form((FILE("a"), noise(3_000_000)))[:2_500_000])
+    _, writer = await opened(service, client, length=3_000_000)
+    writer.write(form((FILE("a"), noise(3_000_000)))[:2_500_000])
     await until(lambda: incoming(blobs) != [])
 
     writer.close()
@@ -376,6 +375,7 @@ async def test_a_range_behind_the_end_is_not_satisfiable(client: httpx.AsyncClie
     answer = await content(client, await uploaded(client), range="bytes=100000-")
 
     assert code_of(answer) == (416, "range_not_satisfiable")
+    assert answer.headers["content-range"] == "bytes */100000"
 
 
 async def test_a_download_is_resumed_only_with_the_same_content(client: httpx.AsyncClient) -> None:
@@ -451,6 +451,24 @@ async def test_bytes_that_the_store_lost_are_not_found(client: httpx.AsyncClient
     await assets.blobs.delete(HASH.removeprefix("blake3:"))
 
     assert code_of(await content(client, asset)) == (404, "not_found")
+
+
+async def test_a_download_that_is_broken_off_closes_its_file(client: httpx.AsyncClient, blobs: Blobs) -> None:
+    asset = (await post_form(client, form((FILE("large"), noise(20_000_000))))).json()
+
+    async with client.stream("GET", f"/api/v2/assets/{asset['id']}/content") as answer:
+        await anext(answer.aiter_raw())
+        assert open_files(blobs) != []
+
+    await until(lambda: open_files(blobs) == [])
+
+
+def open_files(blobs: Blobs) -> list[Path]:
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.append(link.readlink())
+    return [path for path in found if path.is_relative_to(blobs._root)]
 
 
 async def test_a_large_file_passes_both_ways_without_being_whole_in_memory(

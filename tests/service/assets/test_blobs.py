@@ -5,6 +5,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 import tracemalloc
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from comfywire.service.blobs import BlobGone, Blobs, TooLarge
+from comfywire.service.blobs import BlobGone, Blobs, TooLarge, _in_thread
 
 from .conftest import noise, pieces, whole
 
@@ -58,7 +59,7 @@ async def on_s3(endpoint: str) -> AsyncIterator[Blobs]:
     blobs = Blobs(f"s3://{bucket}/assets", key="k", secret="s", endpoint_url=endpoint)
     await asyncio.to_thread(blobs._files.mkdir, bucket)
     yield blobs
-    await blobs.close()
+    await blobs.aclose()
 
 
 def names(blobs: Blobs) -> list[str]:
@@ -133,6 +134,26 @@ async def test_a_cancelled_put_leaves_nothing(blobs: Blobs) -> None:
         await putting
 
     assert names(blobs) == []
+
+
+async def test_a_cancelled_step_ends_when_its_thread_has_let_go_of_the_file() -> None:
+    has_begun, may_end, ended = threading.Event(), threading.Event(), []
+
+    def write() -> None:
+        has_begun.set()
+        may_end.wait()
+        ended.append(True)
+
+    step = asyncio.create_task(_in_thread(write))
+    await asyncio.to_thread(has_begun.wait)
+    step.cancel()
+    await asyncio.wait([step], timeout=0.05)
+    was_over = step.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await step
+
+    assert (was_over, ended) == (False, [True])
 
 
 async def test_what_is_deleted_is_gone(blobs: Blobs) -> None:
@@ -211,7 +232,12 @@ async def test_a_file_is_on_disk_before_it_is_published(
 ) -> None:
     synced = []
     fsync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda file: (synced.append(file), fsync(file)))
+
+    def noted(file: int) -> None:
+        synced.append(file)
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", noted)
 
     await Blobs(str(tmp_path)).put(pieces(CONTENT))
 

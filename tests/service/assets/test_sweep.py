@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -33,7 +34,7 @@ async def age(database: Database, seconds: float = 2 * DAY) -> None:
     )
 
 
-async def upload(assets: Assets, key_id: UUID, seed: bytes, size: int = 1000, **about: object) -> AssetRecord:
+async def upload(assets: Assets, key_id: UUID, seed: bytes, size: int = 1000, **about: Any) -> AssetRecord:
     asset, _ = await assets.create(key_id, pieces(noise(size, seed)), **about)
     return asset
 
@@ -186,6 +187,21 @@ async def test_beyond_the_size_nothing_goes_that_is_used_or_new(
     await upload(assets, key_id, b"new")
 
     assert await assets_with(max_asset_bytes=0).sweep() == 0
+
+
+async def test_what_a_forgotten_job_shares_with_others_stays(
+    assets: Assets, assets_with: Callable[..., Assets], database: Database, store: Store, key_id: UUID
+) -> None:
+    made = await store.submit(job(key_id))
+    await output(assets, database, made, b"own")
+    await upload(assets, key_id, b"shared", job_id=made.id)
+    await store.cancel(made.id)
+    shared = await upload(assets, key_id, b"shared")
+    await store.submit(job(key_id, inputs=[shared.id]))
+    await age(database)
+
+    assert await assets_with(max_asset_bytes=0).sweep() == 1
+    assert await whole(assets.read(shared)) == noise(1000, b"shared")
 
 
 async def test_bytes_that_are_asked_for_by_hash_are_new_again(

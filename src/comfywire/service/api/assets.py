@@ -179,7 +179,7 @@ async def delete(asset_id: str, core: Core, caller: Caller) -> Response:
 async def read(request: Request, asset_id: str, core: Core, caller: Caller) -> Response:
     """An asset's bytes, or a range of them."""
     caller.must("read")
-    return content(request, core.assets, await _asset(core, asset_id, caller.key_id))
+    return await content(request, core.assets, await _asset(core, asset_id, caller.key_id))
 
 
 @router.head("/api/v2/signed/{asset_id}", operation_id="headSignedContent")
@@ -193,7 +193,7 @@ async def read_signed(
 ) -> Response:
     """An asset's bytes for whoever has the URL; no key is asked for."""
     asset = await core.assets.get_signed(_uuid(asset_id), expires, signature)
-    return content(request, core.assets, asset)
+    return await content(request, core.assets, asset)
 
 
 class _Form:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import PurePosixPath
-from typing import cast
 from urllib.parse import quote
 
 from fastapi import Request
@@ -26,15 +25,28 @@ INLINE = re.compile(r"(image/(png|jpeg|gif|webp|avif|bmp)|video/[\w.+-]+|audio/[
 class _Streamed(StreamingResponse):
     """Closes what it streams from when the client goes away, and not some time later."""
 
+    def __init__(
+        self, first: bytes, others: AsyncGenerator[bytes, None], status: int, headers: dict[str, str]
+    ) -> None:
+        super().__init__(_chained(first, others), status_code=status, headers=headers)
+        self._others = others
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with aclosing(cast("AsyncGenerator[bytes, None]", self.body_iterator)):
+        async with aclosing(self._others):
             await super().__call__(scope, receive, send)
 
 
-def content(request: Request, assets: Assets, asset: AssetRecord) -> Response:
+async def _chained(first: bytes, others: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    yield first
+    async for chunk in others:
+        yield chunk
+
+
+async def content(request: Request, assets: Assets, asset: AssetRecord) -> Response:
     """Return the response to a GET or HEAD of an asset's bytes.
 
     Raises:
+        BlobGone: The store does not have them.
         UnsatisfiableRange: It asks for bytes behind the end.
 
     """
@@ -49,8 +61,12 @@ def content(request: Request, assets: Assets, asset: AssetRecord) -> Response:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{asset.size_bytes}"
     status = 200 if wanted is None else 206
     if request.method == "HEAD":
-        return Response(status_code=status, headers=headers, media_type=asset.content_type)
-    return _body(assets.read(asset, start, end), status, headers, asset.content_type)
+        return Response(status_code=status, headers={**headers, "Content-Type": asset.content_type})
+    chunks = assets.read(asset, start, end)
+    first = await anext(chunks, b"")  # what cannot be read is told while the status can still say so
+    # Not `media_type`: Starlette would add a charset to text that is kept as it came.
+    headers["Content-Type"] = asset.content_type
+    return _Streamed(first, chunks, status, headers)
 
 
 def disposition(asset: AssetRecord) -> str:
@@ -59,11 +75,6 @@ def disposition(asset: AssetRecord) -> str:
     name = _name(asset)
     plain = re.sub(r"[^\w.() -]", "_", name, flags=re.ASCII)
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-
-
-def _body(chunks: AsyncIterator[bytes], status: int, headers: dict[str, str], kind: str) -> Response:
-    # Not `media_type`: Starlette would add a charset to text that is kept as it came.
-    return _Streamed(chunks, status_code=status, headers={**headers, "Content-Type": kind})
 
 
 def _headers(asset: AssetRecord, etag: str) -> dict[str, str]:

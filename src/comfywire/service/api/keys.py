@@ -39,7 +39,12 @@ class NewKey(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[str, Field(min_length=1, max_length=100, description="What people call it.")]
+    name: Annotated[
+        str,
+        Field(
+            min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$", description="What people call it."
+        ),
+    ]
     scopes: Annotated[list[Literal["submit", "read", "admin"]], Field(min_length=1)] = ["submit", "read"]
     expires_in: Annotated[Seconds | None, Field(description="Seconds from now; null is never.")] = None
     max_queued: Annotated[Limit | None, Field(description="Jobs that may wait.")] = None

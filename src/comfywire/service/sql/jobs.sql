@@ -21,17 +21,18 @@ RETURNING pg_notify('comfywire_needs', need);
 INSERT INTO job_inputs (job_id, asset_id) SELECT %(job_id)s, unnest(%(assets)s::uuid[]);
 
 -- name: lock_key
--- By itself, before key_load: a statement does not see what was committed while it waited for a lock.
-SELECT id FROM keys WHERE id = %(key_id)s FOR NO KEY UPDATE;
+-- By itself, before anything is counted: a statement does not see what was committed while it waited for a lock.
+SELECT max_queued, max_running FROM keys WHERE id = %(key_id)s FOR NO KEY UPDATE;
 
--- name: key_load
--- Jobs of a key that wait, and jobs that the engine has.
-SELECT key.max_queued, key.max_running,
-       (SELECT count(*) FROM jobs WHERE key_id = key.id AND state = 'queued') AS queued,
-       (SELECT count(*) FROM jobs
-         WHERE key_id = key.id AND state IN ('queued', 'running', 'canceling') AND queue_id IS NOT NULL) AS admitted
-  FROM keys AS key
- WHERE key.id = %(key_id)s;
+-- name: count_queued
+-- No further than it matters.
+SELECT count(*) AS count
+  FROM (SELECT FROM jobs WHERE key_id = %(key_id)s AND state = 'queued' LIMIT %(most)s) AS counted;
+
+-- name: count_admitted
+-- The jobs of a key that the engine has.
+SELECT count(*) AS count FROM jobs
+ WHERE key_id = %(key_id)s AND state IN ('queued', 'running', 'canceling') AND queue_id IS NOT NULL;
 
 -- name: limits
 SELECT max_queued, max_running FROM keys WHERE id = %(key_id)s;
@@ -62,7 +63,7 @@ SELECT *
   FROM jobs
  WHERE (%(key_id)s::uuid IS NULL OR key_id = %(key_id)s)
    AND labels @> %(labels)s
-   AND (%(states)s::text[] IS NULL OR state::text = ANY(%(states)s))
+   AND (%(states)s::job_state[] IS NULL OR state = ANY(%(states)s::job_state[]))
    AND (%(workflow)s::text IS NULL OR workflow_name = %(workflow)s)
    AND (%(before)s::timestamptz IS NULL OR (created_at, id) < (%(before)s, %(before_id)s))
  ORDER BY created_at DESC, id DESC

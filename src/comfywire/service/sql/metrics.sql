@@ -9,7 +9,7 @@ SELECT state::text AS state, priority, count(*) AS count, EXTRACT(epoch FROM now
 -- name: measure
 -- Counts, and times by bucket, of the changes of state after one event and up to another.
 WITH change AS (
-    SELECT own.event_id, own.job_id, own.from_state, own.to_state, own.at
+    SELECT own.event_id, own.job_id, own.from_state, own.to_state, own.at, own.reason
       FROM transitions AS own
      WHERE own.event_id > %(after)s AND own.event_id <= %(until)s
 ), timed AS (
@@ -36,9 +36,10 @@ SELECT name, label, width_bucket(took, %(bounds)s::float8[]) AS bucket, count(*)
 UNION ALL
 SELECT CASE WHEN from_state IS NULL THEN 'submitted'
             WHEN to_state = 'queued' AND from_state IN ('failed', 'canceled', 'expired') THEN 'retried'
-            WHEN to_state = 'queued' AND from_state = 'running' THEN 'lost'
-            WHEN to_state = from_state THEN 'claimed'
-            ELSE 'ended' END,
+            WHEN to_state IN ('succeeded', 'failed', 'canceled', 'expired') THEN 'ended'
+            WHEN reason = 'a worker took it' THEN 'claimed'
+            WHEN reason LIKE 'lost: %%' THEN 'lost'
+            ELSE 'given_back' END,
        CASE WHEN to_state IN ('succeeded', 'failed', 'canceled', 'expired') THEN to_state::text ELSE '' END,
        0, count(*), 0
   FROM change

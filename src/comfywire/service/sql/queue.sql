@@ -44,6 +44,42 @@ SELECT head.queue_name, head.priority
  ) AS head
  ORDER BY head.priority DESC, head.id;
 
+-- name: take
+-- The engine's own query sorts all that waits for a need: 6 ms with 5,000, and this one does not notice.
+WITH head AS (
+    SELECT id
+      FROM procrastinate_jobs
+     WHERE queue_name = %(need)s
+       AND status = 'todo'
+       AND (scheduled_at IS NULL OR scheduled_at <= now())
+     ORDER BY priority DESC, id
+     LIMIT 1
+       FOR UPDATE SKIP LOCKED
+)
+UPDATE procrastinate_jobs AS job
+   SET status = 'doing', worker_id = %(worker)s
+  FROM head
+ WHERE job.id = head.id
+RETURNING job.id, job.queue_name, job.args ->> 'job_id' AS job_id;
+
+-- name: take_submitted
+-- Any job that waits for a worker, and not for a server: it is on one.
+WITH head AS (
+    SELECT waiting.id
+      FROM jobs AS job
+      JOIN procrastinate_jobs AS waiting ON waiting.id = job.queue_id
+     WHERE job.submitted_at IS NOT NULL
+       AND job.state IN ('queued', 'running', 'canceling')
+       AND waiting.status = 'todo'
+     LIMIT 1
+       FOR UPDATE OF waiting SKIP LOCKED
+)
+UPDATE procrastinate_jobs AS job
+   SET status = 'doing', worker_id = %(worker)s
+  FROM head
+ WHERE job.id = head.id
+RETURNING job.id, job.queue_name, job.args ->> 'job_id' AS job_id;
+
 -- name: finish
 DELETE FROM procrastinate_jobs WHERE id = %(queue_id)s;
 

@@ -5,3 +5,5 @@ ALTER TABLE keys ADD COLUMN webhook_secret bytea;            -- whsec_..., encry
 
 -- A redelivery begins the schedule anew, while tries go on being counted.
 ALTER TABLE deliveries ADD COLUMN tries_before integer NOT NULL DEFAULT 0;
+
+CREATE INDEX deliveries_claimed ON deliveries (claimed_until) WHERE claimed_until IS NOT NULL;

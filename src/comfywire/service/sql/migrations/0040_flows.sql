@@ -1,6 +1,6 @@
 -- What has happened, summed up, so that counters go on counting when jobs are forgotten (metrics.py).
 CREATE TABLE tallies (
-    name text NOT NULL,                          -- ended, wait, run, lost, claimed
+    name text NOT NULL,                          -- submitted, ended, wait, run, lost, ...
     label text NOT NULL,
     bucket integer NOT NULL,                     -- of a histogram; 0 for counters
     count bigint NOT NULL,
