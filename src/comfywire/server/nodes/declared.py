@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from comfywire.server.graph import ClassInputs, NodeClass
 
-__all__ = ["EXACT", "ONE_LEVEL", "SIMULATED", "DeclaredNode", "declared", "plain_hidden"]
+__all__ = ["BUT_FOR_TIES", "EXACT", "ONE_LEVEL", "SIMULATED", "DeclaredNode", "declared", "plain_hidden"]
 
 EXACT = "exact"
 ONE_LEVEL = "within one level of 255"
+BUT_FOR_TIES = "exact but for ties"
 SIMULATED = "simulated"
 
 # What newer servers say of every node, if only as "no".
