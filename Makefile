@@ -22,7 +22,7 @@ lint: $(VENV)/.installed-dev  ## format and lint, changing nothing
 
 types: $(VENV)/.installed-dev  ## mypy: src strictly, the rest with check_untyped_defs; bench drives clients that are not installed
 	$(BIN)/mypy
-	MYPYPATH=src $(BIN)/mypy --config-file= --check-untyped-defs --explicit-package-bases tests examples
+	MYPYPATH=src:examples/postcards $(BIN)/mypy --config-file= --check-untyped-defs --explicit-package-bases tests examples
 	cd bench && MYPYPATH=../src ../$(BIN)/mypy --config-file= --check-untyped-defs --explicit-package-bases --ignore-missing-imports .
 
 cover: test  ## the tests, and what they do not cover
@@ -39,7 +39,7 @@ fix: $(VENV)/.installed-dev  ## format, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .peers .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # pip 25.1 is the first that reads [dependency-groups].
 $(VENV)/bin/python:
@@ -51,5 +51,5 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[server,show]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[server-media,show,service,otel,s3]' --group dev
 	touch $@

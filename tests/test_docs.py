@@ -158,9 +158,10 @@ def test_the_index_leads_to_every_page() -> None:
 
 
 def test_the_list_of_examples_is_complete() -> None:
-    linked = set(links(ROOT / "examples" / "README.md"))
+    examples = ROOT / "examples"
+    linked = set(links(examples / "README.md"))
 
-    assert {path.name for path in (ROOT / "examples").glob("*.py")} == linked
+    assert {path.relative_to(examples).as_posix() for path in examples.rglob("*.py")} == linked
 
 
 def test_the_first_screen_has_the_commands_of_the_makefile() -> None:

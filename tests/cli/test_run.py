@@ -74,6 +74,32 @@ def test_set_changes_an_input(comfywire, server, steps, *, setting, place, value
     assert queued(server)[place[0]]["inputs"][place[1]] == value
 
 
+@pytest.mark.parametrize("option", ["--set", "-p"])
+def test_a_seed_is_drawn_by_its_node_and_its_name(comfywire, server, here, option):
+    one = save("steps.json", text_to_image())
+
+    for _ in range(2):
+        assert comfywire("run", one, option, "KSampler.seed=random", "--no-save").status == 0
+
+    seeds = {run.prompt["3"]["inputs"]["seed"] for run in server.log}
+    assert len(seeds) == 2
+    assert all(isinstance(seed, int) and 0 <= seed < 2**64 for seed in seeds)
+
+
+def test_a_path_that_is_mistyped_is_told_with_the_nearest_or_the_next_step(comfywire, server, here):
+    Image.new("RGB", (8, 8)).save(server.folder / "input/portrait.png")
+    edit = save(
+        "edit.json", {**image(), "1": {"class_type": "LoadImage", "inputs": {"image": "missing.png"}}}
+    )
+
+    near = comfywire("run", edit, "--set", "LoadImage.image=photos/portrat.png")
+    far = comfywire("run", edit, "--set", "LoadImage.image=photos/house.jpg")
+
+    assert (near.status, far.status, server.log) == (1, 1, [])
+    assert "image 'photos/portrat.png' is not on the server; did you mean 'portrait.png'?" in near.err
+    assert "image 'photos/house.jpg' is not on the server; check the path: a file that exists here" in far.err
+
+
 def test_set_knows_inputs_that_only_the_server_knows(comfywire, server, here):
     prompt = sleeper(0.0)
     del prompt["5"]["inputs"]["seconds"]

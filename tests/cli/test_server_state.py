@@ -21,13 +21,13 @@ def test_models_list_folders(comfywire, server):
 
 
 def test_models_of_a_folder_are_spelled_as_nodes_want_them(comfywire, server):
-    assert comfywire("models", "checkpoints").out == "comfywire-placeholder.safetensors\n"
+    assert comfywire("models", "checkpoints").out.startswith("comfywire-placeholder.safetensors\n")
 
 
 def test_models_speak_json(comfywire, server):
-    assert json.loads(comfywire("models", "checkpoints", "--json").out) == [
-        "comfywire-placeholder.safetensors"
-    ]
+    shown = json.loads(comfywire("models", "checkpoints", "--json").out)
+
+    assert shown[0] == "comfywire-placeholder.safetensors"
 
 
 @pytest.mark.parametrize("options", [[], ["--keep-models"]], ids=["models-too", "cache-only"])

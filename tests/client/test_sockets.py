@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
+from tests.server.wire import image
 
 from comfywire import Client, ConnectionFailed
+from comfywire.server import Server
 
 GRAPH = {"1": {"class_type": "EmptyImage", "inputs": {}}}
 
@@ -48,3 +50,15 @@ async def test_a_socket_that_closes_at_once_is_named() -> None:
     async with proxy(closes=True) as url, Client(url) as client:
         with pytest.raises(ConnectionFailed, match="closed without a word"):
             await asyncio.wait_for(client.submit(GRAPH), 5)
+
+
+async def test_what_following_costs_is_counted() -> None:
+    async with Server() as server, Client(server.url) as client:
+        await client.run(image())
+        before = dict(client.counts)
+        await server.faults.sockets.cut()
+        await client.run(image())
+
+    assert before["reads"] > 0
+    assert "sockets_lost" not in before
+    assert client.counts["sockets_lost"] > 0

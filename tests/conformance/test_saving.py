@@ -68,7 +68,9 @@ async def test_a_preview_is_temporary_and_has_a_name_of_chance(wire: Wire, feed:
     (image,) = await images(wire, feed, picture())
 
     stem, chance, number, rest = image["filename"].rsplit("_", 3)
-    assert (stem, number, rest) == ("ComfyUI_temp", "00001", ".png")
+    assert (stem, rest) == ("ComfyUI_temp", ".png")
+    # The node, and with it its prefix, may live on from the prompt before: this is not its first then.
+    assert (len(number), number.isdigit()) == (5, True)
     assert (len(chance), chance.isalpha(), chance.islower()) == (5, True, True)
     assert (image["subfolder"], image["type"]) == ("", "temp")
 

@@ -10,7 +10,7 @@ from tests.conformance.conftest import Place
 from tests.conformance.graphs import empty, node, picture
 from tests.server.wire import Feed, Wire
 
-ODD_IDS = ["mine", "", 7, "F47AC10B-58CC-4372-A567-0E02B2C3D479", "f47ac10b58cc4372a5670e02b2c3d479", ["x"]]
+ODD_IDS = ["mine", "", 7, "F47AC10B-58CC-4372-A567-0E02B2C3D479", "2a4599ba7978455e94f648c38855c199", ["x"]]
 
 
 async def queue(wire: Wire) -> dict[str, Any]:

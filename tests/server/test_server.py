@@ -145,6 +145,25 @@ async def test_the_log_says_how_each_run_ended():
         assert run.start <= run.end
 
 
+async def test_the_log_has_the_prompt_as_it_was_submitted():
+    prompt = {**image(), "3": {"class_type": "TestCustomIsChanged", "inputs": {"image": ["1", 0]}}}
+    prompt["2"]["inputs"]["images"] = ["3", 0]
+    async with Server() as server, Wire(server.url) as wire:
+        await wire.submit(prompt)
+        await server.until_idle()
+
+        assert [run.prompt for run in server.log] == [prompt]
+
+
+async def test_the_log_forgets_the_first_runs_when_there_are_very_many(monkeypatch):
+    monkeypatch.setattr("comfywire.server.worker.MAXIMUM_LOG_SIZE", 3)
+    async with Server() as server, Wire(server.url) as wire:
+        prompt_ids = [await wire.submit(image(number)) for number in range(5)]
+        await server.until_idle()
+
+        assert [run.prompt_id for run in server.log] == prompt_ids[-3:]
+
+
 async def test_serving_for_ever_ends_when_it_is_cancelled():
     started: asyncio.Future[Server] = asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve_forever(on_start=started.set_result))

@@ -58,6 +58,16 @@ def test_a_random_seed_stays_below_the_largest_allowed(workflow):
     assert workflow.bind({}, small, new_seed=lambda: 25).values == {"seed": 5}
 
 
+def test_a_random_seed_is_drawn_for_an_input_that_no_parameter_describes(workflow):
+    bound = workflow.bind({"3.seed": "random", "3.steps": 5}, Parameters(), new_seed=lambda: 77)
+
+    assert (bound.workflow["3"].seed, bound.workflow["3"].steps) == (77, 5)
+
+
+def test_a_seed_of_no_parameter_may_be_what_its_node_takes(workflow):
+    assert workflow.bind({"3.seed": -1}, Parameters()).workflow["3"].seed == -1
+
+
 def test_a_random_seed_needs_somebody_to_draw_it(workflow):
     with pytest.raises(ValueError, match="new_seed"):
         workflow.bind({"seed": "random"}, PARAMETERS)

@@ -1,4 +1,5 @@
 import contextlib
+import json
 import tomllib
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from comfywire.errors import InvalidParameter
 from comfywire.workflow.load import params_path, read_params, write_params
 from comfywire.workflow.parameters import TYPES, Parameter, Parameters
-from comfywire.workflow.params_toml import parse_toml, to_toml
+from comfywire.workflow.params_toml import parse_tables, parse_toml, to_tables, to_toml
 
 PARAMETERS = Parameters(
     {
@@ -135,3 +136,18 @@ def test_parameters_that_are_no_text_are_refused(tmp_path):
 
     with pytest.raises(InvalidParameter, match=r"'portrait.params.toml' cannot be read"):
         read_params(tmp_path / "portrait.json")
+
+
+def test_parameters_survive_being_tables():
+    assert parse_tables(json.loads(json.dumps(to_tables(PARAMETERS)))) == PARAMETERS
+
+
+def test_tables_hold_integers_that_toml_has_no_word_for():
+    wide = Parameters({"s": Parameter("s", ("3.seed",), "seed", 5, minimum=0, maximum=2**64 - 1)})
+
+    assert parse_tables(to_tables(wide)) == wide
+
+
+def test_tables_that_mean_nothing_are_refused():
+    with pytest.raises(InvalidParameter, match=r"the body has 'paramters', which means nothing"):
+        parse_tables({"paramters": {}}, where="the body")

@@ -10,9 +10,11 @@ GRAPH = {"1": {"class_type": "EmptyImage", "inputs": {}}, "7": {"class_type": "K
 MANY = {"type": "value_not_in_list", "extra_info": {"input_name": "sampler_name", "received_value": "eular"}}
 
 
-def wrong(kind: str, name: str, value: Any = None, config: Any = None, **more: Any) -> dict[str, Any]:
+def wrong(
+    kind: str, name: str, value: Any = None, config: Any = None, *, details: str = "details", **more: Any
+) -> dict[str, Any]:
     extra = {"input_name": name, "received_value": value, "input_config": config, **more}
-    return {"type": kind, "message": "Message", "details": "details", "extra_info": extra}
+    return {"type": kind, "message": "Message", "details": details, "extra_info": extra}
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,26 @@ def wrong(kind: str, name: str, value: Any = None, config: Any = None, **more: A
         ),
         pytest.param(
             wrong("value_not_in_list", "model", "x"), "model 'x' is not offered", id="choices-left-out"
+        ),
+        pytest.param(
+            wrong("custom_validation_failed", "image", details="image - Invalid image file: ./nonee.png"),
+            "image './nonee.png' is not on the server; check the path: a file that exists here is uploaded",
+            id="file",
+        ),
+        pytest.param(
+            wrong(
+                "custom_validation_failed",
+                "audio",
+                config=[["none.flac"], {}],
+                details="audio - Invalid audio file: sounds\\nonne.flac",
+            ),
+            "audio 'sounds\\\\nonne.flac' is not on the server; did you mean 'none.flac'?",
+            id="file-with-a-near-one",
+        ),
+        pytest.param(
+            wrong("custom_validation_failed", "value", details="value - is odd"),
+            "Message: value - is odd",
+            id="words-of-a-node",
         ),
         pytest.param(
             wrong("value_smaller_than_min", "width", -1, ["INT", {"min": 1}]),

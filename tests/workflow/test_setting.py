@@ -45,6 +45,34 @@ def test_a_setting_is_resolved_against_the_workflow(workflow, text, node_id, inp
     assert (setting.node.id, setting.input, setting.value) == (node_id, input_name, value)
 
 
+def test_a_random_seed_is_drawn_and_stays_below_the_largest_allowed():
+    types = {"KSampler": {"input": {"required": {"seed": ["INT", {"max": 9}]}}}}
+    workflow = Workflow.load({"3": PROMPT["3"]}, object_info=types)
+
+    assert parse_setting(workflow, "KSampler.seed=random", new_seed=lambda: 25).value == 5
+
+
+@pytest.mark.parametrize("object_info", [None, OBJECT_INFO])
+def test_a_seed_is_known_by_its_name_and_its_number(object_info):
+    workflow = Workflow.load(PROMPT, object_info=object_info)
+
+    assert parse_setting(workflow, "KSampler.seed= random", new_seed=lambda: 77).value == 77
+    with pytest.raises(InvalidParameter, match="takes a number, not 'rnd', or 'random'"):
+        parse_setting(workflow, "KSampler.seed=rnd", new_seed=lambda: 77)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("Negative.text=random", "random"), ("LoadImage.image=random", "random")]
+)
+def test_random_is_a_word_like_any_other_where_no_seed_stands(workflow, text, value):
+    assert parse_setting(workflow, text, new_seed=lambda: 77).value == value
+
+
+def test_other_numbers_are_not_random(workflow):
+    with pytest.raises(InvalidParameter, match=r"takes a number, not 'random'$"):
+        parse_setting(workflow, "KSampler.steps=random", new_seed=lambda: 77)
+
+
 def test_applying_a_setting_changes_the_workflow(workflow):
     setting = parse_setting(workflow, "KSampler.seed=42")
     assert workflow["KSampler"].seed == 1

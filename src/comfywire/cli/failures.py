@@ -78,6 +78,8 @@ def sentence(error: BaseException) -> str:
 
 
 def _next_step(error: ComfywireError) -> str:
+    if (own := getattr(error, "next_step", None)) is not None:
+        return str(own)
     match error:
         case ServerError(status=401 | 403):
             return "; give --token, --header, or user:password@ in --server"

@@ -10,6 +10,7 @@ import click
 
 from .connection import Connection, server_options, wait_for
 from .options import json_option
+from .service import Service, key_option, service_option
 
 if TYPE_CHECKING:
     from comfywire.client import Client
@@ -118,9 +119,26 @@ def _place(value: object) -> str:
     metavar="SECONDS",
     help="Wait so long until the server has let go of it.",
 )
+@service_option(default=None)
+@key_option
 @server_options
-def cancel(*, connection: Connection, prompt_ids: tuple[str, ...], timeout: float) -> int:
-    """Take prompts back, pending or running, and no others; says so when it is certain."""
+def cancel(
+    *,
+    connection: Connection,
+    prompt_ids: tuple[str, ...],
+    timeout: float,
+    service: str | None,
+    key: str | None,
+) -> int:
+    """Take prompts back, pending or running, and no others; says so when it is certain.
+
+    With --service, they are jobs of a job service: it sees to their end. Where both are set in the
+    environment the service is asked; --server on the command line asks the ComfyUI.
+    """
+    if service is not None and not _server_wins():
+        from .service_jobs import cancel_jobs  # noqa: PLC0415
+
+        return cancel_jobs(Service(service, key, verify=connection.verify), prompt_ids)
 
     async def cancel_all() -> list[str]:
         async with connection.client() as client:
@@ -130,6 +148,13 @@ def cancel(*, connection: Connection, prompt_ids: tuple[str, ...], timeout: floa
     for prompt_id, fate in zip(prompt_ids, fates, strict=True):
         click.echo(f"prompt {prompt_id} {fate}")
     return 0 if all(fate == CANCELLED for fate in fates) else 1
+
+
+def _server_wins() -> bool:
+    """Whether the command line names a ComfyUI, and a service at most the environment."""
+    source = click.get_current_context().get_parameter_source
+    said = click.core.ParameterSource.COMMANDLINE
+    return source("server") is said and source("service") is not said
 
 
 CANCELLED = "was cancelled"

@@ -35,6 +35,16 @@ COMMANDS = {
     "nodes": "nodes:nodes",
     "server": "server:server",
     "demo": "demo:demo",
+    "serve": "serve:serve",
+    "worker": "worker:worker",
+    "keys": "keys:keys",
+    "workflows": "registering:workflows",
+    "submit": "submitting:submit",
+    "wait": "submitting:wait",
+    "jobs": "service_jobs:jobs",
+    "retry": "service_jobs:retry",
+    "top": "top:top",
+    "db": "db:db",
 }
 """Where each command is; a module is imported when its command is needed."""
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
+import socket
+import threading
+import webbrowser
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
@@ -23,21 +27,6 @@ DEFAULT_PORT = 8189
 """Beside ComfyUI's 8188, so that both can run."""
 
 
-def _loopback(ctx: click.Context, parameter: click.Parameter, host: str) -> str:
-    del ctx, parameter
-    address = "127.0.0.1" if host == "localhost" else host
-    try:
-        is_loopback = ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
-        raise click.BadParameter(
-            f"{host} is not a loopback address, and this server asks nobody who they are; reach it through "
-            "`ssh -L` or a proxy that does"
-        )
-    return address
-
-
 @click.command(short_help="Start a test server.")
 @click.option(
     "--port",
@@ -47,8 +36,19 @@ def _loopback(ctx: click.Context, parameter: click.Parameter, host: str) -> str:
     help="Where to listen; 0 for any free port.",
 )
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, callback=_loopback, help="A loopback address."
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to listen on; one that others can reach needs --token.",
 )
+@click.option(
+    "--token",
+    metavar="TOKEN",
+    envvar="COMFYWIRE_TOKEN",
+    show_envvar=True,
+    help="Answer only who sends it, as a bearer token or as ?token=.",
+)
+@click.option("--open", "opens", is_flag=True, help="Show the queue and the last results in a browser.")
 @click.option(
     "--step-time",
     type=click.FloatRange(min=0),
@@ -83,34 +83,77 @@ def _loopback(ctx: click.Context, parameter: click.Parameter, host: str) -> str:
     metavar="FILE",
     help="What a real server's /object_info answered: its other node types are stood in for.",
 )
+@click.option(
+    "--memory",
+    type=click.FloatRange(min=0.1),
+    default=4.0,
+    show_default=True,
+    metavar="GIB",
+    help="How much a workflow may take; one that wants more fails. Linux only.",
+)
+@click.option(
+    "--max-upload-size",
+    type=click.FloatRange(min=0, min_open=True),
+    default=100.0,
+    show_default=True,
+    metavar="MB",
+    help="The longest request that is read, as ComfyUI's option of this name.",
+)
 @click.option("--faults", is_flag=True, help="Let POST /comfywire/faults make things go wrong.")
 @debug_option
 def server(
     *,
     port: int,
     host: str,
+    token: str | None,
+    opens: bool,
     step_time: float,
     folder: Path | None,
     profile: str,
     nodes_file: Path | None,
     object_info: Path | None,
+    memory: float,
+    max_upload_size: float,
     faults: bool,
 ) -> None:
     """Start a test server that speaks ComfyUI's API. It needs no GPU and no models.
 
-    Text-to-image is simulated: what it draws are placeholders that say so. Ctrl-C stops it.
+    Text-to-image is simulated: what it draws are placeholders that say so. Its address shows the queue and
+    the last results to a browser. Ctrl-C stops it.
     """
     from comfywire.server import serve_forever  # noqa: PLC0415
+    from comfywire.server.memory import bound_memory  # noqa: PLC0415
 
-    options: dict[str, Any] = {"step_time": step_time, "folder": folder, "profile": profile}
+    _check_host(host, token)
+    options: dict[str, Any] = {"host": host, "port": port, "token": token, "profile": profile}
+    options |= {"folder": folder, "step_time": step_time, "faults_over_http": faults}
     options |= {"nodes": _nodes(nodes_file), "object_info": _object_info(object_info)}
+    options["max_upload_bytes"] = int(max_upload_size * 1024**2)
+
+    def started(running: Server) -> None:
+        # What is loaded by now is not counted: it differs from machine to machine.
+        bound_memory(int(memory * 1024**3))
+        for line in _announcement(running, host, profile, token=token):
+            click.echo(line)
+        if opens:
+            _open(_page(running.url, token))
+
     try:
-        wait_for(serve_forever(on_start=_announce, host=host, port=port, faults_over_http=faults, **options))
+        wait_for(serve_forever(on_start=started, **options))
     except OSError as error:
         words = f"cannot listen on {host} port {port}: {error.strerror}; choose another --port, or 0"
         raise click.UsageError(words) from error
     except (KeyboardInterrupt, asyncio.CancelledError):
         click.echo("stopped", err=True)
+
+
+def _check_host(host: str, token: str | None) -> None:
+    from comfywire.server.access import refuse_public  # noqa: PLC0415
+
+    try:
+        refuse_public(host, token)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--host") from error
 
 
 def _nodes(path: Path | None) -> Mapping[str, Any]:
@@ -126,9 +169,33 @@ def _object_info(path: Path | None) -> Mapping[str, Any]:
     return {} if path is None else read_object_info(path)
 
 
-def _announce(running: Server) -> None:
-    click.echo(f"Comfywire's test server is ready at {running.url}")
-    click.echo("  It speaks ComfyUI's API; text-to-image is simulated, pictures are placeholders.")
-    click.echo(f"  Its files are in {running.folder}")
-    click.echo(f"  Run something: comfywire run workflow_api.json --server {running.url}")
-    click.echo("  Ctrl-C stops it.")
+def _announcement(running: Server, host: str, profile: str, *, token: str | None) -> Iterator[str]:
+    """What it is, where, and how to reach it. The token is not printed: whoever started it knows it."""
+    from comfywire.server.access import is_loopback  # noqa: PLC0415
+
+    yield f"Comfywire's test server is ready at {running.url}"
+    yield f"  It answers as ComfyUI {profile} does; text-to-image is simulated, pictures are placeholders."
+    if not is_loopback(host):
+        port = running.url.rpartition(":")[2]
+        yield f"  Others reach it at http://{socket.gethostname()}:{port}, with the token, unencrypted."
+    yield f"  Queue and results: {running.url}/{'?token=TOKEN' if token else ''} in a browser"
+    yield f"  Its files are in {running.folder}"
+    yield f"  Run something: comfywire run workflow_api.json --server {running.url}"
+    yield f"  From Python: comfywire.Client({running.url!r}{', token=...' if token else ''})"
+    yield "  Ctrl-C stops it."
+
+
+def _page(url: str, token: str | None) -> str:
+    return f"{url}/?token={quote(token, safe='')}" if token else f"{url}/"
+
+
+def _open(page: str) -> None:
+    """Show a page without waiting for the browser: one in the terminal would stop the server meanwhile."""
+
+    def show() -> None:
+        if not webbrowser.open(page):
+            click.echo(
+                "there is no browser that can be started from here; open the address yourself", err=True
+            )
+
+    threading.Thread(target=show, name="comfywire server: browser", daemon=True).start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -78,6 +79,8 @@ class Client(Routes):
         self._unreachable_timeout = unreachable_timeout
         self._upload_subfolder = upload_subfolder
         self._opened: Http | None = None
+        self.counts: Counter[str] = Counter()
+        """What following has cost so far: ``reads`` made, ``reads_failed``, ``sockets_lost``."""
 
     def __repr__(self) -> str:
         return f"<Client {self.url}>"
@@ -97,7 +100,7 @@ class Client(Routes):
         if self._opened is not None:
             raise RuntimeError("this client is open already")
         self._opened = http = Http(self._address, **self._options)  # type: ignore[arg-type]  # (one dict)
-        self._follower = Follower(http, unreachable_timeout=self._unreachable_timeout)
+        self._follower = Follower(http, self.counts, unreachable_timeout=self._unreachable_timeout)
         self._uploads = Uploads(http, subfolder=self._upload_subfolder)
         self._catalogue = Catalogue(http)
         self.downloads = Downloads(http)
@@ -158,6 +161,7 @@ class Client(Routes):
         front: bool = False,
         targets: list[str] | None = None,
         extra_data: Mapping[str, Any] | None = None,
+        before_post: Callable[[], None] | None = None,
     ) -> Job:
         """Queue ``workflow`` and return a handle on its prompt.
 
@@ -172,6 +176,8 @@ class Client(Routes):
             front: Whether it overtakes what is queued.
             targets: The output nodes to run, by node_id; by default all.
             extra_data: Passed on, such as ``api_key_comfy_org`` for paid nodes.
+            before_post: Called right before each request that queues it; what it raises ends this, with that
+                request not sent. For callers that hold a lease which may have passed to somebody else.
 
         Raises:
             WorkflowRejected: The server's validator refused it; see ``node_errors``. Nothing is queued.
@@ -194,7 +200,9 @@ class Client(Routes):
             extra["partial_execution_targets"] = targets
         await self._follower.until_open()
         self._must_be_free(prompt_id)
-        watch, node_errors = await self._submission.submit(prompt_id, workflow.prompt, extra)
+        watch, node_errors = await self._submission.submit(
+            prompt_id, workflow.prompt, extra, before_post=before_post
+        )
         return Job(self, watch, node_errors=node_errors)
 
     async def run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Coroutine, Mapping
 from math import inf
 from typing import Any
@@ -40,9 +41,10 @@ HISTORY_TIMEOUT, QUEUE_TIMEOUT = 10.0, 30.0
 class Follower:
     """Follows the open prompts of one server until it is closed."""
 
-    def __init__(self, http: Http, *, unreachable_timeout: float | None) -> None:
+    def __init__(self, http: Http, counts: Counter[str], *, unreachable_timeout: float | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._http = http
+        self._counts = counts
         self._unreachable_timeout = unreachable_timeout
         self._unreachable_since = inf
         self._session = Session(lambda: str(uuid.uuid4()))
@@ -50,7 +52,9 @@ class Follower:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._reading = asyncio.Semaphore(READS_AT_ONCE)
-        self._sockets = Sockets(http, self._session, start=self._start, hear=self._hear, pump=self._pump)
+        self._sockets = Sockets(
+            http, self._session, counts, start=self._start, hear=self._hear, pump=self._pump
+        )
         self._is_closed = False
         self._lists_jobs = True
 
@@ -155,12 +159,14 @@ class Follower:
     async def _read(self, read: Read) -> None:
         async with self._reading:
             began = self._now()
+            self._counts["reads"] += 1
             try:
                 async with asyncio.timeout(QUEUE_TIMEOUT if read.prompt_id is None else HISTORY_TIMEOUT):
                     changed = await self._take_in(read, began)
                 self._unreachable_since = inf
             except (ComfywireError, TimeoutError) as error:
                 log.debug("state not read: %r", error)
+                self._counts["reads_failed"] += 1
                 self._session.read_failed(read, self._now())
                 self._unreachable_since = min(self._unreachable_since, began)
                 changed = []

@@ -69,9 +69,13 @@ async def bind_inputs(
     if not inputs and parameters is None:
         return workflow
     inputs = {name: await _as_input(client, value) for name, value in inputs.items()}
-    bound = workflow.bind(inputs, parameters, new_seed=lambda: secrets.randbits(SEED_BITS))
+    bound = workflow.bind(inputs, parameters, new_seed=_new_seed)
     await _upload_files(client, bound)
     return bound.workflow
+
+
+def _new_seed() -> int:
+    return secrets.randbits(SEED_BITS)
 
 
 async def _as_input(client: Client, value: Any) -> Any:
@@ -102,7 +106,7 @@ async def apply_settings(client: Client, workflow: Workflow, settings: list[str]
 
     """
     for text in settings:
-        setting = parse_setting(workflow, text)
+        setting = parse_setting(workflow, text, new_seed=_new_seed)
         if setting.upload is not None and await asyncio.to_thread(_is_local, setting.value):
             upload = await client.uploads.upload_once(setting.value)
             setting = Setting(setting.node, setting.input, str(upload))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -37,6 +38,7 @@ class Sockets:
         self,
         http: Http,
         session: Session,
+        counts: Counter[str],
         *,
         start: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         hear: Callable[[FeedKey, Message], None],
@@ -44,6 +46,7 @@ class Sockets:
     ) -> None:
         self._http = http
         self._session = session
+        self._counts = counts
         self._start = start
         self._hear = hear
         self._pump = pump
@@ -102,6 +105,7 @@ class Sockets:
         while not await self._serve(key):
             await self._pause(pause)
             pause = min(pause * 2, SLOWEST_RETRY)
+        self._counts["sockets_lost"] += 1
         self._session.feed_lost(key)
         self._pump()
 

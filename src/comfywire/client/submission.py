@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from comfywire.errors import (
@@ -47,11 +47,17 @@ class Submission:
         self._canceller = canceller
 
     async def submit(
-        self, prompt_id: str, graph: Mapping[str, Any], extra: Mapping[str, Any]
+        self,
+        prompt_id: str,
+        graph: Mapping[str, Any],
+        extra: Mapping[str, Any],
+        *,
+        before_post: Callable[[], None] | None = None,
     ) -> tuple[Watch, dict[str, Any]]:
         """Return the queued prompt, and what the validator dropped from it.
 
-        When this is cancelled, what was queued is withdrawn before the cancellation goes on.
+        When this is cancelled, what was queued is withdrawn before the cancellation goes on. What
+        ``before_post`` raises ends this, with nothing queued by the request that it precedes.
 
         Raises:
             WorkflowRejected: The validator refused it; nothing is queued.
@@ -60,6 +66,8 @@ class Submission:
 
         """
         for last_try in [False] * (TRIES - 1) + [True]:
+            if before_post is not None:
+                before_post()
             watch = self._follower.expect(prompt_id, graph, extra.get("partial_execution_targets"))
             try:
                 reply = await self._post(watch, {"prompt": graph, "prompt_id": prompt_id, **extra})

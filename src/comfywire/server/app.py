@@ -7,11 +7,13 @@ from urllib.parse import urlparse, urlsplit
 
 from aiohttp import web
 
+from comfywire.server.access import require_token
 from comfywire.server.faults.over_http import FaultRoutes
 from comfywire.server.routes_catalogue import CatalogueRoutes
 from comfywire.server.routes_files import FileRoutes
 from comfywire.server.routes_jobs import JobRoutes
 from comfywire.server.routes_models import ModelRoutes
+from comfywire.server.routes_page import PageRoutes
 from comfywire.server.routes_prompts import PromptRoutes
 from comfywire.server.routes_user import UserRoutes
 
@@ -38,7 +40,11 @@ def make_app(server: PromptServer, requests: Counter[str]) -> web.Application:
     """
     app = web.Application(
         client_max_size=server.options.max_upload_bytes,
-        middlewares=[_first(server, requests), refuse_foreign_origins(is_new=server.options.is_new)],
+        middlewares=[
+            _first(server, requests),
+            refuse_foreign_origins(is_new=server.options.is_new),
+            *([require_token(server.options.token)] if server.options.token else ()),
+        ],
     )
     routes: list[web.RouteDef] = [
         web.get("/ws", server.sockets.serve),
@@ -51,6 +57,7 @@ def make_app(server: PromptServer, requests: Counter[str]) -> web.Application:
     ]
     app.add_routes([web.route(route.method, f"/api{route.path}", route.handler) for route in routes])
     app.add_routes(routes)
+    app.add_routes(PageRoutes(server).routes())
     if server.options.faults_over_http:
         app.add_routes(FaultRoutes(server).routes())
     # ComfyUI mounts its web pages at /, for GET only: other methods on unknown paths get 405, GET gets 404.
@@ -59,9 +66,9 @@ def make_app(server: PromptServer, requests: Counter[str]) -> web.Application:
 
 
 def route_name(request: web.Request) -> str:
-    """Return a request's ``METHOD /route``, with the route's own ``{placeholders}``."""
+    """Return a request's ``METHOD /route``, with the route's own ``{placeholders}``; else ``/{path}``."""
     resource = request.match_info.route.resource
-    path = request.path if resource is None else resource.canonical
+    path = "/{path}" if resource is None else resource.canonical
     return f"{request.method} {path.removeprefix('/api')}"
 
 

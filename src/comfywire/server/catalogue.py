@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,16 +15,11 @@ __all__ = ["node_info", "object_info"]
 log = logging.getLogger("comfywire.server")
 
 
-@cache
-def _newer_entries() -> dict[str, dict[str, Any]]:
-    """Return where 0.33.0's entries of our nodes differ."""
-    text = Path(__file__).with_name("nodes").joinpath("entries_0_33_0.json").read_text(encoding="utf-8")
-    entries: dict[str, dict[str, Any]] = json.loads(text)
-    return entries
-
-
 def node_info(name: str, node_class: NodeClass, *, is_new: bool = False) -> dict[str, Any]:
     """Return one class's entry; a class attribute that is not there leaves its key out, or its default."""
+    if hasattr(node_class, "entry"):
+        recorded: dict[str, Any] = node_class.entry()
+        return recorded
     inputs = node_class.INPUT_TYPES()
     types = list(node_class.RETURN_TYPES)
     entry: dict[str, Any] = {
@@ -56,7 +48,6 @@ def node_info(name: str, node_class: NodeClass, *, is_new: bool = False) -> dict
             "is_input_list": getattr(node_class, "INPUT_IS_LIST", False),
             "has_intermediate_output": False,
         }
-        entry |= _newer_entries().get(name, {})
     return entry
 
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from aiohttp import web
 
+from comfywire.server.access import refuse_public
 from comfywire.server.app import make_app
 from comfywire.server.faults import Faults
 from comfywire.server.faults.tcp import reset
 from comfywire.server.folders import Folders
 from comfywire.server.nodes.catalogue import built_in
 from comfywire.server.nodes.stubbed import stand_ins
-from comfywire.server.options import Options, Profile
+from comfywire.server.options import MAX_UPLOAD_BYTES, Options, Profile
 from comfywire.server.port import Port
 from comfywire.server.prompt_server import PromptServer
 
@@ -30,6 +31,7 @@ __all__ = ["Server"]
 
 Result = TypeVar("Result")
 LOOK_INTERVAL = 0.01
+EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what these are reached by
 
 
 class Server:
@@ -53,6 +55,11 @@ class Server:
             for, so that any workflow runs, with placeholders where their results would be.
         faults: Faults that are made before the server starts; ``server.faults`` has some anyway.
         faults_over_http: Whether POST /comfywire/faults and GET /comfywire/log are there.
+        token: What everybody must send to be answered: as a bearer token, or as ``?token=``.
+        max_upload_bytes: The longest request that is read; a longer one is a 413.
+
+    Raises:
+        ValueError: ``host`` can be reached from elsewhere, and there is no ``token``.
 
     Attributes:
         log: Every run of every prompt, also of earlier lives: what really happened.
@@ -75,7 +82,10 @@ class Server:
         object_info: Mapping[str, Any] | None = None,
         faults: Faults | None = None,
         faults_over_http: bool = False,
+        token: str | None = None,
+        max_upload_bytes: int = MAX_UPLOAD_BYTES,
     ) -> None:
+        refuse_public(host, token)
         self._options = Options(
             host=host,
             port=port,
@@ -86,6 +96,8 @@ class Server:
             nodes=nodes or {},
             object_info=object_info or {},
             faults_over_http=faults_over_http,
+            token=token or None,
+            max_upload_bytes=max_upload_bytes,
         )
         self.faults = faults or Faults()
         self.faults.attach(self)
@@ -111,8 +123,9 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where to reach it, without a slash at the end: ``http://127.0.0.1:54321``."""
-        host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
+        """Where to reach it from here, without a slash at the end: ``http://127.0.0.1:54321``."""
+        host = EVERYWHERE.get(self._options.host, self._options.host)
+        host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self._port.number}"
 
     @property
@@ -155,7 +168,7 @@ class Server:
         life = PromptServer(
             options,
             self._folders,
-            {**stand_ins(options.object_info), **built_in(), **options.nodes},
+            {**stand_ins(options.object_info), **built_in(is_new=options.is_new), **options.nodes},
             runs=self.log,
             faults=self.faults,
             changed=self._look,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import mimetypes
 import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from comfywire.server.placeholder_models import PLACEHOLDER_MODELS
 
 __all__ = ["MODEL_FOLDERS", "NEWER_MODEL_FOLDERS", "Folders", "SaveTarget"]
 
@@ -46,8 +50,6 @@ NEWER_MODEL_FOLDERS = (
     "optical_flow",
     "detection",
 )
-# Offered although there is no such file: the loader only simulates one, so a first workflow can name it.
-PLACEHOLDER_MODELS = {"checkpoints": {"comfywire-placeholder.safetensors"}}
 ANNOTATIONS = (" [output]", " [input]", " [temp]")
 
 
@@ -131,11 +133,28 @@ class Folders:
         """Return the names of the files directly in ``input``, sorted."""
         return sorted(entry.name for entry in os.scandir(self.input) if entry.is_file())
 
+    def listed(self, kinds: Iterable[str], also: Iterable[str] = ()) -> list[str]:
+        """Return what a node's list of files offers.
+
+        Args:
+            kinds: ``model:FOLDER``, ``input:`` with ``image``, ``audio`` or ``video``, a suffix, or nothing.
+            also: Names that need no file.
+
+        """
+        found: list[str] = []
+        for kind, _, which in (each.partition(":") for each in kinds):
+            if kind == "model":
+                found += self.model_files(which)
+            else:
+                found += [name for name in self.input_files() if _is_kind(name, which)]
+        return [*dict.fromkeys(found), *also]
+
     def model_files(self, folder: str) -> list[str]:
-        """Return what GET /models/{folder} lists: files below ``models/folder``, else our placeholder."""
+        """Return what GET /models/{folder} lists: files below ``models/folder``; without it, placeholders."""
         root = Path(self.models) / folder
-        found = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-        return sorted(found or PLACEHOLDER_MODELS.get(folder, set()))
+        if not root.is_dir():
+            return list(PLACEHOLDER_MODELS.get(folder, []))
+        return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
 
     def next_target(self, prefix: str, root: str, *, size: tuple[int, int]) -> SaveTarget:
         """Return where the next file of ``prefix`` belongs: one past the highest counter that exists.
@@ -180,11 +199,17 @@ class Folders:
         return counted.highest[filename]
 
 
+def _is_kind(name: str, which: str) -> bool:
+    if which.startswith(".") or not which:
+        return name.endswith(which)
+    return (mimetypes.guess_type(name, strict=False)[0] or "").startswith(f"{which}/")
+
+
 def _counter(name: str, filename: str) -> int:
     """Return the counter in ``filename_00012_.png``; 0 for a name that is not of this series."""
     if not name.startswith(f"{filename}_"):
         return 0
-    digits = name[len(filename) + 1 :].split("_", maxsplit=1)[0]
+    digits = name[len(filename) + 1 :].split("_", maxsplit=1)[0].split(".", maxsplit=1)[0]
     return int(digits) if digits.isdecimal() else 0
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from comfywire.server.prompt_queue import QueueItem
 
-__all__ = ["STATUSES", "Job", "is_canonical_uuid", "job_of_entry", "job_of_item"]
+__all__ = ["STATUSES", "Job", "is_canonical_uuid", "job_of_entry", "job_of_item", "result_items"]
 
 Job = dict[str, Any]
 
@@ -46,7 +46,7 @@ def job_of_entry(prompt_id: str, entry: dict[str, Any], *, is_full: bool = False
     messages: dict[str, Any] = dict(status.get("messages", ()))
     end: dict[str, Any] = next((messages[kind] for kind in messages if kind in ENDS), {})
     outputs = entry.get("outputs", {})
-    shown = list(_items(outputs))
+    shown = list(result_items(outputs))
     job = _without_nulls(
         {
             "id": prompt_id,
@@ -89,7 +89,8 @@ def _without_nulls(job: Job) -> Job:
     return {key: value for key, value in job.items() if value is not None}
 
 
-def _items(outputs: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
+def result_items(outputs: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Yield what the output nodes of a history entry show: node id, key, and the file or value."""
     for node_id, output in outputs.items():
         for key, items in output.items() if isinstance(output, dict) else ():
             if key != "animated" and isinstance(items, list):

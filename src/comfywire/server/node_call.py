@@ -7,6 +7,7 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from comfywire.server.dynamic_inputs import class_inputs
 from comfywire.server.graph import (
     DynamicPrompt,
     ExecutionBlocker,
@@ -76,7 +77,7 @@ def gather_inputs(
 ) -> NodeInputs:
     """Collect the arguments of a node; constants only, unless ``output_of`` has the results of others."""
     node_id, inputs = node
-    known = node_class.INPUT_TYPES()
+    known = class_inputs(node_class, inputs)
     values: dict[str, list[Any]] = {}
     missing: set[str] = set()
     for name, value in inputs.items():

@@ -30,6 +30,7 @@ class NodeHost:
         self.folders: Folders = server.folders
         self.step_time = server.options.step_time
         self.is_new = server.options.is_new
+        self.object_info = server.options.object_info
         self.previews = server.options.previews
         self.random = random.Random()  # noqa: S311 - names of temporary files
         self._throttle = Throttle()
@@ -89,9 +90,6 @@ def _bound(node_class: NodeClass, host: NodeHost) -> NodeClass:
     if "host" not in _annotations(node_class):
         return node_class
     attributes = {"host": host, "__module__": node_class.__module__, "__doc__": node_class.__doc__}
-    if host.is_new and hasattr(node_class, "NEWER_RETURN_TYPES"):
-        # Newer savers pass on what they save (nodes.py, 0.33.0).
-        attributes["RETURN_TYPES"] = node_class.NEWER_RETURN_TYPES
     return type(node_class.__name__, (node_class,), attributes)
 
 

@@ -9,7 +9,10 @@ from typing import Any, Literal
 
 from comfywire.server.graph import NodeClass
 
-__all__ = ["Options", "Profile"]
+__all__ = ["MAX_UPLOAD_BYTES", "Options", "Profile"]
+
+MAX_UPLOAD_BYTES = 104_857_600
+"""ComfyUI's own limit (cli_args.py, --max-upload-size, 0.3.64)."""
 
 Profile = Literal["0.3.64", "0.33.0"]
 
@@ -26,8 +29,9 @@ class Options:
     previews: bool = True
     nodes: Mapping[str, NodeClass] = field(default_factory=dict)
     object_info: Mapping[str, Any] = field(default_factory=dict)
-    max_upload_bytes: int = 104_857_600
+    max_upload_bytes: int = MAX_UPLOAD_BYTES
     faults_over_http: bool = False
+    token: str | None = field(default=None, repr=False)
 
     @property
     def is_new(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from comfywire.server.publishing import Message
 
@@ -13,13 +13,21 @@ if TYPE_CHECKING:
 
     from comfywire.server.graph import DynamicPrompt
 
-__all__ = ["ProgressRegistry", "Throttle", "current_node"]
+__all__ = ["NodeState", "ProgressRegistry", "Throttle", "current_node"]
 
 LEAST_INTERVAL = 0.1  # seconds
 LEAST_CHANGE = 0.005  # of the whole
 
 # The node whose function runs: a progress bar that was given no node_id belongs to it.
 current_node: ContextVar[str | None] = ContextVar("current_node", default=None)
+
+
+class NodeState(NamedTuple):
+    """How far a node is."""
+
+    value: float
+    maximum: float
+    is_finished: bool
 
 
 class Throttle:
@@ -64,7 +72,7 @@ class ProgressRegistry:
         self._graph = graph
         self._send = send
         self._sid = sid
-        self._maxima: dict[str, float] = {}
+        self._states: dict[str, NodeState] = {}
         self._parts: dict[str, str] = {}
         self._head = f'{{"prompt_id": {json.dumps(prompt_id)}, "nodes": {{'
 
@@ -79,8 +87,12 @@ class ProgressRegistry:
     def finish(self, node_id: str) -> None:
         """A node is done, or was cached."""
         # A node that never started counts 1 of 1, as integers (progress.py, ensure_entry).
-        maximum = self._maxima.get(node_id, 1)
+        maximum = self._states[node_id].maximum if node_id in self._states else 1
         self._set(node_id, maximum, maximum, "finished")
+
+    def states(self) -> dict[str, NodeState]:
+        """Return how far each node is that has started; callable from any thread."""
+        return self._states.copy()
 
     def describe(self, node_id: str) -> dict[str, Any]:
         """Return who a node is, as previews with metadata say it."""
@@ -93,7 +105,7 @@ class ProgressRegistry:
         }
 
     def _set(self, node_id: str, value: float, maximum: float, state: str) -> None:
-        self._maxima[node_id] = maximum
+        self._states[node_id] = NodeState(value, maximum, state == "finished")
         part = {"value": value, "max": maximum, "state": state, **self.describe(node_id)}
         self._parts[node_id] = f"{json.dumps(node_id)}: {json.dumps(part)}"
         nodes = ", ".join(self._parts.values())

@@ -8,9 +8,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["MAXIMUM_HISTORY_SIZE", "PromptQueue", "QueueItem"]
+__all__ = ["MAXIMUM_HISTORY_SIZE", "MAXIMUM_PENDING", "PromptQueue", "QueueItem"]
 
 MAXIMUM_HISTORY_SIZE = 10_000
+MAXIMUM_PENDING = 50_000
+"""Ours; ComfyUI takes prompts until it has no memory left."""
 SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
 
 # (number, prompt_id, prompt, extra_data, outputs_to_execute): a tuple, since the heap compares it and clients

@@ -125,7 +125,8 @@ class FileRoutes:
         subfolder = _text(form, "subfolder", "")
         folder = os.path.join(root, os.path.normpath(subfolder))
         path = os.path.abspath(os.path.join(folder, image.filename))
-        if not self._folders.contains(root, path):
+        # ComfyUI looks at the file only: "../input/y" in "../x" makes a folder there (server.py, 0.3.64).
+        if not all(self._folders.contains(root, each) for each in (path, os.path.abspath(folder))):
             return web.Response(status=400)
         os.makedirs(folder, exist_ok=True)
         name, is_there = image.filename, False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from comfywire.server.jobs import is_canonical_uuid
-from comfywire.server.prompt_queue import SECRETS
+from comfywire.server.prompt_queue import MAXIMUM_PENDING, SECRETS
 from comfywire.server.validator import Validation, validate_prompt
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class PromptRoutes:
             extra_data["comfy_usage_source"] = request.headers["Comfy-Usage-Source"]
         if validation.error is not None:
             return _rejected(validation)
+        if len(self._server.queue.pending) >= MAXIMUM_PENDING:
+            return _rejected(QUEUE_FULL, status=503)
         if is_new:
             for secret in SECRETS:
                 extra_data.pop(secret, None)
@@ -178,5 +180,17 @@ def _new_id(wanted: object) -> str | None:
     return str(wanted) if is_canonical_uuid(wanted) else None
 
 
-def _rejected(validation: Validation) -> web.Response:
-    return web.json_response({"error": validation.error, "node_errors": validation.node_errors}, status=400)
+QUEUE_FULL = Validation(
+    {
+        "type": "queue_full",
+        "message": "The queue is full",
+        "details": f"{MAXIMUM_PENDING} prompts wait; let some end, or clear the queue with POST /queue",
+        "extra_info": {},
+    }
+)
+
+
+def _rejected(validation: Validation, *, status: int = 400) -> web.Response:
+    return web.json_response(
+        {"error": validation.error, "node_errors": validation.node_errors}, status=status
+    )

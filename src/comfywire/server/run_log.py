@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-__all__ = ["Run"]
+__all__ = ["MAXIMUM_LOG_SIZE", "Run"]
+
+MAXIMUM_LOG_SIZE = 100_000
+"""More runs than any test makes; a server that runs for weeks forgets the first ones."""
 
 
 @dataclass(slots=True)
@@ -21,6 +25,7 @@ class Run:
             closed) or ``died`` (the worker did; the prompt stays in the queue).
         nodes: The node ids that were executed, in order; cached ones are not among them.
         cached: The node ids that ``execution_cached`` named.
+        prompt: The graph, as it was submitted.
 
     """
 
@@ -32,3 +37,4 @@ class Run:
     how: str = "running"
     nodes: list[str] = field(default_factory=list)
     cached: list[str] = field(default_factory=list)
+    prompt: dict[str, Any] = field(default_factory=dict, repr=False)

@@ -6,6 +6,7 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from comfywire.server.dynamic_inputs import class_inputs
 from comfywire.server.graph import ClassInputs, NodeClass, input_info
 from comfywire.server.node_run import qualified_name
 from comfywire.server.own_validation import OwnValidation
@@ -171,7 +172,7 @@ class _Validator:
             return self._cycle(node_id)
         inputs = self._prompt[node_id]["inputs"]
         node_class = self._classes[self._prompt[node_id]["class_type"]]
-        known = node_class.INPUT_TYPES()
+        known = class_inputs(node_class, inputs)
         own = OwnValidation(node_class)
         errors: list[InputError] = []
         received: dict[str, Any] = {}

@@ -8,6 +8,7 @@ __all__ = ["InputError", "check_value", "convert", "is_compatible"]
 
 CONVERSIONS: dict[str, type] = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
 LONGEST_LIST_SHOWN = 20
+MATCH_TYPE = "COMFY_MATCHTYPE_V3"  # the editor checks these (comfy_execution/validation.py, 0.33.0)
 
 
 class InputError(dict[str, Any]):
@@ -80,7 +81,7 @@ def check_value(name: str, value: Any, config: tuple[Any, Any], *, is_new: bool 
 
 def is_compatible(received: Any, wanted: Any) -> bool:
     """Tell whether a link's type fits: equal, ``*``, or unions ``A,B`` with a member in common."""
-    if received == wanted or "*" in (received, wanted):
+    if received == wanted or not {"*", MATCH_TYPE}.isdisjoint((str(received), str(wanted))):
         return True
     if not isinstance(received, str) or not isinstance(wanted, str):
         return False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from comfywire.server.executor import PromptExecutor
 from comfywire.server.interruption import WorkerDied, WorkerStopped
 from comfywire.server.publishing import Message
-from comfywire.server.run_log import Run
+from comfywire.server.run_log import MAXIMUM_LOG_SIZE, Run
 
 if TYPE_CHECKING:
     from comfywire.server.prompt_queue import QueueItem
@@ -78,7 +78,10 @@ class Worker:
     def _run_prompt(self, item: QueueItem, task: int) -> None:
         number, prompt_id, _, extra_data, _ = item
         client_id = extra_data.get("client_id") if isinstance(extra_data, dict) else None
-        run = Run(prompt_id, client_id, number, start=time.time())
+        # The queue's copy, not the one that the executor writes into.
+        prompt = self._server.queue.running[task][2]
+        run = Run(prompt_id, client_id, number, start=time.time(), prompt=prompt)
+        del self._server.runs[: 1 - MAXIMUM_LOG_SIZE]
         self._server.runs.append(run)
         self._server.last_prompt_id = prompt_id
         try:

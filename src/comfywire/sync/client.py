@@ -77,6 +77,7 @@ class Client:
         front: bool = False,
         targets: list[str] | None = None,
         extra_data: Mapping[str, Any] | None = None,
+        before_post: Callable[[], None] | None = None,
     ) -> Job:
         """See :meth:`comfywire.Client.submit`."""
         return Job(
@@ -88,6 +89,7 @@ class Client:
                     front=front,
                     targets=targets,
                     extra_data=extra_data,
+                    before_post=before_post,
                 )
             )
         )

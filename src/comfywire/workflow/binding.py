@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import InvalidParameter
 
-from .parameters import RANDOM, Parameter
+from .parameters import Parameter
 from .setting import resolve_input
-from .values import coerce, kind_of
+from .values import RANDOM, coerce, draw_seed, is_seed, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -102,7 +102,7 @@ def bind(
 def _pairs(
     workflow: Workflow, parameters: Parameters, values: Mapping[str, Any]
 ) -> list[tuple[Parameter, Any]]:
-    given = [(_parameter(workflow, parameters, name), value) for name, value in values.items()]
+    given = [(_parameter(workflow, parameters, name, value), value) for name, value in values.items()]
     for parameter in parameters.by_name.values():
         if parameter.is_required and parameter.default is None and parameter.name not in values:
             raise InvalidParameter(f"parameter {parameter.name!r} is required: give it a value")
@@ -114,22 +114,23 @@ def _pairs(
     return [*defaults, *given]
 
 
-def _parameter(workflow: Workflow, parameters: Parameters, name: str) -> Parameter:
+def _parameter(workflow: Workflow, parameters: Parameters, name: str, value: Any) -> Parameter:
     if name in parameters or "." not in name:
         return parameters[name]
     node, input_name = resolve_input(workflow, name)
     spec = node.spec(input_name)
     kind = spec.upload if spec and spec.upload else "any"
+    if value == RANDOM and is_seed(input_name, spec, node.inputs.get(input_name)):
+        kind = "seed"
     # Not a parameter that anybody declared: it lasts for this call, under a name that no form will show.
-    return Parameter(f"{node.class_type}_{input_name}".replace(".", "_").replace(" ", "_"), (name,), kind)
+    called = f"{node.class_type}_{input_name}".replace(".", "_").replace(" ", "_")
+    return Parameter(called, (name,), kind, maximum=spec.maximum if spec else None)
 
 
 def _draw(parameter: Parameter, new_seed: Callable[[], int] | None) -> int:
     if new_seed is None:
         raise ValueError(f"parameter {parameter.name!r} is random: pass new_seed to draw it")
-    seed = new_seed()
-    most = parameter.maximum
-    return seed if most is None else seed % (int(most) + 1)
+    return draw_seed(new_seed, parameter.maximum)
 
 
 def _set(node: Node, input_name: str, value: Any) -> None:

@@ -11,7 +11,7 @@ from comfywire.errors import InvalidParameter
 
 from .node import is_link
 from .parameters import FILE_TYPES, Parameter, Parameters
-from .values import kind_of
+from .values import is_seed, kind_of
 
 if TYPE_CHECKING:
     from .node import Node
@@ -267,8 +267,7 @@ def _type_of(place: _Place, spec: Input | None, value: Any) -> str:
         return spec.upload
     if declared and declared["upload"]:
         return "image" if place.input == "image" else "file"
-    kind = _TYPES.get(kind_of(spec, value), "any")
-    return "seed" if kind in {"int", "float"} and place.input in {"seed", "noise_seed"} else kind
+    return "seed" if is_seed(place.input, spec, value) else _TYPES.get(kind_of(spec, value), "any")
 
 
 def _choices(spec: Input | None) -> tuple[Any, ...]:

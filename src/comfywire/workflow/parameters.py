@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 from comfywire.errors import InvalidParameter
 
 from .nearest import did_you_mean
-from .values import coerce
+from .values import RANDOM, coerce
 
 if TYPE_CHECKING:
     from .prompt import Workflow
 
-__all__ = ["FILE_TYPES", "RANDOM", "TYPES", "Parameter", "Parameters"]
+__all__ = ["FILE_TYPES", "TYPES", "Parameter", "Parameters"]
 
-RANDOM = "random"
 FILE_TYPES = frozenset({"image", "mask", "video", "audio", "file"})
 _KINDS = {
     "int": "INT",

@@ -1,4 +1,4 @@
-"""Parameters as TOML, the ``.params.toml`` beside a workflow: for people to edit."""
+"""Parameters as TOML, the ``.params.toml`` beside a workflow: for people to edit; and as tables, for JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .parameters import Parameter, Parameters
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["parse_toml", "to_toml"]
+__all__ = ["parse_tables", "parse_toml", "to_tables", "to_toml"]
 
 _HEAD = """\
 # What can be set in {of}, and what its outputs are called. Edit freely.
@@ -118,6 +118,33 @@ def parse_toml(text: str, *, where: str = "the parameters") -> Parameters:
         tables = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise InvalidParameter(f"{where} is not TOML: {str(error) or 'nested too deeply'}") from error
+    return parse_tables(tables, where=where)
+
+
+def to_tables(parameters: Parameters) -> dict[str, Any]:
+    """Return what a ``.params.toml`` says, as JSON has it: nothing is left out for TOML's sake."""
+    return {
+        "parameters": {name: _parameter_table(parameter) for name, parameter in parameters.by_name.items()},
+        "outputs": {name: list(nodes) for name, nodes in parameters.outputs.items()},
+    }
+
+
+def _parameter_table(parameter: Parameter) -> dict[str, Any]:
+    values = {key: getattr(parameter, attribute) for key, attribute in _KEYS.items()}
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in values.items()
+        if value not in ("", ()) and value is not None and (value is not False or key == "default")
+    }
+
+
+def parse_tables(tables: Mapping[str, Any], *, where: str = "the parameters") -> Parameters:
+    """Return the parameters that ``tables``, ``{"parameters": {...}, "outputs": {...}}``, describe.
+
+    Raises:
+        InvalidParameter: They describe none; ``where`` names them in the message.
+
+    """
     _refuse_unknown(tables, ("parameters", "outputs"), where)
     entries = _table(tables.get("parameters", {}), f"[parameters] in {where}")
     parameters = {name: _parse_parameter(name, entry, where) for name, entry in entries.items()}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 __all__ = ["dropped", "sentences", "types_wanted", "with_choices"]
 
 SHOWN_CHOICES = 6
+# What LoadImage and its like say, after the input's name (nodes.py, LoadImage.VALIDATE_INPUTS, 0.3.64).
+MISSING_FILE = re.compile(r"Invalid \w+ file: (?P<name>.*)", re.DOTALL)
 
 
 def sentences(
@@ -46,7 +49,9 @@ def with_choices(node_errors: Mapping[str, Any], types: Mapping[str, Any]) -> di
 
 
 def _lacks_choices(error: object) -> bool:
-    if not isinstance(error, dict) or error.get("type") != "value_not_in_list":
+    if not isinstance(error, dict):
+        return False
+    if error.get("type") != "value_not_in_list" and _missing_file(error) is None:
         return False
     extra = error.get("extra_info")
     return isinstance(extra, dict) and extra.get("input_config") is None
@@ -142,9 +147,26 @@ def _class_type(node_id: object, graph: Mapping[str, Any]) -> object:
     return node.get("class_type") if isinstance(node, dict) else None
 
 
+def _missing_file(error: Mapping[str, Any]) -> str | None:
+    if error.get("type") != "custom_validation_failed":
+        return None
+    found = MISSING_FILE.search(str(error.get("details")))
+    return found["name"] if found else None
+
+
+def _of_file(extra: Mapping[str, Any], missing: str) -> str:
+    """A file of the caller's would have been uploaded, so what was typed leads nowhere, here or there."""
+    near = _nearest(extra, missing) or _nearest(extra, missing.replace("\\", "/").rpartition("/")[2])
+    hint = f"did you mean {near!r}?" if near else "check the path: a file that exists here is uploaded"
+    return f"{extra.get('input_name')} {missing!r} is not on the server; {hint}"
+
+
 def _of_input(error: Mapping[str, Any]) -> str:
     extra = error.get("extra_info")
     extra = extra if isinstance(extra, dict) else {}
+    missing = _missing_file(error)
+    if missing is not None:
+        return _of_file(extra, missing)
     name, value = extra.get("input_name"), extra.get("received_value")
     match error.get("type"):
         case "required_input_missing":
@@ -187,14 +209,25 @@ def _limit(extra: Mapping[str, Any], which: str) -> str:
     return str(_config(extra)[1].get(which, "that is allowed"))
 
 
-def _choices(extra: Mapping[str, Any], value: object) -> str:
+def _offered(extra: Mapping[str, Any]) -> list[Any] | None:
+    """What may be chosen; None where the server left it out, as it does with long lists."""
     kind, options = _config(extra)
     choices = kind if isinstance(kind, list) else options.get("options")
-    if not isinstance(choices, list):
-        return ""  # the server leaves long lists out
-    near = difflib.get_close_matches(str(value), [str(choice) for choice in choices], n=1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
+    return choices if isinstance(choices, list) else None
+
+
+def _nearest(extra: Mapping[str, Any], value: object) -> str | None:
+    written = [str(choice) for choice in _offered(extra) or ()]
+    return next(iter(difflib.get_close_matches(str(value), written, n=1)), None)
+
+
+def _choices(extra: Mapping[str, Any], value: object) -> str:
+    choices = _offered(extra)
+    if choices is None:
+        return ""
+    near = _nearest(extra, value)
+    if near is not None:
+        return f"; did you mean {near!r}?"
     if not choices:
         return "; the server offers nothing here"
     shown = ", ".join(str(choice) for choice in choices[:SHOWN_CHOICES])

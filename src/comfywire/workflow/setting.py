@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from comfywire.errors import InvalidParameter, UnknownNode
 
 from .node import unknown_input
-from .values import kind_of, parse_text
+from .values import RANDOM, draw_seed, is_seed, kind_of, parse_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from .node import Node
     from .prompt import Workflow
@@ -45,12 +45,17 @@ class Setting:
         self.node[self.input] = self.value
 
 
-def parse_setting(workflow: Workflow, text: str) -> Setting:
+def parse_setting(workflow: Workflow, text: str, *, new_seed: Callable[[], int] | None = None) -> Setting:
     """Return what ``text``, such as ``KSampler.seed=42``, means for ``workflow``, which is left as it is.
 
     The node is an id, a title or a class_type that stands once; titles and inputs may have dots and equals
     signs in them: the split is taken that makes sense. The value is read as what the input takes by
     object_info, or else as what stands there now: ``text=42`` stays a text, ``seed=42`` is a number.
+
+    Args:
+        workflow: Whose nodes and inputs are meant.
+        text: As above.
+        new_seed: Draws the seed of ``KSampler.seed=random``; without it, that is no number.
 
     Raises:
         InvalidParameter: It is not written so, the node has no such input, or the value means nothing there.
@@ -60,7 +65,7 @@ def parse_setting(workflow: Workflow, text: str) -> Setting:
     names = workflow.names
     for at, character in enumerate(text):
         if character == "=" and (place := _split(workflow, names, text[:at])):
-            return Setting(*place, _parse_value(*place, text[at + 1 :]))
+            return Setting(*place, _parse_value(*place, text[at + 1 :], new_seed))
     left, equals, _ = text.partition("=")
     if not equals or "." not in left[1:]:
         raise InvalidParameter(f"{text[:80]!r} is not of the form NODE.INPUT=VALUE, such as KSampler.seed=42")
@@ -98,12 +103,16 @@ def _readings(text: str) -> Iterator[tuple[str, str]]:
             yield text[:dot].strip(), text[dot + 1 :].strip()
 
 
-def _parse_value(node: Node, name: str, text: str) -> Any:
-    spec = node.spec(name)
+def _parse_value(node: Node, name: str, text: str, new_seed: Callable[[], int] | None) -> Any:
+    spec, present = node.spec(name), node.inputs.get(name)
+    may_be_random = new_seed is not None and is_seed(name, spec, present)
+    if new_seed is not None and may_be_random and text.strip() == RANDOM:
+        return draw_seed(new_seed, spec.maximum if spec else None)
     try:
-        return parse_text(text, kind_of(spec, node.inputs.get(name)), spec.choices if spec else None)
+        return parse_text(text, kind_of(spec, present), spec.choices if spec else None)
     except ValueError as error:
-        raise InvalidParameter(f"{node}: {name!r} {error}") from None
+        also = f", or {RANDOM!r}" if may_be_random else ""
+        raise InvalidParameter(f"{node}: {name!r} {error}{also}") from None
 
 
 def _explain(workflow: Workflow, text: str) -> InvalidParameter | UnknownNode:

@@ -7,9 +7,14 @@ import math
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .object_info import Input
 
-__all__ = ["coerce", "kind_of", "parse_text"]
+__all__ = ["RANDOM", "coerce", "draw_seed", "is_seed", "kind_of", "parse_text"]
+
+RANDOM = "random"
+_SEEDS = {"seed", "noise_seed"}
 
 _WORDS = {
     "true": True,
@@ -42,6 +47,17 @@ def kind_of(spec: Input | None, present: Any) -> str:
             return "STRING"
         case _:
             return "*"
+
+
+def is_seed(name: str, spec: Input | None, present: Any) -> bool:
+    """Tell whether an input is a seed, which may be ``"random"``: by its name, and because it is a number."""
+    return name in _SEEDS and kind_of(spec, present) in {"INT", "FLOAT", "NUMBER"}
+
+
+def draw_seed(new_seed: Callable[[], int], largest: float | None) -> int:
+    """Return a new seed that is not above ``largest``."""
+    seed = new_seed()
+    return seed if largest is None else seed % (int(largest) + 1)
 
 
 def coerce(value: Any, kind: str) -> Any:

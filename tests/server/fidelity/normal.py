@@ -101,7 +101,7 @@ def normal(value: Any, conversation: Conversation, key: str = "") -> Any:
 
 def counted(text: str) -> str:
     """File names without their counters and random letters."""
-    return re.sub(r"_temp_[a-z]{5}", "_temp_", re.sub(r"_\d{5}_", "_N_", text))
+    return re.sub(r"_temp_[a-z]{5}", "_temp_", re.sub(r"_\d{5}(?=_|\.)", "_N", text))
 
 
 def normal_messages(heard: list[Any], conversation: Conversation) -> list[Any]:

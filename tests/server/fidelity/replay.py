@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import time
+import wave
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,17 @@ class Replay:
             return False
         return message["data"].get("prompt_id", "") in {"", *self.submitted}
 
+    def as_walked(self, body: dict[str, Any]) -> None:
+        """Name the output nodes in the order in which the recorded server walked its set of them."""
+        asked = body.get("prompt_id")
+        for record in self.records:
+            history = record.get("response", {}).get("json")
+            if asked and isinstance(history, dict) and asked in history and "prompt" in history[asked]:
+                order = history[asked]["prompt"][4]
+                nodes, walked = body["prompt"], iter(order)
+                places = [next(walked) if node_id in order else node_id for node_id in nodes]
+                body["prompt"] = {node_id: nodes[node_id] for node_id in places}
+
     async def ask(self, record: dict[str, Any]) -> None:
         request = record["request"]
         if "error" in record:
@@ -159,6 +171,7 @@ class Replay:
         body = request.get("json")
         if request["path"] == "/prompt" and isinstance(body, dict):
             self.submitted.add(str(body.get("prompt_id")))
+            self.as_walked(body)
         expected = record["response"]
         path = request["path"]
         for ours, theirs in self.aliases.items():
@@ -185,18 +198,31 @@ UPLOADS = [0]
 
 
 def form(recorded: dict[str, str]) -> aiohttp.FormData:
-    """Make up pictures: the recorder sent the same bytes twice, then others."""
+    """Make up files: the recorder sent the same picture twice, then others, and a sound."""
     fields = aiohttp.FormData()
     for name, value in recorded.items():
         if name != "image":
             fields.add_field(name, value)
+    filename, _, kind = recorded["image"].rstrip(")").partition(" (")
+    content = sound() if kind.startswith("audio/") else picture(has_alpha="original_ref" in recorded)
+    fields.add_field("image", content, filename=filename, content_type=kind or "image/png")
+    return fields
+
+
+def picture(*, has_alpha: bool) -> bytes:
     UPLOADS[0] += 1
     colour = (0, 0, 255) if UPLOADS[0] > 2 else (255, 0, 0)
-    mode = "RGBA" if "original_ref" in recorded else "RGB"
     buffer = io.BytesIO()
-    Image.new(mode, (16, 16), colour).save(buffer, format="PNG")
-    fields.add_field("image", buffer.getvalue(), filename=recorded["image"], content_type="image/png")
-    return fields
+    Image.new("RGBA" if has_alpha else "RGB", (16, 16), colour).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def sound() -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(8000))
+    return buffer.getvalue()
 
 
 def warm_up(records: list[dict[str, Any]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from PIL import Image
 from tests.server.wire import Wire
 
 from comfywire.server import Server
+from comfywire.server.folders import MODEL_FOLDERS
 from comfywire.server.nodes.catalogue import built_in
 from comfywire.server.nodes.stubbed import stand_ins
 
@@ -57,7 +58,8 @@ def fill(server: Server) -> None:
     for path in ("input/notes.txt", "input/clip.mp4", "input/tone.wav", "input/one.latent"):
         (server.folder / path).touch()
     checkpoint = server.folder / "models/checkpoints/tiny.safetensors"
-    checkpoint.parent.mkdir(parents=True)
+    for folder in MODEL_FOLDERS:  # empty ones, else placeholders were offered
+        (server.folder / "models" / folder).mkdir(parents=True)
     checkpoint.touch()
 
 
@@ -65,7 +67,9 @@ def fill(server: Server) -> None:
 async def recorded(request) -> AsyncIterator[tuple[str, Wire]]:
     version = request.param
     classes = json.loads(read(f"object_info-{version}.json.gz"))
-    missing = {name: entry for name, entry in classes.items() if name not in built_in()}
+    missing = {
+        name: entry for name, entry in classes.items() if name not in built_in(is_new=version == "0.33.0")
+    }
     async with Server(nodes=stand_ins(missing), profile=version) as server, Wire(server.url) as wire:
         fill(server)
         server.faults.nodes.hold(times=None)  # nothing has to run

@@ -4,18 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.server.wire import Feed, Wire
 
-from comfywire.server.nodes.images import (
-    EmptyImage,
-    ImageBatch,
-    ImageBlend,
-    ImageCrop,
-    ImageInvert,
-    ImagePadForOutpaint,
-)
-from comfywire.server.nodes.masks import InvertMask, MaskToImage, SolidMask
+from comfywire.server import Server
+from comfywire.server.nodes.bounds import MAX_BYTES, bounded
 from comfywire.server.nodes.resize import common_upscale
-from comfywire.server.nodes.scaling import ImageScale, ImageScaleBy
 
 # Two rows of two pixels, in one channel repeated.
 SMALL = np.repeat(np.array([[[[0.0], [1.0]], [[0.5], [0.25]]]], dtype=np.float32), 3, axis=-1)
@@ -25,17 +18,9 @@ def grey(rows: Any) -> Any:
     return np.asarray(rows, dtype=np.float32)
 
 
-def test_an_empty_image_has_its_colour_in_every_pixel():
-    (image,) = EmptyImage().generate(2, 3, 4, 0xFF8000)
-
-    assert image.shape == (4, 3, 2, 3)
-    assert image[3, 2, 1].tolist() == [1.0, np.float32(128 / 255), 0.0]
-
-
-def test_inverting_is_subtracting_from_one():
-    (image,) = ImageInvert().invert(SMALL)
-
-    assert image[0, :, :, 0].tolist() == [[1.0, 0.0], [0.5, 0.75]]
+def run(server: Server, name: str, **inputs: Any) -> Any:
+    node = server.life.classes[name]()
+    return getattr(node, node.FUNCTION)(**inputs)
 
 
 # What torch.nn.functional.interpolate makes of SMALL (2.13, align_corners=False).
@@ -77,102 +62,104 @@ def test_lanczos_keeps_a_flat_picture_flat():
     np.testing.assert_array_equal(scaled, np.float32(100) / np.float32(255))
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "size"),
-    [(0, 0, (2, 2)), (0, 4, (4, 4)), (6, 0, (6, 6)), (3, 1, (3, 1))],
-    ids=["as-it-is", "width-follows", "height-follows", "both"],
-)
-def test_a_side_of_zero_follows_from_the_other(width, height, size):
-    (image,) = ImageScale().upscale(SMALL, "nearest-exact", width, height, "disabled")
+# ComfyUI makes a megapixel at least, too large to record.
+def test_a_picture_is_scaled_to_a_number_of_megapixels(server):
+    (image,) = run(
+        server, "ImageScaleToTotalPixels", image=SMALL[:, :1], upscale_method="area", megapixels=0.02
+    )
 
-    assert (image.shape[2], image.shape[1]) == size
+    assert image.shape == (1, 102, 205, 3)
 
 
-def test_cropping_to_shape_takes_the_middle():
-    wide = np.arange(6, dtype=np.float32).reshape(1, 1, 6, 1)
+async def test_a_newer_server_rounds_the_sides_of_so_many_megapixels():
+    async with Server(profile="0.33.0") as server:
+        inputs = {"image": SMALL[:, :1], "upscale_method": "area", "megapixels": 0.02, "resolution_steps": 16}
+        (image,) = run(server, "ImageScaleToTotalPixels", **inputs)
 
-    (image,) = ImageScale().upscale(wide, "nearest-exact", 2, 1, "center")
-
-    assert image[0, 0, :, 0].tolist() == [2.0, 3.0]
-
-
-def test_scaling_by_a_factor_rounds_the_size():
-    (image,) = ImageScaleBy().upscale(SMALL, "area", 1.6)
-
-    assert image.shape == (1, 3, 3, 3)
+    assert image.shape == (1, 96, 208, 3)
 
 
-def test_a_batch_takes_the_first_ones_size():
-    (image,) = ImageBatch().batch(SMALL, np.ones((2, 5, 9, 3), dtype=np.float32))
+def test_a_picture_for_kontext_gets_the_nearest_of_its_sizes(server):
+    (image,) = run(server, "FluxKontextImageScale", image=np.zeros((1, 9, 16, 3), dtype=np.float32))
 
-    assert image.shape == (3, 2, 2, 3)
-    np.testing.assert_array_equal(image[1:], 1)
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "width", "height", "expected"),
-    [
-        pytest.param(1, 0, 1, 2, [[1.0], [0.25]], id="inside"),
-        pytest.param(1, 1, 5, 5, [[0.25]], id="ends-at-the-edge"),
-        pytest.param(9, 9, 5, 5, [[0.25]], id="corner-moved-inside"),
-    ],
-)
-def test_cropping(x, y, width, height, expected):
-    (image,) = ImageCrop().crop(SMALL, width, height, x, y)
-
-    assert image[0, :, :, 0].tolist() == expected
+    assert image.shape == (1, 752, 1392, 3)
 
 
-def test_padding_is_grey_and_masked():
-    padded, mask = ImagePadForOutpaint().expand_image(SMALL, 1, 0, 0, 2, 0)
+def test_a_list_of_batches_gets_another_size(server):
+    inputs = {"images": [np.zeros((2, 1, 1, 3)), np.ones((3, 1, 1, 3))], "batch_size": [2]}
 
-    assert padded.shape == (1, 4, 3, 3)
-    assert padded[0, 0, :, 0].tolist() == [0.5, 0.0, 1.0]
-    assert mask[0].tolist() == [[1, 0, 0], [1, 0, 0], [1, 1, 1], [1, 1, 1]]
+    (batches,) = run(server, "RebatchImages", **inputs)
 
-
-def test_feathering_fades_from_the_new_edges_only():
-    image = np.zeros((1, 6, 6, 3), dtype=np.float32)
-
-    _, mask = ImagePadForOutpaint().expand_image(image, 2, 0, 0, 0, 2)
-
-    assert mask[0, 3].tolist() == [1, 1, 1, 0.25, 0, 0, 0, 0]
+    assert [batch[:, 0, 0, 0].tolist() for batch in batches] == [[0, 0], [1, 1], [1]]
 
 
-@pytest.mark.parametrize(
-    ("mode", "expected"),
-    [
-        ("normal", 0.4),
-        ("multiply", 0.1),
-        ("screen", 0.55),
-        ("overlay", 0.2),
-        ("soft_light", 0.25 - 0.2 * 0.25 * 0.75),
-        ("difference", 0.0),
-    ],
-)
-def test_blend_modes(mode, expected):
-    one, two = (np.full((1, 1, 1, 3), value, dtype=np.float32) for value in (0.25, 0.4))
+async def test_a_size_is_returned_and_shown_on_the_node(server: Server, wire: Wire, feed: Feed):
+    prompt = {
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 7, "height": 5, "batch_size": 2, "color": 0}},
+        "2": {"class_type": "GetImageSize", "inputs": {"image": ["1", 0]}},
+        "3": {"class_type": "PreviewAny", "inputs": {"source": ["2", 2]}},
+    }
+    prompt_id = await wire.submit(prompt, feed)
+    await feed.until_end(prompt_id)
 
-    (image,) = ImageBlend().execute(one, two, 1.0, mode)
-
-    np.testing.assert_allclose(image, expected, atol=1e-6)
+    assert (await wire.history(prompt_id))["outputs"]["3"] == {"text": ["2"]}
+    assert feed.frames[0][9:] == b"width: 7, height: 5\n batch size: 2"
 
 
-def test_the_blend_factor_keeps_part_of_the_first():
-    (image,) = ImageBlend().execute(SMALL, np.ones((1, 4, 4, 3), dtype=np.float32), 0.25, "normal")
+async def test_a_batch_that_would_fill_the_machine_is_refused_in_words(server: Server, wire: Wire):
+    prompt = {
+        "1": {
+            "class_type": "EmptyImage",
+            "inputs": {"width": 16384, "height": 16384, "batch_size": 4096, "color": 0},
+        },
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
+    }
+    prompt_id = await wire.submit(prompt)
+    await server.until_done(prompt_id)
 
-    np.testing.assert_allclose(image[0, :, :, 0], [[0.25, 1.0], [0.625, 0.4375]], atol=1e-6)
+    ((_, error),) = (
+        message
+        for message in (await wire.history(prompt_id))["status"]["messages"]
+        if message[0] == "execution_error"
+    )
+    assert error["node_id"] == "1"
+    assert error["exception_message"] == (
+        "an array of 4096x16384x16384x3 needs 12,288.0 GiB, and a node of the test server makes at most "
+        "1 GiB: ask for fewer or smaller pictures, or a shorter sound\n"
+    )
 
 
-def test_blending_gives_both_pictures_alpha_if_one_has_it():
-    (image,) = ImageBlend().execute(SMALL, np.zeros((1, 2, 2, 4), dtype=np.float32), 0.5, "normal")
-
-    assert image[0, 0, 0].tolist() == [0.0, 0.0, 0.0, 0.5]
+def test_what_is_just_small_enough_is_made():
+    assert bounded(MAX_BYTES // 4) == (MAX_BYTES // 4,)
 
 
-def test_masks():
-    (mask,) = SolidMask().solid(0.25, 2, 1)
-    (inverted,) = InvertMask().invert(mask)
-    (image,) = MaskToImage().mask_to_image(inverted)
+LARGE: dict[str, dict[str, Any]] = {
+    "ImageScale": {
+        "image": SMALL,
+        "upscale_method": "area",
+        "width": 16384,
+        "height": 16384,
+        "crop": "disabled",
+    },
+    "ImageScaleBy": {"image": SMALL, "upscale_method": "lanczos", "scale_by": 1e4},
+    "RepeatImageBatch": {"image": np.broadcast_to(SMALL[:, :1, :1], (1, 1024, 1024, 3)), "amount": 4096},
+    "ImagePadForOutpaint": {
+        "image": SMALL,
+        "left": 16384,
+        "top": 16384,
+        "right": 0,
+        "bottom": 0,
+        "feathering": 0,
+    },
+    "SolidMask": {"value": 0.0, "width": 2**15, "height": 2**15},
+    "EmptyLatentImage": {"width": 16384, "height": 16384, "batch_size": 4096},
+    "EmptyAudio": {"duration": 1e9, "sample_rate": 44100, "channels": 2},
+    "StubImage": {"content": "BLACK", "height": 2**20, "width": 2**20, "batch_size": 1},
+    "StubMask": {"value": 0.0, "height": 2**20, "width": 2**20, "batch_size": 1},
+}
 
-    assert image.tolist() == [[[[0.75] * 3, [0.75] * 3]]]
+
+@pytest.mark.parametrize("name", LARGE)
+def test_no_node_makes_more_than_its_share(server, name):
+    with pytest.raises(MemoryError, match="a node of the test server makes at most 1 GiB"):
+        run(server, name, **LARGE[name])

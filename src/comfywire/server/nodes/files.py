@@ -1,13 +1,11 @@
-"""Pictures from files and to files (nodes.py, 0.3.64); exact."""
+"""Pictures from files and to files (nodes.py)."""
 
-# INPUT_TYPES and its like are ComfyUI's names.
+# VALIDATE_INPUTS and its like are ComfyUI's names.
 # ruff: noqa: N802
 
 from __future__ import annotations
 
 import hashlib
-import json
-import mimetypes
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,15 +14,14 @@ import numpy as np
 from PIL import Image, ImageOps, ImageSequence
 from PIL.PngImagePlugin import PngInfo
 
-from comfywire.server.node_host import NodeHost
+from comfywire.server.nodes.bounds import bounded
+from comfywire.server.nodes.declared import DeclaredNode
+from comfywire.server.nodes.saving import PreviewFolder, SavingNode, as_json
 
 if TYPE_CHECKING:
     from comfywire.server.nodes.resize import Pixels
 
-__all__ = ["LoadImage", "LoadImageMask", "MaskPreview", "PreviewImage", "SaveImage"]
-
-Inputs = dict[str, dict[str, Any]]
-TEMP_LETTERS = "abcdefghijklmnopqrstupvxyz"  # ComfyUI's own spelling of the alphabet
+__all__ = ["LoadImage", "LoadImageMask", "LoadImageOutput", "MaskPreview", "PreviewImage", "SaveImage"]
 
 
 def to_pillow(image: Pixels) -> Image.Image:
@@ -32,37 +29,11 @@ def to_pillow(image: Pixels) -> Image.Image:
     return Image.fromarray(np.clip(np.float32(255.0) * image, 0, 255).astype(np.uint8))
 
 
-class SaveImage:
+class SaveImage(SavingNode):
     """A PNG for each picture of a batch, with the prompt and the workflow in its text chunks."""
 
-    RETURN_TYPES: tuple[str, ...] = ()
-    NEWER_RETURN_TYPES = ("IMAGE",)
     FUNCTION = "save_images"
-    OUTPUT_NODE = True
-    CATEGORY = "image"
-    DISPLAY_NAME = "Save Image"
-    DESCRIPTION = "Saves the input images to your ComfyUI output directory."
-    host: ClassVar[NodeHost]
-
-    def __init__(self) -> None:
-        self.type = "output"
-        self.prefix_append = ""
-        self.compress_level = 4
-
-    @classmethod
-    def INPUT_TYPES(cls) -> Inputs:
-        """Return the inputs."""
-        tooltip = (
-            "The prefix for the file to save. This may include formatting information such as "
-            "%date:yyyy-MM-dd% or %Empty Latent Image.width% to include values from nodes."
-        )
-        return {
-            "required": {
-                "images": ("IMAGE", {"tooltip": "The images to save."}),
-                "filename_prefix": ("STRING", {"default": "ComfyUI", "tooltip": tooltip}),
-            },
-            "hidden": {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"},
-        }
+    COMPRESS_LEVEL: ClassVar[int] = 4
 
     def save_images(
         self,
@@ -72,121 +43,73 @@ class SaveImage:
         extra_pnginfo: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Write the files and name them."""
-        folders = self.host.folders
-        root = folders.by_type(self.type) or folders.output
-        size = (images.shape[2], images.shape[1])
-        target = folders.next_target(filename_prefix + self.prefix_append, root, size=size)
-        metadata = _metadata(prompt, extra_pnginfo)
+        target = self._target(filename_prefix, (images.shape[2], images.shape[1]))
+        metadata = PngInfo()
+        for key, text in as_json(prompt, extra_pnginfo).items():
+            metadata.add_text(key, text)
         saved: list[dict[str, str]] = []
         for number, image in enumerate(images):
             stem = target.filename.replace("%batch_num%", str(number))
-            name = f"{stem}_{target.counter + number:05}_.png"
             encoded = BytesIO()
-            to_pillow(image).save(encoded, "PNG", pnginfo=metadata, compress_level=self.compress_level)
-            # Written at once: each call to the system costs the worker the GIL, and a turn of waiting for it.
-            Path(target.folder, name).write_bytes(encoded.getbuffer())
-            saved.append({"filename": name, "subfolder": target.subfolder, "type": self.type})
-        folders.saved(target, len(saved))
-        shown: dict[str, Any] = {"ui": {"images": saved}}
-        return {**shown, "result": (images,)} if self.host.is_new else shown
+            to_pillow(image).save(encoded, "PNG", pnginfo=metadata, compress_level=self.COMPRESS_LEVEL)
+            name = f"{stem}_{target.counter + number:05}_.png"
+            saved.append(self._write(target, name, encoded.getbuffer()))
+        return self._shown(target, {"images": saved}, images, count=len(saved))
 
 
-def _metadata(prompt: dict[str, Any] | None, extra_pnginfo: dict[str, Any] | None) -> PngInfo:
-    metadata = PngInfo()
-    if prompt is not None:
-        metadata.add_text("prompt", json.dumps(prompt))
-    for key, value in (extra_pnginfo or {}).items():
-        metadata.add_text(key, json.dumps(value))
-    return metadata
+class PreviewImage(PreviewFolder, SaveImage):
+    """A PNG for each picture of a batch, in ``temp``."""
+
+    COMPRESS_LEVEL = 1
 
 
-class PreviewImage(SaveImage):
-    """The same, in ``temp``, which is emptied when the server ends."""
-
-    DISPLAY_NAME = "Preview Image"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.type = "temp"
-        self.prefix_append = "_temp_" + "".join(self.host.random.choices(TEMP_LETTERS, k=5))
-        self.compress_level = 1
-
-    @classmethod
-    def INPUT_TYPES(cls) -> Inputs:
-        """Return the inputs."""
-        return {
-            "required": {"images": ("IMAGE",)},
-            "hidden": {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"},
-        }
-
-
-class MaskPreview(PreviewImage):
-    """A mask shown as a grey picture (comfy_extras/nodes_mask.py)."""
+class MaskPreview(PreviewFolder, SaveImage):
+    """A mask as a grey PNG, in ``temp``."""
 
     FUNCTION = "execute"
-    NEWER_RETURN_TYPES = ("MASK",)
-    CATEGORY = "mask"
-    DISPLAY_NAME = "MaskPreview"
-    RELATIVE_PYTHON_MODULE = "comfy_extras.nodes_mask"
 
-    @classmethod
-    def INPUT_TYPES(cls) -> Inputs:
-        """Return the inputs."""
-        return {
-            "required": {"mask": ("MASK",)},
-            "hidden": {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"},
-        }
-
-    def execute(
-        self,
-        mask: Pixels,
-        filename_prefix: str = "ComfyUI",
-        prompt: dict[str, Any] | None = None,
-        extra_pnginfo: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
+    def execute(self, mask: Pixels, **hidden: Any) -> dict[str, Any]:
         """Save the mask in three channels."""
         grey = mask.reshape((-1, *mask.shape[-2:], 1))
-        images = np.broadcast_to(grey, (*grey.shape[:-1], 3))
-        shown = self.save_images(images, filename_prefix, prompt, extra_pnginfo)
-        return {**shown, "result": (mask,)} if self.host.is_new else shown
+        shown = self.save_images(np.broadcast_to(grey, (*grey.shape[:-1], 3)), **hidden)
+        if not self.host.is_new:
+            return shown
+        # comfy_api/latest/_ui.py, PreviewMask: newer servers say that it does not move.
+        return {"ui": {**shown["ui"], "animated": [False]}, "result": (mask,)}
 
 
-class _Loader:
-    host: ClassVar[NodeHost]
+class FileNode(DeclaredNode):
+    """A node that loads a file: it has to be there, on the list or not, and is read again when it changed.
+
+    Each has VALIDATE_INPUTS and IS_CHANGED with its own input's name: that is how a missing one is told.
+    """
+
+    WORD: ClassVar[str] = "image"
 
     @classmethod
-    def _path(cls, image: str) -> str:
-        path = cls.host.folders.locate(image)
+    def _is_there(cls, name: str) -> str | bool:
+        return cls.host.folders.locate(name) is not None or f"Invalid {cls.WORD} file: {name}"
+
+    @classmethod
+    def _digest(cls, name: str) -> str:
+        return hashlib.sha256(Path(cls._path(name)).read_bytes()).hexdigest()
+
+    @classmethod
+    def _path(cls, name: str) -> str:
+        path = cls.host.folders.locate(name)
         if path is None:
-            raise FileNotFoundError(f"[Errno 2] No such file or directory: '{image}'")
+            raise FileNotFoundError(f"[Errno 2] No such file or directory: '{name}'")
         return path
 
-    @classmethod
-    def _is_there(cls, image: str) -> str | bool:
-        return cls.host.folders.locate(image) is not None or f"Invalid image file: {image}"
 
-    @classmethod
-    def _digest(cls, image: str) -> str:
-        return hashlib.sha256(Path(cls._path(image)).read_bytes()).hexdigest()
-
-
-class LoadImage(_Loader):
+class LoadImage(FileNode):
     """A picture from ``input`` (or ``name [output]``), and its transparency as a mask."""
 
-    RETURN_TYPES = ("IMAGE", "MASK")
     FUNCTION = "load_image"
-    CATEGORY = "image"
-    DISPLAY_NAME = "Load Image"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> Inputs:
-        """Return the inputs."""
-        names = [name for name in cls.host.folders.input_files() if _is_picture(name)]
-        return {"required": {"image": (names, {"image_upload": True})}}
 
     @classmethod
     def VALIDATE_INPUTS(cls, image: str) -> str | bool:
-        """Check that the file is there; whether the list names it does not matter."""
+        """Check that the file is there."""
         return cls._is_there(image)
 
     @classmethod
@@ -200,6 +123,7 @@ class LoadImage(_Loader):
         masks: list[Pixels] = []
         with Image.open(self._path(image)) as opened:
             for frame in ImageSequence.Iterator(opened):
+                bounded(len(pictures) + 1, frame.height, frame.width, 4)
                 upright = ImageOps.exif_transpose(frame)
                 picture = _to_pixels(_convertible(upright).convert("RGB"))
                 if not pictures or picture.shape == pictures[0].shape:
@@ -211,23 +135,14 @@ class LoadImage(_Loader):
         return np.stack(pictures), np.stack(masks)
 
 
-class LoadImageMask(_Loader):
+class LoadImageOutput(LoadImage):
+    """A picture from ``output``, chosen in the editor."""
+
+
+class LoadImageMask(FileNode):
     """One channel of a picture, as a mask."""
 
-    RETURN_TYPES = ("MASK",)
     FUNCTION = "load_image"
-    CATEGORY = "mask"
-    DISPLAY_NAME = "Load Image (as Mask)"
-
-    @classmethod
-    def INPUT_TYPES(cls) -> Inputs:
-        """Return the inputs."""
-        return {
-            "required": {
-                "image": (cls.host.folders.input_files(), {"image_upload": True}),
-                "channel": (["alpha", "red", "green", "blue"],),
-            }
-        }
 
     @classmethod
     def VALIDATE_INPUTS(cls, image: str) -> str | bool:
@@ -236,23 +151,19 @@ class LoadImageMask(_Loader):
 
     @classmethod
     def IS_CHANGED(cls, image: str, channel: str) -> str:
-        """Return the file's hash."""
+        """Return the file's hash, so that other bytes under the same name are loaded again."""
         del channel
         return cls._digest(image)
 
     def load_image(self, image: str, channel: str) -> tuple[Pixels]:
         """Load the channel; alpha is turned round, so that what is transparent is masked."""
         with Image.open(self._path(image)) as opened:
+            bounded(1, opened.height, opened.width, 4)
             picture = ImageOps.exif_transpose(opened)
             if picture.getbands() != ("R", "G", "B", "A"):
                 picture = _convertible(picture).convert("RGBA")
             mask = _to_pixels(picture.getchannel(channel[0].upper()))
         return ((np.float32(1.0) - mask if channel == "alpha" else mask)[None],)
-
-
-def _is_picture(name: str) -> bool:
-    guessed = mimetypes.guess_type(name, strict=False)[0]
-    return guessed is not None and guessed.startswith("image/")
 
 
 def _convertible(image: Image.Image) -> Image.Image:

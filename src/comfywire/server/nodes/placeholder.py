@@ -13,10 +13,11 @@ from PIL import Image, ImageDraw, ImageFont
 if TYPE_CHECKING:
     from comfywire.server.nodes.resize import Pixels
 
-__all__ = ["LABEL", "Drawing"]
+__all__ = ["LABEL", "Drawing", "write_label"]
 
 LABEL = "placeholder by comfywire"
 HILLS = 4
+CONTROL_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,10 @@ class Drawing:
         seed: Another seed, another landscape.
         base: The picture that was encoded, if there is one.
         denoise: How much of the base is painted over, from 0 to 1.
+        under: What was sampled before, and is sampled once more; it counts as the base.
+        mask: Where the base is painted over, if not everywhere.
+        control: A ControlNet's picture; it shines through.
+        changes: LoRAs and the like, in words: others, another landscape.
 
     """
 
@@ -35,11 +40,21 @@ class Drawing:
     seed: int = 0
     base: Pixels | None = None
     denoise: float = 1.0
+    under: Drawing | None = None
+    mask: Pixels | None = None
+    control: Pixels | None = None
+    changes: str = ""
 
     def of_batch(self, index: int) -> Drawing:
         """Return the drawing of one picture of a batch: each has its own seed."""
-        base = None if self.base is None else self.base[index % len(self.base)][None]
-        return replace(self, seed=self.seed + index, base=base)
+        return replace(
+            self,
+            seed=self.seed + index,
+            base=_one_of(self.base, index),
+            under=None if self.under is None else self.under.of_batch(index),
+            mask=_one_of(self.mask, index),
+            control=_one_of(self.control, index),
+        )
 
     def picture(self, size: tuple[int, int], *, share: float = 1.0) -> Image.Image:
         """Draw it.
@@ -51,8 +66,11 @@ class Drawing:
         """
         random = np.random.default_rng(self._entropy())
         scene = _landscape(size, random)
-        if self.base is not None:
-            scene = _over(scene, self.base[0], self.denoise)
+        if self.control is not None:
+            scene = _over(scene, self.control[0], 1 - CONTROL_SHARE)
+        below = self._below(size)
+        if below is not None:
+            scene = _over(scene, below, self._painted(size))
         if share < 1:
             noise = random.random(scene.shape, dtype=np.float32)
             scene = scene * share + noise * (1 - share)
@@ -61,8 +79,21 @@ class Drawing:
             _write(image, self.text)
         return image
 
+    def _below(self, size: tuple[int, int]) -> Pixels | None:
+        """Return the picture that sampling began with."""
+        if self.under is not None and (self.denoise < 1 or self.mask is not None):
+            return np.asarray(self.under.picture(size), dtype=np.float32) / np.float32(255)
+        return None if self.base is None else self.base[0]
+
+    def _painted(self, size: tuple[int, int]) -> Pixels:
+        """Return how much of each pixel is new."""
+        if self.mask is None:
+            return np.full((1, 1, 1), self.denoise, dtype=np.float32)
+        return _scaled(self.mask.reshape(self.mask.shape[-2:]), size)[..., None] * np.float32(self.denoise)
+
     def _entropy(self) -> int:
-        return int.from_bytes(blake2b(f"{self.seed}\n{self.text}".encode(), digest_size=16).digest())
+        parts = [str(self.seed), self.text, *([self.changes] if self.changes else [])]
+        return int.from_bytes(blake2b("\n".join(parts).encode(), digest_size=16).digest())
 
 
 def _colour(hue: float, saturation: float, value: float) -> Pixels:
@@ -99,23 +130,40 @@ def _landscape(size: tuple[int, int], random: np.random.Generator) -> Pixels:
     return scene.astype(np.float32)
 
 
-def _over(scene: Pixels, base: Pixels, denoise: float) -> Pixels:
-    """Mix the landscape into the picture that sampling began with."""
+def _over(scene: Pixels, base: Pixels, share: Pixels | float) -> Pixels:
+    """Mix the landscape into another picture."""
     height, width = scene.shape[:2]
-    levels = (np.clip(base[..., :3], 0, 1) * 255).astype(np.uint8)
-    scaled = np.asarray(Image.fromarray(levels).resize((width, height)), dtype=np.float32) / 255
-    return (scene * denoise + scaled * (1 - denoise)).astype(np.float32)
+    mixed: Pixels = scene * share + _scaled(base[..., :3], (width, height)) * (1 - share)
+    return mixed.astype(np.float32)
+
+
+def _scaled(picture: Pixels, size: tuple[int, int]) -> Pixels:
+    levels = (np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(Image.fromarray(levels).resize(size), dtype=np.float32) / np.float32(255)
+
+
+def _one_of(batch: Pixels | None, index: int) -> Pixels | None:
+    return None if batch is None else batch[index % len(batch)][None]
+
+
+def write_label(image: Image.Image) -> int:
+    """Say at the bottom edge that no model made this; return where the label begins."""
+    draw = ImageDraw.Draw(image, "RGBA")
+    small = max(7, image.width // 36)
+    bottom = image.height - small * 2
+    draw.rectangle((0, bottom, image.width, image.height), fill=(0, 0, 0, 150))
+    where = (image.width / 2, bottom + small)
+    label = ImageFont.load_default(small)
+    draw.text(where, LABEL, font=label, anchor="mm", fill=(255, 255, 255, 255))
+    return bottom
 
 
 def _write(image: Image.Image, text: str) -> None:
-    """Write the text above the bottom edge, and the label on it, as large as the picture allows."""
+    """Write the label, and the text above it, as large as the picture allows."""
+    bottom = write_label(image)
     draw = ImageDraw.Draw(image, "RGBA")
-    small = max(7, image.width // 36)
-    font, label = ImageFont.load_default(max(8, image.width // 24)), ImageFont.load_default(small)
+    font = ImageFont.load_default(max(8, image.width // 24))
     lines = _wrapped(" ".join(text.split()), draw, font, image.width * 0.88)
-    bottom = image.height - small * 2
-    draw.rectangle((0, bottom, image.width, image.height), fill=(0, 0, 0, 150))
-    draw.text((image.width / 2, bottom + small), LABEL, font=label, anchor="mm", fill=(255, 255, 255, 255))
     step = font.getbbox("Ag")[3] * 1.25
     for number, line in enumerate(reversed(lines)):
         where = (image.width / 2, bottom - step * (number + 0.8))

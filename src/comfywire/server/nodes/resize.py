@@ -9,18 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-__all__ = ["METHODS", "Pixels", "common_upscale"]
+from comfywire.server.nodes.bounds import bounded
+
+__all__ = ["Pixels", "common_upscale", "cut_to_shape", "neighbours", "repeated"]
 
 Pixels = NDArray[np.float32]
-
-METHODS = ["nearest-exact", "bilinear", "area", "bicubic", "lanczos"]
 
 
 def common_upscale(image: Pixels, size: tuple[int, int], method: str, *, crop: str = "disabled") -> Pixels:
     """Scale to ``size`` (width, height), after cutting to its shape if ``crop`` is ``center``."""
     width, height = size
+    bounded(len(image), height, width, image.shape[3])
     if crop == "center":
-        image = _cut_to_shape(image, width / height)
+        image = cut_to_shape(image, width / height)
     if method == "lanczos":
         return _lanczos(image, size)
     if method == "area":
@@ -32,7 +33,13 @@ def common_upscale(image: Pixels, size: tuple[int, int], method: str, *, crop: s
     return _weighted(_weighted(image, 2, taps(image.shape[2], width)), 1, taps(image.shape[1], height))
 
 
-def _cut_to_shape(image: Pixels, aspect: float) -> Pixels:
+def repeated(batch: Pixels, count: int) -> Pixels:
+    """Return as many items of a batch, from the beginning again where there are too few."""
+    return batch[np.arange(count) % len(batch)] if len(batch) < count else batch[:count]
+
+
+def cut_to_shape(image: Pixels, aspect: float) -> Pixels:
+    """Cut the middle out of a picture, of an aspect (width by height)."""
     old_height, old_width = image.shape[1:3]
     old_aspect = old_width / old_height
     x = y = 0
@@ -53,11 +60,16 @@ def _nearest(old: int, new: int) -> NDArray[np.intp]:
 Taps = list[tuple[NDArray[np.intp], Pixels]]
 
 
-def _bilinear_taps(old: int, new: int) -> Taps:
+def neighbours(old: int, new: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Pixels]:
+    """Return for each new place the old ones on both sides, and how near it is to the second."""
     position = np.maximum(_positions(old, new), np.float32(0))
     low = np.minimum(position.astype(np.intp), old - 1)
-    part = (position - low).astype(np.float32)
-    return [(low, np.float32(1) - part), (np.minimum(low + 1, old - 1), part)]
+    return low, np.minimum(low + 1, old - 1), (position - low).astype(np.float32)
+
+
+def _bilinear_taps(old: int, new: int) -> Taps:
+    low, high, part = neighbours(old, new)
+    return [(low, np.float32(1) - part), (high, part)]
 
 
 def _bicubic_taps(old: int, new: int) -> Taps:

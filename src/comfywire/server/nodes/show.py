@@ -1,16 +1,13 @@
-"""Showing values: PreviewAny and SaveImageWebsocket; exact."""
-
-# INPUT_TYPES and its like are ComfyUI's names.
-# ruff: noqa: N802
+"""Showing values: PreviewAny and SaveImageWebsocket."""
 
 from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from comfywire.server.frames import Preview
-from comfywire.server.node_host import NodeHost
+from comfywire.server.nodes.declared import DeclaredNode
 from comfywire.server.nodes.files import to_pillow
 
 if TYPE_CHECKING:
@@ -19,22 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["PreviewAny", "SaveImageWebsocket"]
 
 
-class PreviewAny:
+class PreviewAny(DeclaredNode):
     """Any value as text."""
 
-    RETURN_TYPES: tuple[str, ...] = ()
-    NEWER_RETURN_TYPES = ("STRING",)
     FUNCTION = "main"
-    OUTPUT_NODE = True
-    CATEGORY = "utils"
-    RELATIVE_PYTHON_MODULE = "comfy_extras.nodes_preview_any"
-    DISPLAY_NAME = "Preview Any"
-    host: ClassVar[NodeHost]
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:
-        """Return the inputs."""
-        return {"required": {"source": ("*", {})}}
 
     def main(self, source: object = None) -> dict[str, Any]:
         """Show it: as it is, as JSON, or as Python spells it."""
@@ -54,23 +39,13 @@ def _spelled(source: object) -> str:
         return str(source)
 
 
-class SaveImageWebsocket:
+class SaveImageWebsocket(DeclaredNode):
     """Pictures as binary frames, and nowhere else; a socket that is gone loses them."""
 
-    RETURN_TYPES: tuple[str, ...] = ()
     FUNCTION = "save_images"
-    OUTPUT_NODE = True
-    CATEGORY = "api/image"
-    RELATIVE_PYTHON_MODULE = "custom_nodes.websocket_image_save"
-    host: ClassVar[NodeHost]
 
     @classmethod
-    def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:
-        """Return the inputs."""
-        return {"required": {"images": ("IMAGE",)}}
-
-    @classmethod
-    def IS_CHANGED(cls, images: object) -> float:
+    def IS_CHANGED(cls, images: object) -> float:  # noqa: N802 - ComfyUI's name
         """Return another value each time, so that it is never cached."""
         del images
         return time.time()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from comfywire.server.nodes.bounds import bounded
 from comfywire.server.nodes.resize import Pixels
 
 __all__ = ["StubConstantImage", "StubFloat", "StubImage", "StubInt", "StubMask"]
@@ -44,7 +45,7 @@ class StubImage(_Stub):
 
     def make(self, content: str, height: int, width: int, batch_size: int) -> tuple[Pixels]:
         """Make the picture."""
-        shape = (batch_size, height, width, 3)
+        shape = bounded(batch_size, height, width, 3)
         if content == "NOISE":
             return (np.random.default_rng().random(shape, dtype=np.float32),)
         return (np.full(shape, float(content == "WHITE"), dtype=np.float32),)
@@ -63,7 +64,7 @@ class StubConstantImage(_Stub):
 
     def make(self, value: float, height: int, width: int, batch_size: int) -> tuple[Pixels]:
         """Make the picture."""
-        return (np.full((batch_size, height, width, 3), value, dtype=np.float32),)
+        return (np.full(bounded(batch_size, height, width, 3), value, dtype=np.float32),)
 
 
 class StubMask(_Stub):
@@ -79,7 +80,7 @@ class StubMask(_Stub):
 
     def make(self, value: float, height: int, width: int, batch_size: int) -> tuple[Pixels]:
         """Make the mask."""
-        return (np.full((batch_size, height, width), value, dtype=np.float32),)
+        return (np.full(bounded(batch_size, height, width), value, dtype=np.float32),)
 
 
 class StubInt(_Stub):

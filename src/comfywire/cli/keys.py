@@ -1,0 +1,187 @@
+"""``comfywire keys``: who may use the job service."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .connection import debug_option, wait_for
+from .database import database_options
+from .durations import duration
+from .json_lines import print_json
+from .options import json_option
+from .terminal import print_table
+
+if TYPE_CHECKING:
+    from comfywire.service.access import Access, KeyRecord
+
+__all__ = ["keys"]
+
+Value = TypeVar("Value")
+COLUMNS = ("id", "name", "begins with", "for", "state", "last used")
+
+_key = click.argument("key", metavar="KEY")
+
+
+@click.group(short_help="Make and withdraw API keys of the job service.")
+@debug_option
+def keys() -> None:
+    """Make, list, rotate and revoke the API keys of the job service.
+
+    They work on the service's database directly, so that the first key can be made before anybody has one.
+    KEY is a key's id, or its name.
+    """
+
+
+@keys.command(short_help="Make a key.")
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(["submit", "read", "admin"]),
+    default=("submit", "read"),
+    show_default=True,
+    help="What it is for; repeat it for more. admin may do everything.",
+)
+@click.option(
+    "--expires", type=duration, metavar="TIME", help="When it ends by itself: 12h, 30d; else never."
+)
+@click.option("--max-queued", type=click.IntRange(1), metavar="N", help="Jobs that may wait.")
+@click.option("--max-running", type=click.IntRange(1), metavar="N", help="Jobs that may run at a time.")
+@click.option("--rate", type=click.IntRange(1), metavar="N", help="Requests a minute.")
+@json_option
+@database_options
+@debug_option
+def create(
+    *,
+    name: str,
+    scopes: tuple[str, ...],
+    expires: float | None,
+    max_queued: int | None,
+    max_running: int | None,
+    rate: int | None,
+    as_json: bool,
+    data: Path,
+    database_url: str | None,
+) -> None:
+    """Make a key called NAME, and print its secret (cw_...), which is shown this once."""
+    if not name.strip():
+        raise click.UsageError("a key needs a name by which you will know it")
+    limits = {"max_queued": max_queued, "max_running": max_running, "rate_per_minute": rate}
+    made = _with_access(
+        data, database_url, lambda access: access.create(name, scopes, expires_in=expires, **limits)
+    )
+    _print_secret(*made, as_json=as_json)
+
+
+@keys.command("list", short_help="List the keys.")
+@json_option
+@database_options
+@debug_option
+def list_keys(*, as_json: bool, data: Path, database_url: str | None) -> None:
+    """List all keys, oldest first, also those that open nothing any more."""
+    found = _with_access(data, database_url, lambda access: access.list())
+    if as_json:
+        print_json([_as_json(key) for key in found])
+        return
+    now = datetime.now(UTC)
+    print_table(COLUMNS, [_row(key, now) for key in found])
+
+
+@keys.command(short_help="Give a key another secret.")
+@_key
+@click.option(
+    "--grace", type=duration, metavar="TIME", help="How long the old one still opens: 1h; else not."
+)
+@json_option
+@database_options
+@debug_option
+def rotate(*, key: str, grace: float | None, as_json: bool, data: Path, database_url: str | None) -> None:
+    """Give KEY another secret, and print it. The old one opens nothing more, within seconds."""
+
+    async def work(access: Access) -> tuple[KeyRecord, str]:
+        return await access.rotate((await access.find(key)).id, grace=grace or 0.0)
+
+    _print_secret(*_with_access(data, database_url, work), as_json=as_json)
+
+
+@keys.command(short_help="Withdraw a key.")
+@_key
+@json_option
+@database_options
+@debug_option
+def revoke(*, key: str, as_json: bool, data: Path, database_url: str | None) -> None:
+    """Let KEY open nothing more, within seconds. What it has submitted runs on."""
+
+    async def work(access: Access) -> KeyRecord:
+        return await access.revoke((await access.find(key)).id)
+
+    revoked = _with_access(data, database_url, work)
+    if as_json:
+        print_json(_as_json(revoked))
+    else:
+        click.echo(f"key {revoked.name!r} ({revoked.id}) is revoked")
+
+
+def _with_access(data: Path, database_url: str | None, work: Callable[[Access], Awaitable[Value]]) -> Value:
+    return wait_for(_working(data, database_url, work))
+
+
+async def _working(data: Path, database_url: str | None, work: Callable[[Access], Awaitable[Value]]) -> Value:
+    try:
+        from comfywire.service.access import Access  # noqa: PLC0415
+        from comfywire.service.database import Database  # noqa: PLC0415
+        from comfywire.service.migrate import is_current, migrate  # noqa: PLC0415
+        from comfywire.service.postgres import NoDatabase, database_at  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        from comfywire.errors import MissingExtra  # noqa: PLC0415
+
+        raise MissingExtra("the job service", "service") from error
+    async with database_at(data, database_url) as url:
+        if database_url is None:
+            await migrate(url)
+        async with Database(url, size=1) as database:
+            async with database.connection() as connection:
+                if not await is_current(connection):
+                    raise NoDatabase("the schema of --database-url is not up to date: `comfywire db upgrade`")
+            return await work(Access(database))
+
+
+def _print_secret(key: KeyRecord, secret: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({**_as_json(key), "secret": secret})
+        return
+    click.echo(
+        f"key {key.name!r} ({key.id}) is for {', '.join(key.scopes)}; keep it, it is shown once", err=True
+    )
+    click.echo(secret)
+
+
+def _row(key: KeyRecord, now: datetime) -> tuple[object, ...]:
+    used = None if key.last_used_at is None else _moment(key.last_used_at)
+    return key.id, key.name, key.prefix, " ".join(key.scopes), _state(key, now), used
+
+
+def _state(key: KeyRecord, now: datetime) -> str:
+    if key.revoked_at is not None:
+        return f"revoked {_moment(key.revoked_at)}"
+    if key.expires_at is None:
+        return "in use"
+    return f"{'expired' if key.expires_at <= now else 'in use until'} {_moment(key.expires_at)}"
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _as_json(key: KeyRecord) -> dict[str, Any]:
+    known = {name: getattr(key, name) for name in type(key).__slots__}
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else list(value) if name == "scopes" else value
+        for name, value in known.items()
+    } | {"id": str(key.id)}

@@ -1,0 +1,148 @@
+"""``comfywire serve``: the job service, all of it in one process, or its HTTP API alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .connection import debug_option, wait_for
+from .service_options import settings_of, worker_options
+from .worker import stop_signals
+
+if TYPE_CHECKING:
+    from comfywire.service.core import Core
+    from comfywire.service.settings import Settings
+
+__all__ = ["serve"]
+
+DEFAULT_PORT = 8190
+DEMO_STEP_TIME = 0.1
+"""Seconds a step of the demo's simulated models: slow enough to see progress."""
+
+
+@click.command(short_help="Serve the job service: a durable queue in front of your ComfyUIs.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, envvar="COMFYWIRE_HOST", help="Where to listen."
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    envvar="COMFYWIRE_PORT",
+    help="The port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--base-url",
+    envvar="COMFYWIRE_BASE_URL",
+    metavar="URL",
+    help="How others reach the service, for links; by default as they asked.",
+)
+@click.option(
+    "--keys",
+    "keys_required",
+    is_flag=True,
+    envvar="COMFYWIRE_KEYS_REQUIRED",
+    help="Let in only who has a key (`comfywire keys create`); a public --host insists.",
+)
+@click.option(
+    "--max-queued",
+    type=click.IntRange(1),
+    default=10_000,
+    show_default=True,
+    envvar="COMFYWIRE_MAX_QUEUED",
+    help="Jobs of one key that may wait.",
+)
+@click.option(
+    "--rate-per-minute",
+    type=click.IntRange(1),
+    envvar="COMFYWIRE_RATE_PER_MINUTE",
+    help="Requests of one key a minute.",
+)
+@click.option(
+    "--cors-origin",
+    "cors_origins",
+    multiple=True,
+    envvar="COMFYWIRE_CORS_ORIGINS",
+    metavar="ORIGIN",
+    help="Web pages of this origin may call the API; repeat it for more.",
+)
+@click.option("--no-workers", is_flag=True, help="Serve the API alone: `comfywire worker` runs the jobs.")
+@click.option("--demo", is_flag=True, help="Start two test servers to run jobs on, and make a key.")
+@worker_options
+@debug_option
+def serve(*, no_workers: bool, demo: bool, **options: Any) -> None:
+    """Serve the job service until it is told to stop (SIGTERM or Ctrl-C).
+
+    Jobs are kept in a PostgreSQL that it starts in --data, or in your own. It speaks the Comfy API v2: the
+    official comfy-sdk works with COMFY_BASE_URL set to its address.
+    """
+    settings = settings_of(options)
+    if demo and no_workers:
+        raise click.UsageError("--demo needs a worker: leave --no-workers out")
+    wait_for(_serve(settings, runs_jobs=not no_workers, demo=demo))
+
+
+async def _serve(settings: Settings, *, runs_jobs: bool, demo: bool) -> None:
+    from comfywire.service.access import must_be_safe  # noqa: PLC0415
+    from comfywire.service.api.app import create_app  # noqa: PLC0415
+    from comfywire.service.core import open_core  # noqa: PLC0415
+    from comfywire.service.serving import bound, serving  # noqa: PLC0415
+
+    must_be_safe(settings)
+    with stop_signals() as stop, bound(settings) as listener:
+        async with contextlib.AsyncExitStack() as stack:
+            if demo:
+                servers = await stack.enter_async_context(_test_servers())
+                settings = replace(settings, servers=(*settings.servers, *servers))
+            core = await stack.enter_async_context(open_core(settings))
+            await stack.enter_async_context(serving(create_app(core), listener, core.broker.close))
+            await _announce(core, listener.getsockname()[1], runs_jobs=runs_jobs, demo=demo)
+            await _work(core, stop, runs_jobs=runs_jobs)
+    click.echo("stopped")
+
+
+async def _work(core: Core, stop: asyncio.Event, *, runs_jobs: bool) -> None:
+    """Run jobs and tell webhooks until the process is told to stop."""
+    from comfywire.service.worker import Worker  # noqa: PLC0415
+
+    async with asyncio.TaskGroup() as group:
+        telling = group.create_task(core.webhooks.run(), name="comfywire webhooks")
+        if runs_jobs:
+            await Worker(core.settings, core.store, core.assets, core.sealer, core.hooks).run(stop)
+        else:
+            await stop.wait()
+        telling.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _test_servers() -> AsyncIterator[list[str]]:
+    from comfywire.server import Server  # noqa: PLC0415 - NumPy and Pillow, of the extra `server`
+
+    async with Server(step_time=DEMO_STEP_TIME) as one, Server(step_time=DEMO_STEP_TIME) as other:
+        yield [one.url, other.url]
+
+
+async def _announce(core: Core, port: int, *, runs_jobs: bool, demo: bool) -> None:
+    settings = core.settings
+    url = settings.base_url or f"http://{_host(settings.host)}:{port}"
+    click.echo(f"Comfywire's job service is ready at {url}")
+    if demo:
+        _, secret = await core.access.create("demo", ["submit", "read", "admin"])
+        click.echo(f"  A key: {secret}")
+        click.echo("  Jobs run on two test servers, which simulate their models: pictures are placeholders.")
+    elif runs_jobs and not settings.servers:
+        click.echo("  It has no ComfyUI yet: jobs wait. Name one with --server http://127.0.0.1:8188")
+    click.echo(f"  Its data is in {settings.data.absolute()}")
+    click.echo(f"  Run something: comfywire submit workflow_api.json --service {url}")
+    click.echo(f"  Or with the official SDK: COMFY_BASE_URL={url}")
+    click.echo("  Ctrl-C stops it; what runs is finished or taken up again next time.")
+
+
+def _host(host: str) -> str:
+    return f"[{host}]" if ":" in host else {"0.0.0.0": "127.0.0.1", "": "127.0.0.1"}.get(host, host)  # noqa: S104

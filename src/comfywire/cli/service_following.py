@@ -1,0 +1,65 @@
+"""Following a job of the service to its end, and saving what it made."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .failures import Stopped
+from .service import ending_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from comfywire.errors import JobError
+    from comfywire.service.client import ServiceClient
+
+    from .service_telling import Teller
+
+__all__ = ["follow_all"]
+
+
+async def follow_all(
+    client: ServiceClient, job_ids: Sequence[str], teller: Teller, out: Path | None
+) -> list[JobError]:
+    """Follow jobs to their ends, save their outputs in ``out``, and return what went wrong with them.
+
+    Raises:
+        Stopped: Somebody pressed Ctrl-C; the jobs go on.
+
+    """
+    tasks: list[asyncio.Task[JobError | None]] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks += [group.create_task(_follow(client, job_id, teller, out)) for job_id in job_ids]
+    except asyncio.CancelledError:
+        raise Stopped(_goes_on(client, job_ids)) from None
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None
+    return [error for error in (task.result() for task in tasks) if error is not None]
+
+
+async def _follow(client: ServiceClient, job_id: str, teller: Teller, out: Path | None) -> JobError | None:
+    async with aclosing(client.events(job_id)) as events:
+        async for event in events:
+            teller.heard(job_id, event.type, event.data)
+    job = await client.read(f"/api/v2/jobs/{job_id}")
+    paths: dict[str, Path] = {}
+    for output in job.get("outputs") or () if out is not None else ():
+        if output.get("id"):
+            assert out is not None
+            name = str(output.get("name") or f"{job_id}-{output['node_id']}")
+            paths[output["id"]] = await client.download(str(output["id"]), out, name)
+            teller.saved(job_id, output, paths[output["id"]])
+    teller.ended(job, paths)
+    return ending_of(job)
+
+
+def _goes_on(client: ServiceClient, job_ids: Sequence[str]) -> str:
+    them = " ".join(job_ids)
+    return (
+        f"interrupted, and the service goes on: `comfywire wait {them}` follows, "
+        f"`comfywire cancel --service {client.url} {them}` ends it"
+    )

@@ -1,0 +1,110 @@
+"""How the service's processes are told what to do: the same options for `serve` and `worker`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from comfywire.errors import MissingExtra
+
+from .database import database_options
+
+if TYPE_CHECKING:
+    from comfywire.service.settings import Settings
+
+__all__ = ["settings_of", "worker_options"]
+
+_OPTIONS = (
+    click.option(
+        "--server",
+        "servers",
+        multiple=True,
+        envvar="COMFYWIRE_SERVERS",
+        metavar="URL[#TAG,...]",
+        help="A ComfyUI to run jobs on, with user:password@ or ?token= if it wants that; repeat it for more.",
+    ),
+    click.option(
+        "--assets",
+        "assets_url",
+        envvar="COMFYWIRE_ASSETS",
+        metavar="URL",
+        help="Where inputs and outputs are kept: s3://bucket/prefix, ...; a folder in --data by default.",
+    ),
+    click.option(
+        "--slots",
+        type=click.IntRange(1, 16),
+        default=2,
+        show_default=True,
+        envvar="COMFYWIRE_SLOTS",
+        help="Jobs at a time on one ComfyUI: one runs, the others wait there.",
+    ),
+    click.option(
+        "--server-patience",
+        type=click.FloatRange(1),
+        default=300.0,
+        show_default=True,
+        envvar="COMFYWIRE_SERVER_PATIENCE",
+        metavar="SECONDS",
+        help="How long a ComfyUI may be away before what it was running counts as lost.",
+    ),
+    click.option(
+        "--drain-timeout",
+        type=click.FloatRange(0),
+        default=30.0,
+        show_default=True,
+        envvar="COMFYWIRE_DRAIN_TIMEOUT",
+        metavar="SECONDS",
+        help="How long a process that is told to stop waits for its jobs; then others take them over.",
+    ),
+    click.option(
+        "--log-format",
+        type=click.Choice(["plain", "json"]),
+        default="plain",
+        show_default=True,
+        envvar="COMFYWIRE_LOG_FORMAT",
+        help="How it logs to standard error: for people, or a JSON object a line.",
+    ),
+    click.option(
+        "--hook-url",
+        envvar="COMFYWIRE_HOOK_URL",
+        metavar="URL",
+        help="Who is asked about each job and each output, and may refuse.",
+    ),
+    click.option(
+        "--allow-private-urls",
+        is_flag=True,
+        envvar="COMFYWIRE_ALLOW_PRIVATE_URLS",
+        help="Let inputs and webhooks by URL reach this network and this machine.",
+    ),
+)
+
+
+def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of everything that runs jobs."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return database_options(command)
+
+
+def settings_of(options: dict[str, Any]) -> Settings:
+    """Return the settings that a command's options say, and log as they say; the rest are the defaults.
+
+    Raises:
+        MissingExtra: The service is not installed.
+
+    """
+    try:
+        from comfywire.service.core import Core  # noqa: F401, PLC0415 (is everything there?)
+        from comfywire.service.logs import configure  # noqa: PLC0415
+        from comfywire.service.settings import Settings  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise MissingExtra("the job service", "service") from error
+    configure(
+        as_json=options["log_format"] == "json", level=logging.getLogger("comfywire").level or logging.INFO
+    )
+    known = {field.name for field in fields(Settings)}
+    return Settings(**{name: value for name, value in options.items() if name in known})

@@ -1,0 +1,215 @@
+"""``comfywire submit`` and ``comfywire wait``: jobs of the service, from the file to the saved results."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .connection import wait_for
+from .options import check_writable
+from .service import Service, labels, service_options
+
+if TYPE_CHECKING:
+    from comfywire.errors import JobError
+    from comfywire.service.client import ServiceClient
+
+__all__ = ["submit", "wait"]
+
+MOST_SEED_BITS = 64
+out_option = click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Save what it makes here, once it has ended; a file that is there is never replaced.",
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object for each event; the last is the result."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the user asked for."""
+
+    what: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    version: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@click.command(short_help="Give a workflow to the job service.")
+@click.argument("what", metavar="FILE|NAME")
+@click.option(
+    "-p",
+    "--param",
+    "values",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=labels,
+    help="Set a parameter; files are uploaded. Repeatable.",
+)
+@click.option("--output", "outputs", metavar="NAME", multiple=True, help="Run only this output. Repeatable.")
+@click.option("--version", type=click.IntRange(min=1), metavar="N", help="Of a registered workflow.")
+@click.option(
+    "--label",
+    "labels",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=labels,
+    help="Write it on the job, to find it by. Repeatable.",
+)
+@click.option("--priority", type=click.IntRange(-20, 20), metavar="N", help="Higher ones go first.")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Run it on servers with it. Repeatable.")
+@click.option("--webhook", metavar="URL", help="Tell this address how it ended.")
+@click.option(
+    "--queue-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Let it expire if it still waits by then.",
+)
+@click.option("--wait", "waits", is_flag=True, help="Follow it to its end; --out does so, too.")
+@out_option
+@json_option
+@service_options
+def submit(
+    *,
+    service: Service,
+    what: str,
+    values: Mapping[str, str],
+    outputs: tuple[str, ...],
+    version: int | None,
+    waits: bool,
+    out: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Give a workflow to the job service; it is safe there when this returns.
+
+    FILE is a workflow in any form that `comfywire run` takes; NAME one that is registered with the service,
+    as `comfywire workflows list` shows them. A file of that name wins. - reads standard input.
+    """
+    from .service_following import follow_all  # noqa: PLC0415
+    from .service_telling import choose_teller  # noqa: PLC0415
+
+    if out is not None:
+        check_writable(out)
+    order = Order(what, values, outputs, version, _options(**options))
+
+    async def work() -> list[JobError]:
+        async with service.client() as client:
+            job = await _submit(client, order)
+            with choose_teller(as_json=as_json) as teller:
+                teller.submitted(job)
+                return await follow_all(client, [job["id"]], teller, out) if waits or out else []
+
+    return _ended(wait_for(work()))
+
+
+def _options(
+    *,
+    labels: Mapping[str, str],
+    priority: int | None,
+    tags: tuple[str, ...],
+    webhook: str | None,
+    queue_timeout: float | None,
+) -> dict[str, Any]:
+    """As the service's body has them; what was not said is left out."""
+    said = {
+        "metadata": dict(labels),
+        "priority": priority,
+        "tags": list(tags),
+        "webhook_url": webhook,
+        "queue_timeout": queue_timeout,
+    }
+    return {name: value for name, value in said.items() if value not in (None, {}, [])}
+
+
+async def _submit(client: ServiceClient, order: Order) -> dict[str, Any]:
+    is_file = order.what == "-" or await asyncio.to_thread(Path(order.what).is_file)
+    if is_file and order.version is not None:
+        raise click.UsageError(f"--version is for registered workflows, and {order.what!r} is a file")
+    submit_it = _submit_file if is_file else _submit_registered
+    return await submit_it(client, order)
+
+
+async def _submit_file(client: ServiceClient, order: Order) -> dict[str, Any]:
+    import secrets  # noqa: PLC0415
+
+    from comfywire.client.preparing import read_parameters  # noqa: PLC0415
+    from comfywire.workflow import Workflow  # noqa: PLC0415
+
+    source: str | bytes = sys.stdin.buffer.read() if order.what == "-" else order.what
+    workflow = await asyncio.to_thread(Workflow.load, source)
+    for warning in workflow.warnings:
+        click.echo(f"comfywire: warning: {warning}", err=True)
+    parameters = await read_parameters(source) or workflow.parameters()
+    bound = workflow.bind(order.values, parameters, new_seed=lambda: secrets.randbits(MOST_SEED_BITS))
+    for file in bound.files:
+        bound.place(file, await _uploaded(client, str(file.source)))
+    body = {"workflow": bound.workflow.prompt, **order.options}
+    if order.outputs:
+        body["targets"] = parameters.select_outputs(bound.workflow, order.outputs)
+    return dict(await client.ask("POST", "/api/v2/jobs", body))
+
+
+async def _submit_registered(client: ServiceClient, order: Order) -> dict[str, Any]:
+    found = await client.read(f"/api/v2/workflows/{order.what}", version=order.version)
+    files = {name for name, about in found["parameters"].items() if about.get("type") in FILES}
+    inputs = {
+        name: await _uploaded(client, value) if name in files else value
+        for name, value in order.values.items()
+    }
+    body = {"inputs": inputs, **order.options, **({"outputs": list(order.outputs)} if order.outputs else {})}
+    path = f"/api/v2/workflows/{order.what}/jobs"
+    return dict(await client.ask("POST", path, body, version=found["version"]))
+
+
+FILES = frozenset({"image", "mask", "video", "audio", "file"})
+
+
+async def _uploaded(client: ServiceClient, value: str) -> Any:
+    """The asset that a file on this machine becomes; what is none is for the service to understand."""
+    path = Path(value)
+    if not await asyncio.to_thread(path.is_file):
+        return value
+    asset = await client.upload(path)
+    return {"__type": "core/ASSET", "info": {"id": asset["id"]}}
+
+
+@click.command(short_help="Follow jobs of the service to their ends.")
+@click.argument("job_ids", nargs=-1, required=True, metavar="ID...")
+@out_option
+@json_option
+@service_options
+def wait(*, service: Service, job_ids: tuple[str, ...], out: Path | None, as_json: bool) -> int:
+    """Follow jobs to their ends, and save what they made with --out.
+
+    Fails if one of them did. Ctrl-C leaves the jobs alone.
+    """
+    from .service_following import follow_all  # noqa: PLC0415
+    from .service_telling import choose_teller  # noqa: PLC0415
+
+    if out is not None:
+        check_writable(out)
+
+    async def work() -> list[JobError]:
+        async with service.client() as client:
+            with choose_teller(as_json=as_json) as teller:
+                return await follow_all(client, list(dict.fromkeys(job_ids)), teller, out)
+
+    return _ended(wait_for(work()))
+
+
+def _ended(errors: list[JobError]) -> int:
+    for error in errors[1:]:
+        click.echo(f"comfywire: {error}", err=True)
+    if errors:
+        raise errors[0]
+    return 0

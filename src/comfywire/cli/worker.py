@@ -1,0 +1,68 @@
+"""``comfywire worker``: a process that runs jobs on the ComfyUIs near it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .connection import debug_option, wait_for
+from .service_options import settings_of, worker_options
+
+if TYPE_CHECKING:
+    from comfywire.service.settings import Settings
+
+__all__ = ["stop_signals", "worker"]
+
+
+@click.command(short_help="Run the job service's jobs on the ComfyUIs near it.")
+@worker_options
+@debug_option
+def worker(**options: Any) -> None:
+    """Run jobs of the service on the ComfyUIs that are named, until it is told to stop (SIGTERM or Ctrl-C).
+
+    Then it takes no more, waits for what runs, and hands over what is left. Any number of workers share one
+    database; one that dies is taken over from within seconds.
+    """
+    settings = settings_of(options)
+    if not settings.servers:
+        raise click.UsageError("a worker needs at least one --server to run jobs on")
+    wait_for(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    from comfywire.service.core import open_core  # noqa: PLC0415
+    from comfywire.service.worker import Worker  # noqa: PLC0415
+
+    with stop_signals() as stop:
+        async with open_core(settings) as core, asyncio.TaskGroup() as group:
+            telling = group.create_task(core.webhooks.run(), name="comfywire webhooks")
+            worker = Worker(settings, core.store, core.assets, core.sealer, core.hooks)
+            click.echo(f"worker {worker.name} runs jobs on {', '.join(worker.urls)}")
+            await worker.run(stop)
+            telling.cancel()
+    click.echo("stopped")
+
+
+@contextmanager
+def stop_signals() -> Iterator[asyncio.Event]:
+    """Give an event that SIGTERM and SIGINT set; a second signal ends the process at once, as usual."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    signals = (signal.SIGTERM, signal.SIGINT)
+
+    def ask() -> None:
+        stop.set()
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+    for number in signals:
+        loop.add_signal_handler(number, ask)
+    try:
+        yield stop
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

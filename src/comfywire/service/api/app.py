@@ -1,0 +1,55 @@
+"""The application: every route of the service, behind one guard, with one way to tell of errors."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from comfywire.service.core import Core
+
+from . import assets, events, health, jobs, keys, metrics, openapi, servers, webhooks, workflows
+from .errors import ENVELOPE, answer_errors
+from .guards import Guard
+
+__all__ = ["create_app"]
+
+DESCRIPTION = """A durable queue in front of any number of ComfyUIs. It speaks the Comfy API v2, so that the
+official `comfy-sdk` works with it unchanged, and more."""
+ERRORS = {
+    "4XX": {"description": "See `error.code`.", "content": {"application/json": {"schema": ENVELOPE}}},
+    "5XX": {"description": "Try again.", "content": {"application/json": {"schema": ENVELOPE}}},
+}
+
+
+def create_app(core: Core) -> FastAPI:
+    """Return the application that serves ``core``.
+
+    It needs no lifespan. ``core.broker.close()`` ends the streams of events, for which a server that stops
+    would else wait.
+    """
+    app = FastAPI(
+        title="Comfywire",
+        version=version("comfywire"),
+        description=DESCRIPTION,
+        openapi_url="/api/v2/openapi.json",
+        docs_url=None,  # its page comes from somebody else's server
+        redoc_url=None,
+        responses=dict(ERRORS),  # type: ignore[arg-type]
+    )
+    app.state.core = core
+    for module in (jobs, events, assets, workflows, servers, keys, webhooks, health, metrics):
+        app.include_router(module.router)
+    openapi.publish(app)
+    answer_errors(app)
+    if core.settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(core.settings.cors_origins),
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["Retry-After", "Idempotency-Replayed", "X-Comfy-Request-Id"],
+        )
+    app.add_middleware(Guard, settings=core.settings)
+    return app

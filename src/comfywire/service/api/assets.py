@@ -1,0 +1,289 @@
+"""Assets over HTTP: the routes of the Comfy API v2, and content by signed URL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing
+from datetime import datetime
+from pathlib import PureWindowsPath
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, Field
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
+
+from comfywire.service.asset_records import EXPIRES_IN, AssetNotFound, AssetRecord, InvalidAsset, NewAsset
+from comfywire.service.assets import Assets
+from comfywire.service.blobs import Staged, TooLarge
+from comfywire.service.multipart import MalformedForm, Part, parts
+
+from .content import content
+from .context import get_caller, get_core
+
+__all__ = ["Asset", "AssetFromHash", "asset_body", "router"]
+
+ROOM_FOR_FIELDS = 1 << 20
+"""Bytes that a form may have beside its file."""
+MOST_FIELDS = 100
+UPLOAD_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary", "description": "The bytes."},
+                        "content_type": {
+                            "type": "string",
+                            "description": "Their type; by default that of the part `file`.",
+                        },
+                        "file_path": {
+                            "type": "string",
+                            "description": "A relative path; by default the name of `file`.",
+                        },
+                        "expected_hash": {
+                            "type": "string",
+                            "description": "`blake3:<hex>`; other bytes are refused.",
+                        },
+                        "tags": {"type": "array", "items": {"type": "string"}},
+                        "expires_in": {
+                            "type": "integer",
+                            "minimum": EXPIRES_IN[0],
+                            "maximum": EXPIRES_IN[-1],
+                            "description": "Seconds for which it is kept.",
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+
+router = APIRouter(tags=["assets"])
+
+
+class Asset(BaseModel):
+    """An asset, as the Comfy API v2 shows it."""
+
+    id: UUID
+    hash: str = Field(description="`blake3:<hex>`")
+    size_bytes: int
+    content_type: str
+    file_path: str | None = None
+    tags: list[str] = []
+    created_new: bool | None = Field(None, description="On creation: whether you had no such bytes before.")
+    created_at: datetime
+    url: str = Field(description="Gives the bytes without a key, until `url_expires_at`.")
+    url_expires_at: datetime
+    expires_at: datetime | None = Field(None, description="When it may be removed; null is never.")
+    job_id: UUID | None = Field(None, description="The job that made it; null for uploads.")
+
+
+class AssetFromHash(BaseModel):
+    """Bytes that are there, to be an asset once more."""
+
+    hash: str
+    file_path: str | None = None
+    tags: list[str] = []
+    expires_in: int | None = Field(None, ge=EXPIRES_IN[0], le=EXPIRES_IN[-1])
+
+
+def asset_body(request: Request, core: Any, asset: AssetRecord, *, created_new: bool | None = None) -> Asset:
+    """Return what is said about ``asset``, with a fresh URL for its bytes."""
+    assets: Assets = core.assets
+    url, until = assets.url(asset, core.settings.base_url or str(request.base_url))
+    return Asset(
+        id=asset.id,
+        hash=f"blake3:{asset.hash}",
+        size_bytes=asset.size_bytes,
+        content_type=asset.content_type,
+        file_path=asset.file_path,
+        tags=asset.tags,
+        created_new=created_new,
+        created_at=asset.created_at,
+        url=url,
+        url_expires_at=until,
+        expires_at=asset.expires_at,
+        job_id=asset.job_id,
+    )
+
+
+Core = Annotated[Any, Depends(get_core)]
+Caller = Annotated[Any, Depends(get_caller)]
+_CREATED: dict[int | str, dict[str, Any]] = {
+    200: {"model": Asset, "description": "You had these bytes already."},
+    201: {"model": Asset, "description": "These bytes are new to you."},
+}
+
+
+@router.post(
+    "/api/v2/assets",
+    operation_id="postAssets",
+    status_code=201,
+    responses=_CREATED,
+    openapi_extra=UPLOAD_BODY,
+)
+async def upload(request: Request, core: Core, caller: Caller) -> Response:
+    """Upload a file; fields and file may come in any order."""
+    caller.must("submit")
+    form = _Form(core.assets, core.settings.max_upload_bytes)
+    async with AsyncExitStack() as until_kept:
+        staged, new = await form.read(request, until_kept)
+        asset, is_new = await core.assets.keep(staged, caller.key_id, new)
+    return _created(request, core, asset, is_new=is_new)
+
+
+@router.post("/api/v2/assets/from-hash", operation_id="assetFromHash", status_code=201, responses=_CREATED)
+async def from_hash(request: Request, body: AssetFromHash, core: Core, caller: Caller) -> Response:
+    """Make an asset of bytes that you have uploaded or made before."""
+    caller.must("submit")
+    asset, is_new = await core.assets.from_hash(
+        caller.key_id, body.hash, file_path=body.file_path, tags=body.tags, expires_in=body.expires_in
+    )
+    return _created(request, core, asset, is_new=is_new, created_new=False)
+
+
+@router.head("/api/v2/assets/by-hash/{hash}", operation_id="headAssetByHash")
+async def by_hash(hash: str, core: Core, caller: Caller) -> Response:  # noqa: A002
+    """Whether you have these bytes: 200 or 404."""
+    caller.must("read")
+    return Response(status_code=200 if await core.assets.has_hash(caller.key_id, hash) else 404)
+
+
+@router.get(
+    "/api/v2/assets/{asset_id}",
+    operation_id="getAsset",
+    response_model=Asset,
+    response_model_exclude={"created_new"},
+)
+async def get(request: Request, asset_id: str, core: Core, caller: Caller) -> Asset:
+    """What is known about an asset, with a fresh URL for its bytes."""
+    caller.must("read")
+    return asset_body(request, core, await _asset(core, asset_id, caller.key_id))
+
+
+@router.delete("/api/v2/assets/{asset_id}", operation_id="deleteAsset", status_code=204)
+async def delete(asset_id: str, core: Core, caller: Caller) -> Response:
+    """Delete an asset; bytes that other assets share stay."""
+    caller.must("submit")
+    await core.assets.delete(_uuid(asset_id), caller.key_id)
+    return Response(status_code=204)
+
+
+@router.head("/api/v2/assets/{asset_id}/content", operation_id="headAssetContent")
+@router.get("/api/v2/assets/{asset_id}/content", operation_id="getAssetContent", response_class=Response)
+async def read(request: Request, asset_id: str, core: Core, caller: Caller) -> Response:
+    """An asset's bytes, or a range of them."""
+    caller.must("read")
+    return await content(request, core.assets, await _asset(core, asset_id, caller.key_id))
+
+
+@router.head("/api/v2/signed/{asset_id}", operation_id="headSignedContent")
+@router.get("/api/v2/signed/{asset_id}", operation_id="getSignedContent", response_class=Response)
+async def read_signed(
+    request: Request,
+    asset_id: str,
+    core: Core,
+    expires: Annotated[int, Query(ge=0, le=1 << 40)],
+    signature: Annotated[str, Query(max_length=100)],
+) -> Response:
+    """An asset's bytes for whoever has the URL; no key is asked for."""
+    asset = await core.assets.get_signed(_uuid(asset_id), expires, signature)
+    return await content(request, core.assets, asset)
+
+
+class _Form:
+    """The form of an upload, while it comes."""
+
+    def __init__(self, assets: Assets, most: int) -> None:
+        self._assets = assets
+        self._most = most
+        self._fields: dict[str, str] = {}
+        self._tags: list[str] = []
+
+    async def read(self, request: Request, until_kept: AsyncExitStack) -> tuple[Staged, NewAsset]:
+        """Read all of it; the file's bytes are staged until ``until_kept`` is left."""
+        self._look_at_length(request)
+        staged: Staged | None = None
+        form = parts(request.headers.get("content-type", ""), self._counted(request))
+        async with aclosing(form) as listed:
+            async for part in listed:
+                if part.name != "file":
+                    await self._note(part)
+                elif staged is not None:
+                    raise InvalidAsset("the form has two files: send one a request")
+                else:
+                    staged = await self._stage(part, until_kept)
+        if staged is None:
+            raise InvalidAsset("the form has no part 'file': put the bytes there")
+        return staged, self._new()
+
+    def _look_at_length(self, request: Request) -> None:
+        """Refuse before a byte is read, where the client says how much comes."""
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self._most + ROOM_FOR_FIELDS:
+            raise TooLarge(self._most)
+
+    async def _counted(self, request: Request) -> AsyncIterator[bytes]:
+        read = 0
+        try:
+            async for chunk in request.stream():
+                read += len(chunk)
+                if read > self._most + ROOM_FOR_FIELDS:
+                    raise TooLarge(self._most)
+                yield chunk
+        except ClientDisconnect:
+            raise MalformedForm("the connection broke while the form came: send it once more") from None
+
+    async def _stage(self, part: Part, until_kept: AsyncExitStack) -> Staged:
+        """Write the file; what it says about itself counts where no field says otherwise."""
+        self._fields.setdefault("content_type", part.content_type or "")
+        self._fields.setdefault("file_path", PureWindowsPath(part.filename or "").name)
+        staged = self._assets.staged(part.chunks(), most=self._most)
+        return await until_kept.enter_async_context(staged)
+
+    async def _note(self, part: Part) -> None:
+        if part.name == "tags":
+            self._tags.append(await part.text())
+        else:
+            self._fields[part.name] = await part.text()
+        if len(self._fields) + len(self._tags) > MOST_FIELDS:
+            raise InvalidAsset(f"the form has more than {MOST_FIELDS} fields: send fewer")
+
+    def _new(self) -> NewAsset:
+        expires_in = self._fields.get("expires_in")
+        if expires_in is not None and not (expires_in.isdecimal() and len(expires_in) < 10):
+            raise InvalidAsset(f"expires_in must be a number of seconds, not {expires_in[:40]!r}")
+        return NewAsset(
+            content_type=self._fields.get("content_type") or "application/octet-stream",
+            file_path=self._fields.get("file_path") or None,
+            tags=self._tags,
+            expires_in=None if expires_in is None else int(expires_in),
+            expected_hash=self._fields.get("expected_hash") or None,
+        )
+
+
+def _created(
+    request: Request, core: Any, asset: AssetRecord, *, is_new: bool, created_new: bool | None = None
+) -> Response:
+    body = asset_body(request, core, asset, created_new=is_new if created_new is None else created_new)
+    return JSONResponse(body.model_dump(mode="json"), status_code=201 if is_new else 200)
+
+
+async def _asset(core: Any, asset_id: str, key_id: UUID) -> AssetRecord:
+    asset: AssetRecord | None = await core.assets.get(_uuid(asset_id), key_id)
+    if asset is None:
+        raise AssetNotFound(asset_id)
+    return asset
+
+
+def _uuid(asset_id: str) -> UUID:
+    """Return an id; one that cannot be is as unknown as one that is not."""
+    try:
+        return UUID(asset_id)
+    except ValueError:
+        raise AssetNotFound(asset_id) from None

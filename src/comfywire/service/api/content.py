@@ -1,0 +1,106 @@
+"""A response with an asset's bytes: streamed, resumable, cacheable, and harmless in a browser."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+from fastapi import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from comfywire.service.assets import AssetRecord, Assets
+from comfywire.service.byte_ranges import range_of
+
+__all__ = ["content", "disposition"]
+
+INLINE = re.compile(r"(image/(png|jpeg|gif|webp|avif|bmp)|video/[\w.+-]+|audio/[\w.+-]+)(;.*)?")
+"""What a browser may show on the service's own address; SVG and HTML, which can run scripts, it may save."""
+
+
+class _Streamed(StreamingResponse):
+    """Closes what it streams from when the client goes away, and not some time later."""
+
+    def __init__(
+        self, first: bytes, others: AsyncGenerator[bytes, None], status: int, headers: dict[str, str]
+    ) -> None:
+        super().__init__(_chained(first, others), status_code=status, headers=headers)
+        self._others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self._others):
+            await super().__call__(scope, receive, send)
+
+
+async def _chained(first: bytes, others: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    yield first
+    async for chunk in others:
+        yield chunk
+
+
+async def content(request: Request, assets: Assets, asset: AssetRecord) -> Response:
+    """Return the response to a GET or HEAD of an asset's bytes.
+
+    Raises:
+        BlobGone: The store does not have them.
+        UnsatisfiableRange: It asks for bytes behind the end.
+
+    """
+    etag = f'"{asset.hash}"'
+    headers = _headers(asset, etag)
+    if _names(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    wanted = range_of(_range(request, etag), asset.size_bytes)
+    start, end = wanted or (0, asset.size_bytes)
+    headers["Content-Length"] = str(end - start)
+    if wanted is not None:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{asset.size_bytes}"
+    status = 200 if wanted is None else 206
+    if request.method == "HEAD":
+        return Response(status_code=status, headers={**headers, "Content-Type": asset.content_type})
+    chunks = assets.read(asset, start, end)
+    first = await anext(chunks, b"")  # what cannot be read is told while the status can still say so
+    # Not `media_type`: Starlette would add a charset to text that is kept as it came.
+    headers["Content-Type"] = asset.content_type
+    return _Streamed(first, chunks, status, headers)
+
+
+def disposition(asset: AssetRecord) -> str:
+    """Return ``Content-Disposition`` for an asset: its own name, in forms that every client can read."""
+    kind = "inline" if INLINE.fullmatch(asset.content_type) else "attachment"
+    name = _name(asset)
+    plain = re.sub(r"[^\w.() -]", "_", name, flags=re.ASCII)
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def _headers(asset: AssetRecord, etag: str) -> dict[str, str]:
+    return {
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, max-age=3600, immutable",
+        "Content-Disposition": disposition(asset),
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def _range(request: Request, etag: str) -> str | None:
+    """Return the range that is wanted; all is, when the client has a part of something else."""
+    condition = request.headers.get("if-range")
+    return request.headers.get("range") if condition in (None, etag) else None
+
+
+def _names(header: str | None, etag: str) -> bool:
+    """Whether ``If-None-Match`` names this content, weakly, as it compares."""
+    tags = [tag.strip().removeprefix("W/") for tag in (header or "").split(",")]
+    return etag in tags or "*" in tags
+
+
+def _name(asset: AssetRecord) -> str:
+    name = PurePosixPath((asset.file_path or "").replace("\\", "/")).name
+    ending = mimetypes.guess_extension(asset.content_type.partition(";")[0]) or ""
+    return name or f"{asset.id}{ending}"

@@ -1,0 +1,174 @@
+"""What goes wrong, in the envelope of the Comfy API v2: ``{"error": {"code", "message", "details"}}``."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+import psycopg_pool
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from comfywire.errors import ComfywireError, InvalidParameter, WorkflowError
+from comfywire.service.access import Forbidden, KeyNotFound, Unauthorized
+from comfywire.service.limits import RateLimited
+from comfywire.service.store import QueueFull
+from comfywire.service.webhook_messages import InvalidWebhookUrl
+from comfywire.service.webhooks import NoDelivery
+
+__all__ = ["ENVELOPE", "InvalidRequest", "NotFound", "answer_errors", "envelope", "error_response"]
+
+CODES: Sequence[tuple[type[Exception], int, str]] = (
+    (Unauthorized, 401, "unauthorized"),
+    (Forbidden, 403, "forbidden"),
+    (KeyNotFound, 404, "not_found"),
+    (NoDelivery, 404, "not_found"),
+    (InvalidWebhookUrl, 422, "invalid_request"),
+    (RateLimited, 429, "rate_limited"),
+    (QueueFull, 429, "queue_full"),
+    (InvalidParameter, 422, "invalid_input"),
+    (WorkflowError, 422, "invalid_workflow"),
+)
+"""For errors that do not carry their own ``http_status`` and ``code``; the first that fits."""
+BY_STATUS = {
+    400: "invalid_request",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+}
+RETRY_AFTER = {"queue_full": 2.0}
+UNEXPECTED = (
+    "something went wrong in the service: try again, and tell its operator the request id if it stays"
+)
+AWAY = "the database cannot be reached at the moment: try again"
+ENVELOPE = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {
+                "code": {"type": "string", "examples": ["not_found"]},
+                "message": {"type": "string"},
+                "details": {"type": "object", "nullable": True, "additionalProperties": True},
+            },
+        }
+    },
+}
+"""The JSON schema of every error's body."""
+log = logging.getLogger("comfywire.service")
+
+
+class InvalidRequest(ComfywireError):
+    """A request says what it may not say."""
+
+    http_status = 422
+
+    def __init__(self, message: str, code: str = "invalid_request") -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class NotFound(ComfywireError):
+    """There is no such thing, or it is another key's: which is not said."""
+
+    code = "not_found"
+    http_status = 404
+
+
+def envelope(code: str, message: str, details: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the body of an error."""
+    return {
+        "error": {"code": code, "message": message, "details": None if details is None else dict(details)}
+    }
+
+
+def error_response(error: Exception) -> Response:
+    """Return the answer that tells of ``error``."""
+    match error:
+        case HTTPException():
+            code = BY_STATUS.get(error.status_code, f"http_{error.status_code}")
+            return _answer(error.status_code, code, _words(error), headers=error.headers)
+        case RequestValidationError():
+            return _answer(422, *_validation(error))
+        case psycopg.OperationalError() | psycopg.InterfaceError() | psycopg_pool.PoolTimeout():
+            log.warning("a request found no database: %s", str(error).strip())
+            return _answer(503, "service_unavailable", AWAY, retry_after=2.0)
+        case ComfywireError() if (known := _known(error)) is not None:
+            status, code = known
+            wait = getattr(error, "retry_after", None) or RETRY_AFTER.get(code)
+            headers = getattr(error, "http_headers", None)
+            if status == 401:
+                headers = {"WWW-Authenticate": "Bearer"}
+            details = getattr(error, "details", None)
+            return _answer(status, code, str(error), details, headers=headers, retry_after=wait)
+        case _:
+            return _answer(500, "upstream_error", UNEXPECTED)
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Have ``app`` answer every error in the envelope."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        del request
+        return error_response(error)
+
+    for kind in (
+        HTTPException,
+        RequestValidationError,
+        ComfywireError,
+        psycopg.Error,
+        psycopg_pool.PoolTimeout,
+        Exception,
+    ):
+        app.add_exception_handler(kind, answer)
+
+
+def _known(error: ComfywireError) -> tuple[int, str] | None:
+    status, code = getattr(error, "http_status", None), getattr(error, "code", None)
+    if isinstance(status, int) and isinstance(code, str):
+        return status, code
+    return next(((status, code) for kind, status, code in CODES if isinstance(error, kind)), None)
+
+
+def _answer(
+    status: int,
+    code: str,
+    message: str,
+    details: Mapping[str, Any] | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    retry_after: float | None = None,
+) -> Response:
+    told = dict(headers or {})
+    if retry_after is not None:
+        told["Retry-After"] = str(max(1, math.ceil(retry_after)))
+    return JSONResponse(envelope(code, message, details), status, told)
+
+
+def _words(error: HTTPException) -> str:
+    match error.status_code:
+        case 404:
+            return "there is nothing at this address: /api/v2/openapi.json lists what there is"
+        case 405:
+            return "this address does not take this method: the Allow header names those that it takes"
+        case _:
+            return str(error.detail)
+
+
+def _validation(error: RequestValidationError) -> tuple[str, str, dict[str, Any]]:
+    found = [(".".join(str(part) for part in one["loc"]), str(one["msg"]), one) for one in error.errors()]
+    metadata = next((place for place, _, _ in found if place.startswith("body.metadata")), None)
+    code = "invalid_request" if metadata is None else "metadata_invalid"
+    told = [{"field": place, "reason": one["type"], "message": words} for place, words, one in found[:20]]
+    first = f"{found[0][0]}: {found[0][1]}" if found else "the request is not valid"
+    return code, first, {"errors": told}

@@ -1,0 +1,195 @@
+"""A job's events as they happen: Server-Sent Events, and the same over a WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, WebSocket
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from comfywire.service.broker import Broker, Feed
+from comfywire.service.events import Reader
+
+from .context import Asking, Service, get_caller, get_core, origin_of
+from .errors import InvalidRequest, error_response
+from .jobs import find
+from .rendering import Renderer
+
+__all__ = ["HEARTBEAT", "EventStream", "router"]
+
+HEARTBEAT = 15.0
+"""Seconds of silence after which a comment says that the stream is alive."""
+SLOWEST = 60.0
+"""Seconds that a reader may take for one piece, before it counts as gone."""
+LONGEST_NUMBER = 20
+Frame = Callable[[str, int | None, str], bytes]
+router = APIRouter(prefix="/api/v2/jobs", tags=["jobs"])
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Events `status`, `progress`, `output` and `preview`; ends after the last `status`.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+    204: {"description": "Everything was told up to `Last-Event-ID`, and the job has ended."},
+}
+
+
+@router.get("/{job_id}/events", operation_id="getJobEvents", response_class=Response, responses=STREAM)
+async def stream_events(
+    *,
+    request: Request,
+    job_id: str,
+    core: Service,
+    caller: Asking,
+    previews: Annotated[bool, Query(description="Whether pictures of what is being made are sent.")] = False,
+    last_event_id: Annotated[str | None, Header(description="Go on after this event.")] = None,
+) -> Response:
+    """Tell what happens to a job: first how it stands, or what was missed since `Last-Event-ID`."""
+    caller.must("read")
+    job = await find(core, caller, job_id)
+    after = _number(last_event_id)
+    async with AsyncExitStack() as stack:
+        feed = await stack.enter_async_context(core.broker.watch(job.id, previews=previews))
+        reader = Reader(feed, after=after, previews=previews)
+        if after is not None and reader.has_seen_the_end:
+            return Response(status_code=204)  # what makes a browser stop asking
+        renderer = Renderer(core.assets, origin_of(request))
+        telling = _Telling(core.broker, feed, reader, renderer)
+        return EventStream(telling.frames(sse_frame, b": alive\n\n"), stack.pop_all())
+    raise AssertionError("unreachable: the stack swallows nothing")
+
+
+@router.websocket("/{job_id}/ws")
+async def socket_events(
+    *, socket: WebSocket, job_id: str, previews: bool = False, after: str | None = None
+) -> None:
+    """Tell the same over a WebSocket, as JSON texts `{"event", "id", "data"}`; closes after the last."""
+    core = get_core(socket)
+    try:
+        caller = await get_caller(socket)
+        caller.must("read")
+        job = await find(core, caller, job_id)
+        number = _number(after)
+    except Exception as error:  # noqa: BLE001 - there is no handler for what is refused before it is open
+        await socket.send_denial_response(error_response(error))
+        return
+    await socket.accept(_protocol(socket))
+    async with core.broker.watch(job.id, previews=previews) as feed:
+        reader = Reader(feed, after=number, previews=previews)
+        renderer = Renderer(core.assets, origin_of(socket))
+        async with aclosing(_Telling(core.broker, feed, reader, renderer).frames(json_frame)) as frames:
+            await _until_gone(_send_texts(socket, frames), _close_of(socket))
+
+
+async def _send_texts(socket: WebSocket, frames: AsyncIterator[bytes]) -> None:
+    async for frame in frames:
+        async with asyncio.timeout(SLOWEST):
+            await socket.send_text(frame.decode())
+    await socket.close()
+
+
+async def _close_of(socket: WebSocket) -> None:
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass  # nothing that a reader says means anything
+
+
+class _Telling:
+    """What one reader is told of a job, as bytes for the wire."""
+
+    def __init__(self, broker: Broker, feed: Feed, reader: Reader, renderer: Renderer) -> None:
+        self._broker = broker
+        self._feed = feed
+        self._reader = reader
+        self._renderer = renderer
+
+    async def frames(self, frame: Frame, alive: bytes | None = None) -> AsyncGenerator[bytes]:
+        """Yield a frame for each event until the last, and ``alive`` when nothing happens for long."""
+        feed, reader = self._feed, self._reader
+        while True:
+            change = feed.next_change()
+            for event in reader.take():
+                text = self._renderer.event(event, feed.position)
+                if text is not None:
+                    yield frame(event.name, event.id, text)
+            if reader.is_done or feed.is_closed:
+                return
+            if not await feed.changed(change, HEARTBEAT):
+                self._broker.look_again(feed, HEARTBEAT / 2)
+                if alive is not None:
+                    yield alive
+
+
+class EventStream(Response):
+    """Sends frames until there are no more, the client is gone, or it does not keep up."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, frames: AsyncGenerator[bytes], until_sent: AsyncExitStack) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._frames = frames
+        self._until_sent = until_sent
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it all."""
+        del scope
+        async with self._until_sent, aclosing(self._frames):
+            await _until_gone(self._send(send), _disconnect(receive))
+
+    async def _send(self, send: Send) -> None:
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": b"retry: 1000\n\n", "more_body": True})
+        async for frame in self._frames:
+            async with asyncio.timeout(SLOWEST):
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _until_gone(sending: Awaitable[None], leaving: Awaitable[None]) -> None:
+    """Send, unless the other side leaves first."""
+    tasks = [asyncio.ensure_future(sending), asyncio.ensure_future(leaving)]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if tasks[0].done():
+            with_error = tasks[0].exception()
+            if with_error is not None and not isinstance(with_error, TimeoutError):
+                raise with_error
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def sse_frame(name: str, number: int | None, text: str) -> bytes:
+    """Return one Server-Sent Event; JSON has no line breaks of its own."""
+    head = "" if number is None else f"id: {number}\n"
+    return f"{head}event: {name}\ndata: {text}\n\n".encode()
+
+
+def json_frame(name: str, number: int | None, text: str) -> bytes:
+    """Return one event as a JSON text."""
+    told = "null" if number is None else str(number)
+    return f'{{"event":"{name}","id":{told},"data":{text}}}'.encode()
+
+
+def _number(text: str | None) -> int | None:
+    if text is None or text == "":
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < LONGEST_NUMBER):
+        raise InvalidRequest("the id of an event is a number: begin without one")
+    return int(text)
+
+
+def _protocol(socket: WebSocket) -> str | None:
+    """The subprotocol to agree on: a browser that offers some wants one of them."""
+    offered = socket.scope.get("subprotocols") or []
+    return "comfywire" if "comfywire" in offered else None

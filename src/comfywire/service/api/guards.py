@@ -1,0 +1,130 @@
+"""What no request gets past, before anything of it is parsed: size, and pages of other origins."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import uuid
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from comfywire.service.settings import Settings
+
+from .errors import error_response
+
+__all__ = ["Guard", "TooLargeBody", "is_foreign", "is_rebound"]
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+OWN_LIMITS = "/api/v2/assets"
+"""Uploads: they are streamed, and counted where they are read."""
+REQUEST_ID = "X-Comfy-Request-Id"
+
+
+class TooLargeBody(HTTPException):
+    """A body is larger than requests may be."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(413, f"the body is larger than {most} bytes, the most that is taken: send less")
+
+
+class Guard:
+    """Looks at every request first, and gives its answer an id.
+
+    Args:
+        app: What serves the requests that pass.
+        settings: Sizes, addresses and origins.
+
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        stamped = _stamped(send)
+        refusal = self._refusal(scope)
+        if refusal is None:
+            await self._app(scope, self._counted(scope, receive), stamped)
+        elif scope["type"] == "websocket":
+            await WebSocket(scope, receive, stamped).send_denial_response(error_response(refusal))
+        else:
+            await error_response(refusal)(scope, receive, stamped)
+
+    def _refusal(self, scope: Scope) -> HTTPException | None:
+        headers = Headers(scope=scope)
+        settings = self._settings
+        changes = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
+        if not settings.keys_required and is_rebound(headers, settings):
+            return HTTPException(
+                403,
+                f"without keys, this service answers to its own addresses only, not {headers.get('host')!r}",
+            )
+        if changes and is_foreign(headers, settings):
+            return HTTPException(403, f"pages of {headers['origin']!r} may not do this: allow it with --cors")
+        length = headers.get("content-length", "")
+        most = self._limit(scope)
+        if most is not None and length.isdecimal() and int(length[:19]) > most:
+            return TooLargeBody(most)
+        return None
+
+    def _limit(self, scope: Scope) -> int | None:
+        return None if scope["path"] == OWN_LIMITS else self._settings.max_body_bytes
+
+    def _counted(self, scope: Scope, receive: Receive) -> Receive:
+        """Return ``receive`` that raises for bodies that do not say how long they are and go on too long."""
+        most = self._limit(scope)
+        if most is None or scope["type"] == "websocket":
+            return receive
+        read = 0
+
+        async def counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > most:
+                raise TooLargeBody(most)
+            return message
+
+        return counted
+
+
+def _stamped(send: Send) -> Send:
+    """Return ``send`` that names each answer, so that people can quote it and find it in the log."""
+
+    async def stamped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).setdefault(REQUEST_ID, uuid.uuid4().hex)
+        await send(message)
+
+    return stamped
+
+
+def is_foreign(headers: Mapping[str, str], settings: Settings) -> bool:
+    """Whether a page of another site has a browser ask: cookies are none here, but the network is."""
+    origin = headers.get("origin")
+    if origin is None or origin in settings.cors_origins or "*" in settings.cors_origins:
+        return False
+    own = {headers.get("host", "")} | ({urlsplit(settings.base_url).netloc} if settings.base_url else set())
+    return urlsplit(origin).netloc not in own
+
+
+def is_rebound(headers: Mapping[str, str], settings: Settings) -> bool:
+    """Whether the request names a host that is not ours: a page whose name leads to us, all of a sudden."""
+    host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    if host in ("localhost", settings.host.lower()) or host.endswith(".localhost"):
+        return False
+    if settings.base_url is not None and host == urlsplit(settings.base_url).hostname:
+        return False
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(host)
+        return False
+    return True

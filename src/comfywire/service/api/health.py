@@ -1,0 +1,59 @@
+"""Whether the process is alive, and whether it can serve: for those who start and balance it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import psycopg
+import psycopg_pool
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from comfywire.errors import ComfywireError
+from comfywire.service.core import Core
+from comfywire.service.migrate import is_current
+
+from .context import Service
+
+__all__ = ["router"]
+
+PATIENCE = 2.0
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    """How it is."""
+
+    status: str
+
+
+class NotReady(ComfywireError):
+    """Requests should go to another process."""
+
+    code = "not_ready"
+    http_status = 503
+    retry_after = 2.0
+
+
+@router.get("/healthz", operation_id="getHealth")
+async def healthz() -> Health:
+    """Say that the process is alive; restarting it would not help with anything else."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", operation_id="getReadiness")
+async def readyz(core: Service) -> Health:
+    """Say whether requests can be served: the database answers, and its schema is this version's."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            is_ready = await _is_current(core)
+    except (TimeoutError, psycopg.Error, psycopg_pool.PoolTimeout) as error:
+        raise NotReady("the database does not answer: requests have to wait until it does") from error
+    if not is_ready:
+        raise NotReady("the database's schema is not this version's: run `comfywire db upgrade`")
+    return Health(status="ready")
+
+
+async def _is_current(core: Core) -> bool:
+    async with core.database.connection() as connection:
+        return await is_current(connection)

@@ -1,0 +1,223 @@
+"""Jobs over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import JSONResponse, Response
+
+from comfywire.errors import ComfywireError
+from comfywire.service.access import Caller
+from comfywire.service.core import Core
+from comfywire.service.idempotency import Once
+from comfywire.service.jobs import JobState
+from comfywire.service.records import JobRecord
+from comfywire.service.storable import must_be_text
+from comfywire.service.submitting import MOST_LABELS, Submission, submit_once
+
+from . import models
+from .context import Asking, Service, job_id_of, origin_of
+from .errors import InvalidRequest, NotFound
+from .rendering import Renderer, cursor_of, item_of, place_of, transition_of
+
+__all__ = ["find", "router"]
+
+router = APIRouter(prefix="/api/v2/jobs", tags=["jobs"])
+IdempotencyKey = Annotated[
+    str | None, Header(description="The same request once more gets the first one's answer, for 24 hours.")
+]
+
+
+class NotRetriable(ComfywireError):
+    """The job did not end badly."""
+
+    code = "not_retriable"
+    http_status = 409
+
+    def __init__(self, job: JobRecord) -> None:
+        super().__init__(
+            f"job {job.id} is {job.state}: only what failed, was canceled or expired can be retried"
+        )
+
+
+@router.post("", operation_id="postJobs", status_code=201, response_model=models.Job)
+async def submit(
+    request: Request,
+    body: models.JobRequest,
+    core: Service,
+    caller: Asking,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Queue a workflow; when this answers 201, the job survives whatever dies."""
+    caller.must("submit")
+    once = _once(caller, idempotency_key, body)
+    renderer = Renderer(core.assets, origin_of(request))
+
+    def render(job: JobRecord, position: int | None) -> dict[str, Any]:
+        return renderer.job(job, position=position).model_dump(mode="json")
+
+    answer, job = await submit_once(core, caller, _submission(body), once, render)
+    return JSONResponse(answer.body, answer.status, {} if job else {"Idempotency-Replayed": "true"})
+
+
+@router.get("", operation_id="listJobs")
+async def list_jobs(
+    *,
+    request: Request,
+    core: Service,
+    caller: Asking,
+    status: Annotated[str | None, Query(description="Only these states: a list with commas.")] = None,
+    workflow: Annotated[str | None, Query(description="Only jobs of this registered workflow.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> models.JobPage:
+    """List jobs, newest first; `metadata[name]=value` keeps those with that label."""
+    caller.must("read")
+    found = await core.store.search(
+        caller.key_id,
+        labels=_labels(request.query_params.multi_items()),
+        states=_states(status),
+        workflow=_kept(workflow),
+        before=place_of(cursor) if cursor else None,
+        limit=limit + 1,
+    )
+    page = found[:limit]
+    more = cursor_of(page[-1]) if len(found) > limit else None
+    return models.JobPage(jobs=[item_of(job) for job in page], next_cursor=more)
+
+
+@router.get("/{job_id}", operation_id="getJob")
+async def get_job(request: Request, job_id: str, core: Service, caller: Asking) -> models.Job:
+    """Return a job as it stands, with every output that is kept so far."""
+    caller.must("read")
+    return await _rendered(request, core, await find(core, caller, job_id))
+
+
+@router.post("/{job_id}/cancel", operation_id="cancelJob")
+async def cancel(request: Request, job_id: str, core: Service, caller: Asking) -> models.Job:
+    """Ask for a job's end; one that has ended stays as it is."""
+    caller.must("submit")
+    job = await find(core, caller, job_id)
+    return await _rendered(request, core, await core.store.cancel(job.id) or job)
+
+
+@router.post("/{job_id}/retry", operation_id="retryJob")
+async def retry(request: Request, job_id: str, core: Service, caller: Asking) -> models.Job:
+    """Queue a job that ended badly once more, under its id, without the secrets that it had."""
+    caller.must("submit")
+    job = await find(core, caller, job_id)
+    retried = await core.store.retry(job.id)
+    if retried is None:
+        raise NotRetriable(await core.store.get(job.id) or job)
+    return await _rendered(request, core, await core.store.get(job.id) or retried)
+
+
+@router.get("/{job_id}/workflow", operation_id="getJobWorkflow")
+async def get_workflow(
+    job_id: str,
+    core: Service,
+    caller: Asking,
+    format: Annotated[str, Query(pattern="^(api|save)$")] = "api",  # noqa: A002
+) -> models.JobWorkflow:
+    """Return the graph as it was submitted; `format=save` the editor's document, where there was one."""
+    caller.must("read")
+    job = await find(core, caller, job_id)
+    prompt, document = await core.store.graph(job.id)
+    if format == "api":
+        return models.JobWorkflow(workflow=prompt, format="api")
+    if document is None:
+        raise NotFound(f"job {job.id} was submitted without the editor's document: ask for format=api")
+    return models.JobWorkflow(workflow=document, format="save")
+
+
+@router.get("/{job_id}/transitions", operation_id="getJobTransitions")
+async def get_transitions(job_id: str, core: Service, caller: Asking) -> models.Transitions:
+    """Return every change of a job's state: when, why, by whom, and on which ComfyUI."""
+    caller.must("read")
+    job = await find(core, caller, job_id)
+    return models.Transitions(
+        transitions=[transition_of(one) for one in await core.store.transitions(job.id)]
+    )
+
+
+async def find(core: Core, caller: Caller, job_id: str) -> JobRecord:
+    """Return a job of the caller's.
+
+    Raises:
+        NotFound: They have none of that id.
+
+    """
+    job = await core.store.get(job_id_of(job_id), caller.key_id)
+    if job is None:
+        raise NotFound(f"there is no job {job_id}: GET /api/v2/jobs lists yours")
+    return job
+
+
+async def _rendered(request: Request, core: Core, job: JobRecord) -> models.Job:
+    return Renderer(core.assets, origin_of(request)).job(
+        job,
+        await core.store.outputs(job.id),
+        position=await core.store.position(job) if job.state == JobState.QUEUED else None,
+        waiting_reason=await core.operating.why_waiting(job),
+    )
+
+
+def _once(caller: Caller, key: str | None, body: models.JobRequest) -> Once | None:
+    if key is None:
+        return None
+    # Without the secrets: their hash would be kept, and the same job with another key is the same job.
+    said = body.model_dump(mode="json", exclude={"extra_data"})
+    return Once.of(caller.key_id, key, "POST /api/v2/jobs", said)
+
+
+def _submission(body: models.JobRequest) -> Submission:
+    return Submission(
+        workflow=body.workflow,
+        targets=body.targets,
+        labels=body.metadata,
+        priority=body.priority,
+        retry=body.retry_policy,
+        tags=body.tags,
+        webhook_url=body.webhook_url,
+        queue_timeout=body.queue_timeout,
+        extra_data=body.extra_data.model_dump(exclude_none=True) if body.extra_data else None,
+    )
+
+
+def _labels(parameters: list[tuple[str, str]]) -> Mapping[str, str]:
+    labels: dict[str, str] = {}
+    for name, value in parameters:
+        if not name.startswith("metadata"):
+            continue
+        if not name.startswith("metadata[") or not name.endswith("]") or len(labels) == MOST_LABELS:
+            raise InvalidRequest(
+                f"{name[:80]!r} is no filter: write metadata[name]=value, {MOST_LABELS} times at most",
+                "invalid_metadata_filter",
+            )
+        label = name[len("metadata[") : -1]
+        if labels.get(label, value) != value:
+            raise InvalidRequest(
+                f"the label {label[:80]!r} cannot have two values: filter by one", "invalid_metadata_filter"
+            )
+        labels[label] = value
+    for text in (*labels, *labels.values()):
+        _kept(text, "invalid_metadata_filter")
+    return labels
+
+
+def _kept(text: str | None, code: str = "invalid_request") -> str | None:
+    try:
+        return None if text is None else must_be_text(text)
+    except ValueError as error:
+        raise InvalidRequest(f"{text!r} {error}", code) from None
+
+
+def _states(status: str | None) -> list[JobState] | None:
+    if status is None:
+        return None
+    try:
+        return [JobState(one.strip()) for one in status.split(",")]
+    except ValueError:
+        raise InvalidRequest(f"{status[:80]!r} is no state: choose from {', '.join(JobState)}") from None

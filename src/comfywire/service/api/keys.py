@@ -1,0 +1,130 @@
+"""Keys over HTTP, for those whose key is for ``admin``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+
+from comfywire.service.access import Caller
+
+from .context import get_caller, get_core
+
+__all__ = ["router"]
+
+Limit = Annotated[int, Field(ge=1, le=1_000_000)]
+Seconds = Annotated[float, Field(gt=0, le=100 * 365 * 86400.0)]
+
+
+async def get_admin(caller: Annotated[Caller, Depends(get_caller)]) -> Caller:
+    """Return who asks.
+
+    Raises:
+        Forbidden: Not with that key.
+
+    """
+    caller.must("admin")
+    return caller
+
+
+Admin = Annotated[Caller, Depends(get_admin)]
+Service = Annotated[Any, Depends(get_core)]
+
+
+class NewKey(BaseModel):
+    """A key to be made."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[
+        str,
+        Field(
+            min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$", description="What people call it."
+        ),
+    ]
+    scopes: Annotated[list[Literal["submit", "read", "admin"]], Field(min_length=1)] = ["submit", "read"]
+    expires_in: Annotated[Seconds | None, Field(description="Seconds from now; null is never.")] = None
+    max_queued: Annotated[Limit | None, Field(description="Jobs that may wait.")] = None
+    max_running: Annotated[Limit | None, Field(description="Jobs that may run at a time.")] = None
+    rate_per_minute: Annotated[Limit | None, Field(description="Requests.")] = None
+
+
+class Rotation(BaseModel):
+    """How a key gets another secret."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    grace: Annotated[
+        float, Field(ge=0, le=30 * 86400.0, description="Seconds that the old one opens on.")
+    ] = 0
+
+
+class Key(BaseModel):
+    """A key, without its secret."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    name: str
+    prefix: Annotated[str, Field(description="The first characters of its secret.")]
+    scopes: list[str]
+    max_queued: int | None
+    max_running: int | None
+    rate_per_minute: int | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: Annotated[datetime | None, Field(description="To the minute.")]
+    previous_until: Annotated[datetime | None, Field(description="Until when the old secret opens, too.")]
+
+
+class KeyWithSecret(Key):
+    """A key with its secret, which is told this once."""
+
+    secret: str
+
+
+class Keys(BaseModel):
+    """All keys."""
+
+    keys: list[Key]
+
+
+router = APIRouter(prefix="/api/v2/keys", tags=["keys"])
+
+
+@router.post("", status_code=201)
+async def create_key(new: NewKey, core: Service, _: Admin) -> KeyWithSecret:
+    """Make a key. Its secret is in this answer and can never be read again."""
+    record, secret = await core.access.create(**new.model_dump())
+    return KeyWithSecret(**Key.model_validate(record).model_dump(), secret=secret)
+
+
+@router.get("")
+async def list_keys(core: Service, _: Admin) -> Keys:
+    """List all keys, oldest first, also those that open nothing any more."""
+    return Keys(keys=[Key.model_validate(record) for record in await core.access.list()])
+
+
+@router.get("/{key_id}")
+async def get_key(key_id: UUID, core: Service, _: Admin) -> Key:
+    """Look at one key."""
+    return Key.model_validate(await core.access.get(key_id))
+
+
+@router.post("/{key_id}/rotate")
+async def rotate_key(
+    key_id: UUID, core: Service, _: Admin, rotation: Rotation | None = None
+) -> KeyWithSecret:
+    """Give a key another secret; the old one opens nothing more, or not after its grace."""
+    record, secret = await core.access.rotate(key_id, grace=0.0 if rotation is None else rotation.grace)
+    return KeyWithSecret(**Key.model_validate(record).model_dump(), secret=secret)
+
+
+@router.delete("/{key_id}")
+async def revoke_key(key_id: UUID, core: Service, _: Admin) -> Key:
+    """Let a key open nothing more, within seconds. Its jobs run on."""
+    return Key.model_validate(await core.access.revoke(key_id))

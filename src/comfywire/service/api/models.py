@@ -1,0 +1,239 @@
+"""What the Comfy API v2 says about jobs, and what we say beyond it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from comfywire.service.jobs import JobState
+from comfywire.service.records import Retry
+from comfywire.service.storable import must_be_storable, must_be_text
+
+__all__ = [
+    "Job",
+    "JobError",
+    "JobItem",
+    "JobPage",
+    "JobRequest",
+    "JobUrls",
+    "JobWorkflow",
+    "Output",
+    "Progress",
+    "RetryPolicy",
+    "StatusEvent",
+    "Transition",
+    "Transitions",
+]
+
+Text = Annotated[str, AfterValidator(must_be_text)]
+Graph = Annotated[dict[str, Any], AfterValidator(must_be_storable)]
+OutputType = Literal["image", "video", "audio", "text", "file", "latent"]
+
+
+class ExtraData(BaseModel):
+    """What the ComfyUI gets beside the graph: encrypted at rest, and never told to anybody else."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    api_key_comfy_org: Annotated[Text | None, Field(max_length=4096, description="For paid nodes.")] = None
+    auth_token_comfy_org: Annotated[Text | None, Field(max_length=8192, description="For paid nodes.")] = None
+
+
+class RetryPolicy(BaseModel):
+    """What may be tried again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lost: Annotated[bool, Field(description="Whether a prompt that a ComfyUI lost is submitted again.")] = (
+        True
+    )
+    errors: Annotated[
+        list[Annotated[Text, Field(min_length=1, max_length=200)]],
+        Field(
+            max_length=20,
+            description="Parts of exceptions' names after which memory is freed and it is tried once more.",
+        ),
+    ] = ["OutOfMemory"]
+    max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
+
+    def policy(self) -> Retry:
+        """As the store has it."""
+        return Retry(lost=self.lost, errors=tuple(self.errors), max_attempts=self.max_attempts)
+
+
+class JobRequest(BaseModel):
+    """A workflow to be run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    workflow: Annotated[Graph, Field(description="The graph in API format.")]
+    extra_data: ExtraData | None = None
+    metadata: Annotated[
+        dict[Text, Text], Field(description="Labels by which the job is found again: 50 at most.")
+    ] = {}
+    targets: Annotated[
+        list[Annotated[Text, Field(max_length=200)]] | None,
+        Field(min_length=1, max_length=1000, description="The output nodes to run; null for all."),
+    ] = None
+    priority: Annotated[int, Field(ge=-20, le=20, description="The highest is run first.")] = 0
+    retry: Annotated[
+        RetryPolicy | Literal["never"], Field(description="What may be tried again; `never` for paid nodes.")
+    ] = RetryPolicy()
+    tags: Annotated[
+        list[Annotated[Text, Field(min_length=1, max_length=100)]],
+        Field(max_length=20, description="What its server must be tagged with."),
+    ] = []
+    webhook_url: Annotated[Text | None, Field(description="Is told of the job's end.")] = None
+    queue_timeout: Annotated[
+        float | None,
+        Field(gt=0, le=30 * 86400.0, description="Seconds for which it may wait; then it expires."),
+    ] = None
+
+    @property
+    def retry_policy(self) -> Retry:
+        """What may be tried again, as the store has it."""
+        if isinstance(self.retry, RetryPolicy):
+            return self.retry.policy()
+        return Retry(lost=False, errors=(), max_attempts=1)
+
+
+class Progress(BaseModel):
+    """How far it is; one snapshot says everything."""
+
+    value: Annotated[float, Field(ge=0, le=1)]
+    nodes_done: int
+    nodes_total: int
+    current_node: str | None = None
+    current_node_class: str | None = None
+    step: int | None = None
+    steps: int | None = None
+    message: str | None = None
+
+
+class Output(BaseModel):
+    """One output that is kept: an asset."""
+
+    node_id: str
+    name: str
+    type: OutputType
+    content_type: str
+    size_bytes: int
+    id: Annotated[UUID, Field(description="The asset's.")]
+    hash: Annotated[str, Field(description="`blake3:<hex>`")]
+    url: Annotated[str, Field(description="Gives the bytes without a key, until `url_expires_at`.")]
+    url_expires_at: datetime
+    job_id: UUID
+    class_type: Annotated[str | None, Field(description="The node's.")]
+    kind: Annotated[str, Field(description="As Comfywire tells them apart: `animation`, `3d`, `value`, ...")]
+    value: Annotated[Any, Field(description="Of texts and values.")] = None
+
+
+class JobError(BaseModel):
+    """How it failed."""
+
+    code: str
+    message: str
+    node_id: str | None = None
+    class_type: str | None = None
+    traceback: str | None = None
+
+
+class JobUrls(BaseModel):
+    """Where to go on, without the host."""
+
+    self: str
+    events: str
+    cancel: str
+    workflow: str
+    transitions: str
+    retry: str
+    ws: str
+
+
+class Job(BaseModel):
+    """A job."""
+
+    id: UUID
+    status: JobState
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    expires_at: datetime
+    queue_position: Annotated[int | None, Field(description="Jobs before it; 1000 stands for more.")]
+    progress: Progress | None
+    outputs: list[Output]
+    error: JobError | None
+    metrics: dict[str, int | None]
+    urls: JobUrls
+    metadata: dict[str, str]
+    priority: int
+    waiting_reason: Annotated[str | None, Field(description="Why no server runs it, in words.")]
+    outputs_reused: Annotated[bool | None, Field(description="Whether all came from the ComfyUI's cache.")]
+    warnings: list[str]
+    submissions: Annotated[int, Field(description="How often a ComfyUI was sent it anew.")]
+    server: Annotated[str | None, Field(description="The ComfyUI that has it, or had it last.")]
+    retry: RetryPolicy
+    webhook_url: str | None
+    queue_until: datetime | None
+    workflow_name: str | None
+    workflow_version: int | None
+
+
+class JobItem(BaseModel):
+    """A job in a list."""
+
+    id: UUID
+    status: JobState
+    create_time: datetime
+    update_time: datetime
+    metadata: dict[str, str]
+    priority: int
+    workflow_name: str | None
+    workflow_version: int | None
+    error: JobError | None
+    urls: JobUrls
+
+
+class JobPage(BaseModel):
+    """Some jobs, newest first."""
+
+    jobs: list[JobItem]
+    next_cursor: Annotated[str | None, Field(description="For the next page; null on the last.")]
+
+
+class JobWorkflow(BaseModel):
+    """What a job was made of."""
+
+    workflow: dict[str, Any]
+    format: Literal["api", "save"]
+
+
+class Transition(BaseModel):
+    """One change of a job's state."""
+
+    event_id: int
+    from_status: JobState | None
+    to_status: JobState
+    attempt: int
+    worker: str | None
+    server: str | None
+    at: datetime
+    reason: str
+
+
+class Transitions(BaseModel):
+    """All changes of a job's state, oldest first."""
+
+    transitions: list[Transition]
+
+
+class StatusEvent(BaseModel):
+    """The event `status`."""
+
+    status: JobState
+    queue_position: int | None = None
+    at: datetime | None = None
+    reason: str | None = None

@@ -1,0 +1,237 @@
+"""From what the store keeps to what is told."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from comfywire.service.assets import Assets
+from comfywire.service.broker import Preview
+from comfywire.service.events import Event, Queued
+from comfywire.service.jobs import JobState
+from comfywire.service.records import JobRecord, OutputRecord
+from comfywire.service.records import Transition as TransitionRecord
+
+from . import models
+from .errors import InvalidRequest
+
+__all__ = ["Renderer", "cursor_of", "item_of", "place_of", "transition_of", "urls_of"]
+
+TYPES: Mapping[str, models.OutputType] = {
+    "image": "image",
+    "animation": "image",
+    "video": "video",
+    "audio": "audio",
+    "latent": "latent",
+    "text": "text",
+    "value": "text",
+}
+"""Our kinds in the words of v2; what it has no word for is a file, and a value is the text of its JSON."""
+
+
+class Renderer:
+    """Renders jobs for one request: links to content begin with ``origin``."""
+
+    def __init__(self, assets: Assets, origin: str) -> None:
+        self._assets = assets
+        self._origin = origin
+
+    def job(
+        self,
+        job: JobRecord,
+        outputs: Sequence[OutputRecord] = (),
+        *,
+        position: int | None = None,
+        waiting_reason: str | None = None,
+    ) -> models.Job:
+        """Return all about a job."""
+        return models.Job(
+            id=job.id,
+            status=job.state,
+            created_at=job.created_at,
+            started_at=job.started_at,
+            completed_at=job.completed_at,
+            expires_at=job.expires_at,
+            queue_position=position,
+            progress=_progress_of(job),
+            outputs=[output for one in outputs if (output := self.output(one)) is not None],
+            error=_error_of(job),
+            metrics=_metrics_of(job),
+            urls=urls_of(job.id),
+            metadata=job.labels,
+            priority=job.priority,
+            waiting_reason=waiting_reason,
+            outputs_reused=job.outputs_reused,
+            warnings=job.warnings,
+            submissions=job.submissions,
+            server=job.server,
+            retry=models.RetryPolicy(**job.retry.stored()),
+            webhook_url=job.webhook_url,
+            queue_until=job.queue_until,
+            workflow_name=job.workflow_name,
+            workflow_version=job.workflow_version,
+        )
+
+    def output(self, output: OutputRecord) -> models.Output | None:
+        """Return an output; None for one that is withheld, of which the job's warnings tell."""
+        if output.asset_id is None or output.hash is None:
+            return None
+        url, until = self._assets.url_of(output.asset_id, self._origin)
+        kind = output.content_type or "application/octet-stream"
+        is_film = output.kind == "animation" and kind.startswith("video/")
+        return models.Output(
+            node_id=output.node_id,
+            name=output.name or f"{output.key}_{output.position}",
+            type="video" if is_film else TYPES.get(output.kind, "file"),
+            content_type=kind,
+            size_bytes=output.size_bytes or 0,
+            id=output.asset_id,
+            hash=f"blake3:{output.hash}",
+            url=url,
+            url_expires_at=until,
+            job_id=output.job_id,
+            class_type=output.class_type,
+            kind=output.kind,
+            value=output.value,
+        )
+
+    def event(self, event: Event, position: int | None) -> str | None:
+        """Return an event's JSON; None for one that is not told."""
+        match event.value:
+            case TransitionRecord() as change:
+                told = position if change.to_state == JobState.QUEUED else None
+                status = models.StatusEvent(
+                    status=change.to_state, queue_position=told, at=change.at, reason=change.reason
+                )
+                return status.model_dump_json()
+            case Queued() as waiting:
+                return models.StatusEvent(
+                    status=JobState.QUEUED, queue_position=waiting.position
+                ).model_dump_json()
+            case OutputRecord() as output:
+                shown = self.output(output)
+                return None if shown is None else shown.model_dump_json()
+            case Preview() as preview:
+                return _preview(preview)
+            case snapshot:
+                return _progress(snapshot).model_dump_json()
+
+
+def urls_of(job_id: UUID) -> models.JobUrls:
+    """Return where to go on with a job."""
+    own = f"/api/v2/jobs/{job_id}"
+    names = ("events", "cancel", "workflow", "transitions", "retry", "ws")
+    return models.JobUrls(self=own, **{name: f"{own}/{name}" for name in names})
+
+
+def item_of(job: JobRecord) -> models.JobItem:
+    """Return a job as lists have it."""
+    times = [job.created_at, job.submitted_at, job.started_at, job.completed_at]
+    return models.JobItem(
+        id=job.id,
+        status=job.state,
+        create_time=job.created_at,
+        update_time=max(time for time in times if time is not None),
+        metadata=job.labels,
+        priority=job.priority,
+        workflow_name=job.workflow_name,
+        workflow_version=job.workflow_version,
+        error=_error_of(job),
+        urls=urls_of(job.id),
+    )
+
+
+def transition_of(record: TransitionRecord) -> models.Transition:
+    """Return one row of the audit."""
+    return models.Transition(
+        event_id=record.event_id,
+        from_status=record.from_state,
+        to_status=record.to_state,
+        attempt=record.attempt,
+        worker=record.worker,
+        server=record.server,
+        at=record.at,
+        reason=record.reason,
+    )
+
+
+def cursor_of(job: JobRecord) -> str:
+    """Return the cursor of the page after ``job``."""
+    place = f"{job.created_at.isoformat()}/{job.id}"
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def place_of(cursor: str) -> tuple[datetime, UUID]:
+    """Return the place in the list that :func:`cursor_of` meant.
+
+    Raises:
+        InvalidRequest: It is none of ours.
+
+    """
+    try:
+        place = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        time, _, job_id = place.partition("/")
+        return datetime.fromisoformat(time).astimezone(UTC), UUID(job_id)
+    except (ValueError, OverflowError):
+        raise InvalidRequest("this cursor was not made here: begin without one", "invalid_cursor") from None
+
+
+def _progress_of(job: JobRecord) -> models.Progress | None:
+    if job.progress is None or job.started_at is None:
+        return None
+    progress = _progress(job.progress)
+    if job.state != JobState.SUCCEEDED:
+        return progress
+    whole = {
+        "value": 1.0,
+        "nodes_done": progress.nodes_total,
+        "current_node": None,
+        "current_node_class": None,
+    }
+    return progress.model_copy(update={**whole, "step": None, "steps": None, "message": None})
+
+
+def _progress(stored: Mapping[str, Any]) -> models.Progress:
+    known = {name: stored[name] for name in models.Progress.model_fields if name in stored}
+    known["value"] = min(max(float(stored.get("value") or 0.0), 0.0), 1.0)
+    return models.Progress(**{"nodes_done": 0, "nodes_total": 0, **known})
+
+
+def _error_of(job: JobRecord) -> models.JobError | None:
+    if job.error is None:
+        return None
+    told = job.error
+    traceback = told.get("traceback")
+    return models.JobError(
+        code=told.get("code") or "failed",
+        message=told.get("message") or "it failed, and nothing says how",
+        node_id=told.get("node_id"),
+        class_type=told.get("class_type"),
+        traceback="".join(traceback) if isinstance(traceback, list) else traceback,
+    )
+
+
+def _metrics_of(job: JobRecord) -> dict[str, int | None]:
+    waited_until = job.started_at or job.completed_at
+    return {
+        "queue_ms": _milliseconds(job.created_at, waited_until),
+        "execution_ms": _milliseconds(job.started_at, job.completed_at),
+    }
+
+
+def _milliseconds(begin: datetime | None, end: datetime | None) -> int | None:
+    return None if begin is None or end is None else max(0, round((end - begin).total_seconds() * 1000))
+
+
+def _preview(preview: Preview) -> str:
+    return json.dumps(
+        {
+            "node_id": preview.node_id,
+            "content_type": preview.content_type,
+            "data_base64": base64.b64encode(preview.content).decode(),
+        }
+    )

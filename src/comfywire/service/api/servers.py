@@ -1,0 +1,101 @@
+"""The fleet and the queue over HTTP: to look at for everybody, to switch for those whose key is for admin."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from comfywire.service.storable import must_be_text
+
+from .context import Asking, Service
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/v2", tags=["servers"])
+
+
+class Server(BaseModel):
+    """A ComfyUI, as the worker that looks after it last saw it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    url: str
+    state: Annotated[
+        str, Field(description="`up`, `down`, or `broken`: too many jobs in a row failed on it.")
+    ]
+    wanted: Annotated[str, Field(description="`active`, `paused` or `drained`: it takes no more jobs.")]
+    reason: Annotated[str, Field(description="Why it is not up.")]
+    tags: list[str]
+    version: str | None
+    devices: list[Any]
+    loaded: Annotated[list[str], Field(description="Models that its last jobs used.")]
+    running: Annotated[int, Field(description="Prompts of ours.")]
+    pending: Annotated[int, Field(description="Prompts of ours.")]
+    foreign_prompts: Annotated[int, Field(description="Other people's.")]
+    counts: dict[str, int]
+    worker: str | None
+    seen_at: datetime
+    changed_at: datetime
+    is_heard: Annotated[bool, Field(description="Whether a worker looks after it at present.")]
+
+
+class Servers(BaseModel):
+    """All of them, by URL."""
+
+    servers: list[Server]
+
+
+class Named(BaseModel):
+    """Which server."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: Annotated[str, Field(max_length=2048), AfterValidator(must_be_text)]
+
+
+class QueueState(BaseModel):
+    """What waits and runs, of all keys together."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    paused: bool
+    queued: int
+    running: int
+    canceling: int
+    oldest: Annotated[datetime | None, Field(description="Since when the oldest that waits does.")]
+
+
+WANTED = {"pause": "paused", "resume": "active", "drain": "drained"}
+
+
+@router.get("/servers", operation_id="listServers")
+async def list_servers(core: Service, caller: Asking) -> Servers:
+    """List the ComfyUIs and how they are."""
+    caller.must("read")
+    return Servers(servers=[Server.model_validate(server) for server in await core.operating.servers()])
+
+
+@router.post("/servers/{action}", operation_id="switchServer")
+async def switch_server(
+    action: Literal["pause", "resume", "drain"], body: Named, core: Service, caller: Asking
+) -> Server:
+    """Pause a server, drain it, or have it take jobs again; what it has, it ends."""
+    caller.must("admin")
+    return Server.model_validate(await core.operating.want(body.url, WANTED[action]))
+
+
+@router.get("/queue", operation_id="getQueue")
+async def get_queue(core: Service, caller: Asking) -> QueueState:
+    """Return how much waits and runs."""
+    caller.must("read")
+    return QueueState.model_validate(await core.operating.queue())
+
+
+@router.post("/queue/{action}", operation_id="switchQueue")
+async def switch_queue(action: Literal["pause", "resume"], core: Service, caller: Asking) -> QueueState:
+    """Let no job begin any more, on any server, or let them again; submitting goes on."""
+    caller.must("admin")
+    return QueueState.model_validate(await core.operating.pause_queue(paused=action == "pause"))

@@ -1,0 +1,103 @@
+"""Webhooks over HTTP: how deliveries went, once more, and the secret that they are signed with."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+
+from comfywire.service.access import Caller
+from comfywire.service.webhook_secrets import GRACE
+
+from .context import get_caller, get_core
+
+__all__ = ["router"]
+
+Service = Annotated[Any, Depends(get_core)]
+Asking = Annotated[Caller, Depends(get_caller)]
+
+
+class Try(BaseModel):
+    """One try to deliver."""
+
+    number: Annotated[int, Field(validation_alias="try")]
+    at: datetime
+    status: Annotated[int | None, Field(description="The receiver's; null when nothing answered.")]
+    error: Annotated[str, Field(description="What went wrong, or the beginning of the receiver's answer.")]
+    seconds: float
+
+
+class Delivery(BaseModel):
+    """The news of one end of a job, on its way."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    type: Annotated[str, Field(examples=["job.succeeded"])]
+    url: str
+    state: Literal["waiting", "delivered", "given_up"]
+    tries: Annotated[int, Field(description="How many were begun.")]
+    next_at: Annotated[datetime, Field(description="When the next try is due, while it waits.")]
+    created_at: datetime
+    delivered_at: datetime | None
+    log: Annotated[list[Try], Field(description="How each try went that has ended.")]
+
+
+class Deliveries(BaseModel):
+    """All of one job."""
+
+    deliveries: list[Delivery]
+
+
+class Secret(BaseModel):
+    """What receivers verify signatures with, as Standard Webhooks has it."""
+
+    secret: Annotated[str, Field(examples=["whsec_…"])]
+
+
+class SecretRotation(BaseModel):
+    """How the secret is changed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    grace: Annotated[
+        float, Field(ge=0, le=30 * 86400.0, description="Seconds for which the old one signs, too.")
+    ] = GRACE
+
+
+router = APIRouter(prefix="/api/v2", tags=["webhooks"])
+
+
+@router.get("/jobs/{job_id}/deliveries")
+async def list_deliveries(job_id: UUID, core: Service, caller: Asking) -> Deliveries:
+    """List a job's webhooks and how their tries went."""
+    caller.must("read")
+    found = await core.webhooks.of_job(job_id, caller.key_id)
+    return Deliveries(deliveries=[Delivery.model_validate(one) for one in found])
+
+
+@router.post("/jobs/{job_id}/deliveries/{delivery_id}/redeliver", status_code=202)
+async def redeliver(job_id: UUID, delivery_id: UUID, core: Service, caller: Asking) -> Delivery:
+    """Deliver once more, at once, under the same ``webhook-id``."""
+    caller.must("submit")
+    return Delivery.model_validate(await core.webhooks.redeliver(job_id, delivery_id, caller.key_id))
+
+
+@router.get("/webhooks/secret")
+async def get_webhook_secret(core: Service, caller: Asking) -> Secret:
+    """Return the secret that this key's webhooks are signed with."""
+    caller.must("submit")
+    return Secret(secret=await core.webhooks.secrets.of(caller.key_id))
+
+
+@router.post("/webhooks/secret/rotate")
+async def rotate_webhook_secret(
+    core: Service, caller: Asking, rotation: SecretRotation | None = None
+) -> Secret:
+    """Change the secret. For a while webhooks carry both signatures, so that none is refused meanwhile."""
+    caller.must("submit")
+    grace = GRACE if rotation is None else rotation.grace
+    return Secret(secret=await core.webhooks.secrets.rotate(caller.key_id, grace=grace))

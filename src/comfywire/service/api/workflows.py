@@ -1,0 +1,292 @@
+"""Registered workflows over HTTP: kept, described, and run with typed inputs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse
+
+from comfywire.service.access import Caller
+from comfywire.service.core import Core
+from comfywire.service.ends import until_over
+from comfywire.service.idempotency import Answer, Once
+from comfywire.service.inputs import FileInputs
+from comfywire.service.jobs import JobState
+from comfywire.service.records import JobRecord, Retry
+from comfywire.service.schemas import schema_of
+from comfywire.service.submitting import Submission, submit_once
+from comfywire.service.workflows import WorkflowRecord, class_types_of
+from comfywire.workflow.params_toml import to_tables
+
+from .context import Asking, Service, origin_of
+from .models import ExtraData, Graph, RetryPolicy, Text
+from .models import Job as JobBody
+from .rendering import Renderer
+
+__all__ = ["router"]
+
+MOST_WAIT = 300.0
+LONGEST_TEXT = 10_000
+Version = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="The newest by default.")]
+Wait = Annotated[
+    float | None, Query(gt=0, le=MOST_WAIT, description="Seconds for which the answer may wait for the end.")
+]
+Tags = Annotated[
+    list[Annotated[Text, Field(min_length=1, max_length=100)]],
+    Field(max_length=20, description="What its server must be tagged with."),
+]
+Priority = Annotated[int, Field(ge=-20, le=20, description="The highest is run first.")]
+Names = Annotated[list[Text], Field(max_length=1000, description="The only outputs to run; empty for all.")]
+
+router = APIRouter(prefix="/api/v2/workflows", tags=["workflows"])
+
+# No status here is one that HTTP clients repeat a request by themselves for: a failed job would run again.
+STATUS = {
+    JobState.SUCCEEDED: 200,
+    JobState.FAILED: 424,
+    JobState.CANCELED: 410,
+    JobState.EXPIRED: 410,
+}
+GOES_ON = 202
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Options(_Closed):
+    """What jobs of a workflow have unless their callers say otherwise."""
+
+    priority: Priority | None = None
+    tags: Tags = []
+    outputs: Names = []
+    retry: RetryPolicy | None = None
+
+    def said(self) -> dict[str, Any]:
+        """Return what was said, for the store."""
+        return {name: value for name, value in self.model_dump(exclude_none=True).items() if value != []}
+
+
+class WorkflowBody(_Closed):
+    """A workflow to be registered."""
+
+    workflow: Annotated[Graph, Field(description="In API format, or the editor's own.")]
+    parameters: Annotated[
+        Graph | None,
+        Field(
+            description="As in a `.params.toml`: by name, with `inputs`, `type`, `default`, `min`, `max`, "
+            "`choices`, `required`, `help`. Null drafts them."
+        ),
+    ] = None
+    outputs: Annotated[Graph | None, Field(description="Names for output nodes: lists of nodes by name.")] = (
+        None
+    )
+    document: Annotated[Graph | None, Field(description="The editor's document, to be kept in pictures.")] = (
+        None
+    )
+    description: Annotated[Text, Field(max_length=LONGEST_TEXT)] = ""
+    options: Options | None = None
+
+
+class Workflow(BaseModel):
+    """A registered workflow."""
+
+    name: str
+    version: int
+    description: str
+    parameters: dict[str, Any]
+    outputs: dict[str, list[str]]
+    options: dict[str, Any]
+    inputs_schema: dict[str, Any] = Field(description="JSON schema (2020-12) of `inputs`.")
+    created_at: datetime
+    retired_at: datetime | None = None
+
+
+class WholeWorkflow(Workflow):
+    """A registered workflow, with its graph."""
+
+    workflow: dict[str, Any]
+    document: dict[str, Any] | None = None
+
+
+class WorkflowList(BaseModel):
+    """Registered workflows."""
+
+    workflows: list[Workflow]
+
+
+class WorkflowJobBody(_Closed):
+    """A job of a registered workflow."""
+
+    inputs: Annotated[Graph, Field(description="By parameter.")] = {}
+    outputs: Annotated[Names | None, Field(description="The only outputs to run, by name.")] = None
+    metadata: Annotated[
+        dict[Text, Text], Field(description="Labels by which the job is found again: 50 at most.")
+    ] = {}
+    priority: Priority | None = None
+    tags: Tags = []
+    webhook_url: Annotated[Text | None, Field(description="Is told of the job's end.")] = None
+    queue_timeout: Annotated[
+        float | None,
+        Field(gt=0, le=30 * 86400.0, description="Seconds for which it may wait; then it expires."),
+    ] = None
+    extra_data: ExtraData | None = None
+
+
+@router.get("", operation_id="listWorkflows")
+async def list_workflows(core: Service, caller: Asking) -> WorkflowList:
+    """The newest version of every workflow."""
+    caller.must("read")
+    return WorkflowList(workflows=[_described(one) for one in await core.workflows.list()])
+
+
+@router.get("/{name}", operation_id="getWorkflow")
+async def get_workflow(name: str, core: Service, caller: Asking, version: Version = None) -> WholeWorkflow:
+    """One version of a workflow."""
+    caller.must("read")
+    return _whole(await core.workflows.get(name, version))
+
+
+@router.get("/{name}/versions", operation_id="listWorkflowVersions")
+async def list_versions(name: str, core: Service, caller: Asking) -> WorkflowList:
+    """Every version of a workflow, retired ones too, the newest first."""
+    caller.must("read")
+    return WorkflowList(workflows=[_described(one) for one in await core.workflows.versions(name)])
+
+
+@router.put("/{name}", operation_id="putWorkflow")
+async def put_workflow(name: str, body: WorkflowBody, core: Service, caller: Asking) -> WholeWorkflow:
+    """Register a workflow, or a new version of it; the same once more is no new version."""
+    caller.must("admin")
+    tables = {"parameters": body.parameters, "outputs": body.outputs}
+    said = {key: table for key, table in tables.items() if table is not None}
+    record = await core.workflows.add(
+        name,
+        body.workflow,
+        said or None,
+        object_info=await core.catalogues.covering(class_types_of(body.workflow)),
+        key_id=caller.key_id,
+        description=body.description,
+        options=None if body.options is None else body.options.said(),
+        document=body.document,
+    )
+    return _whole(record)
+
+
+@router.delete("/{name}", operation_id="deleteWorkflow", status_code=204)
+async def delete_workflow(name: str, core: Service, caller: Asking, version: Version = None) -> None:
+    """Let nobody run a workflow any more, or one version of it; jobs of it run on."""
+    caller.must("admin")
+    await core.workflows.retire(name, version)
+
+
+@router.post(
+    "/{name}/jobs",
+    operation_id="runWorkflow",
+    status_code=201,
+    response_model=JobBody,
+    responses={
+        200: {"model": JobBody, "description": "With `wait`: it succeeded."},
+        202: {"model": JobBody, "description": "With `wait`: it goes on."},
+        410: {"model": JobBody, "description": "With `wait`: it was canceled, or expired."},
+        424: {"model": JobBody, "description": "With `wait`: it failed."},
+    },
+)
+async def run_workflow(  # noqa: PLR0917 - FastAPI names them all
+    name: str,
+    body: WorkflowJobBody,
+    request: Request,
+    core: Service,
+    caller: Asking,
+    version: Version = None,
+    wait: Wait = None,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> JSONResponse:
+    """Run a registered workflow.
+
+    Files among the inputs are assets (`{"__type": "core/ASSET", "info": {"id": ...}}`, or the id alone),
+    URLs, `data:` URLs, or base64. Without `wait`, the answer is 201 and the job as it is.
+    """
+    caller.must("submit")
+    renderer = Renderer(core.assets, origin_of(request))
+    once = _once(caller, idempotency_key, name, version, body)
+    answer, job = None if once is None else await once.answered(core.database), None
+    if answer is None:  # files are fetched for new jobs only
+        submission = await _submission(core, caller, await core.workflows.get(name, version), body)
+        answer, job = await submit_once(core, caller, submission, once, _rendered(renderer))
+    if wait is not None:
+        answer = await _ended(core, renderer, answer, wait)
+    return JSONResponse(answer.body, answer.status, {} if job else {"Idempotency-Replayed": "true"})
+
+
+def _once(
+    caller: Caller, key: str | None, name: str, version: int | None, body: WorkflowJobBody
+) -> Once | None:
+    if key is None:
+        return None
+    said = {**body.model_dump(mode="json", exclude={"extra_data"}), "version": version}
+    return Once.of(caller.key_id, key, f"POST /api/v2/workflows/{name}/jobs", said)
+
+
+def _rendered(renderer: Renderer) -> Any:
+    def render(job: JobRecord, position: int | None) -> dict[str, Any]:
+        return renderer.job(job, position=position).model_dump(mode="json")
+
+    return render
+
+
+async def _ended(core: Core, renderer: Renderer, answer: Answer, wait: float) -> Answer:
+    job = await until_over(core.broker, UUID(answer.body["id"]), wait)
+    if job is None:
+        return answer
+    outputs = await core.store.outputs(job.id)
+    shown = renderer.job(job, outputs, position=await core.store.position(job))
+    return Answer(STATUS.get(job.state, GOES_ON), shown.model_dump(mode="json"))
+
+
+async def _submission(
+    core: Core, caller: Caller, record: WorkflowRecord, body: WorkflowJobBody
+) -> Submission:
+    inputs = await FileInputs(core.assets, core.settings).kept(record, body.inputs, caller.key_id)
+    bound, options = record.bind(inputs, body.outputs or None), record.options
+    return Submission(
+        workflow=bound.prompt,
+        document=record.document,
+        targets=bound.targets,
+        labels=body.metadata,
+        priority=options.get("priority", 0) if body.priority is None else body.priority,
+        retry=Retry.of(options.get("retry") or {}),
+        tags=[*options.get("tags", ()), *body.tags],
+        webhook_url=body.webhook_url,
+        queue_timeout=body.queue_timeout,
+        extra_data=None if body.extra_data is None else body.extra_data.model_dump(exclude_none=True),
+        workflow_name=record.name,
+        workflow_version=record.version,
+    )
+
+
+def _described(record: WorkflowRecord) -> Workflow:
+    return Workflow(**_facts(record))
+
+
+def _whole(record: WorkflowRecord) -> WholeWorkflow:
+    return WholeWorkflow(**_facts(record), workflow=record.prompt, document=record.document)
+
+
+def _facts(record: WorkflowRecord) -> dict[str, Any]:
+    tables = to_tables(record.parameters)
+    return {
+        "name": record.name,
+        "version": record.version,
+        "description": record.description,
+        "parameters": tables["parameters"],
+        "outputs": tables["outputs"],
+        "options": record.options,
+        "inputs_schema": schema_of(record.parameters, title=record.name, description=record.description),
+        "created_at": record.created_at,
+        "retired_at": record.retired_at,
+    }

@@ -1,0 +1,166 @@
+"""What an asset is, what may be said about one that is to be, and what can be wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from comfywire.errors import ComfywireError
+
+__all__ = [
+    "EXPIRES_IN",
+    "AssetInUse",
+    "AssetNotFound",
+    "AssetRecord",
+    "BlobNotFound",
+    "HashMismatch",
+    "InvalidAsset",
+    "NewAsset",
+    "UrlExpired",
+    "hex_of",
+]
+
+EXPIRES_IN = range(60, 604_800 + 1)
+"""Seconds for which an upload may ask to be kept: a minute to a week."""
+CONTENT_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;\s*[\w.+-]+=[\w.+\"-]+)*", re.ASCII)
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""What PostgreSQL, a header or a file system would choke on."""
+MOST_PATH = 1024
+HASH = re.compile(r"(?:blake3:)?([0-9a-f]{64})")
+
+
+class AssetNotFound(ComfywireError):
+    """There is no such asset, or it is another key's."""
+
+    code = "not_found"
+    http_status = 404
+
+    def __init__(self, asset_id: UUID | str) -> None:
+        self.asset_id = asset_id
+        super().__init__(f"there is no asset {asset_id}: upload the file, or look at the id once more")
+
+
+class BlobNotFound(ComfywireError):
+    """The key owns no asset of these bytes; whether another key does is not said."""
+
+    code = "blob_not_found"
+    http_status = 404
+
+    def __init__(self) -> None:
+        super().__init__("you have no asset with these bytes: upload them")
+
+
+class HashMismatch(ComfywireError):
+    """The bytes that came are not those that were announced."""
+
+    code = "hash_mismatch"
+    http_status = 409
+
+    def __init__(self, expected: str, found: str) -> None:
+        self.expected = expected
+        self.found = found
+        super().__init__(f"the bytes have the hash blake3:{found}, not {expected}: send them again")
+
+
+class AssetInUse(ComfywireError):
+    """The asset may not be deleted yet; which job holds it is not said."""
+
+    code = "asset_in_use"
+    http_status = 409
+
+    def __init__(self, asset_id: UUID) -> None:
+        self.asset_id = asset_id
+        super().__init__(f"asset {asset_id} is in use: it can be deleted when no job needs it any more")
+
+
+class InvalidAsset(ComfywireError):
+    """Something that was said about an asset is not allowed."""
+
+    code = "invalid_request"
+    http_status = 422
+
+
+class UrlExpired(ComfywireError):
+    """A signed URL is too old, or was not made here."""
+
+    code = "forbidden"
+    http_status = 403
+
+    def __init__(self) -> None:
+        super().__init__("this URL is not good any more: get the asset once more for a new one")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetRecord:
+    """An asset.
+
+    Attributes:
+        id: Its own.
+        key_id: Whose it is.
+        hash: BLAKE3 of its bytes, hex, without a prefix.
+        size_bytes: How many bytes it has.
+        content_type: As its maker calls it.
+        file_path: The name that it was uploaded under, or that the ComfyUI gave it.
+        tags: What its uploader wrote on it.
+        job_id: The job that made it; None for uploads.
+        created_at: When it came.
+        expires_at: When it may be removed: for outputs with their job; None for never.
+
+    """
+
+    id: UUID
+    key_id: UUID
+    hash: str
+    size_bytes: int
+    content_type: str
+    file_path: str | None
+    tags: list[str]
+    job_id: UUID | None
+    created_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAsset:
+    """What is said about an asset that is to be.
+
+    Raises:
+        InvalidAsset: When it is made, for what may not be said.
+
+    """
+
+    content_type: str = "application/octet-stream"
+    file_path: str | None = None
+    tags: Sequence[str] = ()
+    expires_in: int | None = None
+    expected_hash: str | None = None
+    job_id: UUID | None = None
+
+    def __post_init__(self) -> None:
+        if not CONTENT_TYPE.fullmatch(self.content_type):
+            raise InvalidAsset(f"content_type {self.content_type[:80]!r} is none: write it like image/png")
+        if self.job_id is not None and self.file_path is not None:
+            # A ComfyUI's file names are what they are: no job fails for one.
+            object.__setattr__(self, "file_path", UNPRINTABLE.sub("_", self.file_path)[:MOST_PATH])
+        elif self.file_path is not None and not _is_path(self.file_path):
+            raise InvalidAsset("file_path must be a relative path of up to 1,024 printable characters")
+        if len(self.tags) > 64 or any(len(tag) > 256 or UNPRINTABLE.search(tag) for tag in self.tags):
+            raise InvalidAsset("tags must be up to 64 texts of up to 256 printable characters")
+        if self.expires_in is not None and self.expires_in not in EXPIRES_IN:
+            raise InvalidAsset(f"expires_in must be from {EXPIRES_IN[0]} to {EXPIRES_IN[-1]} seconds")
+        if self.expected_hash is not None and hex_of(self.expected_hash) is None:
+            raise InvalidAsset("expected_hash must be 'blake3:' and 64 lowercase hexadecimal digits")
+
+
+def hex_of(written: str) -> str | None:
+    """Return the hexadecimal digits of ``blake3:<hex>``, or of the digits alone; None for anything else."""
+    match = HASH.fullmatch(written)
+    return match[1] if match else None
+
+
+def _is_path(path: str) -> bool:
+    is_plain = 0 < len(path) <= MOST_PATH and not UNPRINTABLE.search(path)
+    return is_plain and not path.startswith(("/", "\\")) and ".." not in re.split(r"[/\\]", path)

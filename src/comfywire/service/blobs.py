@@ -1,0 +1,260 @@
+"""Bytes by their hash, in a folder or an object store: written as a stream, published whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import fsspec
+from blake3 import blake3
+
+from comfywire.errors import ComfywireError
+
+__all__ = ["CHUNK", "Blob", "BlobGone", "Blobs", "Staged", "TooLarge"]
+
+CHUNK = 1 << 20
+"""Bytes that pass from hand to hand at a time; a transfer holds a few of them."""
+BLOCK = 8 << 20
+"""What an object store is sent or asked for at a time: S3 takes 10,000 parts, which is 80 GB of these."""
+INCOMING = "incoming"
+"""The folder of what is still being written; what is left in it was left by a crash."""
+
+Result = TypeVar("Result")
+
+
+class TooLarge(ComfywireError):
+    """More bytes than may be kept.
+
+    Attributes:
+        most: How many may.
+
+    """
+
+    code = "payload_too_large"
+    http_status = 413
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        super().__init__(f"the content is larger than {most} bytes, the most that is taken: send less")
+
+
+class BlobGone(ComfywireError):
+    """The store does not have the bytes of a hash that the database knows."""
+
+    code = "not_found"
+    http_status = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Bytes that are kept.
+
+    Attributes:
+        hash: BLAKE3, hex.
+        size_bytes: How many.
+
+    """
+
+    hash: str
+    size_bytes: int
+
+
+class Blobs:
+    """A store of bytes by hash.
+
+    Args:
+        url: A folder, or what fsspec takes: ``s3://bucket/prefix``, ``memory://name``.
+        options: For fsspec's file system, such as ``endpoint_url`` of S3.
+
+    """
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self._files, root = fsspec.core.url_to_fs(url, **options)
+        self._root = root.rstrip("/")
+        # Object stores have no folders; asking S3 to make one asks for rights on the bucket.
+        self._has_folders = self._files.protocol == "memory" or "file" in self._files.protocol
+
+    async def put(self, chunks: AsyncIterable[bytes], *, most: int | None = None) -> Blob:
+        """Keep what ``chunks`` yields and return its hash and size; equal bytes are kept once.
+
+        Cancelling this, or an error of ``chunks``, keeps nothing.
+
+        Raises:
+            TooLarge: There are more than ``most`` bytes.
+            OSError: The store failed.
+
+        """
+        async with self.staged(chunks, most=most) as staged:
+            await staged.keep()
+            return staged.blob
+
+    @contextlib.asynccontextmanager
+    async def staged(self, chunks: AsyncIterable[bytes], *, most: int | None = None) -> AsyncIterator[Staged]:
+        """Write what ``chunks`` yields under a temporary name; :meth:`Staged.keep` publishes it.
+
+        Left without that, it is removed. Raises as :meth:`put` does.
+        """
+        path = f"{self._root}/{INCOMING}/{uuid.uuid4().hex}"
+        try:
+            yield Staged(self, path, await self._write(path, chunks, most))
+        finally:
+            await _in_thread(self._remove, path)
+
+    async def read(self, digest: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes from ``start`` up to and without ``end``; close the iterator when leaving early.
+
+        Raises:
+            BlobGone: The store does not have them.
+
+        """
+        try:
+            file = await _in_thread(self._open_to_read, self.path(digest))
+        except FileNotFoundError as error:
+            raise BlobGone(
+                f"the asset store has no blob {digest}: restore it, or delete the assets that name it"
+            ) from error
+        try:
+            await _in_thread(file.seek, start)
+            left = CHUNK if end is None else end - start
+            while left > 0 and (chunk := await _in_thread(file.read, min(left, CHUNK))):
+                yield chunk
+                left -= 0 if end is None else len(chunk)
+        finally:
+            await _in_thread(file.close)
+
+    async def exists(self, digest: str) -> bool:
+        """Whether the bytes of a hash are kept."""
+        return await _in_thread(self._exists, self.path(digest))
+
+    async def delete(self, digest: str) -> None:
+        """Remove the bytes of a hash, if they are there."""
+        await _in_thread(self._remove, self.path(digest))
+
+    async def discard_stale(self, seconds: float) -> int:
+        """Remove what a crash left half written longer than ``seconds`` ago; return how many files."""
+        return await _in_thread(self._discard_stale, time.time() - seconds)
+
+    async def aclose(self) -> None:
+        """Close the connections to an object store; a folder has none."""
+        session = getattr(self._files, "_s3", None)
+        if session is not None:
+            await _in_thread(self._files.close_session, self._files.loop, session)
+
+    def path(self, digest: str) -> str:
+        """Where the bytes of a hash are: two levels, so that no folder grows without bound."""
+        return f"{self._root}/blake3/{digest[:2]}/{digest}"
+
+    async def _write(self, path: str, chunks: AsyncIterable[bytes], most: int | None) -> Blob:
+        digest, size = blake3(), 0
+        file = await _in_thread(self._open_to_write, path)
+        try:
+            async for chunk in _gathered(chunks):
+                size += len(chunk)
+                if most is not None and size > most:
+                    raise TooLarge(most)
+                await _in_thread(_append, file, digest, chunk)
+        finally:
+            # Also what failed: closing is the one way to end a write that all of fsspec's stores have.
+            await _in_thread(_close, file)
+        return Blob(digest.hexdigest(), size)
+
+    def _open_to_write(self, path: str) -> Any:
+        self._make_folder_of(path)
+        return self._files.open(path, "wb", block_size=BLOCK)
+
+    def _open_to_read(self, path: str) -> Any:
+        return self._files.open(path, "rb", block_size=BLOCK, cache_type="readahead")
+
+    def _publish(self, source: str, target: str) -> None:
+        if not self._exists(target):
+            self._make_folder_of(target)
+            self._files.mv(source, target)
+
+    def _make_folder_of(self, path: str) -> None:
+        if self._has_folders:
+            self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
+
+    def _exists(self, path: str) -> bool:
+        return bool(self._files.exists(path))
+
+    def _remove(self, path: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(path)
+
+    def _discard_stale(self, before: float) -> int:
+        folder = f"{self._root}/{INCOMING}"
+        self._files.invalidate_cache()  # other processes write there, too
+        if not self._exists(folder):
+            return 0
+        stale = [found["name"] for found in self._files.ls(folder, detail=True) if _written(found) < before]
+        for path in stale:
+            self._remove(path)
+        return len(stale)
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Bytes that are written and not yet published.
+
+    Attributes:
+        blob: Their hash and size.
+
+    """
+
+    _blobs: Blobs
+    _path: str
+    blob: Blob
+
+    async def keep(self) -> None:
+        """Publish the bytes under their hash, in one step; nothing happens when they are there."""
+        await _in_thread(self._blobs._publish, self._path, self._blobs.path(self.blob.hash))  # noqa: SLF001
+
+
+def _append(file: Any, digest: Any, chunk: bytes) -> None:
+    digest.update(chunk)
+    file.write(chunk)
+
+
+def _close(file: Any) -> None:
+    if hasattr(file, "fileno"):  # a real file: on disk before the database says that it is kept
+        file.flush()
+        with contextlib.suppress(OSError):  # memory's files have the method and no number
+            os.fsync(file.fileno())
+    file.close()
+
+
+def _written(found: dict[str, Any]) -> float:
+    """When a file was written, as the store says it; for ever young where it does not."""
+    when = found.get("mtime") or found.get("LastModified") or found.get("created")
+    if isinstance(when, datetime):
+        return when.timestamp()
+    return float(when) if when is not None else time.time()
+
+
+async def _gathered(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """Yield the same bytes in pieces of about ``CHUNK``: sockets' 64 KiB are too little for a thread each."""
+    waiting = bytearray()
+    async for chunk in chunks:
+        waiting += chunk
+        if len(waiting) >= CHUNK:
+            yield bytes(waiting)
+            waiting.clear()
+    if waiting:
+        yield bytes(waiting)
+
+
+async def _in_thread(call: Callable[..., Result], *args: Any) -> Result:
+    """Call in a thread; when this is cancelled the thread is waited for, since it holds the file."""
+    running = asyncio.ensure_future(asyncio.to_thread(call, *args))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise

@@ -1,0 +1,206 @@
+"""What happens to jobs, for any number of readers: one connection listens, one read serves them all.
+
+Nothing is queued for a reader. A feed holds what a job is, readers hold how much of it they have seen
+(:mod:`.events`), so that a slow one costs no memory and catches up with what counts by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from .leases import AWAY
+from .records import JobRecord, OutputRecord, Transition
+from .sql import queries
+from .store import Store
+
+__all__ = ["Broker", "Feed", "Preview"]
+
+JOBS, PREVIEWS = "comfywire_jobs", "comfywire_previews"
+SQL = queries("jobs")
+READS_AT_A_TIME = 3
+"""Connections that feeds may use together: requests need the others."""
+AWAY_PAUSE = 1.0
+log = logging.getLogger("comfywire.service")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """The newest picture of a running job."""
+
+    node_id: str
+    content_type: str
+    content: bytes
+    at: datetime
+
+
+class Feed:
+    """One job, kept up to date while somebody reads it.
+
+    Attributes:
+        job: As it stands; None when it was removed.
+        transitions: All of its changes of state, oldest first.
+        outputs: What is kept of it, by position.
+        position: How many jobs are taken before it.
+        preview: The newest picture, if somebody wants pictures.
+        is_closed: Whether nothing more will come.
+
+    """
+
+    def __init__(self, job_id: UUID) -> None:
+        self.job_id = job_id
+        self.job: JobRecord | None = None
+        self.transitions: list[Transition] = []
+        self.outputs: dict[int, OutputRecord] = {}
+        self.position: int | None = None
+        self.preview: Preview | None = None
+        self.is_closed = False
+        self.readers = 0
+        self.preview_readers = 0
+        self.is_stale = True
+        self.reading: asyncio.Task[None] | None = None
+        self.read_at = float("-inf")
+        self._changed = asyncio.Event()
+
+    def next_change(self) -> asyncio.Event:
+        """Return what will be set when something happens: get it before you look."""
+        return self._changed
+
+    async def changed(self, change: asyncio.Event, timeout: float) -> bool:
+        """Wait for ``change``; False if it has not come after ``timeout`` seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                await change.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def tell(self) -> None:
+        """Wake everybody who waits now."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    @property
+    def last_transition(self) -> int:
+        """The event id of the newest change of state."""
+        return self.transitions[-1].event_id if self.transitions else 0
+
+
+class Broker:
+    """The feeds of one process: a context, which listens from the first reader on, and ends them all."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._feeds: dict[UUID, Feed] = {}
+        self._slots = asyncio.Semaphore(READS_AT_A_TIME)
+        self._listening: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+        tasks = [task for task in (self._listening, *(feed.reading for feed in self._feeds.values())) if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def close(self) -> None:
+        """End every reader, now and from now on: the process is about to stop, and waits for no stream."""
+        self._is_closed = True
+        for feed in self._feeds.values():
+            feed.is_closed = True
+            feed.tell()
+
+    @contextlib.asynccontextmanager
+    async def watch(self, job_id: UUID, *, previews: bool = False) -> AsyncIterator[Feed]:
+        """Lend the feed of a job, as it stands now and then kept up to date.
+
+        Raises:
+            psycopg.OperationalError: The database is away.
+
+        """
+        if self._listening is None:
+            listening = self.store.database.listen([JOBS, PREVIEWS], self._heard, self._missed)
+            self._listening = asyncio.create_task(listening, name="comfywire broker")
+        feed = self._feeds.setdefault(job_id, Feed(job_id))
+        feed.is_closed = self._is_closed
+        feed.readers += 1
+        feed.preview_readers += previews
+        try:
+            if feed.job is None or (previews and feed.preview_readers == 1):
+                await self._read(feed)
+            yield feed
+        finally:
+            feed.readers -= 1
+            feed.preview_readers -= previews
+            if not feed.readers and self._feeds.get(job_id) is feed:
+                del self._feeds[job_id]
+
+    def look_again(self, feed: Feed, older_than: float) -> None:
+        """Read a feed once more if that was longer ago: nothing says how a queue moves up."""
+        if asyncio.get_running_loop().time() - feed.read_at > older_than:
+            self._refresh(feed)
+
+    def _heard(self, channel: str, payload: str) -> None:
+        feed = self._feeds.get(UUID(payload))
+        if feed is not None and (channel == JOBS or feed.preview_readers):
+            self._refresh(feed)
+
+    def _missed(self) -> None:
+        for feed in self._feeds.values():
+            self._refresh(feed)
+
+    def _refresh(self, feed: Feed) -> None:
+        feed.is_stale = True
+        if feed.reading is None:
+            feed.reading = asyncio.create_task(self._catch_up(feed), name=f"comfywire feed {feed.job_id}")
+
+    async def _catch_up(self, feed: Feed) -> None:
+        try:
+            while feed.is_stale and feed.readers:
+                try:
+                    await self._read(feed)
+                except AWAY:
+                    feed.is_stale = True
+                    await asyncio.sleep(AWAY_PAUSE)
+                feed.tell()
+        except Exception:  # the edge of a task: the readers' heartbeats try again
+            log.exception("the feed of job %s was not read", feed.job_id)
+        finally:
+            feed.reading = None
+
+    async def _read(self, feed: Feed) -> None:
+        """Read what is new; the job first, so that what is read after it is no older."""
+        async with self._slots:
+            feed.is_stale = False
+            job = await self.store.get(feed.job_id)
+            if job is None:
+                feed.job, feed.is_closed = None, True
+                return
+            new = await self.store.transitions(job.id, after=feed.last_transition)
+            # A transition may mean that the outputs of an attempt were forgotten.
+            known = {} if new else feed.outputs
+            after = max((output.event_id for output in known.values()), default=0)
+            found = await self.store.outputs(job.id, after=after)
+            feed.position = await self.store.position(job) if job.worker is None else None
+            if feed.preview_readers:
+                feed.preview = await self._last_preview(job.id)
+            feed.transitions = [
+                *feed.transitions,
+                *(one for one in new if one.event_id > feed.last_transition),
+            ]
+            feed.outputs = {**known, **{output.position: output for output in found}}
+            feed.job = job
+            feed.read_at = asyncio.get_running_loop().time()
+
+    async def _last_preview(self, job_id: UUID) -> Preview | None:
+        found = await self.store.database.one(SQL["last_preview"], job_id=job_id)
+        return None if found is None else Preview(**found)

@@ -1,0 +1,120 @@
+"""What the HTTP API and the workers of one process share, opened in order and closed in reverse."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from comfywire.errors import ComfywireError
+
+from .access import Access
+from .assets import Assets
+from .blobs import Blobs
+from .broker import Broker
+from .catalogues import Catalogues
+from .database import Database
+from .hooks import Hooks
+from .limits import RateLimits
+from .migrate import is_current, migrate
+from .operating import Operating
+from .postgres import database_at
+from .queue import Queue
+from .sealing import Sealer
+from .settings import Settings
+from .signing import Signer
+from .store import Store
+from .webhooks import Webhooks
+from .workflows import Workflows
+
+__all__ = ["Core", "OldSchema", "open_core"]
+
+
+class OldSchema(ComfywireError):
+    """The database's schema is another version's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """One process's share of the service.
+
+    Attributes:
+        settings: Of the operator.
+        database: PostgreSQL.
+        store: Jobs.
+        assets: Inputs and outputs.
+        access: Keys.
+        limits: Requests a minute.
+        sealer: Secrets at rest.
+        hooks: The operator's policy.
+        webhooks: Who is told of a job's end.
+        workflows: Those that are registered.
+        operating: The fleet and the queue, to be looked at and switched.
+        catalogues: What the fleet would say about a prompt.
+        broker: Who watches jobs for those who read their events.
+
+    """
+
+    settings: Settings
+    database: Database
+    store: Store
+    assets: Assets
+    access: Access
+    limits: RateLimits
+    sealer: Sealer
+    hooks: Hooks
+    webhooks: Webhooks
+    workflows: Workflows
+    operating: Operating
+    catalogues: Catalogues
+    broker: Broker
+
+
+@contextlib.asynccontextmanager
+async def open_core(settings: Settings) -> AsyncIterator[Core]:
+    """Open everything: an embedded PostgreSQL with its schema brought up to date, or the one of the settings.
+
+    Raises:
+        NoDatabase: The database does not start, or nothing answers there.
+        OldSchema: It is your own, and ``comfywire db upgrade`` is due.
+        BrokenHook: A hook cannot be loaded.
+
+    """
+    settings.data.mkdir(parents=True, exist_ok=True)
+    sealer = Sealer.of(settings.data)
+    async with database_at(settings.data, settings.database_url) as url:
+        if settings.database_url is None:
+            await migrate(url)
+        async with Database(url, size=settings.database_connections) as database, Hooks.of(settings) as hooks:
+            await _must_be_current(database)
+            async with Broker(Store(database, Queue(database))) as broker:
+                core = _core(settings, sealer, hooks, broker)
+                async with contextlib.aclosing(core.assets.blobs):
+                    yield core
+
+
+def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker) -> Core:
+    store = broker.store
+    database = store.database
+    blobs = Blobs(settings.assets_url or str(settings.data / "assets"))
+    return Core(
+        settings=settings,
+        database=database,
+        store=store,
+        assets=Assets(database, blobs, Signer(sealer.derived("signed URLs")), settings),
+        access=Access(database, keys_required=settings.keys_required),
+        limits=RateLimits(settings.rate_per_minute),
+        sealer=sealer,
+        hooks=hooks,
+        webhooks=Webhooks(database, settings, sealer),
+        workflows=Workflows(database),
+        operating=Operating(database),
+        catalogues=Catalogues(database),
+        broker=broker,
+    )
+
+
+async def _must_be_current(database: Database) -> None:
+    async with database.connection() as connection:
+        if not await is_current(connection):
+            raise OldSchema("the database's schema is not this version's: run `comfywire db upgrade` first")

@@ -1,0 +1,112 @@
+"""The events of a job, and how far into them a reader is. Pure.
+
+Events of a job are numbered: changes of state, outputs, and the latest progress share one sequence. Whoever
+has seen everything up to a number can go on after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .broker import Feed, Preview
+from .records import OutputRecord, Transition
+
+__all__ = ["Event", "Queued", "Reader"]
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A job that waits has come nearer."""
+
+    position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a job.
+
+    Attributes:
+        value: What; a dict is a snapshot of the progress.
+        id: Its number; None for what cannot be asked for again.
+
+    """
+
+    value: Transition | OutputRecord | Preview | Queued | dict[str, Any]
+    id: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What the Comfy API v2 calls it."""
+        match self.value:
+            case Transition() | Queued():
+                return "status"
+            case OutputRecord():
+                return "output"
+            case Preview():
+                return "preview"
+            case _:
+                return "progress"
+
+
+class Reader:
+    """Where somebody who reads a feed is.
+
+    Args:
+        feed: Of the job.
+        after: The number after which to go on; None begins with the job as it stands.
+        previews: Whether pictures are wanted.
+
+    """
+
+    def __init__(self, feed: Feed, *, after: int | None = None, previews: bool = False) -> None:
+        self._feed = feed
+        self._previews = previews
+        self._status = feed.transitions[-1].event_id - 1 if after is None and feed.transitions else after or 0
+        self._output = self._progress = after or 0
+        self._position = feed.position
+        self._preview: Preview | None = None
+        self.is_done = False
+        """Whether the last event of the job has been taken."""
+
+    @property
+    def has_seen_the_end(self) -> bool:
+        """Whether a reader that begins here has nothing to wait for."""
+        job = self._feed.job
+        return job is None or (job.is_over and self._status >= self._feed.last_transition)
+
+    def take(self) -> list[Event]:
+        """Return what is new, in order; of progress, pictures and positions only the latest."""
+        job = self._feed.job
+        events = sorted(self._numbered(), key=lambda event: event.id or 0)
+        self.is_done = job is None or job.is_over
+        if not self.is_done:
+            events += self._unnumbered(has_status=any(event.name == "status" for event in events))
+        return events
+
+    def _numbered(self) -> Iterator[Event]:
+        feed, job = self._feed, self._feed.job
+        for transition in feed.transitions:
+            if transition.event_id > self._status:
+                yield Event(transition, transition.event_id)
+        for output in feed.outputs.values():
+            if output.event_id > self._output:
+                yield Event(output, output.event_id)
+        told = job.progress_event if job is not None and job.started_at is not None else None
+        if job is not None and job.progress is not None and told is not None and told > self._progress:
+            self._progress = told
+            yield Event(job.progress, told)
+        self._status = max(self._status, feed.last_transition)
+        self._output = max([self._output, *(output.event_id for output in feed.outputs.values())])
+
+    def _unnumbered(self, *, has_status: bool) -> Iterator[Event]:
+        feed = self._feed
+        if feed.position != self._position:
+            self._position = feed.position
+            if feed.position is not None and not has_status:
+                yield Event(Queued(feed.position))
+        preview = feed.preview
+        if self._previews and preview is not None and preview != self._preview:
+            self._preview = preview
+            yield Event(preview)

@@ -1,0 +1,230 @@
+"""The operator's policy: asked about each job before it is queued, and each output before it is kept.
+
+A hook is a Python object behind an entry point of the group ``comfywire.hooks``, or an HTTP server
+(``Settings.hook_url``). All are asked, one after another; the first that objects decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from comfywire.errors import ComfywireError
+
+from .access import Caller
+from .records import JobRecord, NewJob
+from .settings import Settings
+
+__all__ = ["GROUP", "BrokenHook", "Hooks", "HttpHook", "Refusal", "job_facts", "submission_facts"]
+
+GROUP = "comfywire.hooks"
+REASON_LENGTH = 500
+log = logging.getLogger("comfywire.service")
+
+
+class BrokenHook(ComfywireError):
+    """A hook could not be loaded, or gave no answer that means anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A job is not wanted.
+
+    Attributes:
+        reason: In the hook's words.
+        is_policy: False when a hook could not be asked, so that the same job may pass later.
+
+    """
+
+    reason: str
+    is_policy: bool = True
+
+
+def submission_facts(job: NewJob, caller: Caller) -> dict[str, Any]:
+    """Return what a hook learns of a job that is being submitted: never its ``extra_data``."""
+    return {
+        "id": str(job.id),
+        "key": {"id": str(caller.key_id), "name": caller.name},
+        "prompt": dict(job.prompt),
+        "targets": None if job.targets is None else list(job.targets),
+        "labels": dict(job.labels),
+        "priority": job.priority,
+        "workflow": job.workflow_name,
+        "workflow_version": job.workflow_version,
+    }
+
+
+def job_facts(job: JobRecord) -> dict[str, Any]:
+    """Return what a hook learns of the job whose output it is asked about."""
+    return {
+        "id": str(job.id),
+        "key": {"id": str(job.key_id)},
+        "labels": dict(job.labels),
+        "workflow": job.workflow_name,
+        "workflow_version": job.workflow_version,
+    }
+
+
+class HttpHook:
+    """A hook behind HTTP.
+
+    ``on_submit`` POSTs ``{"hook": "on_submit", "job": {…}}``; ``on_result`` a multipart form with the fields
+    ``facts`` (``{"hook": "on_result", "job": {…}, "output": {…}}``) and ``content``, the bytes. The answer is
+    ``{"allow": true}`` or ``{"allow": false, "reason": "…"}``; an error status, or anything else, is no
+    answer.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._client = httpx.AsyncClient(timeout=None, trust_env=False)  # noqa: S113 - Hooks bounds the whole
+
+    async def on_submit(self, job: Mapping[str, Any]) -> str | None:
+        """Return why the job is refused, or None."""
+        response = await self._client.post(self._url, json={"hook": "on_submit", "job": dict(job)})
+        return _reason_in(response)
+
+    async def on_result(self, facts: Mapping[str, Any], path: Path) -> str | None:
+        """Return why the output is withheld, or None."""
+        with path.open("rb") as content:
+            response = await self._client.post(
+                self._url,
+                data={"facts": json.dumps({"hook": "on_result", **facts})},
+                files={"content": (path.name, content, facts["output"]["content_type"])},
+            )
+        return _reason_in(response)
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        await self._client.aclose()
+
+
+class Hooks:
+    """All hooks of a service.
+
+    Args:
+        hooks: By name; each has ``on_submit(job)``, ``on_result(facts, path)`` or both, which return the
+            reason to refuse or withhold, or None. They may be coroutine functions; others run in a thread.
+        timeout: Seconds that each has.
+        fail_open: Whether one that raises, or is too slow, lets pass.
+
+    """
+
+    def __init__(self, hooks: Mapping[str, object], *, timeout: float = 5.0, fail_open: bool = False) -> None:
+        self._hooks = dict(hooks)
+        self._timeout = timeout
+        self._fail_open = fail_open
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return those that are installed, and the one of the settings.
+
+        Raises:
+            BrokenHook: One that is installed cannot be loaded: a policy must not be left out silently.
+
+        """
+        hooks = _installed()
+        if settings.hook_url is not None:
+            hooks["the HTTP hook"] = HttpHook(settings.hook_url)
+        return cls(hooks, timeout=settings.hook_timeout, fail_open=settings.hooks_fail_open)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for hook in self._hooks.values():
+            if isinstance(hook, HttpHook):
+                await hook.aclose()
+
+    def names(self, question: str) -> Sequence[str]:
+        """Return which hooks answer ``question``: ``on_submit`` or ``on_result``."""
+        return [hook for hook, value in self._hooks.items() if hasattr(value, question)]
+
+    async def on_submit(self, job: Mapping[str, Any]) -> Refusal | None:
+        """Return why a job must not be queued, or None; :func:`submission_facts` makes ``job``.
+
+        Cancelling leaves a hook that runs in a thread to its end.
+        """
+        return await self._first_objection("on_submit", dict(job))
+
+    async def on_result(self, job: Mapping[str, Any], output: Mapping[str, Any], path: Path) -> str | None:
+        """Return why an output must be withheld, or None.
+
+        Args:
+            job: As :func:`job_facts` makes it.
+            output: ``node_id``, ``class_type``, ``key``, ``kind``, ``name``, ``content_type`` and
+                ``size_bytes``.
+            path: Where its bytes are for now.
+
+        """
+        facts = {"job": dict(job), "output": dict(output)}
+        objection = await self._first_objection("on_result", facts, path)
+        return None if objection is None else objection.reason
+
+    async def _first_objection(self, question: str, *arguments: Any) -> Refusal | None:
+        for name in self.names(question):
+            objection = await self._objection(name, getattr(self._hooks[name], question), *arguments)
+            if objection is not None:
+                return objection
+        return None
+
+    async def _objection(self, name: str, hook: Callable[..., Any], *arguments: Any) -> Refusal | None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                reason = await _answer(hook, *arguments)
+        except Exception as error:  # noqa: BLE001 - somebody else's code: whatever it raises is no answer
+            return self._unanswered(name, error)
+        return None if reason is None else Refusal(reason[:REASON_LENGTH])
+
+    def _unanswered(self, name: str, error: Exception) -> Refusal | None:
+        what = "took too long" if isinstance(error, TimeoutError) else f"failed ({type(error).__name__})"
+        log.error("hook %s %s, so everything is %s", name, what, "let pass" if self._fail_open else "stopped")
+        if self._fail_open:
+            return None
+        return Refusal(f"the operator's hook {name!r} {what}: try again later, or ask them", is_policy=False)
+
+
+async def _answer(hook: Callable[..., Any], *arguments: Any) -> str | None:
+    if inspect.iscoroutinefunction(hook):
+        reason = await hook(*arguments)
+    else:
+        reason = await asyncio.to_thread(hook, *arguments)
+        if isinstance(reason, Awaitable):
+            reason = await reason
+    if reason is not None and not isinstance(reason, str):
+        raise BrokenHook(f"a hook answered {type(reason).__name__}, not a reason (str) or None")
+    return reason or None
+
+
+def _reason_in(response: httpx.Response) -> str | None:
+    if not response.is_success:
+        raise BrokenHook(f"the HTTP hook answered {response.status_code}")
+    match response.json():
+        case {"allow": True}:
+            return None
+        case {"allow": False, **more}:
+            return str(more.get("reason") or "no reason was given")
+        case _:
+            raise BrokenHook('the HTTP hook must answer {"allow": true} or {"allow": false, "reason": "…"}')
+
+
+def _installed() -> dict[str, object]:
+    return {entry.name: _loaded(entry.name, entry.load) for entry in entry_points(group=GROUP)}
+
+
+def _loaded(name: str, load: Callable[[], object]) -> object:
+    try:
+        hook = load()
+    except Exception as error:
+        raise BrokenHook(f"hook {name!r} cannot be loaded: {error}; repair or uninstall it") from error
+    if not hasattr(hook, "on_submit") and not hasattr(hook, "on_result"):
+        raise BrokenHook(f"hook {name!r} has neither on_submit nor on_result: repair or uninstall it")
+    return hook

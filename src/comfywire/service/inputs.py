@@ -1,0 +1,89 @@
+"""Files for a registered workflow, in whatever form a caller gives them, as assets of theirs."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID, uuid4
+
+from comfywire.errors import InvalidParameter
+from comfywire.workflow import Parameter
+
+from .assets import Assets
+from .references import ASSET
+from .remote import RemoteFile, fetch_input, from_base64
+from .settings import Settings
+from .workflows import WorkflowRecord
+
+__all__ = ["FileInputs", "reference"]
+
+
+def reference(asset_id: UUID) -> dict[str, Any]:
+    """Return the object that means an asset inside a prompt."""
+    return {"__type": ASSET, "info": {"id": str(asset_id)}}
+
+
+class FileInputs:
+    """Makes assets of the files among inputs.
+
+    Args:
+        assets: Where they are kept.
+        settings: The largest size, and which addresses may be reached.
+
+    """
+
+    def __init__(self, assets: Assets, settings: Settings) -> None:
+        self._assets = assets
+        self._settings = settings
+
+    async def kept(self, record: WorkflowRecord, inputs: Mapping[str, Any], key_id: UUID) -> dict[str, Any]:
+        """Return ``inputs`` with an asset's object for every file: fetched, decoded, or there already.
+
+        Nothing is fetched before everything else about the inputs is right. Cancelling this may leave assets
+        behind, which go when they have had their time.
+
+        Raises:
+            InvalidParameter: A name is unknown, a value not allowed, or one that is required is missing.
+            UnusableInput: A file was not to be had, or may not be used.
+            TooLarge: It is larger than an asset may be.
+
+        """
+        files = {name for name in inputs if record.parameters[name].is_file}
+        record.bind({name: reference(uuid4()) if name in files else value for name, value in inputs.items()})
+        return {
+            name: await self._asset(record.parameters[name], value, key_id) if name in files else value
+            for name, value in inputs.items()
+        }
+
+    async def _asset(self, parameter: Parameter, value: Any, key_id: UUID) -> dict[str, Any]:
+        match value:
+            case {"__type": "core/ASSET"}:
+                return dict(value)
+            case str() if (asset_id := _uuid(value)) is not None:
+                return reference(asset_id)
+            case str() if value.partition(":")[0].lower() in ("http", "https", "data"):
+                async with fetch_input(value, settings=self._settings) as file:
+                    return await self._keep(parameter, file, key_id)
+            case str() if value:
+                file = from_base64(value, most=self._settings.max_upload_bytes)
+                return await self._keep(parameter, file, key_id)
+        raise InvalidParameter(
+            f"parameter {parameter.name!r} is a file: give the id of an asset, a URL, or the bytes in base64"
+        )
+
+    async def _keep(self, parameter: Parameter, file: RemoteFile, key_id: UUID) -> dict[str, Any]:
+        suffix = mimetypes.guess_extension(file.content_type) or ""
+        # The end of the name is what some loaders tell formats by.
+        name = file.name if file.name and "." in file.name else f"{file.name or parameter.name}{suffix}"
+        asset, _ = await self._assets.create(
+            key_id, file.chunks, content_type=file.content_type, file_path=name, tags=("input",)
+        )
+        return reference(asset.id)
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

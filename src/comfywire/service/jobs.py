@@ -1,0 +1,76 @@
+"""The states of a job, and which may follow which: the only place that says so.
+
+What happens inside `running` is the client's business (``protocol/job.py``); this is what the outside sees,
+in the words of the Comfy API v2.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = ["OPEN", "TERMINAL", "TRANSITIONS", "IllegalTransition", "JobState", "must_be_legal"]
+
+
+class JobState(StrEnum):
+    """Where a job is."""
+
+    QUEUED = "queued"
+    """Recorded; it waits here, or in a ComfyUI's queue."""
+    RUNNING = "running"
+    """A ComfyUI runs it."""
+    CANCELING = "canceling"
+    """Somebody wants it to end; a worker sees to it."""
+    SUCCEEDED = "succeeded"
+    """Its outputs are kept."""
+    FAILED = "failed"
+    """It ended badly, or every attempt was lost."""
+    CANCELED = "canceled"
+    """It was ended on request."""
+    EXPIRED = "expired"
+    """It waited for longer than it was allowed to."""
+
+
+Q, R, C = JobState.QUEUED, JobState.RUNNING, JobState.CANCELING
+
+TRANSITIONS: dict[tuple[JobState | None, JobState], str] = {
+    (None, Q): "it was submitted",
+    (Q, Q): "a worker took it, or gave it back before it ran",
+    (Q, R): "a ComfyUI began to run it",
+    (Q, C): "cancellation was asked for while a worker had it",
+    (Q, JobState.CANCELED): "it was canceled before a worker took it",
+    (Q, JobState.EXPIRED): "it waited for too long",
+    (Q, JobState.SUCCEEDED): "it ended before anybody heard it begin",
+    (Q, JobState.FAILED): "it was refused, or ended before anybody heard it begin",
+    (R, R): "another worker took it over",
+    (R, Q): "the ComfyUI lost it, and it may be repeated",
+    (R, C): "cancellation was asked for",
+    (R, JobState.SUCCEEDED): "it ended well and its outputs are kept",
+    (R, JobState.FAILED): "a node raised, or the last attempt was lost",
+    (R, JobState.CANCELED): "somebody interrupted it on the ComfyUI",
+    (C, C): "another worker took it over",
+    (C, JobState.CANCELED): "it was ended as asked",
+    (C, JobState.SUCCEEDED): "it ended well before it could be canceled",
+    (C, JobState.FAILED): "it ended badly before it could be canceled",
+    (JobState.FAILED, Q): "somebody retries it",
+    (JobState.CANCELED, Q): "somebody retries it",
+    (JobState.EXPIRED, Q): "somebody retries it",
+}
+"""Every legal change of state, and when it happens."""
+
+TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED, JobState.EXPIRED})
+OPEN = frozenset(JobState) - TERMINAL
+
+
+class IllegalTransition(RuntimeError):
+    """Our own code wanted a change of state that is not in the table."""
+
+
+def must_be_legal(before: JobState | None, after: JobState) -> None:
+    """Raise unless ``after`` may follow ``before``.
+
+    Raises:
+        IllegalTransition: It may not.
+
+    """
+    if (before, after) not in TRANSITIONS:
+        raise IllegalTransition(f"a job may not go from {before} to {after}")

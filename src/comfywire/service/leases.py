@@ -1,0 +1,256 @@
+"""What a worker does to jobs in the database: claim, follow, end, give back. Fenced by the attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg.types.json import Jsonb
+from psycopg_pool import PoolTimeout
+
+from .database import execute
+from .jobs import OPEN, JobState
+from .queue import Taken
+from .records import JobRecord, Lease
+from .sql import queries
+from .store import Store, change
+
+__all__ = ["AWAY", "Claim", "Fenced", "KeptOutput", "Leases", "patiently"]
+
+SQL = queries("jobs")
+OPEN_STATES = [state.value for state in OPEN]
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+"""What psycopg raises while the database is away."""
+PAUSE = 0.5
+Value = TypeVar("Value")
+log = logging.getLogger("comfywire.service")
+
+
+class Fenced(Exception):
+    """Another worker has claimed the job since, or it is over: nothing that we know of it counts any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that this worker may run.
+
+    Attributes:
+        lease: What changes must name.
+        job: As it stands.
+        prompt: Its graph.
+        document: The editor's document.
+        targets: The output nodes to run.
+        secret: ``extra_data``, encrypted.
+
+    """
+
+    lease: Lease
+    job: JobRecord
+    prompt: dict[str, Any]
+    document: dict[str, Any] | None
+    targets: list[str] | None
+    secret: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptOutput:
+    """An output whose bytes are in the asset store."""
+
+    position: int
+    node_id: str
+    class_type: str | None
+    key: str
+    kind: str
+    name: str | None
+    asset_id: UUID | None
+    value: Any
+
+
+async def patiently(action: Callable[[], Awaitable[Value]]) -> Value:
+    """Return what ``action`` returns, tried again for as long as the database is away.
+
+    Every action is safe to repeat: it names its attempt, so that one which took effect before the connection
+    broke is refused, or does the same again.
+    """
+    while True:
+        try:
+            return await action()
+        except AWAY as error:
+            log.warning("the database is away, trying again: %s", str(error).strip())
+            await asyncio.sleep(PAUSE)
+
+
+class Leases:
+    """The jobs of one worker.
+
+    Every method but :meth:`claim` raises Fenced when another worker has claimed the job since. All wait
+    for as long as the database is away.
+    """
+
+    def __init__(self, store: Store, worker: str) -> None:
+        self._store = store
+        self._database = store.database
+        self._queue = store.queue
+        self.worker = worker
+
+    async def claim(self, taken: Taken) -> Claim | None:
+        """Make a job that was taken from the engine this worker's; None if it is over already."""
+
+        async def claim() -> Claim | None:
+            values = {"job_id": taken.job_id, "queue_id": taken.queue_id, "worker": self.worker}
+            found = await self._database.one(SQL["claim"], **values, **{"from": OPEN_STATES})
+            if found is None:
+                async with self._database.connection() as connection:
+                    await self._queue.finish(connection, taken.queue_id)
+                return None
+            job = JobRecord.of(found)
+            lease = Lease(job.id, job.attempt, taken.queue_id, self.worker)
+            return Claim(lease, job, *(found[name] for name in ("prompt", "document", "targets", "secret")))
+
+        return await patiently(claim)
+
+    async def will_submit(self, lease: Lease, server: str) -> JobState:
+        """Write down where the job is about to be sent; return its state, which may be canceling."""
+        found = await self._fenced(SQL["will_submit"], lease, server=server, open=OPEN_STATES)
+        return JobState(found["state"])
+
+    async def was_not_submitted(self, lease: Lease) -> None:
+        """It is certain that the server did not get it."""
+        await self._fenced(SQL["not_submitted"], lease)
+
+    async def state(self, lease: Lease) -> JobState:
+        """Return the job's state."""
+        return JobState((await self._fenced(SQL["still_mine"], lease))["state"])
+
+    async def began(self, lease: Lease) -> None:
+        """A server runs it. Nothing changes for a job that is being canceled."""
+
+        async def begin() -> JobRecord | None:
+            async with self._database.connection() as connection:
+                return await change(
+                    connection,
+                    lease.job_id,
+                    JobState.RUNNING,
+                    "a ComfyUI runs it",
+                    attempt=lease.attempt,
+                    sources=[JobState.QUEUED],
+                )
+
+        if await patiently(begin) is None:
+            await self.state(lease)
+
+    async def progress(self, lease: Lease, snapshot: Mapping[str, Any]) -> None:
+        """Keep the latest progress."""
+        await self._fenced(SQL["progress"], lease, progress=Jsonb(dict(snapshot)), open=OPEN_STATES)
+
+    async def preview(self, lease: Lease, node_id: str, content_type: str, content: bytes) -> None:
+        """Keep the latest preview."""
+        await self._fenced(SQL["preview"], lease, node_id=node_id, content_type=content_type, content=content)
+
+    async def keep(self, lease: Lease, output: KeptOutput) -> None:
+        """Record an output."""
+        value = None if output.value is None else Jsonb(output.value)
+        await self._fenced(
+            SQL["insert_output"],
+            lease,
+            position=output.position,
+            node_id=output.node_id,
+            class_type=output.class_type,
+            key=output.key,
+            kind=output.kind,
+            name=output.name,
+            asset_id=output.asset_id,
+            value=value,
+        )
+
+    async def end(
+        self,
+        lease: Lease,
+        to: JobState,
+        reason: str,
+        *,
+        error: Mapping[str, Any] | None = None,
+        warnings: Sequence[str] | None = None,
+        outputs_reused: bool | None = None,
+    ) -> None:
+        """End the job in one statement: its state, the engine's entry, its webhook; and let others come."""
+
+        async def end() -> JobRecord | None:
+            async with self._database.connection() as connection:
+                return await change(
+                    connection,
+                    lease.job_id,
+                    to,
+                    reason,
+                    attempt=lease.attempt,
+                    error=error,
+                    warnings=warnings,
+                    outputs_reused=outputs_reused,
+                )
+
+        ended = await patiently(end)
+        if ended is None:
+            raise Fenced
+        if ended.key_is_limited:
+            await patiently(lambda: self._store.admit_held_of(ended.key_id))
+
+    async def give_back(self, lease: Lease, reason: str, *, after: float = 0.0) -> bool:
+        """Queue the job again, for any server, ``after`` seconds from now; its outputs so far are forgotten.
+
+        False if it is being canceled: it has to end then.
+        """
+
+        async def give_back() -> bool:
+            async with self._database.transaction() as connection:
+                job = await change(
+                    connection,
+                    lease.job_id,
+                    JobState.QUEUED,
+                    reason,
+                    attempt=lease.attempt,
+                    sources=[JobState.QUEUED, JobState.RUNNING],
+                )
+                if job is None:
+                    return False
+                await execute(connection, SQL["forget_outputs"], job_id=lease.job_id)
+                await self._queue.give_back(connection, lease.queue_id, after=after)
+                return True
+
+        if await patiently(give_back):
+            return True
+        await self.state(lease)
+        return False
+
+    async def hand_back(self, lease: Lease, reason: str) -> None:
+        """Leave the prompt where it is, for another worker to take over."""
+
+        async def hand_back() -> bool:
+            async with self._database.transaction() as connection:
+                touched = await execute(
+                    connection,
+                    SQL["hand_back"],
+                    job_id=lease.job_id,
+                    attempt=lease.attempt,
+                    worker=self.worker,
+                    reason=reason,
+                    open=OPEN_STATES,
+                )
+                if touched:
+                    await self._queue.give_back(connection, lease.queue_id)
+                return bool(touched)
+
+        if not await patiently(hand_back):
+            raise Fenced
+
+    async def _fenced(self, query: str, lease: Lease, **values: Any) -> dict[str, Any]:
+        found = await patiently(
+            lambda: self._database.one(query, job_id=lease.job_id, attempt=lease.attempt, **values)
+        )
+        if found is None:
+            raise Fenced
+        return found

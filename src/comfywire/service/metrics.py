@@ -1,0 +1,211 @@
+"""Figures for Prometheus, computed from the database when it asks: any process gives the same answer.
+
+Counters outlive the jobs that they count: transitions older than any open transaction are summed up in the
+table ``tallies``, the rest is added when it is asked for. So a scrape costs what has happened since the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from .database import Connection, Database, Row, execute, row, rows
+from .sql import queries
+
+__all__ = ["BUCKETS", "CONTENT_TYPE", "Metrics"]
+
+SQL = queries("metrics")
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+"""Upper bounds of the histograms, in seconds; one more is above all of them."""
+NEWEST = 2**63 - 1
+SERVER_STATES = ("up", "down", "broken")
+
+
+@dataclass(slots=True)
+class Figures:
+    """What the database says at one moment."""
+
+    waiting: list[Row] = field(default_factory=list)
+    tallies: list[Row] = field(default_factory=list)
+    servers: list[Row] = field(default_factory=list)
+    webhooks: list[Row] = field(default_factory=list)
+    webhook_tries: list[Row] = field(default_factory=list)
+    assets: Row = field(default_factory=dict)
+    is_paused: bool = False
+
+
+class Metrics:
+    """The figures of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def text(self) -> bytes:
+        """Return everything in Prometheus' format.
+
+        Raises:
+            psycopg.OperationalError, psycopg_pool.PoolTimeout: The database is away.
+
+        """
+        registry = CollectorRegistry()
+        registry.register(_Read(await self.read()))
+        return generate_latest(registry)
+
+    async def read(self) -> Figures:
+        """Return the figures, and sum up what has become old enough."""
+        async with self._database.transaction() as connection:
+            tallies = await _sum_up(connection)
+            assets = await row(connection, SQL["assets"])
+            paused = await row(connection, SQL["is_paused"])
+            return Figures(
+                waiting=await rows(connection, SQL["waiting"]),
+                tallies=tallies,
+                servers=await rows(connection, SQL["servers"]),
+                webhooks=await rows(connection, SQL["webhooks"]),
+                webhook_tries=await rows(connection, SQL["webhook_tries"]),
+                assets=assets or {},
+                is_paused=bool(paused and paused["paused"]),
+            )
+
+
+async def _sum_up(connection: Connection) -> list[Row]:
+    """Return all tallies as of now; those of events that nothing can precede any more are kept."""
+    mark, horizon = await row(connection, SQL["lock_tallied"]), await row(connection, SQL["horizon"])
+    assert mark is not None
+    after = mark["event_id"]
+    if horizon is not None and horizon["event_id"] > after:
+        old = await _measure(connection, after, horizon["event_id"])
+        columns = {
+            f"{name}s": [one[name] for one in old] for name in ("name", "label", "bucket", "count", "total")
+        }
+        await execute(connection, SQL["add_tallies"], **columns)
+        await execute(connection, SQL["move_tallied"], event_id=horizon["event_id"])
+        after = horizon["event_id"]
+    return [*await rows(connection, SQL["tallies"]), *await _measure(connection, after, NEWEST)]
+
+
+async def _measure(connection: Connection, after: int, until: int) -> list[Row]:
+    return await rows(connection, SQL["measure"], after=after, until=until, bounds=list(BUCKETS))
+
+
+class _Read(Collector):
+    """Figures that have been read, as metrics."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield them."""
+        yield from _queue(self._figures)
+        yield from _endings(self._figures.tallies)
+        yield from _servers(self._figures.servers)
+        yield from _webhooks(self._figures)
+        yield _gauge("blobs", "Distinct contents in the asset store.", self._figures.assets.get("blobs", 0))
+        yield _gauge("blob_bytes", "Bytes in the asset store.", self._figures.assets.get("size_bytes", 0.0))
+
+
+def _gauge(
+    name: str, words: str, value: float | None = None, labels: Sequence[str] = ()
+) -> GaugeMetricFamily:
+    return GaugeMetricFamily(
+        f"comfywire_{name}", words, value=value, labels=None if value is not None else labels
+    )
+
+
+def _queue(figures: Figures) -> Iterator[Metric]:
+    jobs = _gauge("jobs", "Jobs that have not ended.", labels=["state", "priority"])
+    oldest = _gauge("queue_oldest_seconds", "Age of the oldest job that waits.", labels=["priority"])
+    for found in figures.waiting:
+        jobs.add_metric([found["state"], str(found["priority"])], found["count"])
+        if found["state"] == "queued":
+            oldest.add_metric([str(found["priority"])], found["age"])
+    yield jobs
+    yield oldest
+    yield _gauge("queue_paused", "1 while the operator has paused the queue.", int(figures.is_paused))
+
+
+def _endings(tallies: Sequence[Row]) -> Iterator[Metric]:
+    yield _counter(tallies, "submitted", "jobs_submitted", "Jobs that were submitted.")
+    yield _counter(tallies, "ended", "jobs_ended", "Jobs that ended, by how.", label="state")
+    yield _counter(tallies, "retried", "jobs_retried", "Jobs that somebody queued again.")
+    yield _counter(
+        tallies, "lost", "prompts_lost", "Prompts that a ComfyUI lost, and that were queued again."
+    )
+    yield _counter(
+        tallies, "given_back", "given_back", "Times that a job was queued again for another reason."
+    )
+    yield _counter(tallies, "claimed", "claims", "Times that a worker took a job, or took it over.")
+    yield _histogram(tallies, "wait", "job_wait_seconds", "From queued to running.")
+    yield _histogram(
+        tallies, "run", "job_run_seconds", "From running to the end, by how it ended.", label="state"
+    )
+
+
+def _counter(tallies: Sequence[Row], tally: str, name: str, words: str, label: str | None = None) -> Metric:
+    family = CounterMetricFamily(f"comfywire_{name}", words, labels=[label] if label else [])
+    counts = {} if label else {"": 0}
+    for found in tallies:
+        if found["name"] == tally:
+            counts[found["label"]] = counts.get(found["label"], 0) + found["count"]
+    for value, count in sorted(counts.items()):
+        family.add_metric([value] if label else [], count)
+    return family
+
+
+def _histogram(tallies: Sequence[Row], tally: str, name: str, words: str, label: str | None = None) -> Metric:
+    family = HistogramMetricFamily(f"comfywire_{name}", words, labels=[label] if label else [])
+    found = [one for one in tallies if one["name"] == tally]
+    for value in sorted({one["label"] for one in found}):
+        own = [one for one in found if one["label"] == value]
+        family.add_metric([value] if label else [], _cumulative(own), sum(one["total"] for one in own))
+    return family
+
+
+def _cumulative(tallies: Sequence[Row]) -> list[tuple[str, float]]:
+    """A bucket counts what is at most its bound; width_bucket's 0 is below the first."""
+    counts = [0.0] * (len(BUCKETS) + 1)
+    for found in tallies:
+        counts[found["bucket"]] += found["count"]
+    bounds = [*map(str, BUCKETS), "+Inf"]
+    return [(bound, sum(counts[: place + 1])) for place, bound in enumerate(bounds)]
+
+
+def _servers(servers: Sequence[Row]) -> Iterator[Metric]:
+    states = _gauge("server_state", "1 for the state that a ComfyUI is in.", labels=["server", "state"])
+    wanted = _gauge("server_wanted", "1 for what the operator wants of it.", labels=["server", "wanted"])
+    prompts = _gauge("server_prompts", "Prompts on it: ours, and other people's.", labels=["server", "whose"])
+    silent = _gauge("server_silent_seconds", "Since a worker last told about it.", labels=["server"])
+    counts = CounterMetricFamily(
+        "comfywire_server_events", "What its worker counts, since it started.", labels=["server", "what"]
+    )
+    for found in servers:
+        url = found["url"]
+        for state in SERVER_STATES:
+            states.add_metric([url, state], int(found["state"] == state))
+        wanted.add_metric([url, found["wanted"]], 1)
+        prompts.add_metric([url, "ours"], found["running"] + found["pending"])
+        prompts.add_metric([url, "others"], found["foreign_prompts"])
+        silent.add_metric([url], found["silent"])
+        for what, count in _numbers(found["counts"]):
+            counts.add_metric([url, what], count)
+    yield from (states, wanted, prompts, silent, counts)
+
+
+def _numbers(counts: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    yield from ((what, count) for what, count in sorted(counts.items()) if isinstance(count, int | float))
+
+
+def _webhooks(figures: Figures) -> Iterator[Metric]:
+    deliveries = _gauge("webhook_deliveries", "Deliveries of jobs that are kept, by state.", labels=["state"])
+    for found in figures.webhooks:
+        deliveries.add_metric([found["state"]], found["count"])
+    tries = _gauge("webhook_tries", "Tries to deliver, of jobs that are kept, by answer.", labels=["result"])
+    for found in figures.webhook_tries:
+        tries.add_metric([found["result"]], found["count"])
+    yield from (deliveries, tries)

@@ -1,0 +1,73 @@
+"""The schema, version by version: the engine's, then ours, under one lock, in one transaction."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from . import queue
+from .database import SCHEMA, Connection, execute, rows
+
+__all__ = ["is_current", "migrate"]
+
+VERSIONS = """
+CREATE TABLE IF NOT EXISTS versions (name text PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())
+"""
+LOCK = 0x636F6D6679  # "comfy": so that two processes that start at once do not both migrate
+
+
+async def migrate(url: str) -> list[str]:
+    """Bring the schema up to date and return the names of the steps that were taken, oldest first.
+
+    Nothing is dropped that holds a job. Cancelling this, or dying in it, leaves the schema as it was.
+
+    Raises:
+        psycopg.OperationalError: The database was not reached.
+
+    """
+    async with (
+        await psycopg.AsyncConnection.connect(
+            url, options=f"-c search_path={SCHEMA}", row_factory=dict_row
+        ) as connection,
+        connection.transaction(),
+    ):
+        await execute(connection, "SELECT pg_advisory_xact_lock(%(lock)s)", lock=LOCK)
+        await connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
+        await connection.execute(VERSIONS)
+        return await _take_steps(connection)
+
+
+async def is_current(connection: Connection) -> bool:
+    """Whether no step is missing."""
+    known = await rows(connection, "SELECT to_regclass('versions') AS found")
+    return known[0]["found"] is not None and not await _missing(connection)
+
+
+async def _take_steps(connection: Connection) -> list[str]:
+    taken = []
+    (engine,) = await rows(connection, "SELECT to_regclass('procrastinate_jobs') AS found")
+    is_new = engine["found"] is None
+    for name, text in await _missing(connection):
+        # The engine's schema as a whole stands for all of its migrations so far.
+        if name == queue.WHOLE_SCHEMA or name not in queue.migrations() or not is_new:
+            await connection.execute(text.encode())
+        await execute(connection, "INSERT INTO versions (name) VALUES (%(name)s)", name=name)
+        taken.append(name)
+    return taken
+
+
+async def _missing(connection: Connection) -> list[tuple[str, str]]:
+    done = {row["name"] for row in await rows(connection, "SELECT name FROM versions")}
+    return [(name, text) for name, text in _steps() if name not in done]
+
+
+def _steps() -> list[tuple[str, str]]:
+    ours = sorted(
+        (path.name, path.read_text(encoding="utf-8"))
+        for path in files("comfywire.service.sql").joinpath("migrations").iterdir()
+        if path.name.endswith(".sql")
+    )
+    return [(queue.WHOLE_SCHEMA, queue.schema()), *queue.migrations().items(), *ours]

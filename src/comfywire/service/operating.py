@@ -1,0 +1,136 @@
+"""The fleet and the queue, as people look at them and switch them; and why a job waits, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from comfywire.errors import ComfywireError
+
+from .database import Database, Row
+from .fleet import why_waiting
+from .jobs import JobState
+from .records import JobRecord
+from .sql import queries
+
+__all__ = ["Operating", "QueueRecord", "ServerRecord", "UnknownServer", "why"]
+
+SQL = queries("operating")
+SILENT_AFTER = 60.0
+"""Seconds after which a server of which no worker has spoken counts as not connected."""
+
+
+class UnknownServer(ComfywireError):
+    """There is no such server."""
+
+    code = "not_found"
+    http_status = 404
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"no server {url[:200]!r} is known: GET /api/v2/servers lists them")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerRecord:
+    """A ComfyUI, as the worker that looks after it last saw it."""
+
+    url: str
+    state: str
+    wanted: str
+    reason: str
+    tags: list[str]
+    version: str | None
+    devices: list[Any]
+    loaded: list[str]
+    running: int
+    pending: int
+    foreign_prompts: int
+    counts: dict[str, int]
+    worker: str | None
+    seen_at: datetime
+    changed_at: datetime
+    is_heard: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRecord:
+    """All jobs that have not ended."""
+
+    paused: bool
+    queued: int
+    running: int
+    canceling: int
+    oldest: datetime | None
+
+
+class Operating:
+    """Looks at the fleet of one database, and switches it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def servers(self) -> list[ServerRecord]:
+        """Return all servers, by URL."""
+        found = await self._database.all(SQL["servers"], silent_after=SILENT_AFTER)
+        return [ServerRecord(**server) for server in found]
+
+    async def want(self, url: str, wanted: str) -> ServerRecord:
+        """Have a server ``active``, ``paused`` or ``drained``; return it.
+
+        Raises:
+            UnknownServer: There is none of this URL.
+
+        """
+        if await self._database.one(SQL["want"], url=url, wanted=wanted) is None:
+            raise UnknownServer(url)
+        return next(server for server in await self.servers() if server.url == url)
+
+    async def queue(self) -> QueueRecord:
+        """Return what waits and runs."""
+        found = await self._database.one(SQL["queue"])
+        assert found is not None
+        return QueueRecord(**found)
+
+    async def pause_queue(self, *, paused: bool) -> QueueRecord:
+        """Let no job begin any more, on any server, or let them again."""
+        await self._database.one(SQL["switch_queue"], paused=paused)
+        return await self.queue()
+
+    async def why_waiting(self, job: JobRecord) -> str | None:
+        """Return in words why a job waits; None if it does not, or only for those before it."""
+        if job.state != JobState.QUEUED:
+            return None
+        found = await self._database.all(SQL["waiting"], need=job.need, silent_after=SILENT_AFTER)
+        return why(job, found)
+
+
+def why(job: JobRecord, found: Sequence[Row]) -> str | None:
+    """Return in words why a job that is queued waits, of what each server says about its need. Pure."""
+    if job.submitted_at is not None:
+        return f"it waits in the queue of {job.server}"
+    if job.queue_id is None:
+        return "its key has as many jobs running as it may"
+    if found[0]["is_paused"]:
+        return "the queue is paused"
+    heard = [server for server in found if server["is_heard"]]
+    active = [server for server in heard if server["wanted"] == "active"]
+    up = [server for server in active if server["state"] == "up"]
+    if not up:
+        return _nobody(heard, active)
+    if any(server["reasons"] is None for server in up):
+        return None  # one has not looked at it yet
+    return why_waiting([server["reasons"] for server in up])
+
+
+def _nobody(heard: Sequence[Row], active: Sequence[Row]) -> str:
+    if not heard:
+        return "no server is connected"
+    if not active:
+        return "every server is paused"
+    told = [
+        f"{server['url']} is {server['state']}: {server['reason'] or 'no reason is known'}"
+        for server in active
+    ]
+    return "no server is up: " + "; ".join(told[:3]) + ("; ..." if len(told) > 3 else "")

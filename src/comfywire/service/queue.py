@@ -1,0 +1,187 @@
+"""The queue's engine: Procrastinate. The only module that imports it.
+
+It holds which job waits in which need's queue, in which order, and which worker has it. What becomes of a job
+is in our own tables (store.py), written in the same transactions. Known gaps that are covered here: a stalled
+job is given back by :meth:`Queue.give_back_stalled`; nothing in it fences a worker that was frozen, so
+``jobs.attempt`` does; its locks poll, so they are not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from procrastinate import sql as engine_sql
+from procrastinate.schema import SchemaManager
+
+from .database import Connection, Database, execute, row, rows
+from .sql import queries
+
+__all__ = ["CHANNEL", "WHOLE_SCHEMA", "Head", "NotRegistered", "Queue", "Taken", "migrations", "schema"]
+
+CHANNEL = "procrastinate_any_queue_v1"
+"""Where PostgreSQL says that a job was queued, any job."""
+WHOLE_SCHEMA = "procrastinate schema"
+TASK = "comfywire"
+BAND = 100_000_000
+"""How many rounds of the fair share fit between one priority and the next (int4 has room for 20 of them)."""
+
+
+def schema() -> str:
+    """Return the engine's schema, whole."""
+    return SchemaManager.get_schema()
+
+
+@cache
+def migrations() -> dict[str, str]:
+    """Return the engine's migrations by name, oldest first."""
+    return {
+        f"procrastinate {path.name}": path.read_text(encoding="utf-8")
+        for path in sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+    }
+
+
+class NotRegistered(Exception):
+    """The engine does not know a worker, or not any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A job that a worker has taken from the queue."""
+
+    queue_id: int
+    job_id: UUID
+    need: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The job that is next in the queue of one need."""
+
+    need: str
+    priority: int
+    round: int
+
+
+class Queue:
+    """The queue in one database. Methods that take a connection are part of the caller's transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sql = queries("queue")
+
+    async def put(
+        self, connection: Connection, job_id: UUID, key_id: UUID, *, need: str, priority: int
+    ) -> int:
+        """Queue a job and return the engine's number for it.
+
+        Within a priority, keys take turns: a key's newest job stands one round after its last, or in the
+        round that is being served, whichever is later. So one key's thousand jobs are a thousand rounds, and
+        another's first is in the first of them.
+        """
+        found = await row(
+            connection,
+            self._sql["put"],
+            job_id=str(job_id),
+            key_id=key_id,
+            need=need,
+            priority=priority,
+            band=BAND,
+            task=TASK,
+        )
+        assert found is not None
+        return int(found["id"])
+
+    async def heads(self, needs: Sequence[str]) -> list[Head]:
+        """Return the next job of each of ``needs`` that has one, the first to serve first."""
+        found = await self._database.all(self._sql["heads"], needs=list(needs))
+        return [Head(head["queue_name"], *_decoded(head["priority"])) for head in found]
+
+    async def take(self, need: str, worker: int) -> Taken | None:
+        """Take the next job of ``need``, for ``worker`` alone; None when somebody was faster.
+
+        Raises:
+            NotRegistered: ``worker`` was taken for dead, and must register anew.
+
+        """
+        return await self._taken(self._sql["take"], need=need, worker=worker)
+
+    async def take_submitted(self, worker: int) -> Taken | None:
+        """Take a job that is on a ComfyUI already and that no worker follows; None when there is none.
+
+        Raises:
+            NotRegistered: ``worker`` was taken for dead, and must register anew.
+
+        """
+        return await self._taken(self._sql["take_submitted"], worker=worker)
+
+    async def _taken(self, query: str, **values: Any) -> Taken | None:
+        try:
+            found = await self._database.one(query, **values)
+        except psycopg.errors.ForeignKeyViolation as error:
+            raise NotRegistered from error
+        return None if found is None else Taken(found["id"], UUID(found["job_id"]), found["queue_name"])
+
+    async def finish(self, connection: Connection, queue_id: int) -> None:
+        """Forget a job that has ended; nothing happens if it is gone already."""
+        await execute(connection, self._sql["finish"], queue_id=queue_id)
+
+    async def give_back(self, connection: Connection, queue_id: int, *, after: float = 0.0) -> None:
+        """Put a job that was taken back where it was, for any worker, ``after`` seconds from now."""
+        await execute(connection, self._sql["give_back"], queue_id=queue_id, after=after)
+
+    async def withdraw(self, connection: Connection, queue_id: int) -> bool:
+        """Remove a job that nobody has taken; return whether that was so."""
+        return await execute(connection, self._sql["withdraw"], queue_id=queue_id) > 0
+
+    async def tidy(self) -> None:
+        """Begin rounds anew where they have come far and nothing waits."""
+        await self._database.do(self._sql["begin_rounds_anew"], band=BAND)
+
+    async def waiting_ahead(self, queue_id: int) -> int | None:
+        """Return how many jobs will be taken before this one, None if it is not waiting; at most 1,000."""
+        found = await self._database.one(self._sql["waiting_ahead"], queue_id=queue_id)
+        return None if found is None else int(found["ahead"])
+
+    async def register(self) -> int:
+        """Return a number for a worker that starts; it counts as alive while :meth:`beat` is called."""
+        found = await self._database.one(engine_sql.queries["register_worker"])
+        assert found is not None
+        return int(found["worker_id"])
+
+    async def beat(self, worker: int) -> bool:
+        """Say that ``worker`` is alive; False if it was taken for dead, and must register anew."""
+        return await self._database.one(self._sql["beat"], worker=worker) is not None
+
+    async def held_by(self, worker: int) -> list[Taken]:
+        """Return what the engine says that ``worker`` has."""
+        found = await self._database.all(self._sql["held_by"], worker=worker)
+        return [Taken(job["id"], UUID(job["job_id"]), job["queue_name"]) for job in found]
+
+    async def unregister(self, worker: int) -> None:
+        """Say that ``worker`` is gone; what it still had is given back as stalled."""
+        await self._database.do(engine_sql.queries["unregister_worker"], worker_id=worker)
+
+    async def give_back_stalled(self, seconds: float) -> list[UUID]:
+        """Give back what workers had that have not been heard of for ``seconds``; return the jobs.
+
+        One statement that locks what it gives back: two workers that do this at once cannot give back a job
+        that a third has taken in the meantime.
+        """
+        async with self._database.transaction() as connection:
+            found = await rows(connection, self._sql["give_back_stalled"], seconds=seconds)
+            await execute(
+                connection, engine_sql.queries["prune_stalled_workers"], seconds_since_heartbeat=seconds
+            )
+        return [UUID(job["job_id"]) for job in found]
+
+
+def _decoded(encoded: int) -> tuple[int, int]:
+    """The engine orders by one number: priority x BAND - round."""
+    priority = -(-encoded // BAND)
+    return priority, priority * BAND - encoded

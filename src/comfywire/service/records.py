@@ -1,0 +1,196 @@
+"""What the store keeps, as values: a job, its outputs, a worker's claim on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from .jobs import TERMINAL, JobState
+
+__all__ = ["JobRecord", "Lease", "NewJob", "OutputRecord", "Retry", "Transition"]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """What may be tried again.
+
+    Attributes:
+        lost: Whether a prompt that a ComfyUI lost is submitted again; False for paid nodes.
+        errors: Parts of the names of exceptions after which memory is freed and the job tried once more.
+        max_attempts: How often the job is submitted anew in all.
+
+    """
+
+    lost: bool = True
+    errors: tuple[str, ...] = ("OutOfMemory",)
+    max_attempts: int = 3
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Retry:
+        """Read what :meth:`stored` wrote; what is missing is the default."""
+        known = {name: stored[name] for name in ("lost", "errors", "max_attempts") if name in stored}
+        if "errors" in known:
+            known["errors"] = tuple(known["errors"])
+        return cls(**known)
+
+    def stored(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"lost": self.lost, "errors": list(self.errors), "max_attempts": self.max_attempts}
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be recorded.
+
+    Attributes:
+        id: Its prompt_id: a lowercase UUID.
+        key_id: Whose it is.
+        prompt: In API format; ``core/ASSET`` objects stand where files go.
+        need: What a server must have; see ``needs.py``.
+        requirement: The same, spelled out.
+        inputs: The assets that it reads.
+        queue_timeout: Seconds for which it may wait; None for ever.
+        retention: Seconds for which it is kept after its end.
+        secret: ``extra_data``, encrypted.
+
+    """
+
+    id: UUID
+    key_id: UUID
+    prompt: Mapping[str, Any]
+    need: str
+    requirement: Mapping[str, Any]
+    document: Mapping[str, Any] | None = None
+    targets: Sequence[str] | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    priority: int = 0
+    retry: Retry = field(default_factory=Retry)
+    inputs: Sequence[UUID] = ()
+    secret: bytes | None = None
+    webhook_url: str | None = None
+    workflow_name: str | None = None
+    workflow_version: int | None = None
+    queue_timeout: float | None = None
+    retention: float = 7 * 86400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """A job as it stands. The columns of table ``jobs`` that people outside this package need."""
+
+    id: UUID
+    key_id: UUID
+    state: JobState
+    priority: int
+    labels: dict[str, str]
+    need: str
+    queue_id: int | None
+    attempt: int
+    submissions: int
+    worker: str | None
+    server: str | None
+    submitted_at: datetime | None
+    progress: dict[str, Any] | None
+    progress_event: int | None
+    error: dict[str, Any] | None
+    outputs_reused: bool | None
+    warnings: list[str]
+    webhook_url: str | None
+    workflow_name: str | None
+    workflow_version: int | None
+    retry: Retry
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    queue_until: datetime | None
+    expires_at: datetime
+    key_is_limited: bool = False
+    """Whether other jobs of its key may be waiting for its end; known where its state was changed."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self.state in TERMINAL
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> JobRecord:
+        """Read a row of ``jobs``."""
+        known = {name: row[name] for name in cls.__slots__ if name in row}
+        read = {
+            "state": JobState(row["state"]),
+            "retry": Retry.of(row["retry"]),
+            "key_is_limited": row.get("max_running") is not None,
+        }
+        return cls(**known | read)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputRecord:
+    """One output of a job.
+
+    Attributes:
+        job_id: Whose.
+        position: Its place among the job's outputs, from 0.
+        event_id: When it was kept, among all events.
+        node_id: The node that shows it.
+        class_type: Its type.
+        key: ComfyUI's key: ``images``, ``gifs``, ``text``, ...
+        kind: As :class:`comfywire.Output` has it: ``image``, ``video``, ``text``, ``value``, ...
+        name: The file's name on the ComfyUI, None for values.
+        asset_id: Its bytes; None for values, and when they are withheld.
+        value: The text or the value.
+        hash: BLAKE3 of the bytes, hex; None without an asset.
+        size_bytes: Of the bytes.
+        content_type: Of the bytes.
+
+    """
+
+    job_id: UUID
+    position: int
+    event_id: int
+    node_id: str
+    class_type: str | None
+    key: str
+    kind: str
+    name: str | None
+    asset_id: UUID | None
+    value: Any
+    hash: str | None = None
+    size_bytes: int | None = None
+    content_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One row of a job's audit."""
+
+    event_id: int
+    job_id: UUID
+    from_state: JobState | None
+    to_state: JobState
+    attempt: int
+    worker: str | None
+    server: str | None
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A worker's claim on a job: what it may change until somebody else claims it.
+
+    Attributes:
+        job_id: Which job.
+        attempt: The number of this claim; a change that names an older one is refused.
+        queue_id: The engine's number.
+        worker: Who claims it.
+
+    """
+
+    job_id: UUID
+    attempt: int
+    queue_id: int
+    worker: str

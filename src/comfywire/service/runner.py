@@ -1,0 +1,321 @@
+"""One job on one ComfyUI: submitted or adopted, followed, its outputs kept, its end written down.
+
+Whatever happens on the way, the rule is the same: what the server has decides. A prompt that was sent, or may
+have been, is looked for on that server before anything else is done with the job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from comfywire.client import Client, Job, Result
+from comfywire.errors import (
+    ComfywireError,
+    ConnectionFailed,
+    ConnectionLost,
+    JobError,
+    JobFailed,
+    JobInterrupted,
+    JobLost,
+    OutputsGone,
+    ServerError,
+    WorkflowError,
+    WorkflowRejected,
+)
+from comfywire.workflow import Workflow
+
+from .jobs import JobState
+from .keeping import Keeper
+from .leases import Claim, Fenced, Leases
+from .servers import Server
+from .staging import InputGone
+from .telling import Teller
+from .waiting import set_within
+
+__all__ = ["Run", "Surroundings"]
+
+GRACE = 2.0
+"""Seconds in which a prompt that its last worker may still have been sending can turn up."""
+SUBMIT_PATIENCE = 15.0
+"""Seconds that a submission under way may take when the worker is told to stop."""
+PAUSE_AFTER_REFUSAL = 1.0
+log = logging.getLogger("comfywire.service")
+
+
+class Surroundings(Protocol):
+    """What a run needs of its worker."""
+
+    leases: Leases
+
+    def keeper(self, claim: Claim) -> Keeper:
+        """Return what keeps the outputs of this job."""
+
+    async def staged(self, client: Client, prompt: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the prompt with its files on the server."""
+
+    def extra_data(self, secret: bytes | None) -> dict[str, Any]:
+        """Return what goes along with the prompt, decrypted."""
+
+    def check_lease(self) -> None:
+        """Raise Fenced unless this worker was certainly alive a moment ago."""
+
+
+class Run:
+    """One claim on one job.
+
+    Args:
+        claim: What is to be run.
+        server: Where; for a prompt that may be on a server already, that one.
+        around: The worker.
+        on_ended: Called when the prompt is not on the server any more, before its outputs are fetched.
+
+    """
+
+    def __init__(
+        self, claim: Claim, server: Server, around: Surroundings, on_ended: Callable[[], None]
+    ) -> None:
+        self.claim = claim
+        self.server = server
+        self._around = around
+        self._leases = around.leases
+        self._on_ended = on_ended
+        self._keeper = around.keeper(claim)
+        self._submissions = claim.job.submissions
+        self._handle: Job | None = None
+        self._cancel_wanted = claim.job.state is JobState.CANCELING
+        self._cancelling: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """See the job to its end, or give it back. Cancelling leaves the prompt where it is, handed back.
+
+        Raises nothing but CancelledError: a job that is another worker's by now is left alone.
+        """
+        try:
+            await self._run()
+        except Fenced:
+            log.info("job %s is another worker's", self.claim.job.id)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Fenced):
+                await self._leases.hand_back(self.claim.lease, "its worker stops")
+            raise
+        finally:
+            if self._cancelling is not None:
+                self._cancelling.cancel()
+
+    def cancel(self) -> None:
+        """Somebody wants the job to end."""
+        self._cancel_wanted = True
+        if self._handle is not None and self._cancelling is None:
+            self._cancelling = asyncio.create_task(self._cancel(self._handle), name="comfywire cancel")
+
+    async def _cancel(self, handle: Job) -> None:
+        while not handle.is_done:
+            try:
+                await handle.cancel()
+            except ComfywireError as error:
+                log.info("job %s could not be canceled yet: %s", self.claim.job.id, error)
+                await asyncio.sleep(1.0)
+
+    async def _run(self) -> None:
+        if self.claim.job.submitted_at is not None:
+            await self._adopt()
+            return
+        if self._cancel_wanted:
+            await self._end(JobState.CANCELED, "it was canceled before it was submitted")
+            return
+        handle = await self._submit()
+        if handle is not None:
+            try:
+                await self._follow(handle)
+            except JobLost as error:
+                await self._lost(str(error))
+            else:
+                await self._come_out(handle)
+
+    # On the server
+
+    async def _adopt(self) -> None:
+        """Somebody submitted it, or was about to: what that server has of it is taken over."""
+        for is_last_look in (False, True):
+            handle = self.server.client.attach(str(self.claim.job.id))
+            try:
+                await self._follow(handle)
+            except JobLost as error:
+                if is_last_look:
+                    await self._lost(str(error))
+                else:
+                    await asyncio.sleep(GRACE)
+            else:
+                await self._come_out(handle)
+                return
+
+    async def _submit(self) -> Job | None:
+        """Send it; None when that decided what becomes of it."""
+        claim, client = self.claim, self.server.client
+        try:
+            prompt = await self._around.staged(client, claim.prompt)
+            if await self._leases.will_submit(claim.lease, self.server.url) is JobState.CANCELING:
+                await self._end(JobState.CANCELED, "it was canceled before it was submitted")
+                return None
+            self._submissions += 1
+            return await self._post(Workflow(dict(prompt), document=claim.document))
+        except InputGone as error:
+            await self._fail("missing_asset", str(error))
+        except WorkflowRejected as error:
+            await self._fail("invalid_workflow", str(error), node_errors=error.node_errors)
+        except WorkflowError as error:
+            await self._fail("invalid_workflow", str(error))
+        except ConnectionFailed as error:
+            await self._not_sent(error)
+        except ServerError as error:
+            await self._refused(error)
+        except ConnectionLost as error:
+            await self._lost(str(error))
+        return None
+
+    async def _post(self, workflow: Workflow) -> Job:
+        submitting = asyncio.create_task(
+            self.server.client.submit(
+                workflow,
+                prompt_id=str(self.claim.job.id),
+                targets=self.claim.targets,
+                extra_data=self._around.extra_data(self.claim.secret),
+                before_post=self._around.check_lease,
+            ),
+            name="comfywire submit",
+        )
+        try:
+            return await asyncio.shield(submitting)
+        except asyncio.CancelledError:
+            # The client withdraws what it was sending when it is cancelled; ours is to be handed over.
+            await asyncio.wait([submitting], timeout=SUBMIT_PATIENCE)
+            raise
+
+    async def _follow(self, handle: Job) -> None:
+        """Wait for the end, telling what happens on the way.
+
+        Raises:
+            JobLost: The server does not have the prompt.
+
+        """
+        self._handle = handle
+        if self._cancel_wanted:
+            self.cancel()
+        self._teller = Teller(handle, self.claim.lease, self._leases, self._keeper)
+        telling = asyncio.create_task(self._teller.run(), name="comfywire tell")
+        try:
+            await telling  # ends with the prompt, or as soon as the job is another worker's
+        finally:
+            await self._teller.stop()
+            telling.cancel()
+        with contextlib.suppress(JobFailed, JobInterrupted, OutputsGone, ConnectionLost):
+            await handle.result()
+        self._on_ended()
+
+    # Coming out
+
+    async def _come_out(self, handle: Job) -> None:
+        try:
+            await self._succeed(await handle.result())
+        except JobFailed as error:
+            await self._failed(error)
+        except JobInterrupted as error:
+            await self._interrupted(error)
+        except (JobLost, OutputsGone, ConnectionLost) as error:
+            await self._lost(str(error))
+
+    async def _succeed(self, result: Result) -> None:
+        while True:
+            try:
+                await self._keeper.keep(self.claim.lease, result.outputs)
+                break
+            except (ConnectionFailed, ConnectionLost, ServerError) as error:
+                # It ended well and its files are on that server's disk: they are waited for.
+                self.server.is_away(error)
+                await self._until_back(error)
+        self.server.succeeded()
+        warnings = [*self.claim.job.warnings, *result.warnings, *self._keeper.withheld]
+        await self._leases.end(
+            self.claim.lease,
+            JobState.SUCCEEDED,
+            "its outputs are kept",
+            warnings=warnings,
+            outputs_reused=self._teller.outputs_reused,
+        )
+
+    async def _until_back(self, error: ComfywireError) -> None:
+        if not await set_within(self.server.up, self.server.patience):
+            raise ConnectionLost(f"its outputs could not be fetched: {error}") from error
+
+    async def _failed(self, error: JobFailed) -> None:
+        self.server.failed()
+        retry, kind = self.claim.job.retry, error.exception_type or ""
+        may_repeat = self._submissions <= 1 and not self._cancel_wanted
+        if may_repeat and any(part in kind for part in retry.errors):
+            with contextlib.suppress(ComfywireError):
+                await self.server.client.free()
+            if await self._leases.give_back(self.claim.lease, f"{kind}: memory was freed for another try"):
+                return
+        await self._keep_what_there_is(error)
+        await self._fail(
+            "node_execution_error",
+            f"{error.exception_type}: {error.exception_message}" if kind else str(error),
+            node_id=error.node_id,
+            class_type=error.class_type,
+            exception_type=error.exception_type,
+            traceback="".join(error.traceback) or None,
+        )
+
+    async def _interrupted(self, error: JobInterrupted) -> None:
+        await self._keep_what_there_is(error)
+        if self._cancel_wanted:
+            await self._end(JobState.CANCELED, "it was ended as asked")
+        else:
+            where = {"node_id": error.node_id, "class_type": error.class_type}
+            await self._fail("interrupted", f"somebody interrupted it on {self.server.url}", **where)
+
+    async def _keep_what_there_is(self, error: JobError) -> None:
+        """A job that ended badly keeps what it had finished, as far as that can be had."""
+        with contextlib.suppress(ComfywireError):
+            await self._keeper.keep(self.claim.lease, error.outputs)
+
+    async def _lost(self, why: str) -> None:
+        """The server does not have it any more: an attempt is spent."""
+        if self._cancel_wanted:
+            await self._end(JobState.CANCELED, f"it was to be canceled, and {self.server.url} lost it")
+            return
+        retry = self.claim.job.retry
+        if not retry.lost:
+            await self._fail("lost", f"{why}; it is not repeated, as was asked")
+        elif self._submissions >= retry.max_attempts:
+            await self._fail("lost", f"{why}; that was attempt {self._submissions} of {retry.max_attempts}")
+        elif not await self._leases.give_back(self.claim.lease, f"lost: {why}"):
+            await self._end(JobState.CANCELED, f"it was to be canceled, and {self.server.url} lost it")
+
+    async def _not_sent(self, error: ConnectionFailed) -> None:
+        """The server was not reached: it costs nothing, and goes elsewhere."""
+        self.server.is_away(error)
+        await self._leases.was_not_submitted(self.claim.lease)
+        await self._again(f"{self.server.url} was not reached: {error}")
+
+    async def _refused(self, error: ServerError) -> None:
+        self.server.is_away(error)
+        if self._submissions >= self.claim.job.retry.max_attempts:
+            await self._fail("server_error", f"{self.server.url}: {error}")
+        else:
+            await self._again(f"{self.server.url} refused it: {error}")
+
+    async def _again(self, reason: str) -> None:
+        if not await self._leases.give_back(self.claim.lease, reason, after=PAUSE_AFTER_REFUSAL):
+            await self._end(JobState.CANCELED, "it was canceled before it was submitted")
+
+    async def _end(self, state: JobState, reason: str) -> None:
+        await self._leases.end(self.claim.lease, state, reason)
+
+    async def _fail(self, code: str, message: str, **details: Any) -> None:
+        error = {"code": code, "message": message, **details}
+        await self._leases.end(self.claim.lease, JobState.FAILED, message.split("\n", 1)[0], error=error)

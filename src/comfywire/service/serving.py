@@ -1,0 +1,82 @@
+"""The HTTP API of one process, on a socket of its own, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import uvicorn
+from fastapi import FastAPI
+
+from comfywire.errors import ComfywireError
+
+from .settings import Settings
+
+__all__ = ["CannotListen", "bound", "serving"]
+
+BACKLOG = 2048
+STREAMS_MAY_LAST = 3
+"""Seconds that open requests have when the process stops; event streams would else hold it for ever."""
+
+
+class CannotListen(ComfywireError):
+    """The address is taken, or is none of this machine's."""
+
+
+def bound(settings: Settings) -> socket.socket:
+    """Return a socket that listens where the settings say; port 0 takes a free one.
+
+    Raises:
+        CannotListen: Somebody else does, or the address is not this machine's.
+
+    """
+    try:
+        return socket.create_server(
+            (settings.host, settings.port), backlog=BACKLOG, family=_family(settings.host)
+        )
+    except OSError as error:
+        where = f"{settings.host} port {settings.port}"
+        words = f"cannot listen on {where}: {error.strerror}; choose another --port, or 0"
+        raise CannotListen(words) from error
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+class _Server(uvicorn.Server):
+    """Signals are the process's business: it drains its worker first."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(app: FastAPI, listener: socket.socket, on_stop: Callable[[], None]) -> AsyncIterator[None]:
+    """Answer requests on ``listener``, inside this context; at its end open ones have a few seconds.
+
+    Args:
+        app: What answers.
+        listener: From :func:`bound`.
+        on_stop: Called first at the end: ends the streams, which would else use those seconds up.
+
+    """
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=STREAMS_MAY_LAST,
+        server_header=False,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]), name="comfywire http")
+    try:
+        yield
+    finally:
+        on_stop()
+        server.should_exit = True
+        await task

@@ -1,0 +1,77 @@
+"""What an operator may set, typed, with the defaults of a desk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["DEFAULT_PORT", "Settings"]
+
+DEFAULT_PORT = 8190
+"""Beside ComfyUI's 8188 and comfy-api-proxy's 8189."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings of the service.
+
+    Attributes:
+        data: The folder for everything that is kept: the embedded database, assets, the secret.
+        database_url: ``postgresql://…``; None starts an embedded PostgreSQL in ``data``.
+        database_connections: How many this process may have open, the one that listens aside.
+        assets_url: Where bytes are kept, as fsspec takes it; None is a folder in ``data``.
+        host: The address to listen on.
+        port: The port to listen on; 0 takes a free one.
+        base_url: How clients reach the service, for links in answers and webhooks; None takes the request's.
+        servers: ComfyUIs, as ``URL`` or ``URL#tag,tag``, credentials in the URL.
+        keys_required: Whether requests need a key; a public address insists.
+        max_queued: Jobs of one key that may wait.
+        max_upload_bytes: The largest asset.
+        max_body_bytes: The largest request without a file.
+        max_nodes: Nodes of one prompt.
+        rate_per_minute: Requests of one key a minute; None does not limit.
+        cors_origins: Pages of these origins may call the API.
+        job_retention: Seconds for which an ended job and its outputs are kept.
+        asset_retention: Seconds for which an upload is kept; None keeps it.
+        max_asset_bytes: All blobs together; beyond it the oldest that nothing uses go; None does not limit.
+        url_lifetime: Seconds for which a signed download URL is good.
+        server_patience: Seconds for which a ComfyUI may be away before its prompts count as lost.
+        slots: Prompts of ours at a time on one ComfyUI: one runs, the others wait there.
+        stalled_after: Seconds without a heartbeat after which a worker's jobs are taken over.
+        drain_timeout: Seconds that a stopping worker waits for its jobs; then it hands them back.
+        allow_private_urls: Whether inputs by URL and webhooks may use private and loopback addresses.
+        hook_url: An HTTP hook that is asked about each job and each output; see ``hooks.py``.
+        hook_timeout: Seconds that a hook has for its answer.
+        hooks_fail_open: Whether a hook that gives no answer lets jobs and outputs pass; else it stops them.
+        webhook_timeout: Seconds that a webhook's receiver has for its answer.
+
+    """
+
+    data: Path
+    database_url: str | None = None
+    database_connections: int = 12
+    assets_url: str | None = None
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    base_url: str | None = None
+    servers: tuple[str, ...] = ()
+    keys_required: bool = False
+    max_queued: int = 10_000
+    max_upload_bytes: int = 2 << 30
+    max_body_bytes: int = 32 << 20
+    max_nodes: int = 5_000
+    rate_per_minute: int | None = None
+    cors_origins: tuple[str, ...] = ()
+    job_retention: float = 7 * 86400.0
+    asset_retention: float | None = 7 * 86400.0
+    max_asset_bytes: int | None = None
+    url_lifetime: float = 3600.0
+    server_patience: float = 300.0
+    slots: int = 2
+    stalled_after: float = 8.0
+    drain_timeout: float = 30.0
+    allow_private_urls: bool = False
+    hook_url: str | None = None
+    hook_timeout: float = 5.0
+    hooks_fail_open: bool = False
+    webhook_timeout: float = 15.0

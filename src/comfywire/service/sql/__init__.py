@@ -1,0 +1,19 @@
+"""SQL beside the code: named, described queries, read once."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+
+__all__ = ["queries"]
+
+_HEADER = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+
+
+@cache
+def queries(file: str) -> dict[str, str]:
+    """Return the queries of ``sql/FILE.sql`` by name; each begins with a line ``-- name: NAME``."""
+    text = files(__package__).joinpath(f"{file}.sql").read_text(encoding="utf-8")
+    _, *parts = _HEADER.split(text)
+    return {name: body.strip().rstrip(";") for name, body in zip(parts[::2], parts[1::2], strict=True)}

@@ -1,0 +1,128 @@
+-- Assets and blobs. The sweep locks a blob's row before it removes its bytes, and leaves alone what was touched
+-- in the last hour; whoever adds an asset touches the row first. So nobody gets an asset without bytes.
+
+-- name: touch
+INSERT INTO blobs (hash, size_bytes) VALUES (%(hash)s, %(size_bytes)s)
+    ON CONFLICT (hash) DO UPDATE SET touched_at = now();
+
+-- name: lock_blob_of_key
+-- One at a time for each blob, so that of two equal uploads exactly one is new.
+UPDATE blobs SET touched_at = now() WHERE hash = %(hash)s
+   AND (%(key_id)s::uuid IS NULL OR EXISTS (SELECT FROM assets WHERE hash = %(hash)s AND key_id = %(key_id)s))
+RETURNING hash;
+
+-- name: has_hash
+SELECT content_type FROM assets
+ WHERE key_id = %(key_id)s AND hash = %(hash)s ORDER BY created_at DESC LIMIT 1;
+
+-- name: insert
+INSERT INTO assets (key_id, hash, content_type, file_path, tags, job_id, expires_at)
+VALUES (%(key_id)s, %(hash)s, %(content_type)s, %(file_path)s, %(tags)s, %(job_id)s,
+        now() + make_interval(secs => %(lifetime)s::float8))
+RETURNING id;
+
+-- name: extend_equal
+-- An upload of the same key, bytes, place and tags: kept for longer when that is asked for, never shorter.
+UPDATE assets
+   SET expires_at = CASE WHEN expires_at IS NULL OR %(lifetime)s::float8 IS NULL THEN NULL
+                         ELSE greatest(expires_at, now() + make_interval(secs => %(lifetime)s::float8)) END
+ WHERE id = (SELECT id FROM assets
+              WHERE key_id = %(key_id)s AND hash = %(hash)s AND job_id IS NULL
+                AND file_path IS NOT DISTINCT FROM %(file_path)s AND tags = %(tags)s::text[]
+              ORDER BY created_at LIMIT 1)
+RETURNING id;
+
+-- name: get
+SELECT asset.id, asset.key_id, asset.hash, blob.size_bytes, asset.content_type, asset.file_path, asset.tags,
+       asset.job_id, asset.created_at, COALESCE(asset.expires_at, job.expires_at) AS expires_at
+  FROM assets AS asset
+  JOIN blobs AS blob ON blob.hash = asset.hash
+  LEFT JOIN jobs AS job ON job.id = asset.job_id
+ WHERE asset.id = %(asset_id)s AND (%(key_id)s::uuid IS NULL OR asset.key_id = %(key_id)s);
+
+-- name: lock
+-- Nobody can begin to read these: job_inputs' foreign key waits for this lock.
+SELECT id, hash, job_id,
+       job_id IS NOT NULL OR EXISTS (SELECT FROM outputs WHERE asset_id = assets.id) AS is_output
+  FROM assets
+ WHERE id = ANY(%(assets)s::uuid[]) AND (%(key_id)s::uuid IS NULL OR key_id = %(key_id)s)
+ ORDER BY id FOR UPDATE;
+
+-- name: of_jobs
+SELECT id FROM assets WHERE job_id = ANY(%(jobs)s::uuid[]);
+
+-- name: readers
+-- Who reads these, with a lock that a retry waits for: a state that is about to change is waited for, too.
+SELECT input.asset_id, job.state::text AS state
+  FROM job_inputs AS input JOIN jobs AS job ON job.id = input.job_id
+ WHERE input.asset_id = ANY(%(assets)s::uuid[])
+ ORDER BY job.id FOR SHARE OF job;
+
+-- name: delete
+DELETE FROM assets WHERE id = ANY(%(assets)s::uuid[]) AND (%(before)s::timestamptz IS NULL OR expires_at < %(before)s)
+RETURNING hash;
+
+-- name: delete_jobs
+WITH gone AS (
+    DELETE FROM jobs
+     WHERE id = ANY(%(jobs)s::uuid[]) AND state = ANY(%(terminal)s::job_state[])
+       AND (%(before)s::timestamptz IS NULL OR expires_at < %(before)s)
+    RETURNING id
+), seen AS (
+    DELETE FROM previews WHERE job_id IN (SELECT id FROM gone)
+)
+SELECT id FROM gone;
+
+-- name: expired_jobs
+SELECT job.id FROM jobs AS job
+ WHERE job.expires_at < %(before)s AND job.state = ANY(%(terminal)s::job_state[])
+   AND NOT EXISTS (SELECT FROM assets AS asset
+                     JOIN job_inputs AS input ON input.asset_id = asset.id
+                     JOIN jobs AS reader ON reader.id = input.job_id
+                    WHERE asset.job_id = job.id AND reader.state <> ALL(%(terminal)s::job_state[]))
+ ORDER BY job.expires_at LIMIT %(most)s;
+
+-- name: expired_assets
+SELECT asset.id FROM assets AS asset
+ WHERE asset.expires_at < %(before)s AND asset.job_id IS NULL
+   AND NOT EXISTS (SELECT FROM outputs WHERE asset_id = asset.id)
+   AND NOT EXISTS (SELECT FROM job_inputs AS input
+                     JOIN jobs AS reader ON reader.id = input.job_id
+                    WHERE input.asset_id = asset.id AND reader.state <> ALL(%(terminal)s::job_state[]))
+ ORDER BY asset.expires_at LIMIT %(most)s;
+
+-- name: total
+SELECT COALESCE(sum(size_bytes), 0)::bigint AS bytes FROM blobs;
+
+-- name: oldest
+-- Blobs that nothing live uses: no open job made them or reads them, or reads what their makers made beside.
+SELECT blob.hash FROM blobs AS blob
+ WHERE blob.touched_at < now() - make_interval(secs => %(grace)s)
+   AND NOT EXISTS (SELECT FROM assets AS asset
+                     LEFT JOIN jobs AS maker ON maker.id = asset.job_id
+                     LEFT JOIN assets AS sibling ON sibling.job_id = maker.id
+                     LEFT JOIN job_inputs AS input ON input.asset_id = asset.id OR input.asset_id = sibling.id
+                     LEFT JOIN jobs AS reader ON reader.id = input.job_id
+                    WHERE asset.hash = blob.hash
+                      AND (maker.state <> ALL(%(terminal)s::job_state[])
+                           OR reader.state <> ALL(%(terminal)s::job_state[])))
+ ORDER BY blob.touched_at LIMIT %(most)s;
+
+-- name: of_blob
+SELECT id, job_id FROM assets WHERE hash = %(hash)s;
+
+-- name: orphans
+SELECT hash FROM blobs AS blob
+ WHERE touched_at < now() - make_interval(secs => %(grace)s)
+   AND NOT EXISTS (SELECT FROM assets WHERE hash = blob.hash)
+ LIMIT %(most)s;
+
+-- name: lock_old_blob
+SELECT size_bytes FROM blobs
+ WHERE hash = %(hash)s AND touched_at < now() - make_interval(secs => %(grace)s) FOR UPDATE;
+
+-- name: is_used
+SELECT FROM assets WHERE hash = %(hash)s LIMIT 1;
+
+-- name: delete_blob
+DELETE FROM blobs WHERE hash = %(hash)s;

@@ -1,0 +1,208 @@
+-- Jobs: one statement a step. Every change names the attempt, and is refused (no row) for an older one.
+
+-- name: insert
+INSERT INTO jobs (id, key_id, priority, prompt, document, targets, labels, workflow_name, workflow_version, secret,
+                  retry, need, webhook_url, queue_until, expires_at)
+VALUES (%(id)s, %(key_id)s, %(priority)s, %(prompt)s, %(document)s, %(targets)s, %(labels)s, %(workflow_name)s,
+        %(workflow_version)s, %(secret)s, %(retry)s, %(need)s, %(webhook_url)s,
+        now() + make_interval(secs => %(queue_timeout)s::float8),
+        now() + make_interval(secs => %(retention)s::float8))
+RETURNING *;
+
+-- name: log_submission
+INSERT INTO transitions (job_id, from_state, to_state, attempt, reason)
+VALUES (%(job_id)s, NULL, 'queued', 0, 'submitted');
+
+-- name: insert_need
+INSERT INTO needs (need, requirement) VALUES (%(need)s, %(requirement)s) ON CONFLICT DO NOTHING
+RETURNING pg_notify('comfywire_needs', need);
+
+-- name: insert_inputs
+INSERT INTO job_inputs (job_id, asset_id) SELECT %(job_id)s, unnest(%(assets)s::uuid[]);
+
+-- name: lock_key
+-- By itself, before anything is counted: a statement does not see what was committed while it waited for a lock.
+SELECT max_queued, max_running FROM keys WHERE id = %(key_id)s FOR NO KEY UPDATE;
+
+-- name: count_queued
+-- No further than it matters.
+SELECT count(*) AS count
+  FROM (SELECT FROM jobs WHERE key_id = %(key_id)s AND state = 'queued' LIMIT %(most)s) AS counted;
+
+-- name: count_admitted
+-- The jobs of a key that the engine has.
+SELECT count(*) AS count FROM jobs
+ WHERE key_id = %(key_id)s AND state IN ('queued', 'running', 'canceling') AND queue_id IS NOT NULL;
+
+-- name: limits
+SELECT max_queued, max_running FROM keys WHERE id = %(key_id)s;
+
+-- name: held
+-- The next jobs of a key that wait for others of the same key to end.
+SELECT id, need, priority
+  FROM jobs
+ WHERE key_id = %(key_id)s AND state = 'queued' AND queue_id IS NULL
+ ORDER BY priority DESC, created_at
+ LIMIT %(most)s
+   FOR UPDATE SKIP LOCKED;
+
+-- name: keys_that_hold
+SELECT DISTINCT key_id FROM jobs WHERE state = 'queued' AND queue_id IS NULL;
+
+-- name: admit
+UPDATE jobs SET queue_id = %(queue_id)s WHERE id = %(job_id)s;
+
+-- name: get
+SELECT * FROM jobs WHERE id = %(job_id)s AND (%(key_id)s::uuid IS NULL OR key_id = %(key_id)s);
+
+-- name: graph
+SELECT prompt, document, targets, secret FROM jobs WHERE id = %(job_id)s;
+
+-- name: list
+SELECT *
+  FROM jobs
+ WHERE (%(key_id)s::uuid IS NULL OR key_id = %(key_id)s)
+   AND labels @> %(labels)s
+   AND (%(states)s::job_state[] IS NULL OR state = ANY(%(states)s::job_state[]))
+   AND (%(workflow)s::text IS NULL OR workflow_name = %(workflow)s)
+   AND (%(before)s::timestamptz IS NULL OR (created_at, id) < (%(before)s, %(before_id)s))
+ ORDER BY created_at DESC, id DESC
+ LIMIT %(limit)s;
+
+-- name: outputs
+SELECT output.*, asset.hash, blob.size_bytes, asset.content_type
+  FROM outputs AS output
+  LEFT JOIN assets AS asset ON asset.id = output.asset_id
+  LEFT JOIN blobs AS blob ON blob.hash = asset.hash
+ WHERE output.job_id = %(job_id)s AND output.event_id > %(after)s
+ ORDER BY output.position;
+
+-- name: transitions
+SELECT * FROM transitions WHERE job_id = %(job_id)s AND event_id > %(after)s ORDER BY event_id;
+
+-- name: claim
+-- A worker that has taken a job from the engine claims it: everybody before is fenced off from here on.
+WITH old AS (
+    SELECT id, state, attempt FROM jobs
+     WHERE id = %(job_id)s AND queue_id = %(queue_id)s AND state = ANY(%(from)s::job_state[])
+       FOR UPDATE
+), new AS (
+    UPDATE jobs SET attempt = old.attempt + 1, worker = %(worker)s
+      FROM old WHERE jobs.id = old.id
+    RETURNING jobs.*
+), logged AS (
+    INSERT INTO transitions (job_id, from_state, to_state, attempt, worker, server, reason)
+    SELECT id, state, state, attempt, worker, server, 'a worker took it' FROM new
+)
+SELECT * FROM new;
+
+-- name: will_submit
+-- Before the POST, so that whoever continues knows where to ask.
+UPDATE jobs
+   SET server = %(server)s, submitted_at = now(), submissions = submissions + 1
+ WHERE id = %(job_id)s AND attempt = %(attempt)s AND state = ANY(%(open)s::job_state[])
+RETURNING state;
+
+-- name: hand_back
+-- A worker that stops leaves the prompt where it is: the next one asks that server first.
+WITH new AS (
+    UPDATE jobs SET worker = NULL
+     WHERE id = %(job_id)s AND attempt = %(attempt)s AND state = ANY(%(open)s::job_state[])
+    RETURNING *
+)
+INSERT INTO transitions (job_id, from_state, to_state, attempt, worker, server, reason)
+SELECT id, state, state, attempt, %(worker)s, server, %(reason)s FROM new
+RETURNING job_id;
+
+-- name: not_submitted
+UPDATE jobs SET submitted_at = NULL, submissions = submissions - 1
+ WHERE id = %(job_id)s AND attempt = %(attempt)s
+RETURNING state;
+
+-- name: still_mine
+SELECT state FROM jobs WHERE id = %(job_id)s AND attempt = %(attempt)s;
+
+-- name: change
+-- The one statement that changes a state. No row: the attempt is old, or the change is not legal any more.
+WITH old AS (
+    SELECT id, state, worker, server, queue_id FROM jobs
+     WHERE id = %(job_id)s
+       AND (%(attempt)s::int IS NULL OR attempt = %(attempt)s)
+       AND state = ANY(%(from)s::job_state[])
+       FOR UPDATE
+), new AS (
+    UPDATE jobs
+       SET state = %(to)s::job_state,
+           error = %(error)s::jsonb,
+           warnings = COALESCE(%(warnings)s::text[], warnings),
+           outputs_reused = COALESCE(%(outputs_reused)s::bool, outputs_reused),
+           started_at = CASE WHEN %(to)s::text = 'queued' THEN NULL
+                             WHEN %(to)s::text = 'running' THEN COALESCE(started_at, now())
+                             ELSE started_at END,
+           completed_at = CASE WHEN %(is_over)s THEN now() END,
+           expires_at = CASE WHEN %(is_over)s THEN now() + (expires_at - created_at) ELSE expires_at END,
+           secret = CASE WHEN %(is_over)s THEN NULL ELSE secret END,
+           worker = CASE WHEN %(to)s::text = 'queued' THEN NULL ELSE jobs.worker END,
+           server = CASE WHEN %(to)s::text = 'queued' THEN NULL ELSE jobs.server END,
+           submitted_at = CASE WHEN %(to)s::text = 'queued' THEN NULL ELSE submitted_at END,
+           submissions = CASE WHEN %(afresh)s THEN 0 ELSE submissions END,
+           queue_id = CASE WHEN %(is_over)s THEN NULL ELSE jobs.queue_id END
+      FROM old WHERE jobs.id = old.id
+    RETURNING jobs.*
+), logged AS (
+    INSERT INTO transitions (job_id, from_state, to_state, attempt, worker, server, reason)
+    SELECT new.id, old.state, new.state, new.attempt, old.worker, old.server, %(reason)s
+      FROM new JOIN old USING (id)
+    RETURNING job_id
+), forgotten AS (
+    -- The engine's row goes with the end, in the same breath.
+    DELETE FROM procrastinate_jobs USING old WHERE %(is_over)s AND procrastinate_jobs.id = old.queue_id
+), unseen AS (
+    DELETE FROM previews USING old WHERE %(is_over)s AND previews.job_id = old.id
+), told AS (
+    INSERT INTO deliveries (job_id, type, url)
+    SELECT id, 'job.' || state, webhook_url FROM new WHERE %(is_over)s AND webhook_url IS NOT NULL
+    RETURNING pg_notify('comfywire_webhooks', job_id::text)
+)
+SELECT new.*, key.max_running, pg_notify('comfywire_jobs', logged.job_id::text), (SELECT count(*) FROM told)
+  FROM new JOIN keys AS key ON key.id = new.key_id, logged;
+
+-- name: progress
+UPDATE jobs SET progress = %(progress)s, progress_event = nextval('event_ids')
+ WHERE id = %(job_id)s AND attempt = %(attempt)s AND state = ANY(%(open)s::job_state[])
+RETURNING pg_notify('comfywire_jobs', id::text);
+
+-- name: preview
+WITH mine AS (SELECT id FROM jobs WHERE id = %(job_id)s AND attempt = %(attempt)s)
+INSERT INTO previews (job_id, node_id, content_type, content)
+SELECT id, %(node_id)s, %(content_type)s, %(content)s FROM mine
+    ON CONFLICT (job_id) DO UPDATE
+   SET node_id = excluded.node_id, content_type = excluded.content_type, content = excluded.content, at = now()
+RETURNING pg_notify('comfywire_previews', job_id::text);
+
+-- name: last_preview
+SELECT node_id, content_type, content, at FROM previews WHERE job_id = %(job_id)s;
+
+-- name: insert_output
+WITH mine AS (SELECT id FROM jobs WHERE id = %(job_id)s AND attempt = %(attempt)s FOR UPDATE)
+INSERT INTO outputs AS own (job_id, position, node_id, class_type, key, kind, name, asset_id, value)
+SELECT id, %(position)s, %(node_id)s, %(class_type)s, %(key)s, %(kind)s, %(name)s, %(asset_id)s, %(value)s
+  FROM mine
+    ON CONFLICT (job_id, position) DO UPDATE  -- kept by a worker that died since, or said again
+   SET node_id = excluded.node_id, class_type = excluded.class_type, key = excluded.key, kind = excluded.kind,
+       name = excluded.name, asset_id = excluded.asset_id, value = excluded.value,
+       event_id = CASE WHEN (own.node_id, own.key, own.name, own.value, own.asset_id IS NULL) IS NOT DISTINCT FROM
+                            (excluded.node_id, excluded.key, excluded.name, excluded.value, excluded.asset_id IS NULL)
+                       THEN own.event_id ELSE excluded.event_id END
+RETURNING pg_notify('comfywire_jobs', job_id::text);
+
+-- name: forget_outputs
+-- Of an attempt that was lost: the next one makes its own.
+DELETE FROM outputs WHERE job_id = %(job_id)s;
+
+-- name: waiting_too_long
+SELECT id FROM jobs WHERE state = 'queued' AND queue_until < now() AND worker IS NULL LIMIT 500;
+
+-- name: depth
+SELECT state::text AS state, priority, count(*) AS count, min(created_at) AS oldest
+  FROM jobs WHERE state IN ('queued', 'running', 'canceling') GROUP BY state, priority;

@@ -1,0 +1,46 @@
+-- Keys: made, turned, withdrawn, and looked up by the hash of what a caller presents.
+
+-- name: create
+INSERT INTO keys (name, prefix, hash, scopes, max_queued, max_running, rate_per_minute, expires_at)
+VALUES (%(name)s, %(prefix)s, %(hash)s, %(scopes)s, %(max_queued)s, %(max_running)s, %(rate_per_minute)s,
+        now() + make_interval(secs => %(expires_in)s::float8))
+RETURNING *;
+
+-- name: create_local
+INSERT INTO keys (id, name, prefix, scopes) VALUES (%(id)s, 'local', '', %(scopes)s) ON CONFLICT DO NOTHING;
+
+-- name: list
+SELECT * FROM keys WHERE id <> %(local)s ORDER BY created_at, id;
+
+-- name: get
+SELECT * FROM keys WHERE id = %(id)s;
+
+-- name: by_hash
+SELECT *, revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AS opens,
+       EXTRACT(EPOCH FROM LEAST(expires_at, CASE WHEN previous_hash = %(hash)s THEN previous_until END) - now())
+           ::float8 AS seconds_left
+  FROM keys
+ WHERE hash = %(hash)s OR (previous_hash = %(hash)s AND previous_until > now());
+
+-- name: touch
+-- At most once a minute: a busy key costs no write a request.
+UPDATE keys SET last_used_at = now()
+ WHERE id = %(id)s AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute');
+
+-- name: rotate
+UPDATE keys
+   SET previous_hash = CASE WHEN %(grace)s::float8 > 0 THEN hash END,
+       previous_until = CASE WHEN %(grace)s::float8 > 0 THEN now() + make_interval(secs => %(grace)s::float8) END,
+       prefix = %(prefix)s,
+       hash = %(hash)s
+ WHERE id = %(id)s AND revoked_at IS NULL AND hash IS NOT NULL
+RETURNING *;
+
+-- name: revoke
+UPDATE keys SET revoked_at = COALESCE(revoked_at, now()) WHERE id = %(id)s AND hash IS NOT NULL RETURNING *;
+
+-- name: set_webhook_secret
+-- The first of two that make one at once has made it for both.
+UPDATE keys SET webhook_secret = %(sealed)s
+ WHERE id = %(id)s AND webhook_secret IS NOT DISTINCT FROM %(known)s
+RETURNING webhook_secret;

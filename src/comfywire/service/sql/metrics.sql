@@ -1,0 +1,86 @@
+-- Figures for Prometheus, computed when it asks, so that every process gives the same answer.
+
+-- name: waiting
+SELECT state::text AS state, priority, count(*) AS count, EXTRACT(epoch FROM now() - min(created_at))::float8 AS age
+  FROM jobs
+ WHERE state IN ('queued', 'running', 'canceling')
+ GROUP BY state, priority;
+
+-- name: measure
+-- Counts, and times by bucket, of the changes of state after one event and up to another.
+WITH change AS (
+    SELECT own.event_id, own.job_id, own.from_state, own.to_state, own.at, own.reason
+      FROM transitions AS own
+     WHERE own.event_id > %(after)s AND own.event_id <= %(until)s
+), timed AS (
+    SELECT 'wait' AS name, '' AS label, change.at - before.at AS took
+      FROM change CROSS JOIN LATERAL (
+        SELECT max(at) AS at FROM transitions AS other
+         WHERE other.job_id = change.job_id AND other.event_id < change.event_id AND other.to_state = 'queued'
+           AND other.from_state IS DISTINCT FROM 'queued'
+      ) AS before
+     WHERE change.to_state = 'running' AND change.from_state = 'queued'
+    UNION ALL
+    SELECT 'run', change.to_state::text, change.at - before.at
+      FROM change CROSS JOIN LATERAL (
+        SELECT max(at) AS at FROM transitions AS other
+         WHERE other.job_id = change.job_id AND other.event_id < change.event_id AND other.to_state = 'running'
+           AND other.from_state IS DISTINCT FROM 'running'
+      ) AS before
+     WHERE change.to_state IN ('succeeded', 'failed', 'canceled') AND before.at IS NOT NULL
+), seconds AS (
+    SELECT name, label, EXTRACT(epoch FROM took)::float8 AS took FROM timed WHERE took IS NOT NULL
+)
+SELECT name, label, width_bucket(took, %(bounds)s::float8[]) AS bucket, count(*) AS count, sum(took) AS total
+  FROM seconds GROUP BY 1, 2, 3
+UNION ALL
+SELECT CASE WHEN from_state IS NULL THEN 'submitted'
+            WHEN to_state = 'queued' AND from_state IN ('failed', 'canceled', 'expired') THEN 'retried'
+            WHEN to_state IN ('succeeded', 'failed', 'canceled', 'expired') THEN 'ended'
+            WHEN reason = 'a worker took it' THEN 'claimed'
+            WHEN reason LIKE 'lost: %%' THEN 'lost'
+            ELSE 'given_back' END,
+       CASE WHEN to_state IN ('succeeded', 'failed', 'canceled', 'expired') THEN to_state::text ELSE '' END,
+       0, count(*), 0
+  FROM change
+ WHERE to_state IN ('succeeded', 'failed', 'canceled', 'expired') OR to_state = 'queued' OR to_state = from_state
+ GROUP BY 1, 2;
+
+-- name: lock_tallied
+-- One process sums up at a time; the others wait for it, and go on from where it ends.
+SELECT event_id FROM tallied FOR UPDATE;
+
+-- name: horizon
+-- The newest event before which none can turn up any more: a number is given out when a row is written, the row is
+-- seen when it commits, and our transactions are over within two minutes.
+SELECT event_id FROM transitions WHERE at < now() - interval '2 minutes' ORDER BY event_id DESC LIMIT 1;
+
+-- name: add_tallies
+INSERT INTO tallies AS own (name, label, bucket, count, total)
+SELECT * FROM unnest(%(names)s::text[], %(labels)s::text[], %(buckets)s::int[], %(counts)s::bigint[],
+                     %(totals)s::float8[])
+ON CONFLICT (name, label, bucket) DO UPDATE
+   SET count = own.count + excluded.count, total = own.total + excluded.total;
+
+-- name: move_tallied
+UPDATE tallied SET event_id = %(event_id)s;
+
+-- name: tallies
+SELECT name, label, bucket, count, total FROM tallies;
+
+-- name: servers
+SELECT url, state, wanted, running, pending, foreign_prompts, counts,
+       EXTRACT(epoch FROM now() - seen_at)::float8 AS silent
+  FROM servers ORDER BY url;
+
+-- name: webhooks
+SELECT state, count(*) AS count FROM deliveries GROUP BY state;
+
+-- name: webhook_tries
+SELECT COALESCE((status / 100) || 'xx', 'no answer') AS result, count(*) AS count FROM delivery_tries GROUP BY 1;
+
+-- name: assets
+SELECT count(*) AS blobs, COALESCE(sum(size_bytes), 0)::float8 AS size_bytes FROM blobs;
+
+-- name: is_paused
+SELECT COALESCE((SELECT (value ->> 'paused')::bool FROM switches WHERE name = 'queue'), false) AS paused;

@@ -1,0 +1,39 @@
+-- The fleet and the queue, as people look at them and switch them.
+
+-- name: servers
+SELECT url, state, wanted, reason, tags, version, devices, loaded, running, pending, foreign_prompts, counts, worker,
+       seen_at, changed_at, seen_at > now() - make_interval(secs => %(silent_after)s::float8) AS is_heard
+  FROM servers
+ ORDER BY url;
+
+-- name: want
+UPDATE servers SET wanted = %(wanted)s, changed_at = now() WHERE url = %(url)s
+RETURNING pg_notify('comfywire_servers', url);
+
+-- name: switch_queue
+INSERT INTO switches (name, value) VALUES ('queue', jsonb_build_object('paused', %(paused)s::bool))
+ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed_at = now()
+RETURNING pg_notify('comfywire_needs', '');
+
+-- name: queue
+SELECT COALESCE((SELECT (value ->> 'paused')::bool FROM switches WHERE name = 'queue'), false) AS paused,
+       (SELECT count(*) FROM jobs WHERE state = 'queued') AS queued,
+       (SELECT count(*) FROM jobs WHERE state = 'running') AS running,
+       (SELECT count(*) FROM jobs WHERE state = 'canceling') AS canceling,
+       (SELECT min(created_at) FROM jobs WHERE state = 'queued') AS oldest;
+
+-- name: waiting
+-- What each server says about a need; reasons are NULL where it has not said anything yet.
+SELECT server.url, server.state, server.wanted, server.reason, refusal.reasons,
+       server.seen_at > now() - make_interval(secs => %(silent_after)s::float8) AS is_heard,
+       COALESCE((SELECT (value ->> 'paused')::bool FROM switches WHERE name = 'queue'), false) AS is_paused
+  FROM (VALUES (1)) AS one
+  LEFT JOIN servers AS server ON true
+  LEFT JOIN refusals AS refusal ON refusal.server = server.url AND refusal.need = %(need)s
+ ORDER BY server.url;
+
+-- name: catalogues
+SELECT DISTINCT ON (catalogue) catalogue AS digest, version FROM servers WHERE catalogue IS NOT NULL;
+
+-- name: object_info
+SELECT object_info FROM catalogues WHERE digest = %(digest)s;

@@ -1,0 +1,46 @@
+-- Servers, as the workers see them and the operator wants them.
+
+-- name: tell
+INSERT INTO servers AS own (url, address, worker, state, reason, tags, version, devices, catalogue, loaded, running,
+                            pending, foreign_prompts, counts)
+VALUES (%(url)s, %(address)s, %(worker)s, %(state)s, %(reason)s, %(tags)s, %(version)s, %(devices)s, %(catalogue)s,
+        %(loaded)s, %(running)s, %(pending)s, %(foreign_prompts)s, %(counts)s)
+ON CONFLICT (url) DO UPDATE
+   SET address = excluded.address, worker = excluded.worker, state = excluded.state, reason = excluded.reason,
+       tags = excluded.tags, version = COALESCE(excluded.version, own.version), devices = excluded.devices,
+       catalogue = COALESCE(excluded.catalogue, own.catalogue), loaded = excluded.loaded,
+       running = excluded.running, pending = excluded.pending, foreign_prompts = excluded.foreign_prompts,
+       counts = excluded.counts, seen_at = now(),
+       changed_at = CASE WHEN own.state <> excluded.state THEN now() ELSE own.changed_at END
+RETURNING wanted;
+
+-- name: address
+SELECT address FROM servers WHERE url = %(url)s;
+
+-- name: keep_catalogue
+INSERT INTO catalogues (digest, object_info) VALUES (%(digest)s, %(object_info)s) ON CONFLICT DO NOTHING;
+
+-- name: needs
+SELECT need, requirement FROM needs WHERE %(known)s::text[] IS NULL OR need <> ALL(%(known)s);
+
+-- name: refuse
+INSERT INTO refusals (server, need, reasons)
+SELECT %(server)s, need, reasons
+  FROM unnest(%(needs)s::text[], %(reasons)s::jsonb[]) AS told (need, reasons)
+ WHERE EXISTS (SELECT FROM needs WHERE needs.need = told.need)
+ON CONFLICT (server, need) DO UPDATE SET reasons = excluded.reasons;
+
+-- name: is_paused
+SELECT COALESCE((SELECT (value ->> 'paused')::bool FROM switches WHERE name = 'queue'), false) AS paused;
+
+-- name: forget_silent
+-- Servers that no worker has told about for a long time are no part of the fleet any more.
+DELETE FROM servers
+ WHERE seen_at < now() - make_interval(secs => %(seconds)s::float8)
+   AND NOT EXISTS (SELECT FROM jobs WHERE server = servers.url AND submitted_at IS NOT NULL
+                      AND state IN ('queued', 'running', 'canceling'));
+
+-- name: forget_needs
+DELETE FROM needs
+ WHERE created_at < now() - interval '1 hour'
+   AND NOT EXISTS (SELECT FROM jobs WHERE jobs.need = needs.need AND state IN ('queued', 'running', 'canceling'));

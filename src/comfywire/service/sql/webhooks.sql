@@ -1,0 +1,69 @@
+-- Webhooks: deliveries that are due, each claimed by one process for a while, and a row for each try.
+
+-- name: claim
+-- A claim that has run out is one whose process died in mid-try: the try is made again.
+WITH due AS (
+    SELECT id FROM deliveries
+     WHERE state = 'waiting'
+       AND next_at <= now()
+       AND (claimed_until IS NULL OR claimed_until <= now())
+       AND url <> ALL(%(crowded)s)
+     ORDER BY next_at
+     LIMIT %(most)s
+       FOR UPDATE SKIP LOCKED
+)
+UPDATE deliveries AS own
+   SET tries = own.tries + 1, claimed_until = now() + make_interval(secs => %(seconds)s::float8)
+  FROM due
+ WHERE own.id = due.id
+RETURNING own.*;
+
+-- name: seconds_until_next
+-- Two looks at the heads of two indexes, however many wait.
+SELECT EXTRACT(EPOCH FROM LEAST(
+    (SELECT next_at FROM deliveries
+      WHERE state = 'waiting' AND claimed_until IS NULL AND url <> ALL(%(crowded)s)
+      ORDER BY next_at LIMIT 1),
+    (SELECT claimed_until FROM deliveries
+      WHERE state = 'waiting' AND claimed_until IS NOT NULL AND url <> ALL(%(crowded)s)
+      ORDER BY claimed_until LIMIT 1)
+) - now())::float8 AS seconds;
+
+-- name: keep_payload
+-- The first try's stays: a receiver must get the same each time.
+UPDATE deliveries SET payload = COALESCE(payload, %(payload)s) WHERE id = %(id)s RETURNING payload;
+
+-- name: log_try
+INSERT INTO delivery_tries (delivery_id, try, status, error, seconds)
+SELECT id, %(try)s, %(status)s, %(error)s, %(seconds)s FROM deliveries WHERE id = %(id)s
+    ON CONFLICT DO NOTHING;
+
+-- name: delivered
+UPDATE deliveries SET state = 'delivered', delivered_at = now(), claimed_until = NULL WHERE id = %(id)s;
+
+-- name: try_again
+UPDATE deliveries SET next_at = now() + make_interval(secs => %(after)s::float8), claimed_until = NULL
+ WHERE id = %(id)s AND tries = %(try)s AND state = 'waiting';
+
+-- name: give_up
+UPDATE deliveries SET state = 'given_up', claimed_until = NULL
+ WHERE id = %(id)s AND tries = %(try)s AND state = 'waiting';
+
+-- name: is_of
+SELECT id FROM jobs WHERE id = %(job_id)s AND (%(key_id)s::uuid IS NULL OR key_id = %(key_id)s);
+
+-- name: of_job
+SELECT own.*,
+       (SELECT COALESCE(jsonb_agg(jsonb_build_object('try', try, 'at', at, 'status', status, 'error', error,
+                                                     'seconds', seconds) ORDER BY try), '[]')
+          FROM delivery_tries WHERE delivery_id = own.id) AS log
+  FROM deliveries AS own
+ WHERE own.job_id = %(job_id)s
+ ORDER BY own.created_at, own.id;
+
+-- name: redeliver
+-- At once, and the schedule anew. One that is being tried stays claimed.
+UPDATE deliveries AS own
+   SET state = 'waiting', next_at = now(), tries_before = own.tries, delivered_at = NULL
+ WHERE own.id = %(id)s
+RETURNING pg_notify('comfywire_webhooks', own.job_id::text);

@@ -1,0 +1,52 @@
+"""JSON that PostgreSQL can keep: what ``jsonb`` refuses is found before it is sent there. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+__all__ = ["DEEPEST", "must_be_storable", "must_be_text"]
+
+DEEPEST = 100
+"""Levels of nesting; PostgreSQL takes more, and so far no workflow has needed half of it."""
+LARGEST = 10**300
+_BAD = re.compile("[\x00\ud800-\udfff]")
+
+
+def must_be_text(text: str) -> str:
+    """Return ``text`` if it can be kept.
+
+    Raises:
+        ValueError: It holds NUL or half of a surrogate pair.
+
+    """
+    if _BAD.search(text):
+        raise ValueError("holds a NUL or half a surrogate pair, which no text can have")
+    return text
+
+
+def must_be_storable(value: Any) -> Any:
+    """Return ``value`` if it can be kept as ``jsonb``.
+
+    Raises:
+        ValueError: It is nested too deeply, or holds text or a number that cannot be kept.
+
+    """
+    todo = [(value, 0)]
+    while todo:
+        one, depth = todo.pop()
+        if depth > DEEPEST:
+            raise ValueError(f"is nested more than {DEEPEST} levels deep")
+        match one:
+            case str():
+                must_be_text(one)
+            case float() if not math.isfinite(one):
+                raise ValueError("holds NaN or Infinity, which JSON does not have")
+            case int() if abs(one) > LARGEST:
+                raise ValueError("holds a number of more than 300 digits")
+            case dict():
+                todo += [(key, depth) for key in one] + [(inner, depth + 1) for inner in one.values()]
+            case list():
+                todo += [(inner, depth + 1) for inner in one]
+    return value

@@ -1,0 +1,319 @@
+"""Jobs in the database, as the HTTP API sees them: recorded, looked up, canceled, retried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from comfywire.errors import ComfywireError
+
+from .database import Connection, Database, execute, row, rows
+from .jobs import OPEN, TERMINAL, TRANSITIONS, JobState, must_be_legal
+from .queue import Queue
+from .records import JobRecord, NewJob, OutputRecord, Transition
+from .sql import queries
+
+__all__ = ["QueueFull", "Store", "sources_of"]
+
+SQL = queries("jobs")
+RETRIABLE = [JobState.FAILED, JobState.CANCELED, JobState.EXPIRED]
+
+
+class QueueFull(ComfywireError):
+    """A key has as many jobs waiting as it may have.
+
+    Attributes:
+        limit: How many.
+
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"{limit} jobs of this key are waiting, which is all that may: try again later")
+
+
+def sources_of(after: JobState) -> list[str]:
+    """Return the states from which ``after`` may be reached, for SQL to check."""
+    return [before.value for before, target in TRANSITIONS if target == after and before is not None]
+
+
+async def change(
+    connection: Connection,
+    job_id: UUID,
+    to: JobState,
+    reason: str,
+    *,
+    attempt: int | None = None,
+    sources: Sequence[JobState] | None = None,
+    error: Mapping[str, Any] | None = None,
+    warnings: Sequence[str] | None = None,
+    outputs_reused: bool | None = None,
+    afresh: bool = False,
+) -> JobRecord | None:
+    """Change a job's state, log it and tell everybody; None if it was not in a state that allows it.
+
+    Args:
+        connection: Inside the caller's transaction.
+        job_id: Which job.
+        to: Its new state.
+        reason: For the audit.
+        attempt: The claim under which this is done; None for those who act without one.
+        sources: From which states only; by default from all that the table allows.
+        error: What went wrong.
+        warnings: What the caller should know.
+        outputs_reused: Whether the outputs came from the ComfyUI's cache.
+        afresh: Whether attempts are counted anew.
+
+    """
+    for source in sources or ():
+        must_be_legal(source, to)
+    found = await row(
+        connection,
+        SQL["change"],
+        job_id=job_id,
+        to=to.value,
+        reason=reason,
+        attempt=attempt,
+        error=None if error is None else Jsonb(dict(error)),
+        warnings=None if warnings is None else list(warnings),
+        outputs_reused=outputs_reused,
+        is_over=to in TERMINAL,
+        afresh=afresh,
+        **{"from": [source.value for source in sources] if sources else sources_of(to)},
+    )
+    return None if found is None else JobRecord.of(found)
+
+
+class Store:
+    """The jobs of one database."""
+
+    def __init__(self, database: Database, queue: Queue) -> None:
+        self.database = database
+        self.queue = queue
+
+    async def submit(self, job: NewJob, *, default_max_queued: int | None = None) -> JobRecord:
+        """Record a job and queue it: when this returns, it survives whatever dies.
+
+        Raises:
+            QueueFull: Its key has too many waiting.
+            psycopg.errors.UniqueViolation: There is a job of that id.
+
+        """
+        async with self.database.transaction() as connection:
+            return await self.submit_in(connection, job, default_max_queued=default_max_queued)
+
+    async def submit_in(
+        self, connection: Connection, job: NewJob, *, default_max_queued: int | None = None
+    ) -> JobRecord:
+        """Like :meth:`submit`, inside the caller's transaction."""
+        is_admitted = await self._may_queue(connection, job.key_id, default_max_queued)
+        await execute(connection, SQL["insert_need"], need=job.need, requirement=Jsonb(dict(job.requirement)))
+        found = await row(connection, SQL["insert"], **_columns(job))
+        assert found is not None
+        await execute(connection, SQL["log_submission"], job_id=job.id)
+        if job.inputs:
+            await execute(connection, SQL["insert_inputs"], job_id=job.id, assets=list(job.inputs))
+        if is_admitted:
+            found["queue_id"] = await self._admit(
+                connection, job.id, job.key_id, need=job.need, priority=job.priority
+            )
+        return JobRecord.of(found)
+
+    async def _may_queue(self, connection: Connection, key_id: UUID, default: int | None) -> bool:
+        """Whether the engine gets the job at once; only keys with limits of their own cost a count."""
+        limits = await row(connection, SQL["limits"], key_id=key_id)
+        assert limits is not None, "a job's key exists"
+        most = default if limits["max_queued"] is None else limits["max_queued"]
+        if most is None and limits["max_running"] is None:
+            return True
+        await row(connection, SQL["lock_key"], key_id=key_id)
+        if most is not None and await _count(connection, "count_queued", key_id, most=most) >= most:
+            raise QueueFull(most)
+        most_running = limits["max_running"]
+        return most_running is None or await _count(connection, "count_admitted", key_id) < most_running
+
+    async def _admit(
+        self, connection: Connection, job_id: UUID, key_id: UUID, *, need: str, priority: int
+    ) -> int:
+        queue_id = await self.queue.put(connection, job_id, key_id, need=need, priority=priority)
+        await execute(connection, SQL["admit"], job_id=job_id, queue_id=queue_id)
+        return queue_id
+
+    async def admit_held(self, connection: Connection, key_id: UUID) -> None:
+        """Queue jobs of a key that waited for others of the same key to end."""
+        limits = await row(connection, SQL["lock_key"], key_id=key_id)
+        if limits is None:
+            return
+        free = 1000
+        if limits["max_running"] is not None:
+            free = max(limits["max_running"] - await _count(connection, "count_admitted", key_id), 0)
+        for held in await rows(connection, SQL["held"], key_id=key_id, most=free):
+            await self._admit(connection, held["id"], key_id, need=held["need"], priority=held["priority"])
+
+    async def admit_all_held(self) -> None:
+        """Queue what waits although its key has room again; a worker that died may have left it so."""
+        for key in await self.database.all(SQL["keys_that_hold"]):
+            await self.admit_held_of(key["key_id"])
+
+    async def admit_held_of(self, key_id: UUID) -> None:
+        """Queue what waits for others of the same key to end, as far as it has room now."""
+        async with self.database.transaction() as connection:
+            await self.admit_held(connection, key_id)
+
+    async def get(self, job_id: UUID, key_id: UUID | None = None) -> JobRecord | None:
+        """Return a job; None if there is none, or ``key_id`` is given and it is another key's."""
+        found = await self.database.one(SQL["get"], job_id=job_id, key_id=key_id)
+        return None if found is None else JobRecord.of(found)
+
+    async def graph(self, job_id: UUID) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """Return a job's prompt, and the editor's document if it has one."""
+        found = await self.database.one(SQL["graph"], job_id=job_id)
+        return ({}, None) if found is None else (found["prompt"], found["document"])
+
+    async def search(
+        self,
+        key_id: UUID | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        states: Sequence[JobState] | None = None,
+        workflow: str | None = None,
+        before: tuple[datetime, UUID] | None = None,
+        limit: int = 50,
+    ) -> list[JobRecord]:
+        """Return jobs, newest first.
+
+        Args:
+            key_id: Only this key's.
+            labels: Only those that carry all of these.
+            states: Only in these states.
+            workflow: Only those made of this registered workflow.
+            before: Only older ones than the job of that ``created_at`` and id.
+            limit: At most so many.
+
+        """
+        when, last = before or (None, None)
+        found = await self.database.all(
+            SQL["list"],
+            key_id=key_id,
+            labels=Jsonb(dict(labels or {})),
+            states=None if states is None else [state.value for state in states],
+            workflow=workflow,
+            before=when,
+            before_id=last,
+            limit=limit,
+        )
+        return [JobRecord.of(job) for job in found]
+
+    async def outputs(self, job_id: UUID, *, after: int = 0) -> list[OutputRecord]:
+        """Return what is kept of a job's outputs, those of later events than ``after`` only."""
+        found = await self.database.all(SQL["outputs"], job_id=job_id, after=after)
+        return [OutputRecord(**output) for output in found]
+
+    async def transitions(self, job_id: UUID, *, after: int = 0) -> list[Transition]:
+        """Return a job's audit, oldest first."""
+        found = await self.database.all(SQL["transitions"], job_id=job_id, after=after)
+        return [_transition(one) for one in found]
+
+    async def position(self, job: JobRecord) -> int | None:
+        """Return how many jobs will be taken before this one (1,000 stands for more), None if it is taken."""
+        return None if job.queue_id is None else await self.queue.waiting_ahead(job.queue_id)
+
+    async def cancel(self, job_id: UUID, reason: str = "cancellation was asked for") -> JobRecord | None:
+        """Ask for a job's end; return it as it is then, which for a job that nobody has taken is its end.
+
+        A job that has ended stays as it is. None if there is none.
+        """
+        async with self.database.transaction() as connection:
+            found = await row(connection, SQL["get"] + " FOR UPDATE", job_id=job_id, key_id=None)
+            if found is None:
+                return None
+            job = JobRecord.of(found)
+            if job.state not in (JobState.QUEUED, JobState.RUNNING):
+                return job
+            taken_back = job.queue_id is None or await self.queue.withdraw(connection, job.queue_id)
+            # What was submitted is on a ComfyUI even while no worker has it: one must go and end it there.
+            nowhere = taken_back and job.submitted_at is None
+            to = JobState.CANCELED if nowhere else JobState.CANCELING
+            changed = await change(connection, job_id, to, reason)
+            if taken_back and not nowhere:
+                await self._admit(connection, job_id, job.key_id, need=job.need, priority=20)
+            await execute(connection, "SELECT pg_notify('comfywire_cancel', %(job_id)s)", job_id=str(job_id))
+            if nowhere:
+                await self.admit_held(connection, job.key_id)
+            return changed
+
+    async def retry(self, job_id: UUID) -> JobRecord | None:
+        """Queue a job that ended badly once more, under its id; None if it did not, or is not there.
+
+        Its secret is gone with its end, so a job that had one runs without.
+        """
+        async with self.database.transaction() as connection:
+            job = await change(
+                connection, job_id, JobState.QUEUED, "somebody retries it", sources=RETRIABLE, afresh=True
+            )
+            if job is None:
+                return None
+            await execute(connection, SQL["forget_outputs"], job_id=job_id)
+            await self._admit(connection, job_id, job.key_id, need=job.need, priority=job.priority)
+            return job
+
+    async def expire_waiting(self) -> int:
+        """End the jobs that have waited for longer than they may; return how many."""
+        late = await self.database.all(SQL["waiting_too_long"])
+        return sum([await self._expire(found["id"]) for found in late])
+
+    async def _expire(self, job_id: UUID) -> bool:
+        async with self.database.transaction() as connection:
+            found = await row(connection, SQL["get"] + " FOR UPDATE", job_id=job_id, key_id=None)
+            if found is None or found["state"] != JobState.QUEUED:
+                return False
+            if found["queue_id"] is not None and not await self.queue.withdraw(connection, found["queue_id"]):
+                return False
+            error = {"code": "expired", "message": "no server took it in the time that it may wait"}
+            return (
+                await change(connection, job_id, JobState.EXPIRED, error["message"], error=error) is not None
+            )
+
+
+async def _count(connection: Connection, query: str, key_id: UUID, **values: Any) -> int:
+    found = await row(connection, SQL[query], key_id=key_id, **values)
+    assert found is not None
+    return int(found["count"])
+
+
+def _columns(job: NewJob) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "key_id": job.key_id,
+        "priority": job.priority,
+        "prompt": Jsonb(dict(job.prompt)),
+        "document": None if job.document is None else Jsonb(dict(job.document)),
+        "targets": None if job.targets is None else list(job.targets),
+        "labels": Jsonb(dict(job.labels)),
+        "workflow_name": job.workflow_name,
+        "workflow_version": job.workflow_version,
+        "secret": job.secret,
+        "retry": Jsonb(job.retry.stored()),
+        "need": job.need,
+        "webhook_url": job.webhook_url,
+        "queue_timeout": job.queue_timeout,
+        "retention": job.retention,
+    }
+
+
+def _transition(found: Mapping[str, Any]) -> Transition:
+    before = found["from_state"]
+    return Transition(
+        **{
+            **found,
+            "from_state": None if before is None else JobState(before),
+            "to_state": JobState(found["to_state"]),
+        }
+    )
+
+
+OPEN_STATES = [state.value for state in OPEN]

@@ -1,0 +1,145 @@
+"""What has had its time is removed: ended jobs with their outputs, uploads, and bytes that nothing names."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from .blobs import Blobs
+from .database import Connection, Database, execute, row, rows
+from .jobs import TERMINAL
+from .sql import queries
+
+__all__ = ["GRACE", "Sweep"]
+
+SQL = queries("assets")
+GRACE = 3600.0
+"""Seconds for which bytes are safe after somebody gave or asked for them."""
+STALE = 86400.0
+"""Seconds after which a file that is still being written was left by a crash."""
+BATCH = 200
+"""Jobs or assets that one transaction removes; their rows are locked meanwhile."""
+MOST = 10_000
+"""Of each kind in one sweep; the rest waits for the next."""
+LOCK = 0x7377656570  # "sweep"
+ENDED = [state.value for state in TERMINAL]
+log = logging.getLogger("comfywire.service")
+
+
+class Sweep:
+    """One sweep over a database and its store of bytes."""
+
+    def __init__(self, database: Database, blobs: Blobs) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._removed = 0
+
+    async def run(self, most_bytes: int | None) -> int:
+        """Sweep, unless another process does; return how many blobs went.
+
+        Cancelling this leaves everything consistent, and the rest for the next.
+        """
+        async with self._database.connection() as connection:
+            locked = await row(connection, "SELECT pg_try_advisory_lock(%(lock)s) AS mine", lock=LOCK)
+            if locked is None or not locked["mine"]:
+                return 0
+            try:
+                await self._all(most_bytes)
+            finally:
+                await execute(connection, "SELECT pg_advisory_unlock(%(lock)s)", lock=LOCK)
+        return self._removed
+
+    async def _all(self, most_bytes: int | None) -> None:
+        await self._by_age(datetime.now(UTC))
+        if most_bytes is not None:
+            await self._by_size(most_bytes)
+        orphans = await self._database.all(SQL["orphans"], grace=GRACE, most=MOST)
+        await self._drop(found["hash"] for found in orphans)
+        if stale := await self._blobs.discard_stale(STALE):
+            log.info("removed %d files that were never finished", stale)
+
+    async def _by_age(self, before: datetime) -> None:
+        late = {"before": before, "terminal": ENDED, "most": MOST}
+        for jobs in _batches(
+            [found["id"] for found in await self._database.all(SQL["expired_jobs"], **late)]
+        ):
+            await self._forget_jobs(jobs, before)
+        for assets in _batches(
+            [one["id"] for one in await self._database.all(SQL["expired_assets"], **late)]
+        ):
+            await self._forget_assets(assets, before)
+
+    async def _by_size(self, most_bytes: int) -> None:
+        total = await self._database.one(SQL["total"])
+        assert total is not None
+        excess = total["bytes"] - most_bytes
+        while excess > 0:
+            oldest = await self._database.all(SQL["oldest"], grace=GRACE, terminal=ENDED, most=BATCH)
+            freed = await self._free(excess, [found["hash"] for found in oldest])
+            if not freed:
+                log.warning("assets take %d bytes more than they may, and all are in use", excess)
+                return
+            excess -= freed
+
+    async def _free(self, excess: int, hashes: Sequence[str]) -> int:
+        freed = 0
+        for name in hashes:
+            if freed >= excess:
+                break
+            freed += await self._drop({name} | await self._forget_blob(name))
+        return freed
+
+    async def _forget_blob(self, name: str) -> set[str]:
+        """Remove all that names a blob: uploads, and whole jobs; a job without its outputs would mislead."""
+        users = await self._database.all(SQL["of_blob"], hash=name)
+        makers = sorted({user["job_id"] for user in users if user["job_id"] is not None})
+        uploads = [user["id"] for user in users if user["job_id"] is None]
+        return await self._forget_jobs(makers, None) | await self._forget_assets(uploads, None)
+
+    async def _forget_jobs(self, jobs: Sequence[UUID], before: datetime | None) -> set[str]:
+        """Remove ended jobs whose outputs no open job reads; return the hashes of their outputs."""
+        async with self._database.transaction() as connection:
+            made = [found["id"] for found in await rows(connection, SQL["of_jobs"], jobs=list(jobs))]
+            locked = await rows(connection, SQL["lock"], assets=made, key_id=None)
+            busy = await _busy(connection, made)
+            needed = {asset["job_id"] for asset in locked if asset["id"] in busy}
+            free = [job for job in jobs if job not in needed]
+            gone = await rows(connection, SQL["delete_jobs"], jobs=free, terminal=ENDED, before=before)
+            names = {found["id"] for found in gone}
+            return {asset["hash"] for asset in locked if asset["job_id"] in names}
+
+    async def _forget_assets(self, assets: Sequence[UUID], before: datetime | None) -> set[str]:
+        """Remove uploads that no open job reads; return their hashes."""
+        async with self._database.transaction() as connection:
+            locked = await rows(connection, SQL["lock"], assets=list(assets), key_id=None)
+            busy = await _busy(connection, assets)
+            free = [one["id"] for one in locked if one["id"] not in busy and not one["is_output"]]
+            gone = await rows(connection, SQL["delete"], assets=free, before=before)
+            return {found["hash"] for found in gone}
+
+    async def _drop(self, hashes: Iterable[str]) -> int:
+        """Remove the bytes of blobs that nothing names; return how many bytes."""
+        return sum([await self._drop_one(name) for name in hashes])
+
+    async def _drop_one(self, name: str) -> int:
+        async with self._database.transaction() as connection:
+            blob = await row(connection, SQL["lock_old_blob"], hash=name, grace=GRACE)
+            # Looked at after the lock: whoever adds an asset touches the row before it does.
+            if blob is None or await rows(connection, SQL["is_used"], hash=name):
+                return 0
+            await self._blobs.delete(name)
+            await execute(connection, SQL["delete_blob"], hash=name)
+        self._removed += 1
+        return int(blob["size_bytes"])
+
+
+async def _busy(connection: Connection, assets: Sequence[UUID]) -> set[UUID]:
+    """Return which assets a job that has not ended reads."""
+    readers = await rows(connection, SQL["readers"], assets=list(assets))
+    return {reader["asset_id"] for reader in readers if reader["state"] not in TERMINAL}
+
+
+def _batches(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+    return (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))

@@ -1,0 +1,127 @@
+"""What happens to a running job, written down for those who watch it: that it began, progress, previews."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from comfywire.client import Job, JobProgress
+from comfywire.client.events import Executed, Executing, ExecutionCached, ExecutionStart, PreviewImage
+from comfywire.errors import ComfywireError
+
+from .keeping import Keeper
+from .leases import Leases
+from .records import Lease
+from .waiting import set_within
+
+__all__ = ["Teller", "snapshot_of"]
+
+TICK = 0.5
+"""Seconds between snapshots of the progress, and between looks for outputs that can be fetched early."""
+
+
+def snapshot_of(progress: JobProgress) -> dict[str, Any]:
+    """Return progress in the words of the Comfy API v2; one snapshot says everything."""
+    what = progress.title or progress.class_type
+    steps = f" {progress.value:g}/{progress.max:g}" if progress.value is not None and progress.max else ""
+    return {
+        "value": progress.fraction,
+        "nodes_done": progress.nodes_done,
+        "nodes_total": progress.nodes_total,
+        "current_node": progress.node_id,
+        "current_node_class": progress.class_type,
+        "step": None if progress.value is None else int(progress.value),
+        "steps": None if progress.max is None else int(progress.max),
+        "message": f"{what}{steps}" if what else None,
+    }
+
+
+class Teller:
+    """Tells of one prompt until it has ended."""
+
+    def __init__(self, handle: Job, lease: Lease, leases: Leases, keeper: Keeper) -> None:
+        self._handle = handle
+        self._lease = lease
+        self._leases = leases
+        self._keeper = keeper
+        self._has_begun = False
+        self._told: JobProgress | None = None
+        self._preview: PreviewImage | None = None
+        self._cached: set[str] = set()
+        self._ran: set[str] = set()
+        self._has_new_outputs = False
+        self._ended = asyncio.Event()
+        self._ticking: asyncio.Task[None] | None = None
+
+    @property
+    def outputs_reused(self) -> bool | None:
+        """Whether every output came from the server's cache; None when its messages were not heard."""
+        if not self._cached and not self._ran:
+            return None
+        return not self._ran
+
+    async def run(self) -> None:
+        """Tell what is heard, until the prompt has ended.
+
+        Raises:
+            Fenced: The job is another worker's.
+
+        """
+        self._ticking = asyncio.create_task(self._tick(), name="comfywire ticks")
+        hearing = asyncio.create_task(self._hear(), name="comfywire hear")
+        try:
+            await asyncio.wait([self._ticking, hearing], return_when=asyncio.FIRST_COMPLETED)
+            for task in (self._ticking, hearing):
+                if task.done():
+                    task.result()
+            await hearing
+        finally:
+            hearing.cancel()
+
+    async def stop(self) -> None:
+        """End; what is being fetched early is fetched to its end."""
+        self._ended.set()
+        if self._ticking is not None:
+            await asyncio.wait([self._ticking])
+
+    async def _hear(self) -> None:
+        async for event in self._handle.events():
+            match event:
+                case ExecutionStart():
+                    await self._begin()
+                case ExecutionCached():
+                    self._cached.update(event.nodes)
+                case Executing(node=str(node)):
+                    self._ran.add(node)
+                case PreviewImage():
+                    self._preview = event
+                case Executed():
+                    self._has_new_outputs = True
+
+    async def _begin(self) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            await self._leases.began(self._lease)
+
+    async def _tick(self) -> None:
+        while not self._ended.is_set():
+            await set_within(self._ended, TICK)
+            if not self._ended.is_set():
+                await self._tell()
+
+    async def _tell(self) -> None:
+        progress = self._handle.progress
+        if progress.phase == "running":
+            await self._begin()  # of a prompt that somebody else submitted no message says so
+        if progress != self._told and self._has_begun:
+            self._told = progress
+            await self._leases.progress(self._lease, snapshot_of(progress))
+        if self._preview is not None:
+            preview, self._preview = self._preview, None
+            await self._leases.preview(self._lease, preview.node_id or "", preview.media_type, preview.image)
+        if self._has_new_outputs:
+            self._has_new_outputs = False
+            files = [output for output in self._handle.outputs if output.filename is not None]
+            with contextlib.suppress(ComfywireError):  # fetched again at the end, and then for good
+                await self._keeper.keep(self._lease, files)

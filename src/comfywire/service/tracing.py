@@ -1,0 +1,49 @@
+"""OpenTelemetry spans, where ``opentelemetry-api`` and an SDK are installed; nothing otherwise.
+
+A job's trace is its prompt_id: both are 128 bits. So spans of every process that touches a job come together
+without anything being handed on, and whoever has a prompt_id has the trace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from uuid import UUID
+
+try:
+    from opentelemetry import trace
+except ImportError:  # pragma: no cover - the extra is installed where tests run
+    trace = None  # type: ignore[assignment]
+
+__all__ = ["job_span"]
+
+
+@contextlib.contextmanager
+def job_span(name: str, prompt_id: UUID, **attributes: str | float | bool) -> Iterator[None]:
+    """Record what happens inside as a span of the job's trace; an error inside is recorded, and passes.
+
+    The span in which this is called, of the request that submitted it perhaps, is linked.
+    """
+    if trace is None:  # pragma: no cover - as above
+        yield
+        return
+    around = trace.get_current_span().get_span_context()
+    is_other = around.is_valid and around.trace_id != prompt_id.int
+    with trace.get_tracer("comfywire.service").start_as_current_span(
+        name,
+        context=None if around.is_valid and not is_other else trace.set_span_in_context(_root(prompt_id)),
+        attributes={"comfywire.prompt_id": str(prompt_id), **attributes},
+        links=[trace.Link(around)] if is_other else [],
+    ):
+        yield
+
+
+def _root(prompt_id: UUID) -> trace.Span:
+    """The parent of all spans of a job: nobody records it, but everybody derives the same."""
+    context = trace.SpanContext(
+        trace_id=prompt_id.int,
+        span_id=prompt_id.int & (2**64 - 1) or 1,
+        is_remote=True,
+        trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED),
+    )
+    return trace.NonRecordingSpan(context)

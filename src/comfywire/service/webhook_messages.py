@@ -1,0 +1,138 @@
+"""What a webhook says, and when it is said again. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from standardwebhooks import Webhook
+
+from comfywire.errors import ComfywireError
+
+from .records import JobRecord, OutputRecord
+
+__all__ = ["SCHEDULE", "InvalidWebhookUrl", "must_be_webhook_url", "payload_of", "signed", "wait_after"]
+
+SCHEDULE = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 28800, 28800)
+"""Seconds from each failed try to the next: 12 tries in 31 h, so that a receiver may be away for a day."""
+SPREAD = 0.2
+LONGEST_URL = 2048
+
+
+class InvalidWebhookUrl(ComfywireError):
+    """A webhook cannot be sent there."""
+
+
+def must_be_webhook_url(url: str) -> None:
+    """Raise unless webhooks may be sent to ``url``; where its name leads is checked at each try.
+
+    Raises:
+        InvalidWebhookUrl: They may not.
+
+    """
+    problem = _problem_of(url)
+    if problem is not None:
+        raise InvalidWebhookUrl(f"webhook_url {problem}: give an http:// or https:// URL that takes a POST")
+
+
+def _problem_of(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "is no URL"
+    if len(url) > LONGEST_URL:
+        return f"is longer than {LONGEST_URL} characters"
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        return "is not an HTTP URL"
+    if parts.username is not None or parts.password is not None:
+        return "holds a user name; the signature says who sends"
+    return None if url.isprintable() and " " not in url else "holds spaces or control characters"
+
+
+def wait_after(tries: int, jitter: float) -> float | None:
+    """Return the seconds to wait after ``tries`` failed ones, None when that was the last.
+
+    ``jitter`` is from 0 to 1, by chance: receivers that come back are not hit by everything at once.
+    """
+    if tries > len(SCHEDULE):
+        return None
+    return SCHEDULE[tries - 1] * (1.0 + SPREAD * (jitter - 0.5))
+
+
+def payload_of(
+    kind: str, job: JobRecord, outputs: Sequence[OutputRecord], *, base_url: str | None = None
+) -> dict[str, Any]:
+    """Return what is told of a job's end, as Standard Webhooks shapes it.
+
+    Args:
+        kind: ``job.succeeded``, ``job.failed``, ``job.canceled`` or ``job.expired``.
+        job: As it ended.
+        outputs: What is kept of it; withheld ones have no ``asset_id``.
+        base_url: How the receiver reaches the service; links are paths without it.
+
+    """
+    root = (base_url or "").rstrip("/") + "/api/v2"
+    return {
+        "type": kind,
+        "timestamp": _written(job.completed_at or job.created_at),
+        "data": {
+            "id": str(job.id),
+            "status": kind.removeprefix("job."),
+            "metadata": dict(job.labels),
+            "created_at": _written(job.created_at),
+            "started_at": _written(job.started_at),
+            "completed_at": _written(job.completed_at),
+            "error": _error_of(job),
+            "outputs": [_output_of(output, root) for output in outputs],
+            "url": f"{root}/jobs/{job.id}",
+        },
+    }
+
+
+def _error_of(job: JobRecord) -> dict[str, Any] | None:
+    """Without the traceback, which is for those who read the job itself."""
+    if job.error is None:
+        return None
+    return {name: job.error.get(name) for name in ("code", "message", "node_id", "class_type")}
+
+
+def _output_of(output: OutputRecord, root: str) -> dict[str, Any]:
+    asset = None if output.asset_id is None else str(output.asset_id)
+    return {
+        "node_id": output.node_id,
+        "kind": output.kind,
+        "name": output.name,
+        "asset_id": asset,
+        "url": None if asset is None else f"{root}/assets/{asset}/content",
+        "content_type": output.content_type,
+        "size_bytes": output.size_bytes,
+    }
+
+
+def _written(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def signed(
+    delivery_id: UUID, payload: Mapping[str, Any], *, secrets: Sequence[str], at: datetime
+) -> tuple[bytes, dict[str, str]]:
+    """Return the body of a webhook and its headers, signed with each of ``secrets``.
+
+    The id is the same in every try, so that a receiver knows what it has had; the time is that of the try.
+    """
+    body = json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
+    name = f"msg_{delivery_id.hex}"
+    headers = {
+        "content-type": "application/json",
+        "accept-encoding": "identity",
+        "user-agent": "comfywire",
+        "webhook-id": name,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": " ".join(Webhook(secret).sign(name, at, body) for secret in secrets),
+    }
+    return body.encode(), headers

@@ -1,0 +1,306 @@
+"""Registered workflows: kept by name and version, with the parameters that callers may set."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from comfywire.errors import InvalidParameter, UnreadableWorkflow, WorkflowError
+from comfywire.workflow import Parameters, Workflow
+from comfywire.workflow.params_toml import parse_tables, to_tables
+from comfywire.workflow.setting import resolve_input
+
+from .database import Database, execute, row
+from .sql import queries
+
+if TYPE_CHECKING:
+    from comfywire.workflow.load import Source
+
+__all__ = [
+    "BoundWorkflow",
+    "UnknownWorkflow",
+    "WorkflowRecord",
+    "Workflows",
+    "class_types_of",
+    "is_name",
+]
+
+SQL = queries("workflows")
+SEED_BITS = 64
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+class UnknownWorkflow(WorkflowError):
+    """No workflow of this name (and version) is registered."""
+
+    code = "not_found"
+    http_status = 404
+
+    def __init__(self, name: str, version: int | None = None) -> None:
+        self.name = name
+        self.version = version
+        which = f"{name!r}" if version is None else f"{name!r} of version {version}"
+        super().__init__(
+            f"no workflow {which} is registered: `comfywire workflows list` shows those that are"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowRecord:
+    """One version of a registered workflow.
+
+    Attributes:
+        name: What callers call it.
+        version: From 1; a version never changes.
+        key_id: Who registered it; every key may run it.
+        description: For people.
+        prompt: In API format.
+        document: The editor's document, if there was one.
+        parameters: What callers may set, and names of outputs.
+        options: What its jobs have unless their caller says otherwise: ``retry``, ``priority``, ``tags``,
+            ``outputs``.
+
+    """
+
+    name: str
+    version: int
+    key_id: UUID
+    description: str
+    prompt: dict[str, Any]
+    document: dict[str, Any] | None
+    parameters: Parameters
+    options: dict[str, Any]
+    created_at: datetime
+    retired_at: datetime | None
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> WorkflowRecord:
+        """Read a row of ``workflows``."""
+        known = {name: found[name] for name in cls.__slots__}
+        return cls(**{**known, "parameters": parse_tables(found["parameters"], where="the database")})
+
+    def bind(self, inputs: Mapping[str, Any], outputs: Sequence[str] | None = None) -> BoundWorkflow:
+        """Return the prompt with ``inputs`` in it, seeds drawn; files are ``core/ASSET`` objects.
+
+        Args:
+            inputs: By parameter. Only what is declared can be set, no ``NODE.INPUT``.
+            outputs: The only outputs to run, by name; None for those that it was registered with.
+
+        Raises:
+            InvalidParameter: A name is unknown, a value not allowed, or one that is required is missing.
+
+        """
+        for name in inputs:
+            self.parameters[name]  # raises, with the near matches
+        workflow = Workflow(self.prompt)
+        bound = workflow.bind(inputs, self.parameters, new_seed=lambda: secrets.randbits(SEED_BITS))
+        for file in bound.files:
+            bound.place(file, file.source)
+        wanted = self.options.get("outputs") if outputs is None else outputs
+        targets = self.parameters.select_outputs(bound.workflow, list(wanted)) if wanted else None
+        return BoundWorkflow(self, bound.workflow.prompt, targets, bound.values)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundWorkflow:
+    """A registered workflow with a caller's inputs in it.
+
+    Attributes:
+        record: Which version.
+        prompt: Ready to be submitted.
+        targets: The output nodes to run; None for all.
+        values: What each parameter was set to.
+
+    """
+
+    record: WorkflowRecord
+    prompt: dict[str, Any]
+    targets: list[str] | None
+    values: Mapping[str, Any]
+
+
+class Workflows:
+    """The registered workflows of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(
+        self,
+        name: str,
+        source: Source,
+        parameters: Parameters | Mapping[str, Any] | None = None,
+        *,
+        key_id: UUID,
+        description: str = "",
+        options: Mapping[str, Any] | None = None,
+        document: Mapping[str, Any] | None = None,
+        object_info: Mapping[str, Any] | None = None,
+    ) -> WorkflowRecord:
+        """Register a workflow; the same once more is no new version.
+
+        Args:
+            name: Letters, digits, ``.``, ``_`` and ``-``, at most 64.
+            source: A workflow in any form that :meth:`Workflow.load` reads.
+            parameters: What callers may set, as such or as ``.params.toml`` has them; None drafts them. Files
+                of drafted ones are required, since no ComfyUI has the file that the workflow was saved with.
+            key_id: Who registers it.
+            description: For people.
+            options: See :class:`WorkflowRecord`.
+            document: The editor's document, for a source that has none in it.
+            object_info: A catalogue, for reading the editor's documents with custom nodes.
+
+        Raises:
+            UnreadableWorkflow: The source holds no workflow.
+            InvalidParameter: The name is none, or a parameter does not fit the workflow.
+            UnknownNode: A parameter names a node that the workflow does not have.
+
+        """
+        _check_name(name)
+        # In a thread: the editor's document of a large workflow takes a while to be converted.
+        workflow = await asyncio.to_thread(Workflow.load, source, object_info)
+        described = await asyncio.to_thread(_described, workflow, parameters)
+        options = dict(options or {})
+        _check(workflow, described, options)
+        found = document or workflow.document
+        values = {
+            "name": name,
+            "key_id": key_id,
+            "description": description,
+            "prompt": Jsonb(workflow.prompt),
+            "document": None if found is None else Jsonb(dict(found)),
+            "parameters": Jsonb(to_tables(described)),
+            "options": Jsonb(options),
+        }
+        async with self._database.transaction() as connection:
+            await execute(connection, SQL["lock_name"], name=name)
+            newest = await row(connection, SQL["get"], name=name, version=None)
+            if newest is None or not _is_same(newest, values):
+                newest = await row(connection, SQL["add"], **values)
+        assert newest is not None
+        return WorkflowRecord.of(newest)
+
+    async def get(self, name: str, version: int | None = None) -> WorkflowRecord:
+        """Return a version of a workflow that is not retired, the newest by default.
+
+        Raises:
+            UnknownWorkflow: There is none.
+
+        """
+        found = await self._database.one(SQL["get"], name=name, version=version) if is_name(name) else None
+        if found is None:
+            raise UnknownWorkflow(name, version)
+        return WorkflowRecord.of(found)
+
+    async def list(self) -> list[WorkflowRecord]:
+        """Return the newest version of every workflow, by name."""
+        return [WorkflowRecord.of(found) for found in await self._database.all(SQL["list"])]
+
+    async def versions(self, name: str) -> Sequence[WorkflowRecord]:
+        """Return every version of a workflow, retired ones too, the newest first.
+
+        Raises:
+            UnknownWorkflow: There never was one of that name.
+
+        """
+        found = await self._database.all(SQL["versions"], name=name) if is_name(name) else []
+        if not found:
+            raise UnknownWorkflow(name)
+        return [WorkflowRecord.of(version) for version in found]
+
+    async def retire(self, name: str, version: int | None = None) -> int:
+        """Let nobody run a workflow any more, or one version of it; return how many versions that were.
+
+        Jobs that were made of it run on, and their numbers are not given out again.
+
+        Raises:
+            UnknownWorkflow: There is none that could be run.
+
+        """
+        count = await self._database.do(SQL["retire"], name=name, version=version) if is_name(name) else 0
+        if not count:
+            raise UnknownWorkflow(name, version)
+        return count
+
+    async def bind(
+        self, name: str, inputs: Mapping[str, Any], *, version: int | None = None
+    ) -> BoundWorkflow:
+        """Return the prompt of a workflow with ``inputs`` in it; see :meth:`WorkflowRecord.bind`.
+
+        Raises:
+            UnknownWorkflow: There is none.
+            InvalidParameter: An input does not fit.
+
+        """
+        return (await self.get(name, version)).bind(inputs)
+
+
+def class_types_of(source: Mapping[str, Any]) -> set[str]:
+    """Return the node types that a document names, whichever form it has."""
+    definitions = source.get("definitions")
+    subgraphs = definitions.get("subgraphs") if isinstance(definitions, Mapping) else None
+    graphs = [source, *(subgraphs if isinstance(subgraphs, list) else ())]
+    nodes = [
+        *source.values(),
+        *(
+            node
+            for graph in graphs
+            if isinstance(graph, Mapping) and isinstance(graph.get("nodes"), list)
+            for node in graph["nodes"]
+        ),
+    ]
+    named = [node.get("class_type", node.get("type")) for node in nodes if isinstance(node, Mapping)]
+    return {name for name in named if isinstance(name, str)}
+
+
+def is_name(text: str) -> bool:
+    """Whether ``text`` can be the name of a registered workflow."""
+    return _NAME.fullmatch(text) is not None
+
+
+def _check_name(name: str) -> None:
+    if not is_name(name):
+        raise InvalidParameter(
+            f"{name[:80]!r} is no name for a workflow: use up to 64 letters, digits, '.', '_' and '-', "
+            "a letter or digit first"
+        )
+
+
+def _described(workflow: Workflow, parameters: Parameters | Mapping[str, Any] | None) -> Parameters:
+    if isinstance(parameters, Parameters):
+        return parameters
+    if parameters is not None:
+        return parse_tables(parameters)
+    drafted = workflow.parameters()
+    by_name = {
+        parameter.name: replace(parameter, default=None, is_required=True) if parameter.is_file else parameter
+        for parameter in drafted
+    }
+    return replace(drafted, by_name=by_name)
+
+
+def _check(workflow: Workflow, parameters: Parameters, options: Mapping[str, Any]) -> None:
+    """Learn now, and not with the first job, that something names what is not there."""
+    if not workflow.output_nodes:
+        raise UnreadableWorkflow("the workflow has no node that saves or shows anything: nothing would run")
+    for parameter in parameters:
+        for target in parameter.inputs:
+            resolve_input(workflow, target)
+    parameters.select_outputs(workflow, list(parameters.outputs))
+    parameters.select_outputs(workflow, list(options.get("outputs") or ()))
+
+
+def _is_same(found: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    return all(
+        found[name] == (value.obj if isinstance(value, Jsonb) else value)
+        for name, value in values.items()
+        if name != "key_id"
+    )

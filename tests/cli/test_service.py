@@ -1,0 +1,370 @@
+"""The commands for the job service, against a service that was started as users start it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.cli.conftest import Finished, save
+from tests.server.wire import image, sleeper, text_to_image
+
+pytest.importorskip("procrastinate", reason="the job service needs the extra 'service'")
+
+SCALE = {
+    "1": {"class_type": "LoadImage", "inputs": {"image": "mine.png"}},
+    "2": {
+        "class_type": "ImageScaleBy",
+        "inputs": {"image": ["1", 0], "upscale_method": "area", "scale_by": 2.0},
+    },
+    "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "up"}},
+}
+FAILING = {
+    "1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 0}},
+    "2": {"class_type": "TestSyncError", "inputs": {"value": ["1", 0]}},
+    "3": {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}},
+}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service with two test servers, in a process of its own; the fixture is its address."""
+    folder = tmp_path_factory.mktemp("service")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COMFYWIRE_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "comfywire", "serve", "--demo", "--port", "0", "--data", str(folder / "data")],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert process.stdout is not None
+    try:
+        found = re.search(r"http://\S+", process.stdout.readline())
+        assert found
+        yield found[0]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+
+
+@pytest.fixture(autouse=True)
+def named(service: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands talk to it."""
+    monkeypatch.setenv("COMFYWIRE_SERVICE", service)
+
+
+@pytest.fixture
+def draw(here: Path) -> str:
+    return save(here / "draw.json", image())
+
+
+@pytest.fixture
+def red(here: Path) -> Path:
+    from PIL import Image
+
+    Image.new("RGB", (8, 8), "red").save(here / "red.png")
+    return here / "red.png"
+
+
+def new_name() -> str:
+    """Registered workflows outlive a test."""
+    return f"w{uuid.uuid4().hex[:8]}"
+
+
+def submitted(finished: Finished) -> str:
+    assert finished.status == 0, finished.err
+    return str(finished.events[0]["prompt_id"])
+
+
+def test_a_file_is_submitted_and_safe(comfywire, draw, service):
+    job_id = submitted(comfywire("submit", draw, "--json"))
+
+    assert httpx.get(f"{service}/api/v2/jobs/{job_id}").status_code == 200
+
+
+def test_a_job_is_followed_to_its_saved_results(comfywire, draw, here):
+    finished = comfywire("submit", draw, "--out", here / "out", "--json")
+
+    result = finished.result
+    (path,) = result["saved"]
+    assert (finished.status, result["event"], result["status"]) == (0, "result", "success")
+    assert Path(path).read_bytes().startswith(b"\x89PNG")
+    assert [event["status"] for event in finished.of("status")][-1] == "succeeded"
+
+
+def test_a_pipe_gets_a_line_for_each_thing_that_happens(comfywire, here):
+    steps = save(here / "steps.json", text_to_image(steps=20))
+
+    finished = comfywire("submit", steps, "--wait")
+
+    words = [line.split(": ", 1)[1] for line in finished.out.splitlines()]
+    assert words[0] == "queued"
+    assert words[-1] == "succeeded"
+    assert any("KSampler" in line for line in words)
+
+
+def test_a_job_that_fails_makes_the_command_fail(comfywire, here):
+    finished = comfywire("submit", save(here / "bad.json", FAILING), "--wait")
+
+    assert finished.status == 1
+    assert finished.err.startswith("comfywire: job ")
+    assert len(finished.err.splitlines()) == 1
+
+
+def test_parameters_of_a_file_are_set_and_its_pictures_uploaded(comfywire, here, red):
+    finished = comfywire(
+        "submit",
+        save(here / "scale.json", SCALE),
+        "-p",
+        f"image={red}",
+        "-p",
+        "scale=4",
+        "--out",
+        here,
+        "--json",
+    )
+
+    from PIL import Image
+
+    assert finished.status == 0, finished.err
+    with Image.open(finished.result["saved"][0]) as saved:
+        assert saved.size == (32, 32)
+
+
+def test_options_are_on_the_job(comfywire, draw):
+    job_id = submitted(comfywire("submit", draw, "--label", "for=me", "--priority", "5", "--json"))
+
+    job = json.loads(comfywire("jobs", job_id, "--json").out)
+
+    assert (job["metadata"], job["priority"]) == ({"for": "me"}, 5)
+
+
+def test_what_the_service_refuses_is_one_line(comfywire, draw):
+    finished = comfywire("submit", draw, "--webhook", "ftp://x")
+
+    assert (finished.status, len(finished.err.splitlines())) == (2, 1)
+
+
+def test_a_service_that_is_not_there_is_one_line(comfywire, draw, monkeypatch):
+    monkeypatch.setenv("COMFYWIRE_SERVICE", "http://127.0.0.1:9")
+
+    finished = comfywire("submit", draw)
+
+    assert finished.status == 2
+    assert finished.err.startswith("comfywire: no job service was reached at http://127.0.0.1:9")
+    assert finished.err.endswith("name another with --service, or start one with `comfywire serve`\n")
+
+
+def test_an_address_that_is_none_is_misuse(comfywire, draw):
+    assert comfywire("submit", draw, "--service", "ftp://x").status == 2
+
+
+def test_a_registered_workflow_is_run_by_its_name(comfywire, here, red):
+    name = new_name()
+    added = comfywire("workflows", "add", name, save(here / "scale.json", SCALE))
+
+    finished = comfywire("submit", name, "-p", f"image={red}", "-p", "scale=3", "--out", here, "--json")
+
+    assert added.out == f"{name} is registered in version 1; to set: image, scale\n"
+    assert finished.status == 0, finished.err
+    assert finished.result["job"]["workflow_name"] == name
+
+
+def test_an_input_that_a_workflow_does_not_take_is_refused_in_words(comfywire, here):
+    name = new_name()
+    comfywire("workflows", "add", name, save(here / "scale.json", SCALE))
+
+    finished = comfywire("submit", name, "-p", "scal=3")
+
+    assert (finished.status, "did you mean 'scale'" in finished.err) == (2, True)
+
+
+def test_a_workflow_of_no_name_is_refused_in_words(comfywire):
+    finished = comfywire("submit", "nothing-of-that-name")
+
+    assert (finished.status, "no workflow 'nothing-of-that-name'" in finished.err) == (2, True)
+
+
+def test_workflows_are_listed_shown_and_removed(comfywire, here):
+    name = new_name()
+    comfywire("workflows", "add", name, save(here / "scale.json", SCALE), "--description", "Larger.")
+
+    listed = [line.split("\t") for line in comfywire("workflows", "list").out.splitlines()]
+    shown = [line.split("\t")[:3] for line in comfywire("workflows", "show", name).out.splitlines()]
+    schema = json.loads(comfywire("workflows", "show", name, "--schema").out)
+    removed = comfywire("workflows", "remove", name)
+
+    assert [name, "1", "image, scale", "Larger."] in listed
+    assert shown == [["image", "image", "required"], ["scale", "float", "2.0"]]
+    assert schema["required"] == ["image"]
+    assert (removed.out, comfywire("workflows", "show", name).status) == (f"{name} is removed\n", 2)
+
+
+def test_parameters_beside_the_file_are_registered(comfywire, here):
+    path = save(here / "scale.json", SCALE)
+    (here / "scale.params.toml").write_text('[parameters.by]\ntype = "float"\ninputs = ["2.scale_by"]\n')
+
+    finished = comfywire("workflows", "add", new_name(), path, "--json")
+
+    assert list(finished.result["parameters"]) == ["by"]
+
+
+def test_a_version_of_a_file_makes_no_sense(comfywire, draw):
+    assert comfywire("submit", draw, "--version", "1").status == 2
+
+
+def test_jobs_are_found_by_label_and_state(comfywire, draw, here):
+    label = f"run={uuid.uuid4()}"
+    good = submitted(comfywire("submit", draw, "--label", label, "--wait", "--json"))
+    bad = save(here / "bad.json", FAILING)
+    assert comfywire("submit", bad, "--label", label, "--wait").status == 1
+
+    found = comfywire("jobs", "--label", label, "--state", "succeeded").out.splitlines()
+    everything = comfywire("jobs", "--label", label, "--json").events
+
+    assert [line.split("\t")[:2] for line in found] == [[good, "succeeded"]]
+    assert [job["status"] for job in everything] == ["failed", "succeeded"]
+
+
+def test_no_more_jobs_are_listed_than_wanted(comfywire, draw):
+    label = f"run={uuid.uuid4()}"
+    for _ in range(3):
+        comfywire("submit", draw, "--label", label)
+
+    assert len(comfywire("jobs", "--label", label, "--max", "2").out.splitlines()) == 2
+
+
+def test_one_job_is_shown_whole(comfywire, draw):
+    job_id = submitted(comfywire("submit", draw, "--wait", "--json"))
+
+    shown = dict(line.split("\t") for line in comfywire("jobs", job_id).out.splitlines())
+
+    assert (shown["id"], shown["status"]) == (job_id, "succeeded")
+    assert "output" in shown
+
+
+def test_no_jobs_say_so_beside_the_output(comfywire):
+    finished = comfywire("jobs", "--label", "nobody=has-this")
+
+    assert (finished.out, finished.err) == ("", "no such jobs\n")
+
+
+def test_a_failed_job_is_retried_under_its_id(comfywire, here):
+    bad = save(here / "bad.json", FAILING)
+    job_id = comfywire("submit", bad, "--wait", "--json").result["prompt_id"]
+
+    finished = comfywire("retry", job_id)
+
+    assert (finished.status, finished.out) == (0, f"job {job_id} is queued again\n")
+    assert comfywire("wait", job_id).status == 1
+
+
+def test_what_ended_well_is_not_retried(comfywire, draw):
+    job_id = submitted(comfywire("submit", draw, "--wait", "--json"))
+
+    finished = comfywire("retry", job_id)
+
+    assert (finished.status, "was left alone" in finished.out) == (1, True)
+
+
+def test_cancel_ends_a_job_of_the_service(comfywire, here):
+    job_id = submitted(comfywire("submit", save(here / "slow.json", sleeper(60)), "--json"))
+
+    finished = comfywire("cancel", job_id)
+    waited = comfywire("wait", job_id, "--json")
+
+    assert (finished.status, finished.out.startswith(f"job {job_id} was ")) == (0, True)
+    assert (waited.status, waited.result["status"]) == (130, "interrupted")
+
+
+def test_cancel_asks_the_comfyui_that_is_named(comfywire, server):
+    unknown = str(uuid.uuid4())
+
+    finished = comfywire("cancel", unknown, "--server", server.url)
+
+    assert finished.out.startswith(f"prompt {unknown} is not on {server.url}")
+
+
+def test_wait_follows_several_jobs(comfywire, draw):
+    ids = [submitted(comfywire("submit", draw, "--json")) for _ in range(2)]
+
+    finished = comfywire("wait", *ids, "--json")
+
+    assert {result["prompt_id"] for result in finished.of("result")} == set(ids)
+
+
+def test_wait_says_that_a_job_is_not_there(comfywire):
+    unknown = str(uuid.uuid4())
+
+    finished = comfywire("wait", unknown)
+
+    assert (finished.status, unknown in finished.err) == (2, True)
+
+
+def test_ctrl_c_leaves_the_job_to_the_service(comfywire, start, here):
+    running = start("submit", save(here / "slow.json", sleeper(60)), "--wait", "--json")
+    job_id = json.loads(running.line())["prompt_id"]
+    while json.loads(running.line()).get("status") != "running":
+        pass
+
+    running.signal()
+    finished = running.end()
+
+    assert (finished.status, f"comfywire wait {job_id}" in finished.err) == (130, True)
+    assert comfywire("cancel", job_id).status == 0
+
+
+def test_top_shows_servers_queue_and_jobs_once_into_a_pipe(comfywire, here):
+    job_id = submitted(
+        comfywire("submit", save(here / "slow.json", sleeper(60)), "--label", "for=top", "--json")
+    )
+
+    lines = [line.split("\t") for line in comfywire("top").out.splitlines()]
+    comfywire("cancel", job_id)
+
+    assert [line[2] for line in lines if line[0] == "server"] == ["up", "up"]
+    assert [line[1] for line in lines if "for=top" in line] == [job_id]
+    assert lines[-1][0] == "queue"
+
+
+def test_top_speaks_json(comfywire):
+    snapshot = json.loads(comfywire("top", "--json").out)
+
+    assert list(snapshot) == ["servers", "running", "queued", "queue"]
+    assert len(snapshot["servers"]) == 2
+
+
+def test_top_draws_bars_on_a_terminal(service, here, tmp_path):
+    """In a terminal of its own: it draws until it is stopped."""
+    import pty
+
+    steps = save(here / "steps.json", text_to_image(steps=200))
+    command = [sys.executable, "-m", "comfywire"]
+    job = subprocess.run([*command, "submit", steps, "--json"], capture_output=True, text=True, check=True)
+    job_id = json.loads(job.stdout)["prompt_id"]
+    master, slave = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "140", "LINES": "30"}
+    process = subprocess.Popen(
+        [*command, "top", "--every", "0.2"], stdout=slave, stderr=slave, env=environment
+    )
+    os.close(slave)
+    drawn = b""
+
+    while not (job_id.encode() in drawn and "━".encode() in drawn and b"127.0.0.1" in drawn):
+        drawn += os.read(master, 65536)
+    process.send_signal(signal.SIGINT)
+    while process.poll() is None:
+        try:
+            os.read(master, 65536)
+        except OSError:
+            process.wait()
+    os.close(master)
+    subprocess.run([*command, "cancel", job_id], check=True, capture_output=True)
+
+    assert process.returncode == 130

@@ -1,0 +1,84 @@
+"""Throw-away environments for other people's clients: made once in ``.peers/``, used by every later run."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+__all__ = ["NotInstalled", "node_modules", "python"]
+
+ROOT = Path(__file__).parents[2] / ".peers"
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+PACKAGES = ("@saintno/comfyui-sdk@0.3.1", "@stable-canvas/comfyui-client@1.5.9", "ws@8.23.0")
+INSTALL_TIMEOUT = 150
+# A registry that is not there is a reason to skip, and soon.
+PIP = (
+    "install",
+    "--quiet",
+    "--no-compile",
+    "--disable-pip-version-check",
+    "--retries",
+    "1",
+    "--timeout",
+    "10",
+)
+NPM = ("install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--fetch-retries", "0")
+
+
+class NotInstalled(Exception):
+    """A client is not here, and why."""
+
+
+def python() -> str:
+    """Return an interpreter that can import the clients of ``requirements.txt``."""
+    with _made("python", REQUIREMENTS.read_text(encoding="utf-8")) as (folder, is_done):
+        interpreter = folder / "bin" / "python"
+        if not is_done:
+            venv.create(folder, clear=True, symlinks=True)
+            # Our own pip installs there: giving each environment a pip of its own takes longer than the rest.
+            pip = [sys.executable, "-m", "pip", "--python", str(interpreter), *PIP]
+            _call([*pip, "--requirement", str(REQUIREMENTS)])
+    return str(interpreter)
+
+
+def node_modules() -> tuple[str, Path]:
+    """Return Node.js, and a folder from which it can load the clients of ``PACKAGES``."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        raise NotInstalled("Node.js with npm is not on this machine")
+    with _made("node", " ".join(PACKAGES)) as (folder, is_done):
+        if not is_done:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            (folder / "package.json").write_text("{}")
+            _call([npm, *NPM, "--prefix", str(folder), *PACKAGES])
+    return node, folder
+
+
+@contextlib.contextmanager
+def _made(name: str, wanted: str) -> Iterator[tuple[Path, bool]]:
+    """Yield a folder, and whether it has what is wanted; one process at a time fills it."""
+    ROOT.mkdir(exist_ok=True)
+    mark, digest = ROOT / f"{name}.installed", sha256(f"{wanted} {sys.version}".encode()).hexdigest()
+    with (ROOT / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        is_done = mark.exists() and mark.read_text(encoding="utf-8") == digest
+        yield ROOT / name, is_done
+        mark.write_text(digest, encoding="utf-8")
+
+
+def _call(command: Sequence[str]) -> None:
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_TIMEOUT)
+    except subprocess.CalledProcessError as error:
+        said = [line for line in f"{error.stderr}{error.stdout}".splitlines() if "error" in line.lower()]
+        raise NotInstalled((said or [str(error)])[0]) from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NotInstalled(str(error)) from error

@@ -1,0 +1,131 @@
+"""comfy-sdk 0.5.0, as published, uses our service end to end: its jobs run on a test server."""
+
+import asyncio
+import base64
+import json
+import os
+from asyncio.subprocess import PIPE
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from tests.peers.environments import NotInstalled, python
+from tests.service.rig import until, working
+
+from comfywire.server import Server
+from comfywire.server.faults import Faults
+from comfywire.service.worker import Worker
+
+from .conftest import PROMPT, Service
+
+DRIVER = Path(__file__).with_name("comfy_sdk_driver.py")
+PHOTO = (200, 100, 50)
+
+# The first test of a machine makes the environment.
+pytestmark = [pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+async def interpreter() -> str:
+    try:
+        return await asyncio.to_thread(python)
+    except NotInstalled as reason:
+        pytest.skip(f"the clients from PyPI are not here: {reason}")
+
+
+def colour(value: Any) -> dict[str, Any]:
+    return {**PROMPT["1"], "inputs": {"width": 16, "height": 16, "batch_size": 1, "color": value}}
+
+
+def save(origin: str) -> dict[str, Any]:
+    return {"class_type": "SaveImage", "inputs": {"images": [origin, 0], "filename_prefix": "x"}}
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> dict[str, Any]:
+    Image.new("RGB", (8, 8), PHOTO).save(tmp_path / "photo.png")
+    return {
+        "file": str(tmp_path / "photo.png"),
+        "folder": str(tmp_path),
+        "picture": {"1": colour(3), "2": save("1")},
+        "edit": {"1": {"class_type": "LoadImage", "inputs": {"image": "photo.png"}}, "2": save("1")},
+        "slow": {"7": colour(4), "2": save("7")},
+        "broken": {
+            "1": colour(6),
+            "5": {"class_type": "TestSyncError", "inputs": {"value": ["1", 0]}},
+            "2": save("5"),
+        },
+        "wrong": {"1": colour("blue"), "2": save("1")},
+        "unknown": {"1": {"class_type": "NoSuchNode", "inputs": {}}, "2": save("1")},
+    }
+
+
+async def test_the_sdk_as_published_does_all_that_it_documents(
+    service: Service, interpreter: str, task: dict[str, Any]
+):
+    core = service.core
+    async with Server(faults=Faults()) as server:
+        server.faults.nodes.slow(3.0, node_id="7", times=None)
+        settings = replace(core.settings, servers=(server.url,))
+        worker = Worker(settings, core.store, core.assets, core.sealer, core.hooks)
+        async with working(worker):
+            await until(lambda: is_up(service))
+            found = await driven(service, interpreter, task)
+
+    shown = found["sync"]
+    assert shown | {"url": "", "edited": "", "file": "", "range": "", "output": ""} == {
+        "edited": "", "file": "", "range": "", "url": "", "output": "",
+        "copy": False,
+        "asset": True,
+        "deleted": ["None", "NotFound not_found"],
+        "kept": "ComfyError asset_in_use",
+        "replayed": True,
+        "reused": "IdempotencyKeyReuse idempotency_key_reuse",
+        "labels": {"client": "acme", "run": "1"},
+        "events": ["StatusChange", True],
+        "listed": 5,
+        "summary": ["succeeded"],
+        "none": [],
+        "canceled": "canceled",
+        "failed": "JobFailed node_execution_error",
+        "error": ["node_execution_error", "5", "TestSyncError"],
+        "workflow": ["api", True],
+        "wrong": "InvalidWorkflow invalid_workflow",
+        "missing": "NotFound not_found",
+        "unknown": "InvalidWorkflow invalid_workflow",
+    }  # fmt: skip
+    content = base64.b64decode(shown["edited"])
+    assert Image.open(BytesIO(content)).convert("RGB").getpixel((0, 0)) == PHOTO
+    assert base64.b64decode(shown["file"]) == content
+    assert base64.b64decode(shown["range"]) == content[:4]
+    assert shown["output"] == ["image", "image/png", len(content), True]
+    assert shown["url"].startswith(f"{service.url}/api/v2/assets/")
+    assert base64.b64decode(found["async"].pop("edited"))[:4] == content[:4]
+    assert found["async"] == {
+        "events": ["StatusChange", True],
+        "listed": True,
+        "status": "succeeded",
+        "failed": "JobFailed node_execution_error",
+        "wrong": "InvalidWorkflow invalid_workflow",
+        "workflow": "api",
+    }
+
+
+async def is_up(service: Service) -> bool:
+    return any(server.state == "up" for server in await service.core.operating.servers())
+
+
+async def driven(service: Service, interpreter: str, task: dict[str, Any]) -> dict[str, Any]:
+    """What the driver found."""
+    _, secret = await service.core.access.create("the sdk", ["submit", "read"])
+    environment = {**os.environ, "COMFY_BASE_URL": service.url, "COMFY_API_KEY": secret}
+    process = await asyncio.create_subprocess_exec(
+        interpreter, str(DRIVER), stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment
+    )
+    out, error = await process.communicate(json.dumps(task).encode())
+    assert process.returncode == 0, error.decode()
+    found: dict[str, Any] = json.loads(out)
+    return found

@@ -1,0 +1,124 @@
+"""Assets over a real PostgreSQL and real files, and the router behind a real socket."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from comfywire.service.access import Access
+from comfywire.service.api.assets import router
+from comfywire.service.api.errors import answer_errors
+from comfywire.service.assets import Assets
+from comfywire.service.blobs import Blobs
+from comfywire.service.database import Database
+from comfywire.service.limits import RateLimits
+from comfywire.service.needs import need_of, requirement_of
+from comfywire.service.records import NewJob
+from comfywire.service.settings import Settings
+from comfywire.service.signing import Signer
+
+PROMPT = {"1": {"class_type": "EmptyImage", "inputs": {}}}
+REQUIREMENT = requirement_of(PROMPT)
+
+
+async def pieces(content: bytes, size: int = 65_536) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+async def whole(chunks: AsyncIterator[bytes]) -> bytes:
+    return b"".join([chunk async for chunk in chunks])
+
+
+def noise(size: int, seed: bytes = b"") -> bytes:
+    return hashlib.shake_128(seed).digest(size)
+
+
+def job(key_id: UUID, **fields: object) -> NewJob:
+    return NewJob(
+        id=uuid4(),
+        key_id=key_id,
+        prompt=PROMPT,
+        need=need_of(REQUIREMENT),
+        requirement=REQUIREMENT,
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path, max_upload_bytes=80 << 20, keys_required=True)
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Blobs:
+    return Blobs(str(tmp_path / "assets"))
+
+
+@pytest.fixture
+def assets_with(database: Database, blobs: Blobs, settings: Settings) -> Callable[..., Assets]:
+    def made(**changes: object) -> Assets:
+        changed = replace(settings, **changes)  # type: ignore[arg-type]
+        return Assets(database, blobs, Signer(b"secret"), changed)
+
+    return made
+
+
+@pytest.fixture
+def assets(assets_with: Callable[..., Assets]) -> Assets:
+    return assets_with()
+
+
+@contextlib.asynccontextmanager
+async def serving(app: object) -> AsyncIterator[str]:
+    """Serve an ASGI application on a free port; the value is its URL."""
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off")  # type: ignore[arg-type]
+    )
+    task = asyncio.create_task(server.serve())
+    try:
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.001)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+@pytest.fixture
+async def service(database: Database, assets: Assets, settings: Settings) -> AsyncIterator[SimpleNamespace]:
+    """The routes of assets as the service has them, with keys: ``url`` and ``access``."""
+    app = FastAPI()
+    app.include_router(router)
+    access = Access(database)
+    app.state.core = SimpleNamespace(assets=assets, settings=settings, access=access, limits=RateLimits())
+    answer_errors(app)
+    async with serving(app) as url:
+        yield SimpleNamespace(url=url, access=access, app=app)
+
+
+@pytest.fixture
+async def client(service: SimpleNamespace) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody with a key for everything."""
+    async with client_of(service, "one", ["submit", "read"]) as opened:
+        yield opened
+
+
+@contextlib.asynccontextmanager
+async def client_of(
+    service: SimpleNamespace, name: str, scopes: list[str]
+) -> AsyncIterator[httpx.AsyncClient]:
+    _, secret = await service.access.create(name, scopes)
+    headers = {"Authorization": f"Bearer {secret}"}
+    async with httpx.AsyncClient(base_url=service.url, headers=headers, timeout=20) as opened:
+        yield opened

@@ -1,0 +1,244 @@
+"""Bytes by hash, in real files, in memory and on a real S3 API."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import tracemalloc
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+
+from comfywire.service.blobs import BlobGone, Blobs, TooLarge, _in_thread
+
+from .conftest import noise, pieces, whole
+
+CONTENT = noise(3_000_000)
+HASH = blake3(CONTENT).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """The URL of moto's S3, in a process of its own."""
+    pytest.importorskip("s3fs")
+    script = (
+        "from moto.server import ThreadedMotoServer as S; s = S('127.0.0.1', 0, verbose=False); s.start();"
+        "print(s.get_host_and_port()[1], flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        server.terminate()
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
+async def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Blobs]:
+    if request.param == "folder":
+        yield Blobs((tmp_path / "assets").as_uri())
+    elif request.param == "memory":
+        yield Blobs(f"memory://{uuid.uuid4()}")
+    else:
+        async with on_s3(request.getfixturevalue("s3")) as opened:
+            yield opened
+
+
+@contextlib.asynccontextmanager
+async def on_s3(endpoint: str) -> AsyncIterator[Blobs]:
+    bucket = f"bucket-{uuid.uuid4().hex}"
+    blobs = Blobs(f"s3://{bucket}/assets", key="k", secret="s", endpoint_url=endpoint)
+    await asyncio.to_thread(blobs._files.mkdir, bucket)
+    yield blobs
+    await blobs.aclose()
+
+
+def names(blobs: Blobs) -> list[str]:
+    return [str(name) for name in blobs._files.find(blobs._root)]
+
+
+async def test_what_is_put_is_read_back_by_its_hash(blobs: Blobs) -> None:
+    blob = await blobs.put(pieces(CONTENT))
+
+    assert (blob.hash, blob.size_bytes) == (HASH, len(CONTENT))
+    assert await whole(blobs.read(HASH)) == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(0, 1), (1, None), (1_048_575, 1_048_577), (2_999_999, 3_000_000), (0, None)]
+)
+async def test_a_part_is_read(blobs: Blobs, start: int, end: int | None) -> None:
+    await blobs.put(pieces(CONTENT))
+
+    assert await whole(blobs.read(HASH, start, end)) == CONTENT[start:end]
+
+
+async def test_equal_bytes_are_kept_once(blobs: Blobs) -> None:
+    await blobs.put(pieces(CONTENT))
+    await blobs.put(pieces(CONTENT, 1000))
+
+    assert len(names(blobs)) == 1
+
+
+async def test_nothing_is_a_file_as_well(blobs: Blobs) -> None:
+    blob = await blobs.put(pieces(b""))
+
+    assert blob.size_bytes == 0
+    assert await blobs.exists(blob.hash)
+    assert await whole(blobs.read(blob.hash)) == b""
+
+
+async def test_what_is_too_large_leaves_nothing(blobs: Blobs) -> None:
+    with pytest.raises(TooLarge, match="larger than 2999999 bytes"):
+        await blobs.put(pieces(CONTENT), most=2_999_999)
+
+    assert names(blobs) == []
+
+
+async def test_what_is_exactly_as_large_as_it_may_be_is_kept(blobs: Blobs) -> None:
+    assert (await blobs.put(pieces(CONTENT), most=3_000_000)).hash == HASH
+
+
+async def test_a_source_that_fails_leaves_nothing(blobs: Blobs) -> None:
+    async def failing() -> AsyncIterator[bytes]:
+        yield CONTENT
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await blobs.put(failing())
+
+    assert names(blobs) == []
+
+
+async def test_a_cancelled_put_leaves_nothing(blobs: Blobs) -> None:
+    stuck = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield CONTENT
+        stuck.set()
+        await asyncio.Event().wait()
+
+    putting = asyncio.create_task(blobs.put(slow()))
+    await stuck.wait()
+    putting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await putting
+
+    assert names(blobs) == []
+
+
+async def test_a_cancelled_step_ends_when_its_thread_has_let_go_of_the_file() -> None:
+    has_begun, may_end, ended = threading.Event(), threading.Event(), []
+
+    def write() -> None:
+        has_begun.set()
+        may_end.wait()
+        ended.append(True)
+
+    step = asyncio.create_task(_in_thread(write))
+    await asyncio.to_thread(has_begun.wait)
+    step.cancel()
+    await asyncio.wait([step], timeout=0.05)
+    was_over = step.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await step
+
+    assert (was_over, ended) == (False, [True])
+
+
+async def test_what_is_deleted_is_gone(blobs: Blobs) -> None:
+    await blobs.put(pieces(CONTENT))
+    await blobs.delete(HASH)
+    await blobs.delete(HASH)
+
+    assert not await blobs.exists(HASH)
+    with pytest.raises(BlobGone, match=f"no blob {HASH}"):
+        await whole(blobs.read(HASH))
+
+
+async def test_what_a_crash_left_is_discarded_when_it_is_old(blobs: Blobs) -> None:
+    def leave() -> None:
+        blobs._make_folder_of(path)
+        blobs._files.pipe_file(path, b"half")
+
+    path = f"{blobs._root}/incoming/left"
+    await asyncio.to_thread(leave)
+    kept = await blobs.discard_stale(3600), names(blobs)
+    gone = await blobs.discard_stale(-3600), names(blobs)
+
+    assert kept[0] == 0
+    assert len(kept[1]) == 1
+    assert gone == (1, [])
+
+
+async def test_puts_of_the_same_bytes_at_once_are_one_blob(blobs: Blobs) -> None:
+    put = await asyncio.gather(*[blobs.put(pieces(CONTENT)) for _ in range(4)])
+
+    assert {blob.hash for blob in put} == {HASH}
+    assert len(names(blobs)) == 1
+    assert await whole(blobs.read(HASH)) == CONTENT
+
+
+async def test_two_processes_see_each_others_blobs(s3: str) -> None:
+    async with on_s3(s3) as blobs:
+        known = await blobs.exists(HASH)
+        bucket = blobs._root.partition("/")[0]
+        script = (
+            "import s3fs; s3fs.S3FileSystem(key='k', secret='s', endpoint_url={!r}).pipe_file({!r}, b'x')"
+        ).format(s3, f"{bucket}/assets/blake3/{HASH[:2]}/{HASH}")
+        other = await asyncio.create_subprocess_exec(sys.executable, "-W", "ignore", "-c", script)
+        await other.wait()
+
+        assert (known, await blobs.exists(HASH)) == (False, True)
+
+
+@pytest.mark.parametrize("where", ["folder", "s3"])
+async def test_a_file_passes_without_ever_being_whole_in_memory(
+    where: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    async def large() -> AsyncIterator[bytes]:
+        for number in range(64 * 16):
+            yield number.to_bytes(8, "big") * 8192
+
+    async with contextlib.AsyncExitStack() as stack:
+        if where == "s3":
+            blobs = await stack.enter_async_context(on_s3(request.getfixturevalue("s3")))
+        else:
+            blobs = Blobs(str(tmp_path))
+        tracemalloc.start()
+        stack.callback(tracemalloc.stop)
+        blob = await blobs.put(large())
+        read = 0
+        async for chunk in blobs.read(blob.hash):
+            read += len(chunk)
+        _, peak = tracemalloc.get_traced_memory()
+
+    assert (blob.size_bytes, read) == (64 << 20, 64 << 20)
+    assert peak < (8 << 20 if where == "folder" else 40 << 20)
+
+
+async def test_a_file_is_on_disk_before_it_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+    fsync = os.fsync
+
+    def noted(file: int) -> None:
+        synced.append(file)
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", noted)
+
+    await Blobs(str(tmp_path)).put(pieces(CONTENT))
+
+    assert len(synced) == 1

@@ -1,0 +1,345 @@
+"""The sweep: what has had its time goes, and nothing that a live job uses or that somebody just gave."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from comfywire.service.assets import AssetRecord, Assets
+from comfywire.service.blobs import Blobs
+from comfywire.service.database import Database
+from comfywire.service.jobs import JobState
+from comfywire.service.records import JobRecord
+from comfywire.service.settings import Settings
+from comfywire.service.store import Store, change
+from comfywire.service.sweep import Sweep
+
+from .conftest import job, noise, pieces, whole
+from .test_assets import until_somebody_waits
+
+DAY = 86400
+
+
+async def age(database: Database, seconds: float = 2 * DAY) -> None:
+    """Make everything older."""
+    for table, columns in (("blobs", ["created_at", "touched_at"]), ("assets", ["created_at", "expires_at"])):
+        changes = ", ".join(f"{name} = {name} - make_interval(secs => %(seconds)s)" for name in columns)
+        await database.do(f"UPDATE {table} SET {changes}", seconds=seconds)
+    await database.do(
+        "UPDATE jobs SET created_at = created_at - make_interval(secs => %(seconds)s), "
+        "expires_at = expires_at - make_interval(secs => %(seconds)s)",
+        seconds=seconds,
+    )
+
+
+async def upload(assets: Assets, key_id: UUID, seed: bytes, size: int = 1000, **about: Any) -> AssetRecord:
+    asset, _ = await assets.create(key_id, pieces(noise(size, seed)), **about)
+    return asset
+
+
+async def output(assets: Assets, database: Database, made: JobRecord, seed: bytes) -> AssetRecord:
+    asset = await upload(assets, made.key_id, seed, job_id=made.id)
+    await database.do(
+        "INSERT INTO outputs (job_id, position, node_id, key, kind, asset_id) "
+        "VALUES (%(job_id)s, 0, '1', 'images', 'image', %(asset_id)s)",
+        job_id=made.id,
+        asset_id=asset.id,
+    )
+    return asset
+
+
+async def test_an_upload_goes_when_its_time_has_passed(
+    assets: Assets, database: Database, key_id: UUID
+) -> None:
+    late = await upload(assets, key_id, b"late", expires_in=60)
+    kept = await upload(assets, key_id, b"kept", expires_in=7 * DAY)
+    await age(database)
+
+    assert await assets.sweep() == 1
+
+    assert await assets.get(late.id) is None
+    assert not await assets.blobs.exists(late.hash)
+    assert await whole(assets.read(kept)) == noise(1000, b"kept")
+
+
+async def test_the_bytes_of_a_deleted_asset_go_an_hour_after_they_were_last_given(
+    assets: Assets, database: Database, key_id: UUID
+) -> None:
+    asset = await upload(assets, key_id, b"x")
+    await assets.delete(asset.id)
+    await age(database, 3500)
+    before = await assets.sweep()
+    await age(database, 200)
+    after = await assets.sweep()
+
+    assert (before, after) == (0, 1)
+    assert not await assets.blobs.exists(asset.hash)
+
+
+async def test_bytes_that_another_asset_has_stay(assets: Assets, database: Database, key_id: UUID) -> None:
+    await upload(assets, key_id, b"x", expires_in=60)
+    other = await upload(assets, key_id, b"x", expires_in=7 * DAY)
+    await age(database)
+
+    assert await assets.sweep() == 0
+    assert await whole(assets.read(other)) == noise(1000, b"x")
+
+
+async def test_what_an_open_job_reads_stays_past_its_time(
+    assets: Assets, database: Database, store: Store, key_id: UUID
+) -> None:
+    asset = await upload(assets, key_id, b"x", expires_in=60)
+    reader = await store.submit(job(key_id, inputs=[asset.id]))
+    await age(database)
+
+    while_open = await assets.sweep()
+    await store.cancel(reader.id)
+    afterwards = await assets.sweep()
+
+    assert (while_open, afterwards) == (0, 1)
+
+
+async def test_an_ended_job_goes_with_its_outputs_when_its_time_has_passed(
+    assets: Assets, database: Database, store: Store, key_id: UUID
+) -> None:
+    made = await store.submit(job(key_id, retention=DAY))
+    kept = await store.submit(job(key_id, retention=7 * DAY))
+    asset = await output(assets, database, made, b"x")
+    await output(assets, database, kept, b"y")
+    for one in (made, kept):
+        await store.cancel(one.id)
+    await age(database)
+
+    assert await assets.sweep() == 1
+
+    assert await store.get(made.id) is None
+    assert await assets.get(asset.id) is None
+    assert len(await store.outputs(kept.id)) == 1
+
+
+async def test_an_open_job_is_not_forgotten_however_old(
+    assets: Assets, database: Database, store: Store, key_id: UUID
+) -> None:
+    made = await store.submit(job(key_id, retention=60))
+    await output(assets, database, made, b"x")
+    await age(database)
+
+    assert await assets.sweep() == 0
+    assert await store.get(made.id) is not None
+
+
+async def test_a_job_whose_output_an_open_job_reads_stays(
+    assets: Assets, database: Database, store: Store, key_id: UUID
+) -> None:
+    made = await store.submit(job(key_id, retention=60))
+    asset = await output(assets, database, made, b"x")
+    await store.cancel(made.id)
+    reader = await store.submit(job(key_id, inputs=[asset.id]))
+    await age(database)
+
+    while_open = await assets.sweep(), await store.get(made.id)
+    await store.cancel(reader.id)
+    await assets.sweep()
+
+    assert while_open[0] == 0
+    assert while_open[1] is not None
+    assert await store.get(made.id) is None
+
+
+async def test_beyond_the_size_the_oldest_go_first_and_no_more_than_must(
+    assets: Assets, assets_with: Callable[..., Assets], database: Database, key_id: UUID
+) -> None:
+    uploaded = []
+    for number in range(5):
+        uploaded.append(await upload(assets, key_id, bytes([number])))
+        await age(database, 4000)
+
+    assert await assets_with(max_asset_bytes=2500).sweep() == 3
+
+    left = [number for number, asset in enumerate(uploaded) if await assets.get(asset.id)]
+    assert left == [3, 4]
+
+
+async def test_beyond_the_size_an_ended_job_goes_with_its_outputs(
+    assets: Assets, assets_with: Callable[..., Assets], database: Database, store: Store, key_id: UUID
+) -> None:
+    made = await store.submit(job(key_id))
+    await output(assets, database, made, b"x")
+    await store.cancel(made.id)
+    await age(database)
+
+    assert await assets_with(max_asset_bytes=0).sweep() == 1
+    assert await store.get(made.id) is None
+
+
+async def test_beyond_the_size_nothing_goes_that_is_used_or_new(
+    assets: Assets, assets_with: Callable[..., Assets], database: Database, store: Store, key_id: UUID
+) -> None:
+    read = await upload(assets, key_id, b"read")
+    running, ended = await store.submit(job(key_id)), await store.submit(job(key_id))
+    await output(assets, database, running, b"running")
+    beside = await output(assets, database, ended, b"ended")
+    await store.cancel(ended.id)
+    await store.submit(job(key_id, inputs=[read.id, beside.id]))
+    await age(database)
+    await upload(assets, key_id, b"new")
+
+    assert await assets_with(max_asset_bytes=0).sweep() == 0
+
+
+async def test_what_a_forgotten_job_shares_with_others_stays(
+    assets: Assets, assets_with: Callable[..., Assets], database: Database, store: Store, key_id: UUID
+) -> None:
+    made = await store.submit(job(key_id))
+    await output(assets, database, made, b"own")
+    await upload(assets, key_id, b"shared", job_id=made.id)
+    await store.cancel(made.id)
+    shared = await upload(assets, key_id, b"shared")
+    await store.submit(job(key_id, inputs=[shared.id]))
+    await age(database)
+
+    assert await assets_with(max_asset_bytes=0).sweep() == 1
+    assert await whole(assets.read(shared)) == noise(1000, b"shared")
+
+
+async def test_bytes_that_are_asked_for_by_hash_are_new_again(
+    assets: Assets, assets_with: Callable[..., Assets], database: Database, key_id: UUID
+) -> None:
+    asset = await upload(assets, key_id, b"x")
+    await age(database, 7200)
+    await assets.from_hash(key_id, asset.hash)
+
+    assert await assets_with(max_asset_bytes=0).sweep() == 0
+
+
+async def test_what_a_retry_makes_live_again_stays(
+    assets: Assets, database: Database, store: Store, key_id: UUID
+) -> None:
+    asset = await upload(assets, key_id, b"x", expires_in=60)
+    reader = await store.submit(job(key_id, inputs=[asset.id]))
+    await store.cancel(reader.id)
+    await age(database)
+
+    async with database.transaction() as retrying:
+        await change(retrying, reader.id, JobState.QUEUED, "retried")
+        sweeping = asyncio.create_task(assets.sweep())
+        await until_somebody_waits(database)
+
+    assert await sweeping == 0
+    assert await assets.get(asset.id) is not None
+
+
+async def test_an_upload_of_what_is_just_being_swept_has_its_bytes(
+    database: Database, assets: Assets, blobs: Blobs, settings: Settings, key_id: UUID
+) -> None:
+    asset = await upload(assets, key_id, b"x")
+    await assets.delete(asset.id)
+    await age(database)
+    slow = SlowBlobs(blobs._root)
+    sweeping = asyncio.create_task(Sweep(database, slow).run(None))
+    await slow.is_deleting.wait()
+    uploading = asyncio.create_task(upload(assets, key_id, b"x"))
+    await until_somebody_waits(database)
+    slow.may_go_on.set()
+
+    again = await uploading
+
+    assert await sweeping == 1
+    assert await whole(assets.read(again)) == noise(1000, b"x")
+
+
+class SlowBlobs(Blobs):
+    """A store that takes its time to delete."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.is_deleting, self.may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def delete(self, digest: str) -> None:
+        self.is_deleting.set()
+        await self.may_go_on.wait()
+        await super().delete(digest)
+
+
+async def test_uploads_and_sweeps_at_once_never_lose_bytes(
+    assets: Assets, database: Database, key_id: UUID
+) -> None:
+    async def busy() -> None:
+        for _ in range(10):
+            asset = await upload(assets, key_id, b"x")
+            assert await whole(assets.read(asset)) == noise(1000, b"x")
+            await assets.delete(asset.id)
+            await age(database, 4000)
+
+    async def sweeping() -> None:
+        while not done:
+            await assets.sweep()
+
+    done = False
+    sweeper = asyncio.create_task(sweeping())
+    await busy()
+    done = True
+    await sweeper
+    await assets.sweep()
+
+    assert await database.all("SELECT hash FROM blobs") == []
+
+
+async def test_one_process_sweeps_at_a_time(
+    database: Database, assets: Assets, blobs: Blobs, key_id: UUID
+) -> None:
+    asset = await upload(assets, key_id, b"x")
+    await assets.delete(asset.id)
+    await age(database)
+    slow = SlowBlobs(blobs._root)
+    sweeping = asyncio.create_task(Sweep(database, slow).run(None))
+    await slow.is_deleting.wait()
+
+    assert await assets.sweep() == 0
+
+    slow.may_go_on.set()
+    assert await sweeping == 1
+
+
+async def test_a_sweep_that_dies_half_way_is_finished_by_the_next(
+    database: Database, assets: Assets, blobs: Blobs, key_id: UUID
+) -> None:
+    asset = await upload(assets, key_id, b"x")
+    await assets.delete(asset.id)
+    await age(database)
+    slow = SlowBlobs(blobs._root)
+    sweeping = asyncio.create_task(Sweep(database, slow).run(None))
+    await slow.is_deleting.wait()
+    sweeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sweeping
+
+    assert await assets.sweep() == 1
+
+
+async def test_a_blob_that_was_never_written_is_forgotten(
+    database: Database, assets: Assets, key_id: UUID
+) -> None:
+    """A crash between the row and the bytes leaves a row; nobody can get an asset of it."""
+    await database.do("INSERT INTO blobs (hash, size_bytes) VALUES ('00', 1)")
+    await age(database)
+
+    assert await assets.sweep() == 1
+    assert await database.all("SELECT hash FROM blobs") == []
+
+
+async def test_a_thousand_expired_jobs_go_in_one_sweep(
+    assets: Assets, database: Database, key_id: UUID
+) -> None:
+    await database.do(
+        "INSERT INTO jobs (id, key_id, state, prompt, need, expires_at) "
+        "SELECT gen_random_uuid(), %(key_id)s, 'succeeded', '{}', 'n', now() - interval '1 s' "
+        "FROM generate_series(1, 1000)",
+        key_id=key_id,
+    )
+
+    await assets.sweep()
+
+    assert await database.one("SELECT count(*) AS left FROM jobs") == {"left": 0}

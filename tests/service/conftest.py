@@ -1,0 +1,108 @@
+"""A real PostgreSQL for each test process, and a database of its own for each test.
+
+The embedded one; with COMFYWIRE_TEST_DATABASE=postgresql://... another, an older one, say; that user must be
+allowed to make databases.
+"""
+
+import contextlib
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+
+pytest.importorskip("procrastinate", reason="the job service needs the extra 'service'")
+
+from comfywire.service.database import Database
+from comfywire.service.migrate import migrate
+from comfywire.service.postgres import Cluster
+from comfywire.service.queue import Queue
+from comfywire.service.store import Store
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL for this test process."""
+    if url := os.environ.get("COMFYWIRE_TEST_DATABASE"):
+        yield url
+        return
+    cluster = Cluster(tmp_path_factory.mktemp("postgres"))
+    cluster.attach()
+    # Power cuts are not what these tests are about: a database comes and goes in a quarter of the time.
+    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+        execute(cluster.url, f"ALTER SYSTEM SET {setting} = off")
+    execute(cluster.url, "SELECT pg_reload_conf()")
+    try:
+        yield cluster.url
+    finally:
+        cluster.detach()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> Iterator[str]:
+    """The name of a database with an up-to-date schema, of which others are copied."""
+    import asyncio
+
+    with temporary_database(postgres) as (name, url):
+        asyncio.run(migrate(url))
+        yield name
+
+
+@contextlib.contextmanager
+def temporary_database(postgres: str, template: str = "template1") -> Iterator[tuple[str, str]]:
+    """A database of its own: its name and its URL."""
+    name = f"test_{uuid.uuid4().hex}"
+    execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield name, urlunsplit(urlsplit(postgres)._replace(path=f"/{name}"))
+    finally:
+        execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_database_url(postgres: str) -> Iterator[str]:
+    """The URL of a new database with nothing in it."""
+    with temporary_database(postgres) as (_, url):
+        yield url
+
+
+@pytest.fixture
+def database_url(postgres: str, template: str) -> Iterator[str]:
+    """The URL of a new database with an up-to-date schema."""
+    with temporary_database(postgres, template) as (_, url):
+        yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with Database(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def store(database: Database) -> Store:
+    return Store(database, Queue(database))
+
+
+@pytest.fixture
+async def key_id(database: Database) -> uuid.UUID:
+    return await new_key(database, "one")
+
+
+async def new_key(database: Database, name: str, **limits: int) -> uuid.UUID:
+    found = await database.one(
+        "INSERT INTO keys (name, prefix, scopes, max_queued, max_running) "
+        "VALUES (%(name)s, '', '{submit,read}', %(max_queued)s, %(max_running)s) RETURNING id",
+        name=name,
+        max_queued=limits.get("max_queued"),
+        max_running=limits.get("max_running"),
+    )
+    assert found is not None
+    return found["id"]
+
+
+def execute(url: str, statement: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)

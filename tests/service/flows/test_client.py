@@ -1,0 +1,203 @@
+"""The command line's client, against a service that goes away in the middle of things."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from aiohttp import web
+
+from comfywire.errors import ConnectionFailed, UnexpectedReply
+from comfywire.service import client as module
+from comfywire.service.client import ServiceClient, ServiceRefused
+from comfywire.service.event_stream import ServerEvent, read_events
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+END = 'id: 9\nevent: status\ndata: {"status": "succeeded"}\n\n'
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Nobody waits for real."""
+    monkeypatch.setattr(module, "PAUSES", (0.01,) * 5)
+
+
+@contextlib.asynccontextmanager
+async def service(*handlers: Handler) -> AsyncIterator[tuple[ServiceClient, list[web.Request]]]:
+    """A client, and the requests that came: each is answered by the next of ``handlers``."""
+    heard: list[web.Request] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        heard.append(request)
+        return await handlers[len(heard) - 1](request)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app, shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with ServiceClient(_url(runner)) as client:
+        yield client, heard
+    await runner.cleanup()
+
+
+def _url(runner: web.AppRunner) -> str:
+    host, port = runner.addresses[0][:2]
+    return f"http://{host}:{port}"
+
+
+def says(body: object, status: int = 200) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        del request
+        return web.json_response(body, status=status)
+
+    return answer
+
+
+def refuses(status: int, code: str, message: str) -> Handler:
+    return says({"error": {"code": code, "message": message}}, status)
+
+
+async def breaks_off(request: web.Request) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+def streams(text: str, *, then_breaks: bool = False) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(text.encode())
+        if then_breaks:
+            assert request.transport is not None
+            request.transport.abort()
+        return response
+
+    return answer
+
+
+async def test_a_read_is_repeated_while_the_service_is_away():
+    async with service(breaks_off, refuses(503, "service_unavailable", "wait"), says({"id": "x"})) as (
+        client,
+        _,
+    ):
+        assert await client.read("/api/v2/jobs/x") == {"id": "x"}
+
+
+async def test_a_change_is_repeated_under_one_key():
+    async with service(breaks_off, says({"id": "x"}, 201)) as (client, heard):
+        await client.ask("POST", "/api/v2/jobs", {})
+
+    keys = {request.headers["Idempotency-Key"] for request in heard}
+    assert (len(heard), len(keys)) == (2, 1)
+
+
+async def test_two_changes_have_keys_of_their_own():
+    async with service(says({}, 201), says({}, 201)) as (client, heard):
+        await client.ask("POST", "/api/v2/jobs", {})
+        await client.ask("POST", "/api/v2/jobs", {})
+
+    assert len({request.headers["Idempotency-Key"] for request in heard}) == 2
+
+
+async def test_a_refusal_is_not_repeated():
+    async with service(refuses(422, "invalid_workflow", "node 1 is odd")) as (client, heard):
+        with pytest.raises(ServiceRefused, match="node 1 is odd") as raised:
+            await client.ask("POST", "/api/v2/jobs", {})
+
+    assert (raised.value.code, raised.value.status, len(heard)) == ("invalid_workflow", 422, 1)
+
+
+async def test_a_missing_key_names_the_next_step():
+    async with service(refuses(401, "unauthorized", "a key is needed")) as (client, _):
+        with pytest.raises(ServiceRefused) as raised:
+            await client.read("/api/v2/jobs")
+
+    assert "--key" in raised.value.next_step
+
+
+async def test_what_answers_may_be_no_service():
+    async def page(request: web.Request) -> web.Response:
+        del request
+        return web.Response(text="<html>", content_type="text/html")
+
+    async with service(page) as (client, _):
+        with pytest.raises(UnexpectedReply, match="did not answer with JSON"):
+            await client.read("/api/v2/jobs")
+
+
+async def test_a_service_that_never_was_there_is_said_at_once():
+    async with ServiceClient("http://127.0.0.1:9") as client:
+        with pytest.raises(ConnectionFailed, match="no job service was reached"):
+            await client.read("/api/v2/jobs")
+
+
+async def test_a_stream_that_breaks_is_resumed_behind_its_last_event():
+    first = 'id: 5\nevent: progress\ndata: {"value": 0.5}\n\nid: 6\nevent: prog'
+    async with service(streams(first, then_breaks=True), streams(END)) as (client, heard):
+        events = [event async for event in client.events("x")]
+
+    assert [event.id for event in events] == ["5", "9"]
+    assert [request.headers.get("Last-Event-ID") for request in heard] == [None, "5"]
+
+
+async def test_a_stream_that_ends_early_is_asked_for_again():
+    async with service(streams(""), refuses(503, "not_ready", "wait"), streams(END)) as (client, _):
+        events = [event async for event in client.events("x")]
+
+    assert [event.data for event in events] == [{"status": "succeeded"}]
+
+
+async def test_a_job_that_is_not_there_ends_the_stream():
+    async with service(refuses(404, "not_found", "there is no job x")) as (client, heard):
+        with pytest.raises(ServiceRefused, match="there is no job x"):
+            [event async for event in client.events("x")]
+
+    assert len(heard) == 1
+
+
+async def test_the_key_is_sent_as_a_bearer_token():
+    async with service(says({})) as (client, heard), ServiceClient(client.url, key="cw_secret") as other:
+        await other.read("/")
+
+    assert heard[0].headers["Authorization"] == "Bearer cw_secret"
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "http://", "x://y"])
+def test_an_address_that_is_none_is_refused(url):
+    with pytest.raises(ValueError, match="is no address of a service"):
+        ServiceClient(url)
+
+
+def test_an_address_may_leave_the_scheme_out():
+    assert ServiceClient("localhost:8190").url == "http://localhost:8190"
+
+
+async def read(text: str) -> list[ServerEvent]:
+    async def lines() -> AsyncIterator[str]:
+        for line in text.splitlines():
+            yield line
+            await asyncio.sleep(0)
+
+    return [event async for event in read_events(lines())]
+
+
+@pytest.mark.parametrize(
+    ("text", "events"),
+    [
+        pytest.param("event: a\ndata: {}\n\n", [ServerEvent("a", {})], id="plain"),
+        pytest.param("data:{}\n\n", [ServerEvent("message", {})], id="without-type-or-space"),
+        pytest.param('data: {"a":\ndata: 1}\n\n', [ServerEvent("message", {"a": 1})], id="several-lines"),
+        pytest.param(": heartbeat\n\ndata: {}\n\n", [ServerEvent("message", {})], id="comment"),
+        pytest.param("data: {}\n", [], id="cut-off"),
+        pytest.param("data: [1]\n\ndata: {\n\n", [], id="no-object"),
+        pytest.param(
+            "id: 7\ndata: {}\n\ndata: {}\n\n",
+            [ServerEvent("message", {}, "7"), ServerEvent("message", {})],
+            id="id",
+        ),
+    ],
+)
+async def test_events_are_read_from_lines(text, events):
+    assert await read(text) == events

@@ -1,0 +1,51 @@
+"""Who may do what with registered workflows, and who sees the figures."""
+
+import httpx
+import pytest
+from tests.service.flows.conftest import DRAW
+from tests.service.serving import serving
+
+from comfywire.service.api.app import create_app
+from comfywire.service.core import open_core
+from comfywire.service.settings import Settings
+
+
+@pytest.fixture
+async def ask(database_url, tmp_path):
+    """Ask as the owner of a key with some scopes, and return the status."""
+    settings = Settings(data=tmp_path, database_url=database_url, keys_required=True)
+    async with open_core(settings) as core, serving(create_app(core)) as url:
+
+        async def ask(scopes: list[str], method: str, path: str, body: object = None) -> int:
+            _, secret = await core.access.create("key", scopes)
+            headers = {"Authorization": f"Bearer {secret}"}
+            async with httpx.AsyncClient(base_url=url, trust_env=False, headers=headers) as client:
+                return (await client.request(method, path, json=body)).status_code
+
+        yield ask
+
+
+ROUTES = [
+    ("GET", "/api/v2/workflows", "read", None),
+    ("GET", "/api/v2/workflows/draw", "read", None),
+    ("GET", "/api/v2/workflows/draw/versions", "read", None),
+    ("POST", "/api/v2/workflows/draw/jobs", "submit", {}),
+    ("PUT", "/api/v2/workflows/draw", "admin", {"workflow": DRAW}),
+    ("DELETE", "/api/v2/workflows/draw", "admin", None),
+    ("GET", "/metrics", "admin", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "scope", "body"), ROUTES, ids=lambda part: str(part)[:40])
+async def test_a_route_asks_for_its_scope(ask, method, path, scope, body):
+    await ask(["admin"], "PUT", "/api/v2/workflows/draw", {"workflow": DRAW})
+    others = [other for other in ("read", "submit") if other != scope]
+
+    assert await ask(others, method, path, body) == 403
+    assert await ask([scope], method, path, body) in (200, 201, 204)
+
+
+async def test_a_workflow_may_be_run_by_keys_that_did_not_register_it(ask):
+    await ask(["admin"], "PUT", "/api/v2/workflows/draw", {"workflow": DRAW})
+
+    assert await ask(["submit"], "POST", "/api/v2/workflows/draw/jobs", {}) == 201

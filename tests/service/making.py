@@ -1,0 +1,57 @@
+"""Jobs, and workers that have them, for the tests."""
+
+import uuid
+from typing import Any
+
+from comfywire.service.jobs import JobState
+from comfywire.service.leases import Claim, Leases
+from comfywire.service.needs import need_of, requirement_of
+from comfywire.service.records import JobRecord, NewJob
+from comfywire.service.store import Store, change
+
+PROMPT = {"1": {"class_type": "EmptyImage", "inputs": {}}}
+REQUIREMENT = requirement_of(PROMPT)
+NEED = need_of(REQUIREMENT)
+
+WAYS: dict[JobState, list[JobState]] = {
+    JobState.QUEUED: [],
+    JobState.RUNNING: [JobState.RUNNING],
+    JobState.CANCELING: [JobState.CANCELING],
+    JobState.SUCCEEDED: [JobState.RUNNING, JobState.SUCCEEDED],
+    JobState.FAILED: [JobState.RUNNING, JobState.FAILED],
+    JobState.CANCELED: [JobState.CANCELED],
+    JobState.EXPIRED: [JobState.EXPIRED],
+}
+"""How a job that was submitted comes into each state."""
+
+
+def job(key_id: uuid.UUID, **fields: Any) -> NewJob:
+    given = {"id": uuid.uuid4(), "prompt": PROMPT, "need": NEED, "requirement": REQUIREMENT}
+    return NewJob(key_id=key_id, **{**given, **fields})
+
+
+async def job_in(store: Store, key_id: uuid.UUID, state: JobState, **fields: Any) -> JobRecord:
+    """A job in ``state``, brought there as fast as the table allows."""
+    submitted = record = await store.submit(job(key_id, **fields))
+    for step in WAYS[state]:
+        record = await changed(store, record.id, step)
+    if record.is_over and submitted.queue_id is not None:
+        async with store.database.connection() as connection:
+            await store.queue.finish(connection, submitted.queue_id)
+    return record
+
+
+async def changed(store: Store, job_id: uuid.UUID, to: JobState) -> JobRecord:
+    async with store.database.transaction() as connection:
+        record = await change(connection, job_id, to, "a test wants it")
+    assert record is not None
+    return record
+
+
+async def claimed(store: Store, leases: Leases | None = None) -> Claim:
+    """The next job in the queue, claimed by a worker."""
+    taken = await store.queue.take(NEED, await store.queue.register())
+    assert taken is not None
+    claim = await (leases or Leases(store, "worker")).claim(taken)
+    assert claim is not None
+    return claim

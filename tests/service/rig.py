@@ -1,0 +1,114 @@
+"""A worker over test servers and a real database, inside the test's own event loop."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+import uuid
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from comfywire.server import Server
+from comfywire.service.assets import Assets
+from comfywire.service.blobs import Blobs
+from comfywire.service.database import Database
+from comfywire.service.hooks import Hooks
+from comfywire.service.jobs import TERMINAL
+from comfywire.service.needs import need_of, requirement_of
+from comfywire.service.queue import Queue
+from comfywire.service.records import JobRecord, NewJob
+from comfywire.service.sealing import Sealer
+from comfywire.service.settings import Settings
+from comfywire.service.signing import Signer
+from comfywire.service.store import Store
+from comfywire.service.worker import Worker
+
+__all__ = ["Rig", "killed", "picture", "runs_of", "until", "working"]
+
+
+def picture(color: int = 0, **more: Mapping[str, Any]) -> dict[str, Any]:
+    """A small prompt that saves one picture."""
+    empty = {"width": 16, "height": 16, "batch_size": 1, "color": color}
+    return {
+        "1": {"class_type": "EmptyImage", "inputs": empty},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
+        **more,
+    }
+
+
+class Rig:
+    """What a test holds."""
+
+    def __init__(self, folder: Path, database: Database, key_id: uuid.UUID) -> None:
+        self.store = Store(database, Queue(database))
+        self.database = database
+        self.key_id = key_id
+        self.sealer = Sealer.of(folder)
+        self.assets = Assets(
+            database, Blobs(str(folder / "assets")), Signer(b"x" * 32), Settings(data=folder)
+        )
+        self.folder = folder
+
+    def worker(self, *servers: str, hooks: Hooks | None = None, **settings: Any) -> Worker:
+        known = Settings(data=self.folder, servers=servers, **{"server_patience": 20.0, **settings})
+        return Worker(known, self.store, self.assets, self.sealer, hooks or Hooks({}))
+
+    async def submit(self, prompt: Mapping[str, Any], **fields: Any) -> JobRecord:
+        requirement = requirement_of(prompt)
+        fields = {"id": uuid.uuid4(), "key_id": self.key_id, **fields}
+        return await self.store.submit(
+            NewJob(prompt=prompt, need=need_of(requirement), requirement=requirement, **fields)
+        )
+
+    async def ended(self, job: JobRecord) -> JobRecord:
+        return await self.until(job, lambda now: now.state in TERMINAL)
+
+    async def until(self, job: JobRecord, condition: Any) -> JobRecord:
+        while True:
+            now = await self.store.get(job.id)
+            assert now is not None
+            if condition(now):
+                return now
+            await asyncio.sleep(0.02)
+
+    async def path(self, job: JobRecord) -> list[str]:
+        """The states that a job went through."""
+        return [step.to_state.value for step in await self.store.transitions(job.id)]
+
+
+@contextlib.asynccontextmanager
+async def working(worker: Worker) -> AsyncIterator[asyncio.Event]:
+    """A worker at work; it drains at the end, or when the event that this gives is set."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(worker.run(stop))
+    try:
+        yield stop
+    finally:
+        stop.set()
+        await task
+
+
+@contextlib.asynccontextmanager
+async def killed(rig: Rig, *servers: str, number: int = signal.SIGKILL) -> AsyncIterator[Process]:
+    """A worker in a process of its own, which is killed at the end."""
+    command = [sys.executable, "-m", "comfywire", "worker", "--data", str(rig.folder)]
+    command += ["--database-url", rig.database.url]
+    process = await asyncio.create_subprocess_exec(*command, *(f"--server={url}" for url in servers))
+    try:
+        yield process
+    finally:
+        process.send_signal(number)
+        await process.wait()
+
+
+def runs_of(server: Server, job: JobRecord) -> int:
+    """How often the server began to run the job."""
+    return len(server.runs(str(job.id)))
+
+
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
+    """Wait until ``condition`` returns something that is true."""
+    while not await condition():  # noqa: ASYNC110 - what is waited for is in another process
+        await asyncio.sleep(0.01)

@@ -1,0 +1,225 @@
+import uuid
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from tests.service import making
+from tests.service.conftest import new_key
+
+from comfywire.service.jobs import JobState
+from comfywire.service.leases import Leases
+from comfywire.service.metrics import BUCKETS, Metrics
+from comfywire.service.records import NewJob
+from comfywire.service.store import change
+
+PROMPT = {"1": {"class_type": "EmptyImage", "inputs": {}}}
+NEED = {"class_types": ["EmptyImage"], "models": {}, "tags": []}
+
+
+@pytest.fixture
+def metrics(database):
+    return Metrics(database)
+
+
+@pytest.fixture
+def submit(store, key_id):
+    async def submit(**options: Any):
+        job = NewJob(uuid.uuid4(), options.pop("key_id", key_id), PROMPT, "need", NEED, **options)
+        return (await store.submit(job)).id
+
+    return submit
+
+
+@pytest.fixture
+def end(database):
+    """Take a job through its life, so that it ran for ``seconds``."""
+
+    async def end(job_id, *states: JobState, seconds: float = 0.0):
+        async with database.transaction() as connection:
+            for state in states:
+                await change(connection, job_id, state, "for the test")
+        await database.do(
+            "UPDATE transitions SET at = at - make_interval(secs => %(seconds)s) "
+            "WHERE job_id = %(job_id)s AND to_state IN ('queued', 'running')",
+            job_id=job_id,
+            seconds=seconds,
+        )
+
+    return end
+
+
+async def scrape(metrics: Metrics) -> dict[tuple[str, ...], float]:
+    """Every sample by its name and the values of its labels, in the order of the labels' names."""
+    text = (await metrics.text()).decode()
+    return {
+        (
+            sample.name.removeprefix("comfywire_"),
+            *(value for _, value in sorted(sample.labels.items())),
+        ): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def grow_old(database) -> None:
+    await database.do("UPDATE transitions SET at = at - interval '10 minutes'")
+
+
+async def test_the_queue_is_counted_by_state_priority_and_age(metrics, submit, end, database):
+    await submit()
+    await submit(priority=5)
+    await end(await submit(), JobState.RUNNING)
+    await database.do("UPDATE jobs SET created_at = now() - interval '90 seconds' WHERE priority = 5")
+
+    found = await scrape(metrics)
+
+    assert [found["jobs", *labels] for labels in (("0", "queued"), ("5", "queued"), ("0", "running"))] == [
+        1,
+        1,
+        1,
+    ]
+    assert found["queue_oldest_seconds", "5"] == pytest.approx(90, abs=5)
+
+
+async def test_endings_are_counted(metrics, submit, end):
+    await end(await submit(), JobState.RUNNING, JobState.SUCCEEDED)
+    await end(await submit(), JobState.RUNNING, JobState.FAILED)
+    await end(await submit(), JobState.RUNNING, JobState.SUCCEEDED)
+
+    found = await scrape(metrics)
+
+    assert found["jobs_submitted_total",] == 3
+    assert (found["jobs_ended_total", "succeeded"], found["jobs_ended_total", "failed"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("reason", "counter"),
+    [("lost: http://a restarted", "prompts_lost_total"), ("http://a was not reached", "given_back_total")],
+    ids=["lost", "not-reached"],
+)
+async def test_a_job_that_is_queued_again_is_counted_by_why(metrics, store, key_id, reason, counter):
+    leases = Leases(store, "worker")
+    await store.submit(making.job(key_id))
+    claim = await making.claimed(store, leases)
+
+    await leases.give_back(claim.lease, reason)
+
+    found = await scrape(metrics)
+    told = {name: found[name,] for name in ("claims_total", "prompts_lost_total", "given_back_total")}
+    assert told == {"claims_total": 1, "prompts_lost_total": 0, "given_back_total": 0} | {counter: 1}
+
+
+async def test_a_retry_is_counted(metrics, submit, end):
+    await end(await submit(), JobState.RUNNING, JobState.FAILED, JobState.QUEUED)
+
+    found = await scrape(metrics)
+
+    assert (found["jobs_retried_total",], found["prompts_lost_total",]) == (1, 0)
+
+
+async def test_run_times_are_a_histogram(metrics, submit, end):
+    await end(await submit(), JobState.RUNNING, JobState.SUCCEEDED, seconds=7)
+    await end(await submit(), JobState.RUNNING, JobState.SUCCEEDED, seconds=10_000)
+
+    found = await scrape(metrics)
+
+    bounds = ("5.0", "10.0", "3600.0", "+Inf")
+    assert [found["job_run_seconds_bucket", bound, "succeeded"] for bound in bounds] == [0, 1, 1, 2]
+    assert found["job_run_seconds_sum", "succeeded"] == pytest.approx(10_007, abs=1)
+
+
+async def test_a_job_that_was_taken_over_has_run_since_it_began(metrics, submit, end, database):
+    job_id = await submit()
+    await end(job_id, JobState.RUNNING, JobState.RUNNING, JobState.SUCCEEDED)
+    await database.do(
+        "UPDATE transitions SET at = at - interval '50 seconds' "
+        "WHERE from_state = 'queued' AND to_state = 'running'"
+    )
+
+    assert (await scrape(metrics))["job_run_seconds_sum", "succeeded"] == pytest.approx(50, abs=1)
+
+
+async def test_waiting_times_are_a_histogram(metrics, submit, end, database):
+    job_id = await submit()
+    await end(job_id, JobState.RUNNING)
+    await database.do("UPDATE transitions SET at = at - interval '40 seconds' WHERE from_state IS NULL")
+
+    found = await scrape(metrics)
+
+    assert (found["job_wait_seconds_bucket", "30.0"], found["job_wait_seconds_bucket", "60.0"]) == (0, 1)
+
+
+@pytest.mark.parametrize("scrapes", [0, 1, 3])
+async def test_what_is_summed_up_is_counted_once(metrics, submit, end, database, scrapes):
+    await end(await submit(), JobState.RUNNING, JobState.SUCCEEDED, seconds=7)
+    await grow_old(database)
+    for _ in range(scrapes):
+        await metrics.text()
+    await end(await submit(), JobState.RUNNING, JobState.SUCCEEDED, seconds=7)
+
+    found = await scrape(metrics)
+
+    assert (found["jobs_ended_total", "succeeded"], found["job_run_seconds_count", "succeeded"]) == (2, 2)
+
+
+async def test_counters_outlive_the_jobs(metrics, submit, end, database):
+    await end(await submit(), JobState.RUNNING, JobState.SUCCEEDED, seconds=7)
+    await grow_old(database)
+    await metrics.text()
+    await database.do("DELETE FROM jobs")
+
+    found = await scrape(metrics)
+
+    assert (found["jobs_submitted_total",], found["job_run_seconds_count", "succeeded"]) == (1, 1)
+
+
+async def test_servers_are_shown_by_state_and_load(metrics, database):
+    await database.do(
+        "INSERT INTO servers (url, state, running, pending, foreign_prompts, counts) "
+        """VALUES ('http://a', 'broken', 1, 1, 3, '{"succeeded": 7, "events_lost": 2}')"""
+    )
+
+    found = await scrape(metrics)
+
+    assert [found["server_state", "http://a", state] for state in ("up", "broken")] == [0, 1]
+    assert [found["server_prompts", "http://a", whose] for whose in ("ours", "others")] == [2, 3]
+    assert found["server_events_total", "http://a", "events_lost"] == 2
+
+
+async def test_webhooks_are_counted_by_their_answers(metrics, submit, database):
+    await database.do(
+        "INSERT INTO deliveries (job_id, type, url) VALUES (%(job_id)s, 'job.failed', 'http://x')",
+        job_id=await submit(),
+    )
+    await database.do(
+        "INSERT INTO delivery_tries (delivery_id, try, status, seconds) "
+        "SELECT id, n, nullif(n, 1) * 100 + 3, 0 FROM deliveries, generate_series(1, 5) AS n"
+    )
+
+    found = await scrape(metrics)
+
+    assert found["webhook_deliveries", "waiting"] == 1
+    assert [found["webhook_tries", result] for result in ("2xx", "5xx", "no answer")] == [1, 1, 1]
+
+
+async def test_a_paused_queue_shows(metrics, database):
+    await database.do("""INSERT INTO switches (name, value) VALUES ('queue', '{"paused": true}')""")
+
+    assert (await scrape(metrics))["queue_paused",] == 1
+
+
+async def test_an_empty_service_has_figures(metrics):
+    found = await scrape(metrics)
+
+    assert (found["jobs_submitted_total",], found["queue_paused",], found["blobs",]) == (0, 0, 0)
+
+
+async def test_keys_are_not_told_apart(metrics, submit, database):
+    await submit(key_id=await new_key(database, "other"))
+    await submit()
+
+    assert (await scrape(metrics))["jobs", "0", "queued"] == 2
+
+
+def test_the_buckets_rise():
+    assert list(BUCKETS) == sorted(set(BUCKETS))

@@ -1,0 +1,110 @@
+import asyncio
+import uuid
+
+import psycopg
+import pytest
+
+from comfywire.service import migrate as steps
+from comfywire.service.database import Database
+from comfywire.service.jobs import JobState
+from comfywire.service.migrate import is_current, migrate
+from comfywire.service.queue import WHOLE_SCHEMA, Queue, migrations
+from comfywire.service.store import Store
+
+from .conftest import new_key
+from .making import claimed, job, job_in
+
+
+async def current(url: str) -> bool:
+    async with Database(url) as database, database.connection() as connection:
+        return await is_current(connection)
+
+
+async def test_an_empty_database_becomes_current(empty_database_url: str) -> None:
+    assert not await current(empty_database_url)
+
+    taken = await migrate(empty_database_url)
+
+    assert await current(empty_database_url)
+    assert taken[0] == WHOLE_SCHEMA
+    assert "0001_initial.sql" in taken
+
+
+async def test_a_database_that_is_current_is_left_alone(database_url: str) -> None:
+    assert await migrate(database_url) == []
+
+
+async def test_processes_that_migrate_at_once_take_each_step_once(empty_database_url: str) -> None:
+    taken = await asyncio.gather(*(migrate(empty_database_url) for _ in range(4)))
+
+    assert sorted(map(bool, taken)) == [False, False, False, True]
+    assert await current(empty_database_url)
+
+
+async def test_a_step_that_fails_leaves_everything_as_it_was(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = steps._steps()
+    monkeypatch.setattr(steps, "_steps", lambda: [*whole, ("9999_broken.sql", "CREATE TABLE half (); SELEC")])
+
+    with pytest.raises(psycopg.errors.SyntaxError):
+        await migrate(empty_database_url)
+
+    async with Database(empty_database_url) as database:
+        assert await database.one("SELECT to_regclass('comfywire.jobs') AS jobs") == {"jobs": None}
+
+
+async def test_a_migration_that_dies_half_way_is_done_by_the_next(empty_database_url: str) -> None:
+    dying = asyncio.create_task(migrate(empty_database_url))
+    while not dying.done() and not await is_migrating(empty_database_url):  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    dying.cancel()
+    await asyncio.gather(dying, return_exceptions=True)
+
+    await migrate(empty_database_url)
+
+    assert await current(empty_database_url)
+
+
+async def is_migrating(url: str) -> bool:
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        found = await connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+        row = await found.fetchone()
+        assert row is not None
+        return row[0] > 0
+
+
+async def test_no_job_is_lost_by_a_step_that_is_new(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Database(database_url) as database:
+        store = Store(database, Queue(database))
+        key_id = await new_key(database, "one")
+        states = [(await job_in(store, key_id, state)).id for state in JobState]
+        waiting = await store.submit(job(key_id, priority=20))
+        before = await store.search()
+        new = [*steps._steps(), ("9999_new.sql", "ALTER TABLE jobs ADD COLUMN new text DEFAULT 'new'")]
+        monkeypatch.setattr(steps, "_steps", lambda: new)
+
+        assert await migrate(database_url) == ["9999_new.sql"]
+
+        assert await store.search() == before
+        assert len(before) == len(states) + 1
+        assert (await claimed(store)).job.id == waiting.id
+
+
+async def test_an_older_engine_is_brought_up_to_date_by_its_own_migrations(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(steps.queue, "migrations", lambda: dict(list(migrations().items())[:-1]))
+        await migrate(empty_database_url)
+    last = list(migrations())[-1]
+    monkeypatch.setattr(steps.queue, "migrations", lambda: {**migrations(), last: "SELECT 1"})
+
+    assert await migrate(empty_database_url) == [last]
+
+
+async def test_an_url_that_leads_nowhere_raises_what_psycopg_says(unused_tcp_port: int) -> None:
+    with pytest.raises(psycopg.OperationalError):
+        await migrate(f"postgresql://127.0.0.1:{unused_tcp_port}/{uuid.uuid4().hex}")

@@ -1,0 +1,328 @@
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from comfywire.server import Server
+from comfywire.server.faults import Faults
+from comfywire.service.database import Database
+from comfywire.service.hooks import Hooks
+from comfywire.service.jobs import JobState
+from comfywire.service.records import Retry
+
+from .rig import Rig, killed, picture, runs_of, until, working
+
+
+@pytest.fixture
+def rig(tmp_path: Path, database: Database, key_id: UUID) -> Rig:
+    return Rig(tmp_path, database, key_id)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with Server(faults=Faults()) as server:
+        yield server
+
+
+async def test_a_job_succeeds_with_its_outputs_kept(rig: Rig, server: Server):
+    async with working(rig.worker(server.url)):
+        job = await rig.ended(await rig.submit(picture()))
+
+    (output,) = await rig.store.outputs(job.id)
+    asset = await rig.assets.get(output.asset_id)
+    content = b"".join([chunk async for chunk in rig.assets.read(asset)])
+    assert (job.state, job.error, output.kind, content[:4]) == ("succeeded", None, "image", b"\x89PNG")
+    assert await rig.path(job) == ["queued", "queued", "running", "succeeded"]
+    assert runs_of(server, job) == 1
+
+
+async def test_outputs_outlive_the_server_that_made_them(rig: Rig):
+    async with Server() as server, working(rig.worker(server.url)):
+        job = await rig.ended(await rig.submit(picture()))
+
+    (output,) = await rig.store.outputs(job.id)
+    assert (await rig.assets.get(output.asset_id)).size_bytes > 0
+
+
+async def test_a_node_that_raises_fails_the_job_and_is_not_repeated(rig: Rig, server: Server):
+    async with working(rig.worker(server.url)):
+        await up(rig)
+        server.faults.nodes.fail("no such colour", exception_type="ValueError", class_type="EmptyImage")
+        job = await rig.ended(await rig.submit(picture()))
+
+    assert job.state is JobState.FAILED
+    assert job.error["code"] == "node_execution_error"
+    assert (job.error["node_id"], job.error["class_type"]) == ("1", "EmptyImage")
+    assert "no such colour" in job.error["message"]
+    assert runs_of(server, job) == 1
+
+
+async def test_a_node_that_runs_out_of_memory_is_repeated_once(rig: Rig, server: Server):
+    async with working(rig.worker(server.url)):
+        await up(rig)
+        server.faults.nodes.fail(
+            "out of memory", exception_type="torch.OutOfMemoryError", class_type="EmptyImage"
+        )
+        job = await rig.ended(await rig.submit(picture()))
+
+    assert job.state is JobState.SUCCEEDED
+    assert runs_of(server, job) == 2
+
+
+async def test_a_prompt_that_the_server_rejects_fails_with_a_sentence(rig: Rig, server: Server):
+    wrong = picture()
+    wrong["1"]["inputs"]["width"] = -5
+
+    async with working(rig.worker(server.url)):
+        job = await rig.ended(await rig.submit(wrong))
+
+    assert job.error["code"] == "invalid_workflow"
+    assert "node 1 (EmptyImage)" in job.error["message"]
+
+
+async def test_a_queued_job_is_canceled_at_once(rig: Rig):
+    job = await rig.submit(picture())
+
+    canceled = await rig.store.cancel(job.id)
+
+    assert canceled.state is JobState.CANCELED
+
+
+async def test_a_running_job_is_canceled_and_no_other(rig: Rig, server: Server):
+    async with working(rig.worker(server.url)):
+        await up(rig)
+        hold = server.faults.nodes.hold(class_type="EmptyImage", times=2)
+        one, other = await rig.submit(picture(1)), await rig.submit(picture(2))
+        await rig.until(one, lambda job: job.state is JobState.RUNNING)
+        await rig.store.cancel(one.id)
+        one = await rig.ended(one)
+        hold.release()
+        other = await rig.ended(other)
+
+    assert (one.state, other.state) == (JobState.CANCELED, JobState.SUCCEEDED)
+    assert "canceling" in await rig.path(one)
+
+
+async def test_a_job_that_the_server_lost_is_run_again(rig: Rig, server: Server):
+    async with working(rig.worker(server.url)):
+        await up(rig)
+        server.faults.nodes.hold(class_type="EmptyImage")
+        job = await rig.submit(picture())
+        await rig.until(job, lambda job: job.state is JobState.RUNNING)
+        await server.faults.life.restart()
+        job = await rig.ended(job)
+
+    assert (job.state, job.submissions) == (JobState.SUCCEEDED, 2)
+    assert await rig.path(job) == [*"queued queued running queued queued running succeeded".split()]
+
+
+async def test_a_job_that_must_not_be_repeated_fails_as_lost(rig: Rig, server: Server):
+    async with working(rig.worker(server.url)):
+        await up(rig)
+        server.faults.nodes.hold(class_type="EmptyImage")
+        job = await rig.submit(picture(), retry=Retry(lost=False))
+        await rig.until(job, lambda job: job.state is JobState.RUNNING)
+        await server.faults.life.restart()
+        job = await rig.ended(job)
+
+    assert (job.state, job.error["code"], runs_of(server, job)) == (JobState.FAILED, "lost", 1)
+
+
+async def test_a_server_that_is_away_for_a_moment_loses_nothing(rig: Rig, server: Server):
+    async with working(rig.worker(server.url)):
+        await up(rig)
+        hold = server.faults.nodes.hold(class_type="EmptyImage")
+        job = await rig.submit(picture())
+        await rig.until(job, lambda job: job.state is JobState.RUNNING)
+        await server.faults.life.refuse_connections(1.0)
+        hold.release()
+        job = await rig.ended(job)
+
+    assert (job.state, runs_of(server, job)) == (JobState.SUCCEEDED, 1)
+
+
+async def test_a_stopping_worker_hands_over_what_runs_on(rig: Rig, server: Server):
+    async with working(rig.worker(server.url, drain_timeout=0.0)) as stop:
+        await up(rig)
+        hold = server.faults.nodes.hold(class_type="EmptyImage")
+        job = await rig.submit(picture())
+        await rig.until(job, lambda job: job.state is JobState.RUNNING)
+        stop.set()
+    async with working(rig.worker(server.url)):
+        await rig.until(job, lambda job: job.attempt == 2)
+        hold.release()
+        job = await rig.ended(job)
+
+    assert (job.state, job.submissions, runs_of(server, job)) == (JobState.SUCCEEDED, 1, 1)
+
+
+async def test_another_worker_adopts_what_a_dead_one_had_submitted(rig: Rig, server: Server):
+    async with killed(rig, server.url):
+        await up(rig)
+        hold = server.faults.nodes.hold(class_type="EmptyImage")
+        job = await rig.submit(picture())
+        await rig.until(job, lambda job: job.state is JobState.RUNNING)
+    async with Server() as other, working(rig.worker(other.url, stalled_after=0.5)):
+        await rig.until(job, lambda job: job.attempt == 2)
+        hold.release()
+        job = await rig.ended(job)
+
+    assert (job.state, job.server, job.submissions) == (JobState.SUCCEEDED, server.url, 1)
+    assert (runs_of(server, job), runs_of(other, job)) == (1, 0)
+
+
+async def test_a_prompt_that_ended_while_nobody_looked_is_found(rig: Rig, server: Server):
+    async with killed(rig, server.url):
+        await up(rig)
+        hold = server.faults.nodes.hold(class_type="EmptyImage")
+        job = await rig.submit(picture())
+        await rig.until(job, lambda job: job.state is JobState.RUNNING)
+    hold.release()
+    await server.until_done(str(job.id))
+    async with working(rig.worker(server.url, stalled_after=0.5)):
+        job = await rig.ended(job)
+
+    assert (job.state, runs_of(server, job)) == (JobState.SUCCEEDED, 1)
+    assert len(await rig.store.outputs(job.id)) == 1
+
+
+async def test_a_worker_that_was_overtaken_changes_nothing(rig: Rig, server: Server):
+    worker = rig.worker(server.url)
+
+    async def not_busy() -> bool:
+        return not worker.is_busy
+
+    async with working(worker):
+        await up(rig)
+        hold = server.faults.nodes.hold(class_type="EmptyImage")
+        job = await rig.submit(picture())
+        await rig.until(job, lambda job: job.state is JobState.RUNNING)
+        await rig.database.do("UPDATE jobs SET attempt = attempt + 1 WHERE id = %(id)s", id=job.id)
+        hold.release()
+        await server.until_done(str(job.id))
+        await until(not_busy)
+
+    assert (await rig.store.get(job.id)).state is JobState.RUNNING
+
+
+async def test_a_job_whose_node_no_server_has_says_so(rig: Rig, server: Server):
+    job = await rig.submit({"1": {"class_type": "NoSuchNode", "inputs": {}}})
+
+    async with working(rig.worker(server.url)):
+        await up(rig)
+        await until(lambda: reasons(rig, job.need))
+
+    assert await reasons(rig, job.need) == [["node 'NoSuchNode'"]]
+
+
+async def test_a_paused_server_is_given_nothing(rig: Rig, server: Server):
+    async with working(rig.worker(server.url)):
+        await up(rig)
+        await want(rig, server, "paused")
+        job = await rig.submit(picture())
+        async with Server() as other, working(rig.worker(other.url)):
+            job = await rig.ended(job)
+        assert job.server == other.url
+
+
+async def test_other_peoples_prompts_leave_room_for_one_of_ours(rig: Rig, server: Server):
+    async with working(rig.worker(server.url, slots=3)):
+        await up(rig)
+        hold = server.faults.nodes.hold(class_type="EmptyImage", times=None)
+        foreign = await server.faults.prompts.submit(picture(99))
+        await server.until_running(foreign)
+        await until_foreign(rig, 1)
+        jobs = [await rig.submit(picture(n)) for n in range(3)]
+        await rig.until(jobs[0], lambda job: job.submitted_at is not None)
+        waiting = await rig.database.all("SELECT 1 FROM jobs WHERE submitted_at IS NULL")
+        hold.release()
+        server.faults.nodes.clear()
+        ended = [await rig.ended(job) for job in jobs]
+
+    assert len(waiting) == 2
+    assert {job.state for job in ended} == {JobState.SUCCEEDED}
+
+
+async def test_a_server_on_which_job_after_job_fails_is_taken_out_and_comes_back(rig: Rig, server: Server):
+    async with working(rig.worker(server.url)):
+        await up(rig)
+        server.faults.nodes.fail("CUDA error", class_type="EmptyImage", times=5)
+        failed = [await rig.ended(await rig.submit(picture(n))) for n in range(5)]
+        states = {row["state"] for row in await rig.database.all("SELECT state FROM servers")}
+        job = await rig.submit(picture(9))
+        ended = await rig.ended(job)
+
+    assert {job.state for job in failed} == {JobState.FAILED}
+    assert states <= {"broken", "up"}
+    assert ended.state is JobState.SUCCEEDED
+    assert (ended.started_at - ended.created_at).total_seconds() > 3
+
+
+async def test_a_withheld_output_leaves_its_reason(rig: Rig, server: Server):
+    class Policy:
+        def on_result(self, facts: Mapping[str, Any], path: Path) -> str | None:
+            return "pictures stay here" if facts["output"]["kind"] == "image" else None
+
+    async with working(rig.worker(server.url, hooks=Hooks({"policy": Policy()}))):
+        job = await rig.ended(await rig.submit(picture()))
+
+    (output,) = await rig.store.outputs(job.id)
+    assert (job.state, output.asset_id) == (JobState.SUCCEEDED, None)
+    assert "pictures stay here" in job.warnings[0]
+
+
+async def test_outputs_that_the_server_had_cached_are_told_apart(rig: Rig, server: Server):
+    async with working(rig.worker(server.url)):
+        first = await rig.ended(await rig.submit(picture(5)))
+        second = await rig.ended(await rig.submit(picture(5)))
+
+    assert (first.outputs_reused, second.outputs_reused) == (False, True)
+
+
+async def test_an_input_asset_is_on_the_server_before_the_prompt(rig: Rig, server: Server):
+    async with working(rig.worker(server.url)):
+        made = await rig.ended(await rig.submit(picture(7)))
+        (output,) = await rig.store.outputs(made.id)
+        reference = {"__type": "core/ASSET", "info": {"id": str(output.asset_id)}}
+        load = {
+            "1": {"class_type": "LoadImage", "inputs": {"image": reference}},
+            "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "y"}},
+        }
+        job = await rig.ended(await rig.submit(load, inputs=[output.asset_id]))
+
+    assert (job.state, job.error) == (JobState.SUCCEEDED, None)
+
+
+async def test_a_key_runs_no_more_at_a_time_than_it_may(rig: Rig, server: Server, database: Database):
+    await database.do("UPDATE keys SET max_running = 1 WHERE id = %(id)s", id=rig.key_id)
+    one, other = await rig.submit(picture(1)), await rig.submit(picture(2))
+
+    assert (one.queue_id is None, other.queue_id is None) == (False, True)
+    async with working(rig.worker(server.url)):
+        assert (await rig.ended(other)).state is JobState.SUCCEEDED
+
+
+async def up(rig: Rig) -> None:
+    await until(lambda: rig.database.one("SELECT 1 FROM servers WHERE state = 'up'"))
+
+
+async def until_foreign(rig: Rig, count: int) -> None:
+    query = "SELECT 1 FROM servers WHERE foreign_prompts = %(count)s"
+    await until(lambda: rig.database.one(query, count=count))
+
+
+async def want(rig: Rig, server: Server, wanted: str) -> None:
+    await rig.database.do(
+        "UPDATE servers SET wanted = %(wanted)s WHERE url = %(url)s", wanted=wanted, url=server.url
+    )
+    before = await rig.database.one("SELECT seen_at FROM servers WHERE url = %(url)s", url=server.url)
+    await rig.database.do("SELECT pg_notify('comfywire_servers', '')")
+    query = "SELECT 1 FROM servers WHERE url = %(url)s AND seen_at > %(seen_at)s"
+    await until(lambda: rig.database.one(query, url=server.url, **before))
+
+
+async def reasons(rig: Rig, need: str) -> list[list[str]]:
+    found = await rig.database.all("SELECT reasons FROM refusals WHERE need = %(need)s", need=need)
+    return [row["reasons"] for row in found]
