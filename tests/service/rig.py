@@ -66,7 +66,7 @@ class Rig:
         return await self.until(job, lambda now: now.state in TERMINAL)
 
     async def until(self, job: JobRecord, condition: Any) -> JobRecord:
-        while not condition(now := await self.now(job)):
+        while not condition(now := await self.now(job)):  # noqa: ASYNC110 - the worker is who changes it
             await asyncio.sleep(0.02)
         return now
 
