@@ -128,6 +128,15 @@ UPDATE jobs SET submitted_at = NULL, submissions = submissions - (submitted_at I
  WHERE id = %(job_id)s AND attempt = %(attempt)s
 RETURNING state;
 
+-- name: times
+-- How often something was done to a job since somebody last wanted it to be run.
+SELECT count(*) AS count
+  FROM transitions
+ WHERE job_id = %(job_id)s AND reason LIKE %(reason)s
+   AND event_id > (SELECT max(event_id) FROM transitions
+                    WHERE job_id = %(job_id)s AND to_state = 'queued'
+                      AND (from_state IS NULL OR from_state = ANY(%(terminal)s::job_state[])));
+
 -- name: still_mine
 SELECT state FROM jobs WHERE id = %(job_id)s AND attempt = %(attempt)s;
 
