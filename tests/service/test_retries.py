@@ -1,4 +1,4 @@
-"""Retried jobs begin anew in everything; jobs expire, and needs are forgotten, when nothing more comes of them."""
+"""Retried jobs begin anew in everything; jobs expire, and needs are forgotten, when nothing comes of them."""
 
 import asyncio
 import uuid
