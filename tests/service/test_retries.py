@@ -1,4 +1,4 @@
-"""Retried jobs begin anew in everything; jobs expire, and needs are forgotten, when nothing more comes of them."""
+"""A job that is retried begins anew in everything, under its own id."""
 
 import asyncio
 import uuid
