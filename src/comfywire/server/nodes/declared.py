@@ -88,7 +88,8 @@ def declared(name: str, node_class: NodeClass, *, is_new: bool) -> NodeClass | N
         "ENTRY": entry,
         "INPUTS": {**entry["input"], "hidden": plain_hidden(entry)},
         "HAS_LISTS": "$files" in json.dumps(entry["input"]),
-        "RETURN_TYPES": tuple(entry["output"]),
+        # Classes of the newer schema (they say whether they are API nodes) have lists, and errors show it.
+        "RETURN_TYPES": list(entry["output"]) if "api_node" in entry else tuple(entry["output"]),
         "OUTPUT_IS_LIST": tuple(entry["output_is_list"]),
         "__module__": node_class.__module__,
         "__doc__": node_class.__doc__,
