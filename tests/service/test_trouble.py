@@ -169,6 +169,37 @@ async def test_a_job_on_a_server_that_nobody_knows_is_repeated_elsewhere(rig: Ri
     assert (ended.state, ended.server, ended.submissions) == (JobState.SUCCEEDED, server.url, 2)
 
 
+async def test_a_job_on_a_server_out_of_reach_is_left_to_a_worker_that_reaches_it(
+    rig: Rig, server: Server
+) -> None:
+    await server.faults.life.refuse_connections()  # one worker does not reach it, which we act out in time
+    record = await on_a_server(rig, server.url)
+    async with working(rig.worker(NOWHERE, stalled_after=0.5, server_patience=60.0)):
+        await rig.until(record, lambda now: now.attempt >= 2 and now.worker is None)
+        await server.faults.life.accept_connections()
+        async with Client(server.url) as client:
+            await (await client.submit(picture(), prompt_id=str(record.id))).result()
+        async with working(rig.worker(server.url, stalled_after=0.5)):
+            ended = await rig.ended(record)
+
+    assert (ended.state, ended.submissions, runs_of(server, ended)) == (JobState.SUCCEEDED, 1, 1)
+
+
+async def test_what_is_on_the_server_of_a_worker_that_lives_is_for_that_worker(
+    store: Store, key_id: UUID
+) -> None:
+    await store.submit(job(key_id))
+    mine = Leases(store, "worker")
+    lease = (await claimed(store, mine)).lease
+    await mine.will_submit(lease, "http://there")
+    await mine.hand_back(lease, "it stops")
+    await store.database.do("INSERT INTO servers (url, worker, state) VALUES ('http://there', 'owner', 'up')")
+    number = await store.queue.register()
+
+    assert await store.queue.take_submitted(number, "other", seconds=60) is None
+    assert await store.queue.take_submitted(number, "owner", seconds=60) is not None
+
+
 async def test_a_server_that_goes_while_it_is_probed_takes_nobody_along(rig: Rig, server: Server) -> None:
     server.faults.nodes.hold(class_type="EmptyImage")
     async with Server() as other, working(rig.worker(server.url, other.url, server_patience=0.5)):

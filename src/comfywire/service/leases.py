@@ -264,6 +264,16 @@ class Leases:
         await self.end(lease, JobState.FAILED, why, error={"code": code, "message": why})
         return False
 
+    async def out_of_reach(self, lease: Lease, url: str, *, patience: float, after: float) -> bool:
+        """Leave a job to those who reach its server; False when nobody has, for as long as ``patience``."""
+        words = "is out of reach of"
+        values = {"job_id": lease.job_id, "reason": f"% {words} %"}
+        found = await patiently(lambda: self._database.one(SQL["out_of_reach"], **values))
+        if found is not None and found["seconds"] >= patience:
+            return False
+        await self.hand_back(lease, f"{url} {words} {self.worker}", after=after)
+        return True
+
     async def times(self, lease: Lease, reason: str) -> int:
         """Return how often something was done for such a reason since the job was submitted or retried."""
         values = {"job_id": lease.job_id, "reason": reason, "terminal": [state.value for state in TERMINAL]}

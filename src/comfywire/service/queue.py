@@ -111,14 +111,19 @@ class Queue:
         """
         return await self._taken(self._sql["take"], need=need, worker=worker)
 
-    async def take_submitted(self, worker: int) -> Taken | None:
+    async def take_submitted(self, worker: int, name: str = "", *, seconds: float = 0.0) -> Taken | None:
         """Take a job that is on a ComfyUI already and that no worker follows; None when there is none.
+
+        Args:
+            worker: For whom.
+            name: What it is called.
+            seconds: Within which a worker of another name has not spoken of the job's ComfyUI.
 
         Raises:
             NotRegistered: ``worker`` was taken for dead, and must register anew.
 
         """
-        return await self._taken(self._sql["take_submitted"], worker=worker)
+        return await self._taken(self._sql["take_submitted"], worker=worker, name=name, seconds=seconds)
 
     async def _taken(self, query: str, **values: Any) -> Taken | None:
         try:

@@ -252,6 +252,11 @@ class Webhooks:
             status, words = None, str(error)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             status, words = None, str(error) or type(error).__name__
+        except (psycopg.Error, psycopg_pool.PoolTimeout):
+            raise
+        except Exception as error:  # one that nothing helps must be given up, too
+            log.exception("webhook %s could not be sent", delivery["id"])
+            status, words = None, f"the service could not send it ({type(error).__name__})"
         return _Try(status, words, time.monotonic() - began)
 
     async def _post(self, client: httpx.AsyncClient, delivery: Row) -> tuple[int, str]:

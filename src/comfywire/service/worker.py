@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from comfywire.client import Client
+from comfywire.errors import ComfywireError
 
 from . import queue as engine
 from .assets import Assets
@@ -42,6 +43,8 @@ __all__ = ["Worker"]
 LOOK_EVERY = 5.0
 """Seconds after which the queue is looked at although nothing was heard."""
 TIDY_EVERY = 30.0
+OUT_OF_REACH_PAUSE = 5.0
+"""Seconds for which a job is left to others whose ComfyUI we do not reach."""
 DUTY_PAUSE = 1.0
 """Seconds until a duty that broke down begins anew."""
 LEAVE_PATIENCE = 5.0
@@ -153,12 +156,12 @@ class Worker:
             },
         }
 
-    def _server(self, text: str) -> Server:
+    def _server(self, text: str, *, patience: float | None = None) -> Server:
         address, _, tags = text.partition("#")
         return Server(
             address,
             tags=tuple(filter(None, tags.split(","))),
-            patience=self._settings.server_patience,
+            patience=self._settings.server_patience if patience is None else patience,
             slots=self._settings.slots,
             on_change=self._wake.set,
         )
@@ -262,7 +265,9 @@ class Worker:
         """
         with contextlib.suppress(engine.NotRegistered):
             while not self._is_stopping:
-                taken = await self._queue.take_submitted(self._membership.number)
+                taken = await self._queue.take_submitted(
+                    self._membership.number, self.name, seconds=self._settings.stalled_after
+                )
                 if taken is None:
                     return
                 self._start(taken, None)
@@ -333,7 +338,9 @@ class Worker:
         job = claim.job
         try:
             if job.submitted_at is not None and job.server is not None:
-                await self._run_on(await self._moved(str(job.id), chosen, job.server), claim)
+                server = await self._moved(str(job.id), chosen, job.server)
+                if not await self._is_left_to_others(server, claim):
+                    await self._run_on(server, claim)
             elif chosen is not None:
                 await self._run_on(chosen, claim)
             elif job.state is JobState.CANCELING:
@@ -347,6 +354,21 @@ class Worker:
             log.exception("job %s could not be followed", job.id, extra={"prompt_id": str(job.id)})
             if not await self.leases.put_off(claim.lease, _broken(error)):
                 await self._withdraw(job.id)
+
+    async def _is_left_to_others(self, server: Server, claim: Claim) -> bool:
+        """Whether somebody else shall see what has become of a job: we do not reach its server.
+
+        It may run well, and its own worker may be about to come back. Half of the patience is for waiting for
+        those who reach it, the other half for the server.
+        """
+        if server.url in self._servers or await _answers(server):
+            return False
+        patience = self._settings.server_patience
+        after = min(OUT_OF_REACH_PAUSE, patience / 10)
+        is_left = await self.leases.out_of_reach(claim.lease, server.url, patience=patience / 2, after=after)
+        if is_left:
+            await self._leave_if_visited(server)
+        return is_left
 
     async def _withdraw(self, job_id: UUID) -> None:
         """Take the prompt of a job that we have given up off its server, as far as that is possible."""
@@ -385,7 +407,7 @@ class Worker:
                 return known
             sealed = await patiently(lambda: self._registry.address(url))
             address = url if sealed is None else str(self._sealer.open(sealed)["address"])
-            server = await self._server(address).__aenter__()
+            server = await self._server(address, patience=self._settings.server_patience / 2).__aenter__()
             self._visited[url] = server
             return server
 
@@ -426,6 +448,14 @@ class Worker:
     def extra_data(self, secret: bytes | None) -> dict[str, Any]:
         """Return what goes along with the prompt, decrypted."""
         return {} if secret is None else self._sealer.open(secret)
+
+
+async def _answers(server: Server) -> bool:
+    try:
+        await server.client.system_stats()
+    except ComfywireError:
+        return False
+    return True
 
 
 async def _for_ever(name: str, duty: Callable[[], Awaitable[None]]) -> None:

@@ -137,6 +137,13 @@ SELECT count(*) AS count
                     WHERE job_id = %(job_id)s AND to_state = 'queued'
                       AND (from_state IS NULL OR from_state = ANY(%(terminal)s::job_state[])));
 
+-- name: out_of_reach
+-- For how long workers have said so of the server that a job is on.
+SELECT COALESCE(EXTRACT(epoch FROM now() - min(told.at)), 0)::float8 AS seconds
+  FROM jobs AS job
+  JOIN transitions AS told ON told.job_id = job.id AND told.at >= job.submitted_at
+ WHERE job.id = %(job_id)s AND told.reason LIKE %(reason)s;
+
 -- name: still_mine
 SELECT state FROM jobs WHERE id = %(job_id)s AND attempt = %(attempt)s;
 

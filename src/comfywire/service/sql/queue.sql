@@ -65,10 +65,14 @@ WITH head AS (
     SELECT waiting.id
       FROM procrastinate_jobs AS waiting
      WHERE waiting.id IN (
+        -- What is on a server that another live worker looks after is for that one: we may not even reach it.
         SELECT queue_id FROM jobs
          WHERE submitted_at IS NOT NULL AND state IN ('queued', 'running', 'canceling')
+           AND NOT EXISTS (SELECT FROM servers
+                            WHERE servers.url = jobs.server AND servers.worker <> %(name)s
+                              AND servers.seen_at > now() - make_interval(secs => %(seconds)s::float8))
         UNION ALL
-        SELECT queue_id FROM jobs WHERE state = 'canceling'
+        SELECT queue_id FROM jobs WHERE state = 'canceling' AND submitted_at IS NULL
      )
        AND waiting.status = 'todo'
        AND (waiting.scheduled_at IS NULL OR waiting.scheduled_at <= now())
