@@ -17,7 +17,7 @@ from comfywire.service import worker as workers
 from comfywire.service.api.models import RetryPolicy
 from comfywire.service.database import Database
 from comfywire.service.jobs import JobState
-from comfywire.service.leases import KeptOutput, Leases
+from comfywire.service.leases import Fenced, KeptOutput, Leases
 from comfywire.service.records import JobRecord, Retry
 from comfywire.service.registry import Registry
 from comfywire.service.store import Store
@@ -158,6 +158,26 @@ async def test_files_whose_way_broke_off_cost_nothing_of_what_may_run_once(
 
     assert ended.error is None or ended.error["code"] != "lost"
     assert ended.submissions == 1
+
+
+async def test_what_a_worker_did_not_send_because_it_was_late_is_not_lost(
+    rig: Rig, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = rig.worker(server.url)
+    late = [Fenced()]
+    check = worker.check_lease
+
+    def check_lease() -> None:
+        if late:
+            raise late.pop()
+        check()
+
+    monkeypatch.setattr(worker, "check_lease", check_lease)
+    async with working(worker):
+        ended = await rig.ended(await rig.submit(picture(), retry=Retry(lost=False, max_attempts=1)))
+
+    assert (ended.state, ended.error, ended.submissions) == (JobState.SUCCEEDED, None, 1)
+    assert not late
 
 
 async def test_a_job_on_a_server_that_nobody_knows_is_repeated_elsewhere(rig: Rig, server: Server) -> None:

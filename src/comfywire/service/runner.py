@@ -184,6 +184,10 @@ class Run:
             await self._fail("invalid_workflow", str(error))
         except ConnectionFailed as error:
             await self._not_sent(error)
+        except Fenced:
+            # Our heartbeat was late, so nothing was sent. If the job is still ours, it is for others now.
+            await self._leases.was_not_submitted(claim.lease)
+            await self._again("its worker was not heard of in time to send it")
         except (ServerError, UnexpectedReply) as error:
             await self._refused(error)
         except ConnectionLost as error:
