@@ -359,3 +359,22 @@ def switch(postgres: str, database: Database, *, on: bool) -> None:
     execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS {on}")
     if not on:
         execute(postgres, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+
+async def test_a_secret_goes_to_the_server_that_runs_the_job_and_nowhere_else(
+    rig: Rig, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    sealed = rig.sealer.seal({"my_token": "sk-sesame"})
+    async with working(rig.worker(server.url)):
+        record = await rig.ended(await rig.submit(picture(), secret=sealed))
+        async with Client(server.url) as client:
+            history = await client.history(str(record.id))
+
+    tables = await rig.database.all(
+        "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'comfywire'"
+    )
+    kept = [await rig.database.all(f"SELECT own::text FROM {table['name']} AS own") for table in tables]
+    assert history[str(record.id)]["prompt"][3]["my_token"] == "sk-sesame"
+    assert "sesame" not in str(kept)
+    assert "sesame" not in caplog.text
