@@ -87,6 +87,12 @@ async def test_values_are_handed_over_as_they_are(client: Client):
     assert result.files == []
 
 
+async def test_a_text_with_half_a_character_is_read_with_a_mark_in_its_place(client: Client):
+    result = await client.run(show(text=["a\ud800"]))
+
+    assert await result.outputs[0].read() == b"a?"
+
+
 @pytest.mark.parametrize(
     ("outputs", "expected"),
     [

@@ -217,7 +217,9 @@ def _of_node(
                     _prompt_id=tracked.prompt_id,
                 )
             elif isinstance(entry, str):
-                yield Output(node_id, class_type, key, "text", value=entry, _content=entry.encode())
+                yield Output(
+                    node_id, class_type, key, "text", value=entry, _content=entry.encode(errors="replace")
+                )
             elif entry is not None:
                 yield Output(node_id, class_type, key, "value", value=entry)
 

@@ -262,7 +262,11 @@ class Run:
             await self._interrupted(error)
         except _Refused as error:
             await self._fail("outputs_unavailable", str(error))
-        except (JobLost, OutputsGone, ConnectionLost) as error:
+        except (JobLost, OutputsGone) as error:
+            await self._lost(str(error))
+        except ConnectionLost as error:
+            if isinstance(error.__cause__, Exception) and not isinstance(error.__cause__, ComfywireError):
+                raise  # the client broke down: the prompt may run on
             await self._lost(str(error))
 
     async def _succeed(self, result: Result) -> None:

@@ -412,6 +412,8 @@ class Worker:
             return server
 
     async def _leave_if_visited(self, server: Server) -> None:
+        if self._visited.get(server.url) is not server:
+            return
         async with self._visiting:
             if self._visited.get(server.url) is server and not server.open:
                 del self._visited[server.url]
