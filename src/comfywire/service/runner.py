@@ -43,6 +43,7 @@ GRACE = 2.0
 SUBMIT_PATIENCE = 15.0
 """Seconds that a submission under way may take when the worker is told to stop."""
 PAUSE_AFTER_REFUSAL = 1.0
+PAUSE_WHILE_AWAY = 0.5
 log = logging.getLogger("comfywire.service")
 
 
@@ -229,6 +230,7 @@ class Run:
             await self._lost(str(error))
 
     async def _succeed(self, result: Result) -> None:
+        until: float | None = None
         while True:
             try:
                 await self._keeper.keep(self.claim.lease, result.outputs)
@@ -236,7 +238,8 @@ class Run:
             except (ConnectionFailed, ConnectionLost, ServerError) as error:
                 # It ended well and its files are on that server's disk: they are waited for.
                 self.server.is_away(error)
-                await self._until_back(error)
+                until = until or asyncio.get_running_loop().time() + self.server.patience
+                await self._until_back(error, until)
         self.server.succeeded()
         warnings = [*self.claim.job.warnings, *result.warnings, *self._keeper.withheld]
         await self._leases.end(
@@ -247,9 +250,14 @@ class Run:
             outputs_reused=self._teller.outputs_reused,
         )
 
-    async def _until_back(self, error: ComfywireError) -> None:
-        if not await set_within(self.server.up, self.server.patience):
-            raise ConnectionLost(f"its outputs could not be fetched: {error}") from error
+    async def _until_back(self, error: ComfywireError, until: float) -> None:
+        """Wait until the server answers; one that is only visited has nobody who would say that it is up."""
+        while asyncio.get_running_loop().time() < until:
+            await set_within(self.server.up, PAUSE_WHILE_AWAY)
+            with contextlib.suppress(ComfywireError):
+                await self.server.client.queue()
+                return
+        raise ConnectionLost(f"its outputs could not be fetched: {error}") from error
 
     async def _failed(self, error: JobFailed) -> None:
         self.server.failed()
