@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check lint types cover docs fix soak soak-service clean
+.PHONY: help demo serve test check lint types cover docs fix soak soak-service clean
 
 help:  ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 demo: $(VENV)/.installed  ## start the test server, run two workflows, save their pictures in comfywire-demo/
 	$(BIN)/comfywire demo
+
+serve: $(VENV)/.installed-service  ## start the job service in front of two test servers
+	$(BIN)/comfywire serve --demo
 
 test: $(VENV)/.installed-dev  ## run the tests; less than 96 % of lines and branches covered is a failure
 	$(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=96
@@ -51,6 +54,10 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[server]'
+	touch $@
+
+$(VENV)/.installed-service: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[service]'
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -191,6 +191,13 @@ def test_a_workflow_of_no_name_is_refused_in_words(comfywire):
     assert (finished.status, "no workflow 'nothing-of-that-name'" in finished.err) == (2, True)
 
 
+@pytest.mark.parametrize("what", ["missing.json", "no/such/missing.json"])
+def test_a_file_that_is_missing_is_called_a_file(comfywire, what):
+    finished = comfywire("submit", what)
+
+    assert (finished.status, f"there is no file '{what}'" in finished.err) == (2, True)
+
+
 def test_workflows_are_listed_shown_and_removed(comfywire, here):
     name = new_name()
     comfywire("workflows", "add", name, save(here / "scale.json", SCALE), "--description", "Larger.")
@@ -281,6 +288,29 @@ def test_cancel_ends_a_job_of_the_service(comfywire, here):
 
     assert (finished.status, finished.out.startswith(f"job {job_id} was ")) == (0, True)
     assert (waited.status, waited.result["status"]) == (130, "interrupted")
+
+
+def test_cancel_where_no_comfyui_is_names_the_service_too(comfywire, monkeypatch):
+    monkeypatch.delenv("COMFYWIRE_SERVICE")
+
+    finished = comfywire("cancel", str(uuid.uuid4()), "--server", "http://127.0.0.1:9")
+
+    assert finished.status == 2
+    assert finished.err.endswith(
+        "is it running? Name another with --server, or a job service with --service\n"
+    )
+
+
+def test_a_key_that_does_not_open_is_not_asked_for_again(comfywire):
+    finished = comfywire("jobs", "--key", "cw_mistyped")
+
+    assert (finished.status, finished.err.endswith("check it, or ask for another\n")) == (2, True)
+
+
+def test_a_comfyui_that_is_taken_for_a_service_is_asked_about(comfywire, server):
+    finished = comfywire("jobs", "--service", server.url)
+
+    assert (finished.status, "is that a job service?" in finished.err) == (2, True)
 
 
 def test_cancel_asks_the_comfyui_that_is_named(comfywire, server):

@@ -18,12 +18,14 @@ _data = click.option(
     default=DATA,
     show_default=True,
     envvar="COMFYWIRE_DATA",
+    show_envvar=True,
     metavar="DIR",
     help="The service's folder; its PostgreSQL is in it, unless --database-url names another.",
 )
 _database_url = click.option(
     "--database-url",
     envvar="COMFYWIRE_DATABASE_URL",
+    show_envvar=True,
     metavar="URL",
     help="Your own PostgreSQL: postgresql://user:password@host/name.",
 )

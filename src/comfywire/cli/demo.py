@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from .calling import own_name
 from .connection import debug_option, wait_for
 from .options import check_writable
 
@@ -89,18 +88,10 @@ def _say_what_next(out: Path, endings: Sequence[Ending]) -> None:
         for saved in ending.saved:
             click.echo(f"  {saved.path.name}")
     click.echo("\nTry next:")
-    command = _command()
+    command = own_name()
     click.echo(f"  {command} server   # the test server, to keep")
     click.echo(
         f"  {command} run {out}/text_to_image.json --server http://127.0.0.1:8189 "
         "--set 'Positive.text=a red barn' --set KSampler.seed=7"
     )
     click.echo(f"  {command} run workflow_api.json   # on your own ComfyUI, port 8188")
-
-
-def _command() -> str:
-    """How the command is called from here: after `make demo` it is in .venv, which no PATH knows."""
-    called = Path(sys.argv[0])
-    if shutil.which("comfywire") is not None or called.name != "comfywire":
-        return "comfywire"
-    return str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else str(called)

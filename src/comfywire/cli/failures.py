@@ -70,11 +70,19 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, Stopped):
         return one_line(str(error))
     if isinstance(error, ComfywireError):
-        return one_line(f"{error}{_next_step(error)}")
+        return one_line(_joined(str(error), _next_step(error)))
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename is not None else ""
         return one_line(f"{where}{error.strerror or error}")
     return one_line(f"{type(error).__name__}: {error}; this is a bug of comfywire's, --debug shows where")
+
+
+def _joined(words: str, step: str) -> str:
+    """Both in one sentence; behind a question a second one begins."""
+    if not (words.endswith("?") and step):
+        return words + step
+    step = step.removeprefix("; ")
+    return f"{words} {step[0].upper()}{step[1:]}"
 
 
 def _next_step(error: ComfywireError) -> str:

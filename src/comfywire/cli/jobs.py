@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from comfywire.errors import ConnectionFailed
+
 from .connection import Connection, server_options, wait_for
 from .options import json_option
 from .service import Service, key_option, service_option
@@ -132,8 +134,8 @@ def cancel(
 ) -> int:
     """Take prompts back, pending or running, and no others; says so when it is certain.
 
-    With --service, they are jobs of a job service: it sees to their end. Where both are set in the
-    environment the service is asked; --server on the command line asks the ComfyUI.
+    With --service, http://127.0.0.1:8190 for example, they are jobs of a job service: it sees to their end.
+    Where both are set in the environment the service is asked; --server on the command line asks the ComfyUI.
     """
     if service is not None and not _server_wins():
         from .service_jobs import cancel_jobs  # noqa: PLC0415
@@ -144,10 +146,19 @@ def cancel(
         async with connection.client() as client:
             return [await _cancel(client, prompt_id, timeout) for prompt_id in prompt_ids]
 
-    fates = wait_for(cancel_all())
+    try:
+        fates = wait_for(cancel_all())
+    except ConnectionFailed as error:
+        raise NothingToAsk(str(error)) from error
     for prompt_id, fate in zip(prompt_ids, fates, strict=True):
         click.echo(f"prompt {prompt_id} {fate}")
     return 0 if all(fate == CANCELLED for fate in fates) else 1
+
+
+class NothingToAsk(ConnectionFailed):
+    """No ComfyUI was reached; perhaps a job service was meant."""
+
+    next_step = "; name another with --server, or a job service with --service"
 
 
 def _server_wins() -> bool:
@@ -173,7 +184,7 @@ async def _cancel(client: Client, prompt_id: str, timeout: float) -> str:
     except JobInterrupted:
         return CANCELLED
     except JobLost:
-        return f"is not on {client.url}: `comfywire queue` shows what is"
+        return f"is not on {client.url}: `comfywire queue` shows what is, --service asks a job service"
     except JobError as error:
         return f"had ended already: {error}"
     return "had ended already, and well"

@@ -14,7 +14,6 @@ from .database import database_options
 from .durations import duration
 from .json_lines import print_json
 from .options import json_option
-from .terminal import print_table
 
 if TYPE_CHECKING:
     from comfywire.service.access import Access, KeyRecord
@@ -89,8 +88,12 @@ def list_keys(*, as_json: bool, data: Path, database_url: str | None) -> None:
     if as_json:
         print_json([_as_json(key) for key in found])
         return
+    from .terminal import print_table  # noqa: PLC0415 - imports the client and rich
+
     now = datetime.now(UTC)
     print_table(COLUMNS, [_row(key, now) for key in found])
+    if not found:
+        click.echo("no keys yet: `comfywire keys create NAME` makes one", err=True)
 
 
 @keys.command(short_help="Give a key another secret.")

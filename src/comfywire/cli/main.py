@@ -73,9 +73,10 @@ class Commands(click.Group):
 @click.version_option(comfywire.__version__, message="comfywire %(version)s")
 @debug_option
 def comfywire_command() -> None:
-    """Run ComfyUI workflows from the command line.
+    """Run ComfyUI workflows from the command line, and serve them as jobs.
 
-    Begin with `comfywire demo`: it needs no ComfyUI and no GPU.
+    Begin with `comfywire demo`, and for the job service with `comfywire serve --demo`: they need no ComfyUI
+    and no GPU.
     """
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .calling import own_name
 from .connection import debug_option, wait_for
+from .service import DEFAULT_SERVICE
 from .service_options import settings_of, worker_options
 from .worker import stop_signals
 
@@ -23,23 +26,33 @@ __all__ = ["serve"]
 DEFAULT_PORT = 8190
 DEMO_STEP_TIME = 0.1
 """Seconds a step of the demo's simulated models: slow enough to see progress."""
+DEMO_WORKFLOW = "text_to_image.json"
 
 
 @click.command(short_help="Serve the job service: a durable queue in front of your ComfyUIs.")
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, envvar="COMFYWIRE_HOST", help="Where to listen."
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    envvar="COMFYWIRE_HOST",
+    show_envvar=True,
+    help="Where to listen.",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
+    metavar="PORT",
     default=DEFAULT_PORT,
     show_default=True,
     envvar="COMFYWIRE_PORT",
+    show_envvar=True,
     help="The port to listen on; 0 takes a free one.",
 )
 @click.option(
     "--base-url",
     envvar="COMFYWIRE_BASE_URL",
+    show_envvar=True,
     metavar="URL",
     help="How others reach the service, for links; by default as they asked.",
 )
@@ -48,39 +61,48 @@ DEMO_STEP_TIME = 0.1
     "keys_required",
     is_flag=True,
     envvar="COMFYWIRE_KEYS_REQUIRED",
+    show_envvar=True,
     help="Let in only who has a key (`comfywire keys create`); a public --host insists.",
 )
 @click.option(
     "--max-queued",
     type=click.IntRange(1),
+    metavar="N",
     default=10_000,
     show_default=True,
     envvar="COMFYWIRE_MAX_QUEUED",
+    show_envvar=True,
     help="Jobs of one key that may wait.",
 )
 @click.option(
     "--rate-per-minute",
     type=click.IntRange(1),
+    metavar="N",
     envvar="COMFYWIRE_RATE_PER_MINUTE",
-    help="Requests of one key a minute.",
+    show_envvar=True,
+    help="Requests of one key a minute; as many as it likes by default.",
 )
 @click.option(
     "--cors-origin",
     "cors_origins",
     multiple=True,
     envvar="COMFYWIRE_CORS_ORIGINS",
+    show_envvar=True,
     metavar="ORIGIN",
     help="Web pages of this origin may call the API; repeat it for more.",
 )
 @click.option("--no-workers", is_flag=True, help="Serve the API alone: `comfywire worker` runs the jobs.")
-@click.option("--demo", is_flag=True, help="Start two test servers to run jobs on, and make a key.")
+@click.option("--demo", is_flag=True, help="Start two test servers to run jobs on; no ComfyUI is needed.")
 @worker_options
 @debug_option
 def serve(*, no_workers: bool, demo: bool, **options: Any) -> None:
     """Serve the job service until it is told to stop (SIGTERM or Ctrl-C).
 
     Jobs are kept in a PostgreSQL that it starts in --data, or in your own. It speaks the Comfy API v2: the
-    official comfy-sdk works with COMFY_BASE_URL set to its address.
+    official comfy-sdk works with COMFY_BASE_URL set to its address. Secrets are encrypted with
+    COMFYWIRE_SECRET, or with a file in --data.
+
+    To look at it without a ComfyUI: `comfywire serve --demo`.
     """
     settings = settings_of(options)
     if demo and no_workers:
@@ -133,15 +155,38 @@ async def _announce(core: Core, port: int, *, runs_jobs: bool, demo: bool) -> No
     url = settings.base_url or f"http://{_host(settings.host)}:{port}"
     click.echo(f"Comfywire's job service is ready at {url}")
     if demo:
-        _, secret = await core.access.create("demo", ["submit", "read", "admin"])
-        click.echo(f"  A key: {secret}")
-        click.echo("  Jobs run on two test servers, which simulate their models: pictures are placeholders.")
+        await _introduce_demo(core)
     elif runs_jobs and not settings.servers:
         click.echo("  It has no ComfyUI yet: jobs wait. Name one with --server http://127.0.0.1:8188")
+    if settings.keys_required and not demo:
+        click.echo(f"  Everybody needs a key: `{own_name()} keys create NAME` makes one.")
     click.echo(f"  Its data is in {settings.data.absolute()}")
-    click.echo(f"  Run something: comfywire submit workflow_api.json --service {url}")
-    click.echo(f"  Or with the official SDK: COMFY_BASE_URL={url}")
-    click.echo("  Ctrl-C stops it; what runs is finished or taken up again next time.")
+    for words, command in _commands(settings, url, demo=demo):
+        click.echo(f"  {words:15} {command}")
+    click.echo("  Ctrl-C stops it. Jobs are kept: what waits or runs is taken up again next time.")
+
+
+async def _introduce_demo(core: Core) -> None:
+    """Say what is special about the demo, and leave a workflow to try it with."""
+    workflow = files("comfywire.cli").joinpath("workflows", DEMO_WORKFLOW).read_bytes()
+    await asyncio.to_thread((core.settings.data / DEMO_WORKFLOW).write_bytes, workflow)
+    _, secret = await core.access.create("demo", ["submit", "read", "admin"])
+    click.echo(f"  A key: {secret}")
+    if not core.settings.keys_required:
+        click.echo(
+            "  On this machine none is needed. Who uses it sees what was submitted with it, and no more."
+        )
+    click.echo("  Jobs run on two test servers, which simulate their models: pictures are placeholders.")
+
+
+def _commands(settings: Settings, url: str, *, demo: bool) -> Iterator[tuple[str, str]]:
+    """What to type in another terminal, and what for."""
+    there = "" if url == DEFAULT_SERVICE else f" --service {url}"
+    there += " --key cw_..." if settings.keys_required else ""
+    workflow = settings.data / DEMO_WORKFLOW if demo else "workflow_api.json"
+    yield "Run something:", f"{own_name()} submit {workflow} --out out{there}"
+    yield "Watch it:", f"{own_name()} top{there}"
+    yield "Official SDK:", f"COMFY_BASE_URL={url}"
 
 
 def _host(host: str) -> str:

@@ -79,7 +79,9 @@ def jobs(
     else:
         print_table(("id", "state", "created", "workflow", "labels", "error"), map(_row, found))
     if not found:
-        click.echo("no such jobs", err=True)
+        click.echo(
+            "no such jobs" if any(wanted.values()) else "no jobs yet: `comfywire submit FILE`", err=True
+        )
 
 
 async def _with(service: Service, work: Callable[[ServiceClient], Awaitable[Any]]) -> Any:

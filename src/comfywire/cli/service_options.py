@@ -18,28 +18,55 @@ if TYPE_CHECKING:
 
 __all__ = ["settings_of", "worker_options"]
 
+
+def _comfyuis(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what is no address now, and not when the service is up."""
+    del ctx, parameter
+    from comfywire.client import Client  # noqa: PLC0415 - an HTTP client costs 0.2 s to import
+
+    for text in texts:
+        try:
+            Client(text.partition("#")[0])
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+    return texts
+
+
+def _http(ctx: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
+    """Refuse what is no address on the web."""
+    del ctx, parameter
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise click.BadParameter(f"{url!r} is no address; write it like https://example.com/hook")
+    return url
+
+
 _OPTIONS = (
     click.option(
         "--server",
         "servers",
         multiple=True,
         envvar="COMFYWIRE_SERVERS",
+        show_envvar=True,
         metavar="URL[#TAG,...]",
+        callback=_comfyuis,
         help="A ComfyUI to run jobs on, with user:password@ or ?token= if it wants that; repeat it for more.",
     ),
     click.option(
         "--assets",
         "assets_url",
         envvar="COMFYWIRE_ASSETS",
+        show_envvar=True,
         metavar="URL",
         help="Where inputs and outputs are kept: s3://bucket/prefix, ...; a folder in --data by default.",
     ),
     click.option(
         "--slots",
         type=click.IntRange(1, 16),
+        metavar="N",
         default=2,
         show_default=True,
         envvar="COMFYWIRE_SLOTS",
+        show_envvar=True,
         help="Jobs at a time on one ComfyUI: one runs, the others wait there.",
     ),
     click.option(
@@ -48,6 +75,7 @@ _OPTIONS = (
         default=300.0,
         show_default=True,
         envvar="COMFYWIRE_SERVER_PATIENCE",
+        show_envvar=True,
         metavar="SECONDS",
         help="How long a ComfyUI may be away before what it was running counts as lost.",
     ),
@@ -57,6 +85,7 @@ _OPTIONS = (
         default=30.0,
         show_default=True,
         envvar="COMFYWIRE_DRAIN_TIMEOUT",
+        show_envvar=True,
         metavar="SECONDS",
         help="How long a process that is told to stop waits for its jobs; then others take them over.",
     ),
@@ -66,18 +95,22 @@ _OPTIONS = (
         default="plain",
         show_default=True,
         envvar="COMFYWIRE_LOG_FORMAT",
+        show_envvar=True,
         help="How it logs to standard error: for people, or a JSON object a line.",
     ),
     click.option(
         "--hook-url",
         envvar="COMFYWIRE_HOOK_URL",
+        show_envvar=True,
         metavar="URL",
+        callback=_http,
         help="Who is asked about each job and each output, and may refuse.",
     ),
     click.option(
         "--allow-private-urls",
         is_flag=True,
         envvar="COMFYWIRE_ALLOW_PRIVATE_URLS",
+        show_envvar=True,
         help="Let inputs and webhooks by URL reach this network and this machine.",
     ),
 )

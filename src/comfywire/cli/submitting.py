@@ -93,7 +93,8 @@ def submit(
     """Give a workflow to the job service; it is safe there when this returns.
 
     FILE is a workflow in any form that `comfywire run` takes; NAME one that is registered with the service,
-    as `comfywire workflows list` shows them. A file of that name wins. - reads standard input.
+    as `comfywire workflows list` shows them. A file of that name wins. - reads standard input. Without --wait
+    or --out it returns at once, and `comfywire wait ID` follows the job later.
     """
     from .service_following import follow_all  # noqa: PLC0415
     from .service_telling import choose_teller  # noqa: PLC0415
@@ -159,8 +160,23 @@ async def _submit_file(client: ServiceClient, order: Order) -> dict[str, Any]:
     return dict(await client.ask("POST", "/api/v2/jobs", body))
 
 
+async def _registered(client: ServiceClient, order: Order) -> dict[str, Any]:
+    """Return what the service knows of a workflow by its name, or say that a file is missing, too."""
+    from comfywire.service.client import ServiceRefused  # noqa: PLC0415
+
+    if "/" in order.what:
+        raise click.BadParameter(f"there is no file {order.what!r}", param_hint="FILE|NAME")
+    try:
+        return dict(await client.read(f"/api/v2/workflows/{order.what}", version=order.version))
+    except ServiceRefused as error:
+        if error.status != 404 or order.version is not None:
+            raise
+        words = f"there is no file {order.what!r} here, and {error}"
+        raise click.BadParameter(words, param_hint="FILE|NAME") from error
+
+
 async def _submit_registered(client: ServiceClient, order: Order) -> dict[str, Any]:
-    found = await client.read(f"/api/v2/workflows/{order.what}", version=order.version)
+    found = await _registered(client, order)
     files = {name for name, about in found["parameters"].items() if about.get("type") in FILES}
     inputs = {
         name: await _uploaded(client, value) if name in files else value

@@ -7,7 +7,7 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import fsspec
 from blake3 import blake3
 
-from comfywire.errors import ComfywireError
+from comfywire.errors import ComfywireError, MissingExtra
 
-__all__ = ["CHUNK", "Blob", "BlobGone", "Blobs", "Staged", "TooLarge"]
+__all__ = ["CHUNK", "Blob", "BlobGone", "Blobs", "Staged", "TooLarge", "UnusableStore"]
 
 CHUNK = 1 << 20
 """Bytes that pass from hand to hand at a time; a transfer holds a few of them."""
@@ -45,11 +45,27 @@ class TooLarge(ComfywireError):
         super().__init__(f"the content is larger than {most} bytes, the most that is taken: send less")
 
 
+class UnusableStore(ComfywireError):
+    """No asset store can be had under this URL."""
+
+
 class BlobGone(ComfywireError):
     """The store does not have the bytes of a hash that the database knows."""
 
     code = "not_found"
     http_status = 404
+
+
+def _opened(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
+    try:
+        files, root = fsspec.core.url_to_fs(url, **options)
+    except ImportError as error:
+        if url.startswith(("s3:", "s3a:")):
+            raise MissingExtra("an asset store on S3", "s3") from error
+        raise UnusableStore(f"the asset store {url!r} needs a package of its own: {error}") from error
+    except ValueError as error:
+        raise UnusableStore(f"{url!r} is no asset store: name a folder, or s3://bucket/prefix") from error
+    return files, root
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +89,14 @@ class Blobs:
         url: A folder, or what fsspec takes: ``s3://bucket/prefix``, ``memory://name``.
         options: For fsspec's file system, such as ``endpoint_url`` of S3.
 
+    Raises:
+        MissingExtra: It is on S3, and what speaks to that is not installed.
+        UnusableStore: Nothing here speaks to a store of that kind.
+
     """
 
     def __init__(self, url: str, **options: Any) -> None:
-        self._files, root = fsspec.core.url_to_fs(url, **options)
+        self._files, root = _opened(url, options)
         self._root = root.rstrip("/")
         # Object stores have no folders; asking S3 to make one asks for rights on the bucket.
         self._has_folders = self._files.protocol == "memory" or "file" in self._files.protocol

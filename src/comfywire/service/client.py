@@ -53,7 +53,7 @@ class ServiceRefused(ComfywireError):
         self.details = error.get("details")
         self.retry_after = float(retry_after) if retry_after and retry_after.isdecimal() else None
         self.next_step = "; give --key, or set COMFYWIRE_KEY" if status == 401 else ""
-        super().__init__(str(error.get("message") or f"the service answered {status}"))
+        super().__init__(str(error.get("message") or f"{status} was the answer: is that a job service?"))
 
 
 class ServiceClient:
@@ -231,12 +231,19 @@ def _answer(response: httpx.Response) -> Any:
     except ValueError as error:
         if response.is_success:
             raise UnexpectedReply(f"{response.url.copy_with(query=None)} did not answer with JSON") from error
-        raise ServiceRefused(response.status_code, {}, response.headers.get("retry-after")) from error
-    if response.is_success:
+        raise _refusal(response, {}) from error
+    if response.is_success or (response.status_code in (410, 424) and "error" in said and "id" in said):
         return said
     envelope = said.get("error") if isinstance(said, dict) else None
     told = envelope if isinstance(envelope, dict) else {}
-    raise ServiceRefused(response.status_code, told, response.headers.get("retry-after"))
+    raise _refusal(response, told)
+
+
+def _refusal(response: httpx.Response, told: Mapping[str, Any]) -> ServiceRefused:
+    refusal = ServiceRefused(response.status_code, told, response.headers.get("retry-after"))
+    if "Authorization" in response.request.headers:
+        refusal.next_step = ""  # who has given a key that does not open need not be told how to give one
+    return refusal
 
 
 def _hash_of(path: Path) -> str:

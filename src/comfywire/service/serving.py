@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -38,11 +39,19 @@ def bound(settings: Settings) -> socket.socket:
         )
     except OSError as error:
         where = f"{settings.host} port {settings.port}"
-        words = f"cannot listen on {where}: {error.strerror}; choose another --port, or 0"
-        raise CannotListen(words) from error
+        raise CannotListen(f"cannot listen on {where}: {_reason(error)}") from error
     # asyncio switches Nagle's algorithm off only where the protocol is named; with it, each answer whose body
     # follows its head waits 40 ms for the client's acknowledgement.
     return socket.socket(listener.family, listener.type, socket.IPPROTO_TCP, fileno=listener.detach())
+
+
+def _reason(error: OSError) -> str:
+    """What is wrong, and the next step; asyncio and socket add words of their own to the system's."""
+    if error.errno == errno.EADDRINUSE:
+        return "somebody else does; choose another --port, or 0 for a free one"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "it is not allowed; choose a --port above 1023, or 0 for a free one"
+    return "that is no address of this machine; choose another --host"
 
 
 def _family(host: str) -> socket.AddressFamily:

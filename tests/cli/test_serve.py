@@ -1,0 +1,95 @@
+"""Starting the job service: what it prints can be typed, and what was mistyped is told before it is up."""
+
+import re
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("procrastinate", reason="the job service needs the extra 'service'")
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def demo(start) -> Iterator[list[str]]:
+    """What the demo prints until it says how to stop it."""
+    running = start("serve", "--demo", "--port", "0")
+    lines = [running.line()]
+    while "Ctrl-C" not in lines[-1]:
+        lines.append(running.line())
+    yield lines
+    running.signal()  # and not killed: its PostgreSQL would stay
+    running.end()
+
+
+def test_the_command_that_the_demo_prints_makes_a_picture(comfywire, demo, here):
+    (words,) = (line.partition(":")[2] for line in demo if line.startswith("  Run something:"))
+
+    finished = comfywire(*shlex.split(words)[1:])
+
+    assert (finished.status, finished.err) == (0, "")
+    assert list((here / "out").glob("*.png"))
+
+
+def test_the_demo_says_that_its_key_is_not_needed(demo):
+    key, why = next(pair for pair in pairwise(demo) if pair[0].startswith("  A key:"))
+
+    assert re.fullmatch(r"  A key: cw_\S+", key.rstrip())
+    assert "none is needed" in why
+
+
+def test_a_port_that_is_taken_is_one_line_without_the_system_s_words(comfywire, here, taken):
+    finished = comfywire("serve", "--port", str(taken))
+
+    expected = f"127.0.0.1 port {taken}: somebody else does; choose another --port, or 0 for a free one"
+    assert (finished.status, finished.err) == (2, f"comfywire: cannot listen on {expected}\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        pytest.param(["--host", "192.0.2.1", "--keys"], "no address of this machine", id="another's-address"),
+        pytest.param(["--host", "0.0.0.0"], "require keys with --keys", id="everybody-without-keys"),
+        pytest.param(["--server", "foo://bar"], "'foo://bar' is not an address", id="a-comfyui-that-is-none"),
+        pytest.param(["--hook-url", "nonsense"], "'nonsense' is no address", id="a-hook-that-is-none"),
+        pytest.param(["--assets", "foo://bar/x"], "is no asset store", id="a-store-that-is-none"),
+        pytest.param(
+            ["--database-url", "postgresql://127.0.0.1:9/x"], "correct it, or leave", id="no-database"
+        ),
+    ],
+)
+def test_what_cannot_be_is_told_before_the_service_says_that_it_is_ready(comfywire, here, options, words):
+    finished = comfywire("serve", "--port", "0", *options)
+
+    assert (finished.status, finished.out, len(finished.err.splitlines())) == (2, "", 1)
+    assert words in finished.err
+
+
+def test_a_store_on_s3_names_the_extra_that_it_needs(here: Path):
+    code = (
+        "import sys; sys.modules['s3fs'] = None; from comfywire.cli.main import main;"
+        "sys.exit(main(['serve', '--port', '0', '--assets', 's3://bucket/x']))"
+    )
+
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=25
+    )
+
+    assert (ran.returncode, "pip install 'comfywire[s3]'" in ran.stderr) == (2, True)
+
+
+def test_no_keys_say_how_to_make_one(comfywire, here):
+    finished = comfywire("keys", "list")
+
+    assert (finished.out, finished.err) == ("", "no keys yet: `comfywire keys create NAME` makes one\n")
