@@ -65,7 +65,7 @@ def test_a_port_that_is_taken_is_one_line_without_the_system_s_words(comfywire, 
         pytest.param(["--hook-url", "nonsense"], "'nonsense' is no address", id="a-hook-that-is-none"),
         pytest.param(["--assets", "foo://bar/x"], "is no asset store", id="a-store-that-is-none"),
         pytest.param(
-            ["--database-url", "postgresql://127.0.0.1:9/x"], "correct it, or leave", id="no-database"
+            ["--database-url", "postgresql://127.0.0.1:9/x"], "is not to be reached", id="no-database"
         ),
     ],
 )
