@@ -49,6 +49,12 @@ def test_the_demo_says_that_its_key_is_not_needed(demo):
     assert "none is needed" in why
 
 
+def test_where_no_jobs_are_yet_the_next_step_is_named(comfywire, demo):
+    finished = comfywire("jobs", "--service", demo[0].split()[-1])
+
+    assert (finished.out, finished.err) == ("", "no jobs yet: `comfywire submit FILE`\n")
+
+
 def test_a_port_that_is_taken_is_one_line_without_the_system_s_words(comfywire, here, taken):
     finished = comfywire("serve", "--port", str(taken))
 
