@@ -1,4 +1,4 @@
-"""A job that is retried begins anew in everything, under its own id."""
+"""Retried jobs begin anew in everything; jobs expire, and needs are forgotten, when nothing comes of them."""
 
 import asyncio
 import uuid

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from comfywire.client import Client
 from comfywire.server import Server
 from comfywire.server.faults import Faults
-from comfywire.service import leases
+from comfywire.service import leases, runner
 from comfywire.service import worker as workers
 from comfywire.service.api.models import RetryPolicy
 from comfywire.service.database import Database
@@ -21,11 +22,12 @@ from comfywire.service.records import JobRecord, Retry
 from comfywire.service.registry import Registry
 from comfywire.service.store import Store
 
+from .conftest import execute
 from .making import NEED, claimed, job
 from .rig import Rig, picture, runs_of, until, working
 
 NOWHERE = "http://127.0.0.1:9"
-AWAY = "SELECT 1 FROM servers WHERE url = %(url)s AND reason LIKE '%% has not answered for %%'"
+AWAY = "SELECT 1 FROM servers WHERE url = %(url)s AND reason NOT IN ('', 'not probed yet')"
 
 
 @pytest.fixture
@@ -282,3 +284,27 @@ async def test_a_duty_that_broke_down_begins_anew(monkeypatch: pytest.MonkeyPatc
     doing = asyncio.create_task(workers._for_ever("a duty", duty))
     await done.wait()
     doing.cancel()
+
+
+async def test_a_worker_stops_within_a_bound_while_the_database_is_away(
+    rig: Rig, server: Server, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "HAND_BACK_PATIENCE", 0.2)
+    monkeypatch.setattr(workers, "LEAVE_PATIENCE", 0.2)
+    try:
+        async with asyncio.timeout(30), working(rig.worker(server.url, drain_timeout=0.0)):
+            await up(rig)
+            server.faults.nodes.hold(class_type="EmptyImage")
+            record = await rig.submit(picture())
+            await rig.until(record, lambda now: now.state is JobState.RUNNING)
+            switch(postgres, rig.database, on=False)
+    finally:
+        switch(postgres, rig.database, on=True)
+
+
+def switch(postgres: str, database: Database, *, on: bool) -> None:
+    """Let the database be away, or come back."""
+    name = urlsplit(database.url).path.removeprefix("/")
+    execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS {on}")
+    if not on:
+        execute(postgres, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")

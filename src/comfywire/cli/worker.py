@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,9 +20,15 @@ __all__ = ["stop_signals", "worker"]
 
 
 @click.command(short_help="Run the job service's jobs on the ComfyUIs near it.")
+@click.option(
+    "--health-port",
+    type=click.IntRange(0, 65535),
+    envvar="COMFYWIRE_HEALTH_PORT",
+    help="Answer GET /healthz and /readyz on this port, on all interfaces, as Kubernetes asks them.",
+)
 @worker_options
 @debug_option
-def worker(**options: Any) -> None:
+def worker(*, health_port: int | None, **options: Any) -> None:
     """Run jobs of the service on the ComfyUIs that are named, until it is told to stop (SIGTERM or Ctrl-C).
 
     Then it takes no more, waits for what runs, and hands over what is left. Any number of workers share one
@@ -31,17 +37,20 @@ def worker(**options: Any) -> None:
     settings = settings_of(options)
     if not settings.servers:
         raise click.UsageError("a worker needs at least one --server to run jobs on")
-    wait_for(_work(settings))
+    wait_for(_work(settings, health_port))
 
 
-async def _work(settings: Settings) -> None:
+async def _work(settings: Settings, health_port: int | None) -> None:
     from comfywire.service.core import open_core  # noqa: PLC0415
+    from comfywire.service.vitals import answering  # noqa: PLC0415
     from comfywire.service.worker import Worker  # noqa: PLC0415
 
     with stop_signals() as stop:
-        async with open_core(settings) as core, asyncio.TaskGroup() as group:
-            telling = group.create_task(core.webhooks.run(), name="comfywire webhooks")
+        async with open_core(settings) as core, AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             worker = Worker(settings, core.store, core.assets, core.sealer, core.hooks)
+            if health_port is not None:
+                await stack.enter_async_context(answering(health_port, lambda: worker.is_ready))
+            telling = group.create_task(core.webhooks.run(), name="comfywire webhooks")
             click.echo(f"worker {worker.name} runs jobs on {', '.join(worker.urls)}")
             await worker.run(stop)
             telling.cancel()

@@ -52,6 +52,7 @@ class ServerRecord:
     seen_at: datetime
     changed_at: datetime
     is_heard: bool
+    is_empty: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,6 +129,11 @@ class Worker:
         return [server.url for server in self._given]
 
     @property
+    def is_ready(self) -> bool:
+        """Whether it takes jobs: the database heard of it lately, and it is not about to stop."""
+        return self._membership.is_fresh and not self._is_stopping
+
+    @property
     def is_busy(self) -> bool:
         """Whether it follows any job."""
         return bool(self._tasks)

@@ -82,6 +82,25 @@ async def test_a_server_is_switched_and_its_worker_told(
         assert await told.get() == URL
 
 
+async def test_a_drained_server_says_when_nothing_of_ours_is_on_it(
+    service: Service, client: httpx.AsyncClient
+):
+    async def is_empty() -> bool:
+        (server,) = (await client.get("/api/v2/servers")).json()["servers"]
+        return server["is_empty"]
+
+    await joins(service)
+    job_id = id_of(await submitted(client))
+    on_it = "UPDATE jobs SET server = %(url)s, submitted_at = now() WHERE id = %(id)s"
+    seen = [await is_empty()]
+    await service.core.database.do("UPDATE servers SET running = 0")
+    seen.append(await is_empty())
+    await service.core.database.do(on_it, url=URL, id=job_id)
+    seen.append(await is_empty())
+
+    assert seen == [False, True, False]
+
+
 async def test_a_server_that_is_not_there_cannot_be_switched(admin: httpx.AsyncClient):
     assert error_of(await admin.post("/api/v2/servers/pause", json={"url": URL})) == (404, "not_found")
 

@@ -40,6 +40,9 @@ class Server(BaseModel):
     seen_at: datetime
     changed_at: datetime
     is_heard: Annotated[bool, Field(description="Whether a worker looks after it at present.")]
+    is_empty: Annotated[
+        bool, Field(description="Whether it has no job of ours: one that is drained may be stopped then.")
+    ]
 
 
 class Servers(BaseModel):

@@ -2,7 +2,10 @@
 
 -- name: servers
 SELECT url, state, wanted, reason, tags, version, devices, loaded, running, pending, foreign_prompts, counts, worker,
-       seen_at, changed_at, seen_at > now() - make_interval(secs => %(silent_after)s::float8) AS is_heard
+       seen_at, changed_at, seen_at > now() - make_interval(secs => %(silent_after)s::float8) AS is_heard,
+       running + pending = 0
+         AND NOT EXISTS (SELECT FROM jobs WHERE server = servers.url AND submitted_at IS NOT NULL
+                            AND jobs.state IN ('queued', 'running', 'canceling')) AS is_empty
   FROM servers
  ORDER BY url;
 
