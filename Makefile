@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo serve test check lint types cover docs fix soak clean
+.PHONY: help demo serve test check lint types cover docs fix soak soak-service clean
 
 help:  ## say what each target does
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 demo: $(VENV)/.installed  ## start the test server, run two workflows, save their pictures in comfywire-demo/
 	$(BIN)/comfywire demo
@@ -36,6 +36,9 @@ docs: $(VENV)/.installed-dev  ## renew the pages that are made from the code
 
 soak: $(VENV)/.installed  ## half an hour of random faults; not part of check
 	$(BIN)/python bench/soak.py --seconds 1800
+
+soak-service: $(VENV)/.installed-dev  ## half an hour of killing the job service's processes; not part of check
+	COMFYWIRE_CHAOS_SECONDS=1800 $(BIN)/python -m pytest -n 0 -s tests/acceptance/test_chaos.py -k whatever
 
 fix: $(VENV)/.installed-dev  ## format, and fix what ruff can fix
 	$(BIN)/ruff format .

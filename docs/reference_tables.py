@@ -19,6 +19,7 @@ from types import ModuleType
 
 from comfywire import errors
 from comfywire.protocol import feeds, job, schedule, session
+from comfywire.server.nodes import catalogue
 from comfywire.service import jobs
 
 ROOT = Path(__file__).parents[1]
@@ -126,6 +127,23 @@ def _subject(layer: str) -> str:
     return " ".join(words.split("\n\n")[0].split()).replace("``", "`")
 
 
+def nodes() -> str:
+    """Return every node of the test server, by what it is about; alike ones in one row."""
+    newer = set(catalogue.built_in(is_new=True)) - set(catalogue.built_in())
+    parts = []
+    for title, group in catalogue.GROUPS.items():
+        rows: dict[tuple[str, str], list[str]] = {}
+        for name, node in group.items():
+            words = (node.__doc__ or "").split("\n\n")[0].rstrip(".").replace("``", "`")
+            how = getattr(node, "FIDELITY", "ComfyUI's test pack")
+            rows.setdefault((" ".join(words.split()), how), []).append(
+                f"{name}{' ⁺' if name in newer else ''}"
+            )
+        table = [[", ".join(names), words, how] for (words, how), names in rows.items()]
+        parts.append(f"### {title}\n\n{_table(['node', 'what it makes', 'how near'], table)}")
+    return "\n\n".join(parts)
+
+
 def error_tree() -> str:
     """Return the tree that errors.py draws."""
     tree = inspect.cleandoc(errors.__doc__ or "").partition("::\n\n")[2].partition("\n\nMisuse")[0]
@@ -144,6 +162,7 @@ TABLES: dict[tuple[str, str], Callable[[], str]] = {
     ("service-jobs.md", "service transitions"): service_transitions,
     ("architecture.md", "layers"): layers,
     ("client.md", "errors"): error_tree,
+    ("test-server.md", "nodes"): nodes,
 }
 
 

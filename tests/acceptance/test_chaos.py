@@ -119,9 +119,10 @@ async def test_every_job_ends_once_and_truthfully_whatever_is_killed(tmp_path: P
         await town.worker(*comfyuis[2:])
         await town.worker(*comfyuis[1:3])
         webhooks = await town.receiver()
+        submitters = [Submitter(town, random.Random(SEED + n), webhooks) for n in range(16)]
+        await asyncio.gather(*(submitter.begin_with(8) for submitter in submitters))
         until_then = time.monotonic() + SECONDS
         chaos = Chaos(town, random.Random(SEED), until_then)
-        submitters = [Submitter(town, random.Random(SEED + n), webhooks) for n in range(6)]
 
         async with asyncio.TaskGroup() as group:
             group.create_task(chaos.go_on())
@@ -157,6 +158,10 @@ class Submitter:
         self._chance = chance
         self._webhooks = webhooks
 
+    async def begin_with(self, count: int) -> None:
+        for _ in range(count):
+            self.wanted[await self._submit("plain")] = "plain"
+
     async def go_on(self, until_then: float) -> None:
         while time.monotonic() < until_then:
             kind = self._chance.choices(["plain", "failing", "paid", "canceled"], [12, 1, 2, 3])[0]
@@ -165,7 +170,7 @@ class Submitter:
             if kind == "canceled":
                 await asyncio.sleep(self._chance.uniform(0, 0.5))
                 await self._town.call("POST", f"/jobs/{job_id}/cancel")
-            await asyncio.sleep(self._chance.uniform(0, 0.5))
+            await asyncio.sleep(self._chance.uniform(0, 0.2))
 
     async def _submit(self, kind: str) -> str:
         retry = "never" if kind == "paid" else {"max_attempts": 20}
@@ -191,17 +196,17 @@ class Chaos:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._again("comfyui", 3, self._comfyui))
             group.create_task(self._again("worker", 4, self._worker))
-            group.create_task(self._again("service", 8, self._service))
-            group.create_task(self._again("database", 10, self._database))
+            group.create_task(self._again("service", 10, self._service))
+            group.create_task(self._again("database", 15, self._database))
             group.create_task(self._again("frozen worker", 12, self._freeze))
 
     async def _again(self, name: str, most: float, strike: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await asyncio.sleep(self._chance.uniform(most / 5, most))
-            if time.monotonic() > self._until:
-                return
+        pause = self._chance.uniform(0, SECONDS / 2)  # each kind at least once
+        while time.monotonic() + pause < self._until:
+            await asyncio.sleep(pause)
             self.killed[name] += 1
             await strike()
+            pause = self._chance.uniform(most / 5, most)
 
     async def _comfyui(self) -> None:
         comfyui = self._chance.choice(self._town.comfyuis)

@@ -191,3 +191,24 @@ def test_the_size_of_requests_is_bounded(start):
 
     with pytest.raises(urllib.error.HTTPError, match="413"):
         urllib.request.urlopen(f"{url}/upload/image", b"x" * 20_000)
+
+
+@pytest.mark.parametrize(("option", "types"), [("--stub-missing", 1), ("--no-stub-missing", 0)])
+def test_what_a_real_server_has_is_offered_and_stood_in_for_if_wanted(start, here, option, types):
+    loader = {"ckpt_name": [["mine.safetensors"], {}]}
+    known = {
+        "CheckpointLoaderSimple": {"input": {"required": loader}, "output": ["MODEL"], "output_node": False},
+        "Elsewhere": {"input": {"required": {}}, "output": ["IMAGE"], "output_node": False},
+    }
+    save(here / "known.json", known)
+    _, url = begin(start, "--object-info", "known.json", option)
+
+    def described(name: str) -> Any:
+        with urllib.request.urlopen(f"{url}/object_info/{name}") as reply:
+            return json.loads(reply.read())
+
+    assert len(described("Elsewhere")) == types
+    checkpoints = described("CheckpointLoaderSimple")["CheckpointLoaderSimple"]["input"]["required"][
+        "ckpt_name"
+    ]
+    assert checkpoints[0][0] == "mine.safetensors"

@@ -403,3 +403,14 @@ def test_a_cancelled_prompt_is_gone_at_the_first_look() -> None:
     scene.go_on(0.01)
 
     assert scene.jobs["p"].has_vanished
+
+
+def test_a_queue_read_that_takes_long_holds_up_no_probe_and_keeps_nobody_awake() -> None:
+    session = Scene().session
+    session.attach("p", 0.0)
+    assert session.reads_due(0.0) == [QUEUE]
+
+    probes = session.reads_due(60.0)
+
+    assert probes == [Read("p")]
+    assert session.next_due(60.0) > 60.0

@@ -128,3 +128,10 @@ async def test_a_stand_in_has_dynamic_inputs_too():
     assert await answer(prompt, stand_ins({"BatchElsewhere": entry})) == {
         "1": [("required_input_missing", "images.image0")]
     }
+
+
+@pytest.mark.parametrize(("class_type", "kind"), [("KSampler", "tuple"), ("StringLength", "list")])
+async def test_a_slot_that_is_not_there_is_told_as_the_schema_of_the_class_tells_it(class_type, kind):
+    prompt = {"1": node(class_type), "2": node("PreviewAny", source=["1", 9])}
+
+    assert await answer(prompt) == {"2": [("exception_during_validation", f"{kind} index out of range")]}

@@ -66,12 +66,14 @@ class Rig:
         return await self.until(job, lambda now: now.state in TERMINAL)
 
     async def until(self, job: JobRecord, condition: Any) -> JobRecord:
-        while True:
-            now = await self.store.get(job.id)
-            assert now is not None
-            if condition(now):
-                return now
+        while not condition(now := await self.now(job)):  # noqa: ASYNC110 - the worker is who changes it
             await asyncio.sleep(0.02)
+        return now
+
+    async def now(self, job: JobRecord) -> JobRecord:
+        found = await self.store.get(job.id)
+        assert found is not None
+        return found
 
     async def path(self, job: JobRecord) -> list[str]:
         """The states that a job went through."""

@@ -160,11 +160,11 @@ async def test_what_makes_no_key_is_refused(admin: httpx.AsyncClient, body: dict
     ],
 )
 async def test_keys_are_for_admins_alone(user: httpx.AsyncClient, url: str, method: str, path: str) -> None:
-    body = {"json": {"name": "x"}} if method == "POST" and path == "/keys" else {}
+    body = {"name": "x"} if method == "POST" and path == "/keys" else None
 
-    assert (await user.request(method, path, **body)).status_code == 403
+    assert (await user.request(method, path, json=body)).status_code == 403
     async with httpx.AsyncClient(base_url=url) as nobody:
-        assert (await nobody.request(method, path, **body)).status_code == 401
+        assert (await nobody.request(method, path, json=body)).status_code == 401
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("POST", "/rotate"), ("DELETE", "")])

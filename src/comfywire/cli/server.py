@@ -81,7 +81,13 @@ DEFAULT_PORT = 8189
     "--object-info",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="What a real server's /object_info answered: its other node types are stood in for.",
+    help="What a real server's /object_info answered: its models are offered.",
+)
+@click.option(
+    "--stub-missing/--no-stub-missing",
+    default=True,
+    show_default=True,
+    help="Stand in for the node types of --object-info that are not here.",
 )
 @click.option(
     "--memory",
@@ -112,6 +118,7 @@ def server(
     profile: str,
     nodes_file: Path | None,
     object_info: Path | None,
+    stub_missing: bool,
     memory: float,
     max_upload_size: float,
     faults: bool,
@@ -127,7 +134,10 @@ def server(
     _check_host(host, token)
     options: dict[str, Any] = {"host": host, "port": port, "token": token, "profile": profile}
     options |= {"folder": folder, "step_time": step_time, "faults_over_http": faults}
-    options |= {"nodes": _nodes(nodes_file), "object_info": _object_info(object_info)}
+    options |= {
+        "nodes": _nodes(nodes_file),
+        "object_info": _object_info(object_info, stub_missing=stub_missing),
+    }
     options["max_upload_bytes"] = int(max_upload_size * 1024**2)
 
     def started(running: Server) -> None:
@@ -165,8 +175,12 @@ def _nodes(path: Path | None) -> Mapping[str, Any]:
         raise click.BadParameter(str(error), param_hint="--nodes") from error
 
 
-def _object_info(path: Path | None) -> Mapping[str, Any]:
-    return {} if path is None else read_object_info(path)
+def _object_info(path: Path | None, *, stub_missing: bool) -> Mapping[str, Any]:
+    """Return what is known of a real server's node types, or only of those that are here too."""
+    from comfywire.server.nodes.catalogue import NODES  # noqa: PLC0415
+
+    known = {} if path is None else read_object_info(path)
+    return known if stub_missing else {name: entry for name, entry in known.items() if name in NODES}
 
 
 def _announcement(running: Server, host: str, profile: str, *, token: str | None) -> Iterator[str]:

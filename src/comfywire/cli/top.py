@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["top"]
 
-MOST_JOBS = 50
+MOST_JOBS = 20
 MOST_REASONS = 5
 """So many of the jobs that wait are asked why."""
 COLOURS = {"up": "green", "down": "red", "broken": "red", "paused": "yellow", "drained": "yellow"}

@@ -204,7 +204,7 @@ class Session:
             self._may_have_missed(self.feeds.client_id)
             self.feeds.review(now, self._open_ids(), has_open=bool(self.open))
         reads = [Read(prompt_id) for prompt_id, at in self._due.items() if at <= now]
-        if self._has_accepted() and self._schedule.queue_at(self.feeds, now) <= now:
+        if self._has_accepted() and self._queue_is_due(now):
             reads.append(Read())
         elif self._probe_at(now) <= now and (front := self._front()) is not None:
             reads.append(Read(front.prompt_id))
@@ -213,6 +213,10 @@ class Session:
         for read in reads:
             self._under_way[read.prompt_id] = self._due.pop(read.prompt_id or "", None) is not None
         return reads
+
+    def _queue_is_due(self, now: float) -> bool:
+        """A slow read that is under way holds up no probe; else one would be due at once, for ever."""
+        return None not in self._under_way and self._schedule.queue_at(self.feeds, now) <= now
 
     def next_due(self, now: float) -> float:
         """When :meth:`reads_due` may next have something, or the wanted feeds may change."""

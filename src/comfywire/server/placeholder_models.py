@@ -17,6 +17,7 @@ _NAMES = {
         sd3.5_large_fp8_scaled.safetensors flux1-dev-fp8.safetensors flux1-schnell-fp8.safetensors
         DreamShaper_8_pruned.safetensors dreamshaper_8.safetensors hunyuan_dit_1.2.safetensors
         Anything-V3.0.ckpt AbyssOrangeMix2_hard.safetensors NetaYumev35_pretrained_all_in_one.safetensors
+        cosxl_edit.safetensors stable-audio-open-1.0.safetensors ace_step_v1_3.5b.safetensors
     """,
     "diffusion_models": """
         comfywire-placeholder.safetensors flux1-dev.safetensors flux1-schnell.safetensors
@@ -31,13 +32,16 @@ _NAMES = {
         qwen_image_edit_2511_fp8mixed.safetensors ovis_image_bf16.safetensors
         NewBie-Image-Exp0.1-bf16.safetensors kandinsky5lite_t2i.safetensors cosmos_predict2_2B_t2i.safetensors
         anima-base-v1.0.safetensors longcat_image_edit_bf16.safetensors
+        flux1-dev-fp8.safetensors flux2_dev_fp8mixed.safetensors flux-2-klein-base-9b-fp8.safetensors
+        flux-2-klein-base-4b-fp8.safetensors flux-2-klein-4b-fp8.safetensors longcat_image_bf16.safetensors
+        hidream_e1_1_bf16.safetensors lotus-depth-d-v1-1.safetensors
     """,
     "text_encoders": """
         comfywire-placeholder.safetensors clip_l.safetensors clip_g.safetensors t5xxl_fp16.safetensors
         t5xxl_fp8_e4m3fn.safetensors t5xxl_fp8_e4m3fn_scaled.safetensors clip_l_hidream.safetensors
         clip_g_hidream.safetensors llama_3.1_8b_instruct_fp8_scaled.safetensors
         llava_llama3_fp8_scaled.safetensors qwen_2.5_vl_7b_fp8_scaled.safetensors
-        qwen_2.5_vl_fp16.safetensors qwen_3_4b.safetensors ovis_2.5.safetensors
+        qwen_2.5_vl_fp16.safetensors qwen_3_4b.safetensors ovis_2.5.safetensors t5-base.safetensors
         gemma_3_4b_it_bf16.safetensors jina_clip_v2_bf16.safetensors oldt5_xxl_fp8_e4m3fn_scaled.safetensors
         qwen_3_06b_base.safetensors umt5_xxl_fp8_e4m3fn_scaled.safetensors
     """,
@@ -48,6 +52,7 @@ _NAMES = {
     """,
     "loras": """
         comfywire-placeholder.safetensors lcm_lora_sdxl.safetensors MoXinV1.safetensors
+        flux1-depth-dev-lora.safetensors
         blindbox_v1_mix.safetensors Qwen-Image-Lightning-4steps-V1.0.safetensors
         Qwen-Image-Lightning-8steps-V1.0.safetensors
         Qwen-Image-Edit-2509-Lightning-4steps-V1.0-bf16.safetensors
@@ -64,6 +69,7 @@ _NAMES = {
         control_v11f1p_sd15_depth_fp16.safetensors control_v11p_sd15_scribble_fp16.safetensors
         control_v11p_sd15_canny_fp16.safetensors sd3.5_large_controlnet_depth.safetensors
         t2iadapter_depth_sd14v1.pth
+        Qwen-Image-InstantX-ControlNet-Union.safetensors control_scribble.safetensors
     """,
     "upscale_models": """
         comfywire-placeholder-x4.safetensors RealESRGAN_x4plus.safetensors RealESRGAN_x4plus.pth

@@ -85,7 +85,7 @@ def system_stats(profile: str) -> dict[str, Any]:
     memory = {"ram_total": MEMORY_BYTES, "ram_free": MEMORY_BYTES // 2}
     argv = ["comfywire", "server", "--cpu", "--preview-method", "latent2rgb"]
     device = {
-        "name": "cpu",
+        "name": "cpu (models are simulated by comfywire)",
         "type": "cpu",
         "index": None,
         "vram_total": MEMORY_BYTES,

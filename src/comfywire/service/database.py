@@ -103,7 +103,7 @@ class Database:
                         await connection.execute(sql.SQL("LISTEN {}").format(name))
                     on_gap()
                     await _notifications(connection, on_notify)
-            except psycopg.OperationalError as error:
+            except psycopg.Error as error:
                 log.warning("the database is away, trying again: %s", str(error).strip())
             await asyncio.sleep(RECONNECT_PAUSE)
 

@@ -14,19 +14,22 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
 from .database import execute
-from .jobs import OPEN, JobState
+from .jobs import OPEN, TERMINAL, JobState
 from .queue import Taken
 from .records import JobRecord, Lease
 from .sql import queries
+from .storable import as_storable, as_text
 from .store import Store, change
 
 __all__ = ["AWAY", "Claim", "Fenced", "KeptOutput", "Leases", "patiently"]
 
 SQL = queries("jobs")
 OPEN_STATES = [state.value for state in OPEN]
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
-"""What psycopg raises while the database is away."""
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction, PoolTimeout)
+"""What psycopg raises while the database is away, or another one is about to take over from it."""
 PAUSE = 0.5
+PUT_OFF_FOR = (2.0, 10.0, 30.0, 60.0, 120.0)
+"""Seconds for which a job that cannot be seen to is left alone, time after time; then it fails."""
 Value = TypeVar("Value")
 log = logging.getLogger("comfywire.service")
 
@@ -146,24 +149,26 @@ class Leases:
 
     async def progress(self, lease: Lease, snapshot: Mapping[str, Any]) -> None:
         """Keep the latest progress."""
-        await self._fenced(SQL["progress"], lease, progress=Jsonb(dict(snapshot)), open=OPEN_STATES)
+        kept = Jsonb(as_storable(dict(snapshot)))
+        await self._fenced(SQL["progress"], lease, progress=kept, open=OPEN_STATES)
 
     async def preview(self, lease: Lease, node_id: str, content_type: str, content: bytes) -> None:
         """Keep the latest preview."""
-        await self._fenced(SQL["preview"], lease, node_id=node_id, content_type=content_type, content=content)
+        picture = {"node_id": as_text(node_id), "content_type": content_type, "content": content}
+        await self._fenced(SQL["preview"], lease, **picture)
 
     async def keep(self, lease: Lease, output: KeptOutput) -> None:
         """Record an output."""
-        value = None if output.value is None else Jsonb(output.value)
+        value = None if output.value is None else Jsonb(as_storable(output.value))
         await self._fenced(
             SQL["insert_output"],
             lease,
             position=output.position,
-            node_id=output.node_id,
+            node_id=as_text(output.node_id),
             class_type=output.class_type,
-            key=output.key,
+            key=as_text(output.key),
             kind=output.kind,
-            name=output.name,
+            name=None if output.name is None else as_text(output.name),
             asset_id=output.asset_id,
             value=value,
         )
@@ -186,10 +191,10 @@ class Leases:
                     connection,
                     lease.job_id,
                     to,
-                    reason,
+                    as_text(reason),
                     attempt=lease.attempt,
-                    error=error,
-                    warnings=warnings,
+                    error=None if error is None else as_storable(dict(error)),
+                    warnings=None if warnings is None else [as_text(warning) for warning in warnings],
                     outputs_reused=outputs_reused,
                 )
 
@@ -211,7 +216,7 @@ class Leases:
                     connection,
                     lease.job_id,
                     JobState.QUEUED,
-                    reason,
+                    as_text(reason),
                     attempt=lease.attempt,
                     sources=[JobState.QUEUED, JobState.RUNNING],
                 )
@@ -226,8 +231,8 @@ class Leases:
         await self.state(lease)
         return False
 
-    async def hand_back(self, lease: Lease, reason: str) -> None:
-        """Leave the prompt where it is, for another worker to take over."""
+    async def hand_back(self, lease: Lease, reason: str, *, after: float = 0.0) -> None:
+        """Leave the prompt where it is, for another worker to take over, ``after`` seconds from now."""
 
         async def hand_back() -> bool:
             async with self._database.transaction() as connection:
@@ -237,15 +242,33 @@ class Leases:
                     job_id=lease.job_id,
                     attempt=lease.attempt,
                     worker=self.worker,
-                    reason=reason,
+                    reason=as_text(reason),
                     open=OPEN_STATES,
                 )
                 if touched:
-                    await self._queue.give_back(connection, lease.queue_id)
+                    await self._queue.give_back(connection, lease.queue_id, after=after)
                 return bool(touched)
 
         if not await patiently(hand_back):
             raise Fenced
+
+    async def put_off(self, lease: Lease, why: str, *, code: str = "internal_error") -> bool:
+        """Hand the job back for a while, since it cannot be seen to now; longer each time.
+
+        False if that did not help several times: it has failed then, since it must not go on for ever.
+        """
+        times = await self.times(lease, "put off: %")
+        if times < len(PUT_OFF_FOR):
+            await self.hand_back(lease, f"put off: {why}", after=PUT_OFF_FOR[times])
+            return True
+        await self.end(lease, JobState.FAILED, why, error={"code": code, "message": why})
+        return False
+
+    async def times(self, lease: Lease, reason: str) -> int:
+        """Return how often something was done for such a reason since the job was submitted or retried."""
+        values = {"job_id": lease.job_id, "reason": reason, "terminal": [state.value for state in TERMINAL]}
+        found = await patiently(lambda: self._database.one(SQL["times"], **values))
+        return 0 if found is None else int(found["count"])
 
     async def _fenced(self, query: str, lease: Lease, **values: Any) -> dict[str, Any]:
         found = await patiently(

@@ -30,8 +30,13 @@ class Retry:
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Retry:
-        """Read what :meth:`stored` wrote; what is missing is the default."""
+        """Read what :meth:`stored` wrote; what is missing is the default.
+
+        Of what must not run again when it was lost, nothing is run again that does not say so.
+        """
         known = {name: stored[name] for name in ("lost", "errors", "max_attempts") if name in stored}
+        if known.get("lost") is False:
+            known.setdefault("errors", ())
         if "errors" in known:
             known["errors"] = tuple(known["errors"])
         return cls(**known)

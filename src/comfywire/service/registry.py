@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import psycopg
 from psycopg.types.json import Jsonb
 
 from .database import Database
@@ -53,14 +54,22 @@ class Registry:
         found = await self._database.all(SQL["needs"], known=listed)
         return {one["need"]: one["requirement"] for one in found}
 
-    async def refuse(self, url: str, reasons: Mapping[str, Sequence[str]]) -> None:
-        """Write why a server does not meet each of these needs; no reasons where it does."""
-        await self._database.do(
-            SQL["refuse"],
-            server=url,
-            needs=list(reasons),
-            reasons=[Jsonb(list(told)) for told in reasons.values()],
-        )
+    async def forgotten(self, known: Iterable[str]) -> list[str]:
+        """Return those of the ``known`` needs that are not there any more."""
+        found = await self._database.all(SQL["forgotten"], known=list(known))
+        return [one["need"] for one in found]
+
+    async def refuse(self, url: str, reasons: Mapping[str, Sequence[str]]) -> bool:
+        """Write why a server does not meet each of these needs; no reasons where it does.
+
+        False if one of them, or the server, was forgotten in that moment: say it again.
+        """
+        told = [Jsonb(list(one)) for one in reasons.values()]
+        try:
+            await self._database.do(SQL["refuse"], server=url, needs=list(reasons), reasons=told)
+        except psycopg.errors.ForeignKeyViolation:
+            return False
+        return True
 
     async def is_paused(self) -> bool:
         """Whether the operator has paused the queue."""
@@ -68,9 +77,10 @@ class Registry:
         return bool(found and found["paused"])
 
     async def tidy(self) -> None:
-        """Forget servers that are gone, and needs that nothing waits for."""
+        """Forget servers that are gone, needs that no job has, and catalogues that no server has."""
         await self._database.do(SQL["forget_silent"], seconds=FORGET_AFTER)
         await self._database.do(SQL["forget_needs"])
+        await self._database.do(SQL["forget_catalogues"])
 
 
 def _packed(object_info: Mapping[str, Any]) -> tuple[bytes, str]:

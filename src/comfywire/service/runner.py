@@ -23,6 +23,7 @@ from comfywire.errors import (
     JobLost,
     OutputsGone,
     ServerError,
+    UnexpectedReply,
     WorkflowError,
     WorkflowRejected,
 )
@@ -43,7 +44,16 @@ GRACE = 2.0
 SUBMIT_PATIENCE = 15.0
 """Seconds that a submission under way may take when the worker is told to stop."""
 PAUSE_AFTER_REFUSAL = 1.0
+FETCH_AGAIN = 2.0
+"""Seconds until outputs that were not to be had are asked for again, unless their server is seen before."""
+HAND_BACK_PATIENCE = 5.0
+"""Seconds that a worker which stops waits for the database; without it, its jobs are taken over, too."""
+FREED = "memory was freed for another try"
 log = logging.getLogger("comfywire.service")
+
+
+class _Refused(Exception):
+    """The server is there, and does not give out an output."""
 
 
 class Surroundings(Protocol):
@@ -92,15 +102,17 @@ class Run:
     async def run(self) -> None:
         """See the job to its end, or give it back. Cancelling leaves the prompt where it is, handed back.
 
-        Raises nothing but CancelledError: a job that is another worker's by now is left alone.
+        A job that is another worker's by now is left alone. What else is raised is a bug, or this machine's
+        trouble: the caller has to put the job off.
         """
         try:
             await self._run()
         except Fenced:
             log.info("job %s is another worker's", self.claim.job.id)
         except asyncio.CancelledError:
-            with contextlib.suppress(Fenced):
-                await self._leases.hand_back(self.claim.lease, "its worker stops")
+            with contextlib.suppress(Fenced, TimeoutError):
+                async with asyncio.timeout(HAND_BACK_PATIENCE):
+                    await self._leases.hand_back(self.claim.lease, "its worker stops")
             raise
         finally:
             if self._cancelling is not None:
@@ -116,7 +128,7 @@ class Run:
         while not handle.is_done:
             try:
                 await handle.cancel()
-            except ComfywireError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, somebody wants the job to end
                 log.info("job %s could not be canceled yet: %s", self.claim.job.id, error)
                 await asyncio.sleep(1.0)
 
@@ -155,35 +167,51 @@ class Run:
 
     async def _submit(self) -> Job | None:
         """Send it; None when that decided what becomes of it."""
-        claim, client = self.claim, self.server.client
+        claim = self.claim
+        prompt = await self._staged()
+        if prompt is None:
+            return None
+        extra_data = self._around.extra_data(claim.secret)
+        if await self._leases.will_submit(claim.lease, self.server.url) is JobState.CANCELING:
+            await self._end(JobState.CANCELED, "it was canceled before it was submitted")
+            return None
+        self._submissions += 1
         try:
-            prompt = await self._around.staged(client, claim.prompt)
-            if await self._leases.will_submit(claim.lease, self.server.url) is JobState.CANCELING:
-                await self._end(JobState.CANCELED, "it was canceled before it was submitted")
-                return None
-            self._submissions += 1
-            return await self._post(Workflow(dict(prompt), document=claim.document))
-        except InputGone as error:
-            await self._fail("missing_asset", str(error))
+            return await self._post(Workflow(dict(prompt), document=claim.document), extra_data)
         except WorkflowRejected as error:
             await self._fail("invalid_workflow", str(error), node_errors=error.node_errors)
         except WorkflowError as error:
             await self._fail("invalid_workflow", str(error))
         except ConnectionFailed as error:
             await self._not_sent(error)
-        except ServerError as error:
+        except (ServerError, UnexpectedReply) as error:
             await self._refused(error)
         except ConnectionLost as error:
             await self._lost(str(error))
         return None
 
-    async def _post(self, workflow: Workflow) -> Job:
+    async def _staged(self) -> Mapping[str, Any] | None:
+        """Bring its files there; None when that decided what becomes of it. The prompt is nowhere yet."""
+        try:
+            return await self._around.staged(self.server.client, self.claim.prompt)
+        except InputGone as error:
+            await self._fail("missing_asset", str(error))
+        except ConnectionFailed as error:
+            await self._not_sent(error)
+        except (ConnectionLost, ServerError, UnexpectedReply) as error:
+            if not _is_about_the_request(error):
+                self.server.is_away(error)
+            why = f"{self.server.url} did not take its files: {error}"
+            await self._leases.put_off(self.claim.lease, why, code="server_error")
+        return None
+
+    async def _post(self, workflow: Workflow, extra_data: Mapping[str, Any]) -> Job:
         submitting = asyncio.create_task(
             self.server.client.submit(
                 workflow,
                 prompt_id=str(self.claim.job.id),
                 targets=self.claim.targets,
-                extra_data=self._around.extra_data(self.claim.secret),
+                extra_data=extra_data,
                 before_post=self._around.check_lease,
             ),
             name="comfywire submit",
@@ -209,6 +237,9 @@ class Run:
         telling = asyncio.create_task(self._teller.run(), name="comfywire tell")
         try:
             await telling  # ends with the prompt, or as soon as the job is another worker's
+        except asyncio.CancelledError:
+            self._teller.abandon()
+            raise
         finally:
             await self._teller.stop()
             telling.cancel()
@@ -225,18 +256,13 @@ class Run:
             await self._failed(error)
         except JobInterrupted as error:
             await self._interrupted(error)
+        except _Refused as error:
+            await self._fail("outputs_unavailable", str(error))
         except (JobLost, OutputsGone, ConnectionLost) as error:
             await self._lost(str(error))
 
     async def _succeed(self, result: Result) -> None:
-        while True:
-            try:
-                await self._keeper.keep(self.claim.lease, result.outputs)
-                break
-            except (ConnectionFailed, ConnectionLost, ServerError) as error:
-                # It ended well and its files are on that server's disk: they are waited for.
-                self.server.is_away(error)
-                await self._until_back(error)
+        await self._keep(result)
         self.server.succeeded()
         warnings = [*self.claim.job.warnings, *result.warnings, *self._keeper.withheld]
         await self._leases.end(
@@ -247,18 +273,38 @@ class Run:
             outputs_reused=self._teller.outputs_reused,
         )
 
-    async def _until_back(self, error: ComfywireError) -> None:
-        if not await set_within(self.server.up, self.server.patience):
+    async def _keep(self, result: Result) -> None:
+        """Fetch the outputs of a job that ended well: they are on that server's disk, and are waited for."""
+        now = asyncio.get_running_loop().time
+        deadline = None
+        while True:
+            try:
+                await self._keeper.keep(self.claim.lease, result.outputs)
+            except (ConnectionFailed, ConnectionLost, ServerError, UnexpectedReply) as error:
+                deadline = now() + self.server.patience if deadline is None else deadline
+                self._must_wait(error, is_late=now() >= deadline)
+                await set_within(self.server.up, FETCH_AGAIN)
+            else:
+                return
+
+    def _must_wait(self, error: ComfywireError, *, is_late: bool) -> None:
+        """Raise unless it is worth to ask again: of a server that answers, nothing else is to be expected."""
+        is_final = _is_about_the_request(error)
+        if not is_final:
+            self.server.is_away(error)
+        if is_final or (is_late and isinstance(error, ServerError)):
+            where = self.server.url
+            raise _Refused(f"it ended well, but {where} does not give out its outputs: {error}") from error
+        if is_late:
             raise ConnectionLost(f"its outputs could not be fetched: {error}") from error
 
     async def _failed(self, error: JobFailed) -> None:
         self.server.failed()
         retry, kind = self.claim.job.retry, error.exception_type or ""
-        may_repeat = self._submissions <= 1 and not self._cancel_wanted
-        if may_repeat and any(part in kind for part in retry.errors):
+        if any(part in kind for part in retry.errors) and await self._may_repeat():
             with contextlib.suppress(ComfywireError):
                 await self.server.client.free()
-            if await self._leases.give_back(self.claim.lease, f"{kind}: memory was freed for another try"):
+            if await self._leases.give_back(self.claim.lease, f"{kind}: {FREED}"):
                 return
         await self._keep_what_there_is(error)
         await self._fail(
@@ -270,6 +316,10 @@ class Run:
             traceback="".join(error.traceback) or None,
         )
 
+    async def _may_repeat(self) -> bool:
+        """Once, whether or not a server has lost it beside."""
+        return not self._cancel_wanted and not await self._leases.times(self.claim.lease, f"%: {FREED}")
+
     async def _interrupted(self, error: JobInterrupted) -> None:
         await self._keep_what_there_is(error)
         if self._cancel_wanted:
@@ -280,7 +330,7 @@ class Run:
 
     async def _keep_what_there_is(self, error: JobError) -> None:
         """A job that ended badly keeps what it had finished, as far as that can be had."""
-        with contextlib.suppress(ComfywireError):
+        with contextlib.suppress(ComfywireError, OSError):
             await self._keeper.keep(self.claim.lease, error.outputs)
 
     async def _lost(self, why: str) -> None:
@@ -302,7 +352,7 @@ class Run:
         await self._leases.was_not_submitted(self.claim.lease)
         await self._again(f"{self.server.url} was not reached: {error}")
 
-    async def _refused(self, error: ServerError) -> None:
+    async def _refused(self, error: ServerError | UnexpectedReply) -> None:
         self.server.is_away(error)
         if self._submissions >= self.claim.job.retry.max_attempts:
             await self._fail("server_error", f"{self.server.url}: {error}")
@@ -319,3 +369,8 @@ class Run:
     async def _fail(self, code: str, message: str, **details: Any) -> None:
         error = {"code": code, "message": message, **details}
         await self._leases.end(self.claim.lease, JobState.FAILED, message.split("\n", 1)[0], error=error)
+
+
+def _is_about_the_request(error: ComfywireError) -> bool:
+    """Whether the server works, and says no: so it will the next time."""
+    return isinstance(error, ServerError) and 400 <= error.status < 500 and error.status not in (408, 429)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,9 +14,10 @@ from comfywire.client import Client
 from comfywire.errors import ComfywireError
 from comfywire.workflow.object_info import ObjectInfo
 
-from .fleet import ServerView, models_of, refusals
+from .fleet import ServerView, refusals
 from .leases import AWAY, patiently
 from .registry import Registry
+from .storable import as_storable, as_text
 from .waiting import set_within
 
 __all__ = ["Server"]
@@ -75,6 +76,7 @@ class Server:
         self._catalogue: ObjectInfo | None = None
         self._digest: str | None = None
         self._meets: dict[str, bool] = {}
+        self._untold: dict[str, list[str]] = {}
         self._failures = 0
         self._breaks = 0
         self._probes = 0
@@ -105,10 +107,10 @@ class Server:
         met = frozenset(need for need, is_met in self._meets.items() if is_met)
         return ServerView(self.url, met, len(self.open), self._foreign, self._loaded)
 
-    def took(self, prompt_id: str, requirement: Mapping[str, Any]) -> None:
-        """A job is on its way there."""
+    def took(self, prompt_id: str, models: frozenset[str]) -> None:
+        """A job that uses these model files is on its way there."""
         self.open.add(prompt_id)
-        self._loaded = models_of(requirement) or self._loaded
+        self._loaded = models or self._loaded
 
     def let_go(self, prompt_id: str) -> None:
         """A job is not there any more."""
@@ -135,6 +137,13 @@ class Server:
         if self.state == "up":
             self._leave("down", str(error))
 
+    def _is_odd(self, error: Exception) -> None:
+        reason = f"it answers what nobody understands ({type(error).__name__})"
+        if self.state == "up":
+            self._leave("down", reason)
+        else:
+            self.reason = reason
+
     def _leave(self, state: str, reason: str) -> None:
         log.warning("%s is %s: %s", self.url, state, reason)
         self.state, self.reason = state, reason
@@ -155,10 +164,14 @@ class Server:
         await patiently(lambda: self._tell(registry, worker, seal))
         while True:
             self._kick.clear()
-            if self.state == "up":
-                await self._look(registry)
-            elif now() >= self._probe_at:
-                await self._probe(registry)
+            try:
+                if self.state == "up":
+                    await self._look(registry)
+                elif now() >= self._probe_at:
+                    await self._probe(registry)
+            except Exception as error:  # whatever a server answers, the others have to go on
+                log.exception("%s answers what nobody understands", self.url)
+                self._is_odd(error)
             with contextlib.suppress(*AWAY):
                 await self._tell(registry, worker, seal)
             pause = LOOK_EVERY if self.state == "up" else max(self._probe_at - now(), 0.0)
@@ -187,11 +200,11 @@ class Server:
         """Up is who is reached, read, and heard: a tiny prompt of ours must be told and be found."""
         self._probes += 1
         self._probe_after(PROBE_PAUSES, self._probes)
-        wrong = [finding for finding in await self.client.check() if finding.ok is False]
-        if wrong:
-            self.reason = f"{wrong[0].sentence}; {wrong[0].next_step}".rstrip("; ")
-            return
         try:
+            wrong = [finding for finding in await self.client.check() if finding.ok is False]
+            if wrong:
+                self.reason = f"{wrong[0].sentence}; {wrong[0].next_step}".rstrip("; ")
+                return
             self._stats = await self.client.system_stats()
             await self._read_catalogue(registry)
         except (ComfywireError, *AWAY) as error:
@@ -224,12 +237,28 @@ class Server:
         if not new:
             return
         self._meets |= {need: not reasons for need, reasons in new.items()}
-        with contextlib.suppress(*AWAY):
-            await registry.refuse(self.url, new)
+        self._untold |= new
         self._on_change()
+        await self._tell_reasons(registry)
+
+    async def _tell_reasons(self, registry: Registry) -> None:
+        """Write down what was found out; what cannot be, because the database is away, is not forgotten."""
+        if not (told := dict(self._untold)):
+            return
+        with contextlib.suppress(*AWAY):
+            if await registry.refuse(self.url, told):
+                self._untold = {need: why for need, why in self._untold.items() if told.get(need) != why}
+
+    def forget(self, needs: Iterable[str]) -> None:
+        """These needs are not there any more."""
+        for need in needs:
+            self._meets.pop(need, None)
+            self._untold.pop(need, None)
 
     async def _tell(self, registry: Registry, worker: str, seal: Callable[[str], bytes]) -> None:
-        system = self._stats.get("system") or {}
+        system = self._stats.get("system")
+        version = system.get("comfyui_version") if isinstance(system, dict) else None
+        devices = self._stats.get("devices")
         was = self.wanted
         self.wanted = await registry.tell(
             {
@@ -237,10 +266,10 @@ class Server:
                 "address": seal(self.address),
                 "worker": worker,
                 "state": self.state,
-                "reason": self.reason,
+                "reason": as_text(self.reason),
                 "tags": list(self.tags),
-                "version": system.get("comfyui_version"),
-                "devices": self._stats.get("devices") or [],
+                "version": None if version is None else as_text(str(version)),
+                "devices": as_storable(devices) if isinstance(devices, list) else [],
                 "catalogue": self._digest,
                 "loaded": sorted(self._loaded),
                 "running": min(len(self.open), 1),
@@ -251,3 +280,4 @@ class Server:
         )
         if was != self.wanted:
             self._on_change()
+        await self._tell_reasons(registry)

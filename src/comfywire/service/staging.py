@@ -12,6 +12,7 @@ from comfywire.client import Client
 from comfywire.errors import ComfywireError
 
 from .assets import AssetRecord, Assets
+from .blobs import BlobGone
 from .leases import patiently
 from .references import asset_ids, with_files
 
@@ -52,6 +53,8 @@ async def _upload(client: Client, assets: Assets, asset_id: UUID, folder: Path) 
                 await asyncio.to_thread(file.write, chunk)
         # The name is the content's hash: whoever sends it again replaces it by the same bytes.
         return str(await client.upload(path, name=_name(asset), subfolder=SUBFOLDER, overwrite=True))
+    except BlobGone as error:
+        raise InputGone(f"the bytes of asset {asset_id}, which the job reads, are gone") from error
     finally:
         path.unlink(missing_ok=True)
 

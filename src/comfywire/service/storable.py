@@ -1,4 +1,4 @@
-"""JSON that PostgreSQL can keep: what ``jsonb`` refuses is found before it is sent there. Pure."""
+"""JSON that PostgreSQL can keep: what ``jsonb`` refuses is found or replaced before. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-__all__ = ["DEEPEST", "must_be_storable", "must_be_text"]
+__all__ = ["DEEPEST", "as_storable", "as_text", "must_be_storable", "must_be_text"]
 
 DEEPEST = 100
 """Levels of nesting; PostgreSQL takes more, and so far no workflow has needed half of it."""
@@ -50,3 +50,27 @@ def must_be_storable(value: Any) -> Any:
             case list():
                 todo += [(inner, depth + 1) for inner in one]
     return value
+
+
+def as_text(text: str) -> str:
+    """Return ``text`` with a mark for each character that cannot be kept: nodes say what they like."""
+    return _BAD.sub("\ufffd", text)
+
+
+def as_storable(value: Any, depth: int = 0) -> Any:
+    """Return ``value`` with what cannot be kept replaced: characters by a mark, everything else by None."""
+    match value:
+        case str():
+            return as_text(value)
+        case float() if not math.isfinite(value):
+            return None
+        case int() if abs(value) > LARGEST:
+            return None
+        case dict() | list() if depth == DEEPEST:
+            return None
+        case dict():
+            return {as_text(str(key)): as_storable(inner, depth + 1) for key, inner in value.items()}
+        case list():
+            return [as_storable(inner, depth + 1) for inner in value]
+        case _:
+            return value

@@ -246,19 +246,29 @@ class Store:
                 await self.admit_held(connection, job.key_id)
             return changed
 
-    async def retry(self, job_id: UUID) -> JobRecord | None:
+    async def retry(self, job_id: UUID, *, default_max_queued: int | None = None) -> JobRecord | None:
         """Queue a job that ended badly once more, under its id; None if it did not, or is not there.
 
-        Its secret is gone with its end, so a job that had one runs without.
+        Its secret is gone with its end, so a job that had one runs without. It may wait as long as it might
+        at first, and is kept as long after its new end.
+
+        Raises:
+            QueueFull: Its key has too many waiting.
+
         """
         async with self.database.transaction() as connection:
+            found = await row(connection, SQL["get"] + " FOR UPDATE", job_id=job_id, key_id=None)
+            if found is None or found["state"] not in RETRIABLE:
+                return None
+            is_admitted = await self._may_queue(connection, found["key_id"], default_max_queued)
             job = await change(
                 connection, job_id, JobState.QUEUED, "somebody retries it", sources=RETRIABLE, afresh=True
             )
             if job is None:
                 return None
             await execute(connection, SQL["forget_outputs"], job_id=job_id)
-            await self._admit(connection, job_id, job.key_id, need=job.need, priority=job.priority)
+            if is_admitted:
+                await self._admit(connection, job_id, job.key_id, need=job.need, priority=job.priority)
             return job
 
     async def expire_waiting(self) -> int:
@@ -269,7 +279,7 @@ class Store:
     async def _expire(self, job_id: UUID) -> bool:
         async with self.database.transaction() as connection:
             found = await row(connection, SQL["get"] + " FOR UPDATE", job_id=job_id, key_id=None)
-            if found is None or found["state"] != JobState.QUEUED:
+            if found is None or found["state"] != JobState.QUEUED or found["submitted_at"] is not None:
                 return False
             if found["queue_id"] is not None and not await self.queue.withdraw(connection, found["queue_id"]):
                 return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from typing import Any
 
 from comfywire.client import Job, JobProgress
@@ -24,17 +25,23 @@ TICK = 0.5
 def snapshot_of(progress: JobProgress) -> dict[str, Any]:
     """Return progress in the words of the Comfy API v2; one snapshot says everything."""
     what = progress.title or progress.class_type
-    steps = f" {progress.value:g}/{progress.max:g}" if progress.value is not None and progress.max else ""
+    value, most = _finite(progress.value), _finite(progress.max)
+    steps = f" {value:g}/{most:g}" if value is not None and most else ""
     return {
         "value": progress.fraction,
         "nodes_done": progress.nodes_done,
         "nodes_total": progress.nodes_total,
         "current_node": progress.node_id,
         "current_node_class": progress.class_type,
-        "step": None if progress.value is None else int(progress.value),
-        "steps": None if progress.max is None else int(progress.max),
+        "step": None if value is None else int(value),
+        "steps": None if most is None else int(most),
         "message": f"{what}{steps}" if what else None,
     }
+
+
+def _finite(number: float | None) -> float | None:
+    """Nodes say what they like."""
+    return number if number is not None and math.isfinite(number) else None
 
 
 class Teller:
@@ -78,6 +85,11 @@ class Teller:
             await hearing
         finally:
             hearing.cancel()
+
+    def abandon(self) -> None:
+        """Let go of what is being fetched early, or waits for the database: somebody else will see to it."""
+        if self._ticking is not None:
+            self._ticking.cancel()
 
     async def stop(self) -> None:
         """End; what is being fetched early is fetched to its end."""

@@ -9,7 +9,8 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -41,6 +42,10 @@ __all__ = ["Worker"]
 LOOK_EVERY = 5.0
 """Seconds after which the queue is looked at although nothing was heard."""
 TIDY_EVERY = 30.0
+DUTY_PAUSE = 1.0
+"""Seconds until a duty that broke down begins anew."""
+LEAVE_PATIENCE = 5.0
+"""Seconds that a worker which stops waits for the database, to say so; without it, it is taken for dead."""
 CHANNELS = [engine.CHANNEL, "comfywire_cancel", "comfywire_needs", "comfywire_servers"]
 log = logging.getLogger("comfywire.service")
 
@@ -103,8 +108,8 @@ class Worker:
             try:
                 async with asyncio.TaskGroup() as group:
                     tasks = [
-                        group.create_task(work, name=f"comfywire {name}")
-                        for name, work in self._duties().items()
+                        group.create_task(_for_ever(name, duty), name=f"comfywire {name}")
+                        for name, duty in self._duties().items()
                     ]
                     await stop.wait()
                     await self._drain()
@@ -114,8 +119,9 @@ class Worker:
                 for task in self._tasks:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
-        with contextlib.suppress(*AWAY):
-            await self._queue.unregister(self._membership.number)
+        with contextlib.suppress(*AWAY, TimeoutError):
+            async with asyncio.timeout(LEAVE_PATIENCE):
+                await self._queue.unregister(self._membership.number)
 
     @property
     def urls(self) -> list[str]:
@@ -127,15 +133,17 @@ class Worker:
         """Whether it follows any job."""
         return bool(self._tasks)
 
-    def _duties(self) -> dict[str, Any]:
+    def _duties(self) -> dict[str, Callable[[], Awaitable[None]]]:
         return {
-            "listen": self._store.database.listen(CHANNELS, self._heard, self._missed),
-            "beat": self._membership.beat(),
-            "dispatch": self._dispatch(),
-            "news": self._read_news(),
-            "tidy": self._tidy(),
+            "listen": lambda: self._store.database.listen(CHANNELS, self._heard, self._missed),
+            "beat": self._membership.beat,
+            "dispatch": self._dispatch,
+            "news": self._read_news,
+            "take over": self._take_over,
+            "tidy": self._tidy,
+            "sweep": self._sweep,
             **{
-                f"watch {server.url}": server.watch(self._registry, self.name, self._seal_address)
+                f"watch {server.url}": partial(server.watch, self._registry, self.name, self._seal_address)
                 for server in self._servers.values()
             },
         }
@@ -181,6 +189,7 @@ class Worker:
                 new = await self._registry.needs(self._needs)
                 self._needs |= new
                 self._models |= {need: models_of(requirement) for need, requirement in new.items()}
+                self._forget(await self._registry.forgotten(self._needs))
                 for server in self._servers.values():
                     await server.learn(self._registry, self._needs)
                 for run in list(self._runs.values()):
@@ -190,6 +199,13 @@ class Worker:
             self._wake.set()
             await set_within(self._has_news, TIDY_EVERY)
 
+    def _forget(self, needs: list[str]) -> None:
+        for need in needs:
+            self._needs.pop(need, None)
+            self._models.pop(need, None)
+        for server in self._servers.values():
+            server.forget(needs)
+
     # Staying alive
 
     def check_lease(self) -> None:
@@ -197,23 +213,30 @@ class Worker:
         if not self._membership.is_fresh:
             raise Fenced
 
-    async def _tidy(self) -> None:
-        """Take over from the dead, give back what nobody follows, end what has waited too long."""
-        count = 0
+    async def _take_over(self) -> None:
+        """Take over from the dead, and give back what nobody follows."""
         while True:
             await asyncio.sleep(self._membership.beat_every)
-            count += 1
-            try:
+            with _patience():
                 await self._give_back()
                 await self._adopt()
-                if count % max(int(TIDY_EVERY / self._membership.beat_every), 1) == 0:
-                    await self._store.expire_waiting()
-                    await self._store.admit_all_held()
-                    await self._registry.tidy()
-                    await self._queue.tidy()
-                    await self._assets.sweep()
-            except AWAY as error:
-                log.warning("the database is away, trying again: %s", str(error).strip())
+
+    async def _tidy(self) -> None:
+        """End what has waited too long, let in what may run by now, forget what nobody needs."""
+        while True:
+            await asyncio.sleep(TIDY_EVERY)
+            with _patience():
+                await self._store.expire_waiting()
+                await self._store.admit_all_held()
+                await self._registry.tidy()
+                await self._queue.tidy()
+
+    async def _sweep(self) -> None:
+        """Remove bytes that have had their time, which may take its time."""
+        while True:
+            await asyncio.sleep(TIDY_EVERY)
+            with _patience():
+                await self._assets.sweep()
 
     async def _give_back(self) -> None:
         # After an outage of the database everybody looks dead until they have had the time to say otherwise.
@@ -272,7 +295,7 @@ class Worker:
     def _start(self, taken: Taken, server: Server | None) -> None:
         job_id = str(taken.job_id)
         if server is not None:
-            server.took(job_id, self._needs[taken.need])
+            server.took(job_id, self._models.get(taken.need, frozenset()))
         task = asyncio.create_task(self._run(taken, server), name=f"comfywire job {job_id}")
         self._tasks[task] = taken
         task.add_done_callback(self._ended)
@@ -280,26 +303,53 @@ class Worker:
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
         if not task.cancelled() and (error := task.exception()) is not None:
-            # A bug of ours: the job is given back by _give_back, and the next attempt is another.
-            log.error("following a job failed", exc_info=error)
+            log.error("a job was not even put off: it is given back by _give_back", exc_info=error)
 
     async def _run(self, taken: Taken, chosen: Server | None) -> None:
         job_id = str(taken.job_id)
         try:
             claim = await self.leases.claim(taken)
-            if claim is None:
-                return
-            if claim.job.submitted_at is not None and claim.job.server is not None:
-                await self._run_on(await self._moved(job_id, chosen, claim.job.server), claim)
-            elif chosen is not None:
-                await self._run_on(chosen, claim)
-            else:
-                await self.leases.hand_back(claim.lease, "it is on no server any more")
+            if claim is not None:
+                await self._see_to(claim, chosen)
         except Fenced:
             log.info("job %s is another worker's", job_id)
         finally:
             if chosen is not None:
-                chosen.let_go(job_id)
+                self._let_go(taken.job_id, chosen)
+
+    def _let_go(self, job_id: UUID, server: Server) -> None:
+        """The run that ends is done with its server, unless another run of the job has begun there since."""
+        run = self._runs.get(job_id)
+        if run is None or run.server is not server:
+            server.let_go(str(job_id))
+
+    async def _see_to(self, claim: Claim, chosen: Server | None) -> None:
+        """Run it, or see what has become of it. What breaks down on the way is tried again, not for ever."""
+        job = claim.job
+        try:
+            if job.submitted_at is not None and job.server is not None:
+                await self._run_on(await self._moved(str(job.id), chosen, job.server), claim)
+            elif chosen is not None:
+                await self._run_on(chosen, claim)
+            elif job.state is JobState.CANCELING:
+                reason = "it was canceled before it was submitted"
+                await self.leases.end(claim.lease, JobState.CANCELED, reason)
+            else:
+                await self.leases.hand_back(claim.lease, "it is on no server any more")
+        except Fenced:
+            raise
+        except Exception as error:  # a bug of ours, or a full disk
+            log.exception("job %s could not be followed", job.id, extra={"prompt_id": str(job.id)})
+            if not await self.leases.put_off(claim.lease, _broken(error)):
+                await self._withdraw(job.id)
+
+    async def _withdraw(self, job_id: UUID) -> None:
+        """Take the prompt of a job that we have given up off its server, as far as that is possible."""
+        job = await self._store.get(job_id)
+        if job is not None and job.submitted_at is not None and job.server is not None:
+            server = await self._visit(job.server)
+            await server.client.attach(str(job_id)).withdraw()
+            await self._leave_if_visited(server)
 
     async def _moved(self, job_id: str, chosen: Server | None, url: str) -> Server:
         """Return the server that a job is on, which is asked; one that was chosen for it is free again."""
@@ -318,9 +368,10 @@ class Worker:
             with about(prompt_id=job_id, server=server.url), job_span("run", claim.job.id, server=server.url):
                 await run.run()
         finally:
-            server.let_go(job_id)
             if self._runs.get(claim.job.id) is run:
                 del self._runs[claim.job.id]
+            self._let_go(claim.job.id, server)
+            await self._leave_if_visited(server)
 
     async def _visit(self, url: str) -> Server:
         """Return a server that is not ours to look after, to see what has become of a job on it."""
@@ -332,6 +383,12 @@ class Worker:
             server = await self._server(address).__aenter__()
             self._visited[url] = server
             return server
+
+    async def _leave_if_visited(self, server: Server) -> None:
+        async with self._visiting:
+            if self._visited.get(server.url) is server and not server.open:
+                del self._visited[server.url]
+                await server.__aexit__(None, None, None)
 
     async def _leave_visited(self) -> None:
         for server in self._visited.values():
@@ -364,3 +421,27 @@ class Worker:
     def extra_data(self, secret: bytes | None) -> dict[str, Any]:
         """Return what goes along with the prompt, decrypted."""
         return {} if secret is None else self._sealer.open(secret)
+
+
+async def _for_ever(name: str, duty: Callable[[], Awaitable[None]]) -> None:
+    """Do a duty, and begin anew when it breaks down: one that is not done any more would go unnoticed."""
+    while True:
+        try:
+            await duty()
+        except Exception:
+            log.exception("the worker's duty %r broke down, and begins anew", name)
+        await asyncio.sleep(DUTY_PAUSE)
+
+
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """Leave what is done inside for the next time when the database is away."""
+    try:
+        yield
+    except AWAY as error:
+        log.warning("the database is away, trying again: %s", str(error).strip())
+
+
+def _broken(error: Exception) -> str:
+    """Without its words: they are for the operator, and may hold what is not for others."""
+    return f"the service could not follow the job ({type(error).__name__}): its operator finds why in the log"

@@ -38,6 +38,14 @@ def smooth(height: int, width: int, seed: int) -> Any:
     return (np.stack(channels, axis=-1).astype(np.float32) / np.float32(255))[None]
 
 
+def disc(height: int, width: int) -> Any:
+    """A bright disc on a dark slope."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    is_in = (rows * 2 - height) ** 2 + (columns * 2 - width) ** 2 < (height - 6) ** 2
+    levels = np.where(is_in, 220, columns * 3)
+    return np.repeat((levels.astype(np.float32) / np.float32(255))[None, :, :, None], 3, axis=-1)
+
+
 def soft(height: int, width: int) -> Any:
     """A mask that grows from nothing to all."""
     rows, columns = np.mgrid[0:height, 0:width]
@@ -56,6 +64,7 @@ INPUTS: dict[str, Any] = {
     "@photo": smooth(11, 14, 1),
     "@other": smooth(11, 14, 5),
     "@wide": smooth(6, 17, 3),
+    "@round": disc(24, 30),
     "@noise": levels((2, 10, 12, 3), 1),
     "@rgba": levels((1, 11, 14, 4), 2),
     "@mask": soft(11, 14),
@@ -164,6 +173,12 @@ def _changed() -> Iterator[tuple[str, dict[str, Any], int]]:
     for operation in ("erode", "dilate", "open", "close", "gradient", "bottom_hat", "top_hat"):
         yield _case("Morphology", image="@photo", operation=operation, kernel_size=3)
         yield _case("Morphology", image="@noise", operation=operation, kernel_size=4)
+    for low, high in ((0.1, 0.3), (0.4, 0.8), (0.01, 0.5)):
+        for picture in ("@noise", "@round"):  # not gradients alone: there, rounding chooses between equals
+            yield _case("Canny", image=picture, low_threshold=low, high_threshold=high)
+    for picture in ("@photo", "@noise", "@grey"):
+        for seed in (0, 7, 2**40 + 3):
+            yield _case("ImageAddNoise", image=picture, seed=seed, strength=0.3)
     yield _case("ImageRGBToYUV", image="@photo")
     yield _case("ImageYUVToRGB", Y="@photo", U="@other", V="@photo")
 
@@ -234,6 +249,8 @@ def _masks() -> Iterator[tuple[str, dict[str, Any], int]]:
 def _latents() -> Iterator[tuple[str, dict[str, Any], int]]:
     yield _case("EmptyLatentImage", width=24, height=32, batch_size=2)
     yield _case("EmptySD3LatentImage", width=24, height=32, batch_size=1)
+    yield _case("EmptyLatentAudio", seconds=1.3, batch_size=1)
+    yield _case("EmptyAceStepLatentAudio", seconds=1.3, batch_size=1)
     yield _case("EmptyHunyuanLatentVideo", width=16, height=32, length=9, batch_size=1)
     for method in LATENT_METHODS:
         for width, height, crop in ((72, 64, "disabled"), (136, 96, "center"), (0, 120, "disabled")):

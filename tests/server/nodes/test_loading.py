@@ -62,7 +62,7 @@ def test_every_frame_of_the_first_ones_size_is_loaded(server, folder):
 def test_a_mask_is_one_channel(server, folder, channel, value):
     Image.new("RGBA", (2, 2), (255, 0, 51, 51)).save(folder / "x.png")
 
-    (mask,) = server.life.classes["LoadImageMask"]().load_image("x.png", channel)
+    (mask,) = server.life.classes["LoadImageMask"]().load_mask("x.png", channel)
 
     np.testing.assert_allclose(mask, np.full((1, 2, 2), value), atol=1e-6)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -188,6 +189,49 @@ def test_sound_is_compressed_at_a_rate_that_the_format_has(server, name, quality
             (codec, rate, 1),
             (codec.removesuffix("float").removeprefix("lib"), rate, 1),
         }
+
+
+def test_sound_that_is_brought_to_another_rate_keeps_its_pitch(server):
+    path = saved(server, "SaveAudioOpus", audio=tone(channels=1), filename_prefix="x", quality="96k")
+
+    (loaded,) = run(server, "LoadAudio", audio=into_input(server, path))
+
+    spectrum = np.abs(np.fft.rfft(loaded["waveform"][0, 0]))
+    loudest = spectrum.argmax() * loaded["sample_rate"] / loaded["waveform"].shape[2]
+    assert loudest == pytest.approx(440, abs=3)
+
+
+def test_the_next_file_has_the_next_number_however_coarse_the_folders_clock(server):
+    folder = server.folder / "output"
+    before = folder.stat()
+    first = saved(server, "SaveAudio", audio=tone(), filename_prefix="x")
+    os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))  # as if it all were in one tick
+
+    second = saved(server, "SaveAudio", audio=tone(), filename_prefix="x")
+
+    assert (first.name, second.name) == ("x_00001_.flac", "x_00002_.flac")
+
+
+@pytest.mark.parametrize(("profile", "colours"), [("0.3.64", (2, 2)), ("0.33.0", (1, 13))])
+async def test_a_newer_server_says_that_colours_are_srgb(profile, colours):
+    async with Server(profile=profile) as server:
+        path = saved(server, "SaveVideo", video=video(server), filename_prefix="x")
+        with av.open(str(path)) as container:
+            context = container.streams.video[0].codec_context
+            assert (context.color_primaries, context.color_trc) == colours
+
+
+async def test_a_newer_server_encodes_anew_where_quality_or_colours_are_asked_for():
+    choices = {"format": "mp4", "format.codec": "h264", "format.codec.encoding": "re-encode"}
+    wishes = {"format.codec.encoding.crf": 40.0, "format.codec.encoding.color_space": "HDR"}
+    async with Server(profile="0.33.0") as server:
+        path = saved(server, "SaveVideo", video=video(server), filename_prefix="x", format="mp4")
+        (loaded,) = run(server, "LoadVideo", file=into_input(server, path))
+        made = saved(server, "SaveVideo", video=loaded, filename_prefix="x", **choices, **wishes)
+        made.rename(server.folder / "input/made.mp4")
+        (again,) = run(server, "LoadVideo", file="made.mp4")
+
+        assert run(server, "GetVideoComponents", video=again)[3:] == (10, "HDR")
 
 
 def test_a_preview_of_sound_is_a_temporary_file_with_letters_of_its_own(server):

@@ -163,3 +163,9 @@ LARGE: dict[str, dict[str, Any]] = {
 def test_no_node_makes_more_than_its_share(server, name):
     with pytest.raises(MemoryError, match="a node of the test server makes at most 1 GiB"):
         run(server, name, **LARGE[name])
+
+
+def test_a_tiny_picture_gets_noise_too(server):
+    (image,) = run(server, "ImageAddNoise", image=SMALL[:, :1, :1], seed=1, strength=0.5)
+
+    assert image.shape == (1, 1, 1, 3)

@@ -9,7 +9,9 @@ from PIL import Image
 from tests.server.wire import Feed, Wire, text_to_image
 
 from comfywire.server import Server
+from comfywire.server.nodes.catalogue import NODES
 from comfywire.server.nodes.placeholder import Drawing
+from comfywire.server.nodes.simulated import PassingNode
 
 Prompt = dict[str, Any]
 BOTH = pytest.mark.parametrize("profile", ["0.3.64", "0.33.0"])
@@ -251,7 +253,8 @@ def test_a_videos_latent_is_decoded_to_frames_that_move(server):
 
 def test_prompts_are_put_together(server):
     classes = server.life.classes
-    one, two = ([(text, {})] for text in ("a", "b"))
+    one: Any = [("a", {})]
+    two: Any = [("b", {})]
 
     assert classes["ConditioningCombine"]().execute(one, two) == ([("a", {}), ("b", {})],)
     assert classes["ConditioningConcat"]().execute(one, two) == ([("a b", {})],)
@@ -291,3 +294,26 @@ async def test_a_song_is_a_tone_as_long_as_it_was_asked_for(server: Server, wire
     (entry,) = (await wire.history(prompt_id))["outputs"]["9"]["audio"]
     (sound,) = server.life.classes["LoadAudio"]().execute(f"{entry['filename']} [temp]")
     assert abs(sound["waveform"].shape[2] / sound["sample_rate"] - 2.0) < 0.1
+
+
+@BOTH
+async def test_the_server_says_that_its_models_are_simulated(profile):
+    async with Server(profile=profile) as server, Wire(server.url) as wire:
+        _, stats = await wire.get("/system_stats")
+
+    assert stats["devices"][0]["name"] == "cpu (models are simulated by comfywire)"
+
+
+KINDS = ("CONDITIONING", "LATENT", "IMAGE", "SIGMAS", "NOISE")  # what is more than a name to other nodes
+PASSING = [name for name, each in NODES.items() if issubclass(each, PassingNode)]
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_what_others_look_into_is_handed_on_and_not_made_up(server, name):
+    node = server.life.classes[name]
+    specs = node.INPUTS["required"].items()
+    given = {key: f"a {spec[0]}" for key, spec in specs if spec[0] in KINDS}
+
+    made = dict(zip(node.RETURN_TYPES, node().execute(**given), strict=True))
+
+    assert {kind: value for kind, value in made.items() if kind in KINDS and value != f"a {kind}"} == {}

@@ -12,6 +12,7 @@ from comfywire.server.nodes import (
     blending,
     compositing,
     conditioning,
+    edges,
     files,
     filters,
     images,
@@ -21,6 +22,7 @@ from comfywire.server.nodes import (
     latents,
     loaders,
     masks,
+    noise,
     resizing,
     sampling,
     scaling,
@@ -48,7 +50,19 @@ if TYPE_CHECKING:
 __all__ = ["GROUPS", "NODES", "built_in"]
 
 MODULES = {
-    "Pictures": (files, images, scaling, stitching, filters, blending, compositing, batching, resizing),
+    "Pictures": (
+        files,
+        images,
+        scaling,
+        stitching,
+        filters,
+        blending,
+        compositing,
+        batching,
+        resizing,
+        edges,
+        noise,
+    ),
     "Masks": (masks,),
     "Latents": (latents, latent_scaling, latent_math, latent_files),
     "Animations, video, sound, SVG": (animations, video_files, sound_files, sounds, vector_files),

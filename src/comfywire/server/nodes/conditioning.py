@@ -61,13 +61,14 @@ ENCODERS = {
         "TextEncodeQwenImageEdit",
         "TextEncodeQwenImageEditPlus",
         "TextEncodeAceStepAudio",
+        "LotusConditioning",
     )
 }
 CONDITIONINGS = passing(
     "ConditioningSetArea ConditioningSetAreaPercentage ConditioningSetAreaStrength ConditioningSetMask "
     "ConditioningSetTimestepRange FluxGuidance FluxDisableGuidance ReferenceLatent unCLIPConditioning "
     "StyleModelApply GLIGENTextBoxApply CLIPVisionEncode FluxKontextMultiReferenceLatentMethod "
-    "LTXVConditioning LotusConditioning",
+    "LTXVConditioning",
     "The conditioning that it was given: where and how strongly it counts, no placeholder shows.",
 )
 

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from comfywire.server.graph import ClassInputs, NodeClass
 
-__all__ = ["EXACT", "ONE_LEVEL", "SIMULATED", "DeclaredNode", "declared", "plain_hidden"]
+__all__ = ["BUT_FOR_TIES", "EXACT", "ONE_LEVEL", "SIMULATED", "DeclaredNode", "declared", "plain_hidden"]
 
 EXACT = "exact"
 ONE_LEVEL = "within one level of 255"
+BUT_FOR_TIES = "exact but for ties"
 SIMULATED = "simulated"
 
 # What newer servers say of every node, if only as "no".
@@ -87,7 +88,8 @@ def declared(name: str, node_class: NodeClass, *, is_new: bool) -> NodeClass | N
         "ENTRY": entry,
         "INPUTS": {**entry["input"], "hidden": plain_hidden(entry)},
         "HAS_LISTS": "$files" in json.dumps(entry["input"]),
-        "RETURN_TYPES": tuple(entry["output"]),
+        # Classes of the newer schema (they say whether they are API nodes) have lists, and errors show it.
+        "RETURN_TYPES": list(entry["output"]) if "api_node" in entry else tuple(entry["output"]),
         "OUTPUT_IS_LIST": tuple(entry["output_is_list"]),
         "__module__": node_class.__module__,
         "__doc__": node_class.__doc__,

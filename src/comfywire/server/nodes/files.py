@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["LoadImage", "LoadImageMask", "LoadImageOutput", "MaskPreview", "PreviewImage", "SaveImage"]
 
 
+COLOURS = ["red", "green", "blue"]
+
+
 def to_pillow(image: Pixels) -> Image.Image:
     """Turn one picture of a batch into 8 bits as ComfyUI's savers do: cut off, not rounded."""
     return Image.fromarray(np.clip(np.float32(255.0) * image, 0, 255).astype(np.uint8))
@@ -33,7 +36,7 @@ class SaveImage(SavingNode):
     """A PNG for each picture of a batch, with the prompt and the workflow in its text chunks."""
 
     FUNCTION = "save_images"
-    COMPRESS_LEVEL: ClassVar[int] = 4
+    compress_level = 4
 
     def save_images(
         self,
@@ -51,7 +54,7 @@ class SaveImage(SavingNode):
         for number, image in enumerate(images):
             stem = target.filename.replace("%batch_num%", str(number))
             encoded = BytesIO()
-            to_pillow(image).save(encoded, "PNG", pnginfo=metadata, compress_level=self.COMPRESS_LEVEL)
+            to_pillow(image).save(encoded, "PNG", pnginfo=metadata, compress_level=self.compress_level)
             name = f"{stem}_{target.counter + number:05}_.png"
             saved.append(self._write(target, name, encoded.getbuffer()))
         return self._shown(target, {"images": saved}, images, count=len(saved))
@@ -60,7 +63,7 @@ class SaveImage(SavingNode):
 class PreviewImage(PreviewFolder, SaveImage):
     """A PNG for each picture of a batch, in ``temp``."""
 
-    COMPRESS_LEVEL = 1
+    compress_level = 1
 
 
 class MaskPreview(PreviewFolder, SaveImage):
@@ -71,11 +74,12 @@ class MaskPreview(PreviewFolder, SaveImage):
     def execute(self, mask: Pixels, **hidden: Any) -> dict[str, Any]:
         """Save the mask in three channels."""
         grey = mask.reshape((-1, *mask.shape[-2:], 1))
-        shown = self.save_images(np.broadcast_to(grey, (*grey.shape[:-1], 3)), **hidden)
+        picture = np.broadcast_to(grey, (*grey.shape[:-1], 3))
         if not self.host.is_new:
-            return shown
-        # comfy_api/latest/_ui.py, PreviewMask: newer servers say that it does not move.
-        return {"ui": {**shown["ui"], "animated": [False]}, "result": (mask,)}
+            return self.save_images(picture, **hidden)
+        # comfy_api/latest/_ui.py, PreviewMask: newer servers write no prompt, and say that it does not move.
+        self.compress_level = 1
+        return {"ui": {**self.save_images(picture)["ui"], "animated": [False]}, "result": (mask,)}
 
 
 class FileNode(DeclaredNode):
@@ -128,35 +132,42 @@ class LoadImage(FileNode):
                 picture = _to_pixels(_convertible(upright).convert("RGB"))
                 if not pictures or picture.shape == pictures[0].shape:
                     pictures.append(picture)
-                    masks.append(_transparency(upright))
+                    masks.append(self._transparency(upright))
             is_one = opened.format == "MPO"
         if is_one:
             return pictures[0][None], masks[0][None]
         return np.stack(pictures), np.stack(masks)
+
+    def _transparency(self, image: Image.Image) -> Pixels:
+        """Return a mask of what is transparent; where nothing can be, one of 64x64 pixels."""
+        if "A" in image.getbands():
+            return np.float32(1.0) - _to_pixels(image.getchannel("A"))
+        # Newer servers decode with FFmpeg, to whom every palette may hold transparency.
+        if image.mode == "P" and ("transparency" in image.info or self.host.is_new):
+            return np.float32(1.0) - _to_pixels(image.convert("RGBA").getchannel("A"))
+        return np.zeros((64, 64), dtype=np.float32)
 
 
 class LoadImageOutput(LoadImage):
     """A picture from ``output``, chosen in the editor."""
 
 
-class LoadImageMask(FileNode):
+class LoadImageMask(LoadImage):
     """One channel of a picture, as a mask."""
 
-    FUNCTION = "load_image"
+    FUNCTION = "load_mask"
 
     @classmethod
-    def VALIDATE_INPUTS(cls, image: str) -> str | bool:
-        """Check that the file is there."""
-        return cls._is_there(image)
-
-    @classmethod
-    def IS_CHANGED(cls, image: str, channel: str) -> str:
+    def IS_CHANGED(cls, image: str, channel: str) -> str:  # type: ignore[override]
         """Return the file's hash, so that other bytes under the same name are loaded again."""
         del channel
         return cls._digest(image)
 
-    def load_image(self, image: str, channel: str) -> tuple[Pixels]:
+    def load_mask(self, image: str, channel: str) -> tuple[Pixels]:
         """Load the channel; alpha is turned round, so that what is transparent is masked."""
+        if self.host.is_new:
+            pictures, masks = self.load_image(image)
+            return (masks if channel == "alpha" else pictures[..., COLOURS.index(channel)],)
         with Image.open(self._path(image)) as opened:
             bounded(1, opened.height, opened.width, 4)
             picture = ImageOps.exif_transpose(opened)
@@ -176,11 +187,3 @@ def _convertible(image: Image.Image) -> Image.Image:
 
 def _to_pixels(image: Image.Image) -> Pixels:
     return np.asarray(image).astype(np.float32) / np.float32(255.0)
-
-
-def _transparency(image: Image.Image) -> Pixels:
-    if "A" in image.getbands():
-        return np.float32(1.0) - _to_pixels(image.getchannel("A"))
-    if image.mode == "P" and "transparency" in image.info:
-        return np.float32(1.0) - _to_pixels(image.convert("RGBA").getchannel("A"))
-    return np.zeros((64, 64), dtype=np.float32)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from comfywire.server.nodes.av_library import pyav
+from comfywire.server.nodes.declared import ONE_LEVEL
 from comfywire.server.nodes.files import FileNode
 from comfywire.server.nodes.resample import Wave, resampled
 from comfywire.server.nodes.saving import PreviewFolder, SavingNode, as_json
@@ -69,6 +70,7 @@ class SaveAudioMP3(SaveAudio):
 class SaveAudioOpus(SaveAudio):
     """An Opus file for each sound of a batch, at a rate that Opus has."""
 
+    FIDELITY = ONE_LEVEL
     format = "opus"
 
 

@@ -207,9 +207,11 @@ class TestOutputNodeWithSocketOutput(_Testing):
 class TestExecutionBlocker(_Testing):
     """Blocks whoever uses its output, with or without saying why."""
 
-    RETURN_TYPES = ("IMAGE",)
+    RETURN_TYPES = ("*",)
+    RETURN_NAMES = ("output",)
     FUNCTION = "block"
-    DISPLAY_NAME = "Test Execution Blocker"
+    CATEGORY = "Testing/Flow"
+    DISPLAY_NAME = "Execution Blocker"
 
     @classmethod
     def INPUT_TYPES(cls) -> Inputs:
@@ -217,7 +219,7 @@ class TestExecutionBlocker(_Testing):
         return {
             "required": {
                 "input": ("*",),
-                "block": ("BOOLEAN", {"default": True}),
+                "block": ("BOOLEAN",),
                 "verbose": ("BOOLEAN", {"default": False}),
             }
         }

@@ -10,7 +10,7 @@ from comfywire.server.nodes.av_library import pyav
 from comfywire.server.nodes.declared import DeclaredNode
 from comfywire.server.nodes.files import FileNode
 from comfywire.server.nodes.saving import SavingNode, as_json
-from comfywire.server.nodes.videos import CONTAINERS, Components, FileVideo, in_eight_bits
+from comfywire.server.nodes.videos import CONTAINERS, Components, Encoding, FileVideo, in_eight_bits
 
 if TYPE_CHECKING:
     from comfywire.server.nodes.resize import Pixels
@@ -70,11 +70,15 @@ class SaveVideo(SavingNode):
     ) -> dict[str, Any]:
         """Write it; a video from a file keeps its streams where it can."""
         target = self._target(filename_prefix, video.size)
-        container = choices.get("format", "auto")
-        codec = choices.get("format.codec") or choices.get("codec") or "auto"
-        name = f"{target.filename}_{target.counter:05}_.{CONTAINERS[container]}"
-        metadata = {**(extra_pnginfo or {}), **({} if prompt is None else {"prompt": prompt})}
-        video.save(str(Path(target.folder, name)), container, codec, metadata)
+        how = Encoding(
+            container=choices.get("format", "auto"),
+            codec=choices.get("format.codec") or choices.get("codec") or "auto",
+            crf=choices.get("format.codec.encoding.crf"),
+            color_space=choices.get("format.codec.encoding.color_space"),
+            metadata={**(extra_pnginfo or {}), **({} if prompt is None else {"prompt": prompt})},
+        )
+        name = f"{target.filename}_{target.counter:05}_.{CONTAINERS[how.container]}"
+        video.save(str(Path(target.folder, name)), how)
         return self._shown(target, _animation(name, target.subfolder), video)
 
 
@@ -85,7 +89,7 @@ class CreateVideo(DeclaredNode):
         self, images: Pixels, fps: float, audio: Sound | None = None, bit_depth: int = 8
     ) -> tuple[Video]:
         """Keep them together; encoding is the saver's."""
-        return (Components(images, audio, Fraction(fps), bit_depth),)
+        return (Components(images, audio, Fraction(fps), bit_depth, says_colours=self.host.is_new),)
 
 
 class GetVideoComponents(DeclaredNode):
@@ -94,7 +98,7 @@ class GetVideoComponents(DeclaredNode):
     def execute(self, video: Video) -> tuple[Any, ...]:
         """Decode it if it is a file."""
         parts = video.components()
-        found = (parts.images, parts.sound, float(parts.frame_rate), video.bit_depth, "sRGB")
+        found = (parts.images, parts.sound, float(parts.frame_rate), video.bit_depth, video.color_space)
         return found[: len(self.RETURN_TYPES)]
 
     RETURN_TYPES: tuple[str, ...] = ()

@@ -108,7 +108,7 @@ async def retry(request: Request, job_id: str, core: Service, caller: Asking) ->
     """Queue a job that ended badly once more, under its id, without the secrets that it had."""
     caller.must("submit")
     job = await find(core, caller, job_id)
-    retried = await core.store.retry(job.id)
+    retried = await core.store.retry(job.id, default_max_queued=core.settings.max_queued)
     if retried is None:
         raise NotRetriable(await core.store.get(job.id) or job)
     return await _rendered(request, core, await core.store.get(job.id) or retried)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from comfywire.service.jobs import JobState
 from comfywire.service.records import Retry
@@ -58,6 +58,13 @@ class RetryPolicy(BaseModel):
         ),
     ] = ["OutOfMemory"]
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
+
+    @model_validator(mode="after")
+    def _never_means_never(self) -> RetryPolicy:
+        """What must not run again when it was lost does not run again for an error, unless that is said."""
+        if not self.lost and "errors" not in self.model_fields_set:
+            self.errors = []
+        return self
 
     def policy(self) -> Retry:
         """As the store has it."""

@@ -2,10 +2,10 @@
 
 -- name: insert
 INSERT INTO jobs (id, key_id, priority, prompt, document, targets, labels, workflow_name, workflow_version, secret,
-                  retry, need, webhook_url, queue_until, expires_at)
+                  retry, need, webhook_url, queue_timeout, queue_until, expires_at)
 VALUES (%(id)s, %(key_id)s, %(priority)s, %(prompt)s, %(document)s, %(targets)s, %(labels)s, %(workflow_name)s,
         %(workflow_version)s, %(secret)s, %(retry)s, %(need)s, %(webhook_url)s,
-        now() + make_interval(secs => %(queue_timeout)s::float8),
+        %(queue_timeout)s::float8, now() + make_interval(secs => %(queue_timeout)s::float8),
         now() + make_interval(secs => %(retention)s::float8))
 RETURNING *;
 
@@ -14,7 +14,16 @@ INSERT INTO transitions (job_id, from_state, to_state, attempt, reason)
 VALUES (%(job_id)s, NULL, 'queued', 0, 'submitted');
 
 -- name: insert_need
-INSERT INTO needs (need, requirement) VALUES (%(need)s, %(requirement)s) ON CONFLICT DO NOTHING
+-- One that is there is marked as wanted now and then, so that nobody forgets it before this job is seen (forget_needs);
+-- not each time, or all who submit the same would wait for each other.
+WITH touched AS (
+    UPDATE needs SET created_at = now()
+     WHERE need = %(need)s AND created_at < now() - interval '30 minutes'
+    RETURNING need
+)
+INSERT INTO needs (need, requirement)
+SELECT %(need)s, %(requirement)s WHERE NOT EXISTS (SELECT FROM touched)
+ON CONFLICT DO NOTHING
 RETURNING pg_notify('comfywire_needs', need);
 
 -- name: insert_inputs
@@ -97,9 +106,9 @@ WITH old AS (
 SELECT * FROM new;
 
 -- name: will_submit
--- Before the POST, so that whoever continues knows where to ask.
+-- Before the POST, so that whoever continues knows where to ask. Said twice, it counts once.
 UPDATE jobs
-   SET server = %(server)s, submitted_at = now(), submissions = submissions + 1
+   SET server = %(server)s, submitted_at = now(), submissions = submissions + (submitted_at IS NULL)::int
  WHERE id = %(job_id)s AND attempt = %(attempt)s AND state = ANY(%(open)s::job_state[])
 RETURNING state;
 
@@ -115,9 +124,18 @@ SELECT id, state, state, attempt, %(worker)s, server, %(reason)s FROM new
 RETURNING job_id;
 
 -- name: not_submitted
-UPDATE jobs SET submitted_at = NULL, submissions = submissions - 1
+UPDATE jobs SET submitted_at = NULL, submissions = submissions - (submitted_at IS NOT NULL)::int
  WHERE id = %(job_id)s AND attempt = %(attempt)s
 RETURNING state;
+
+-- name: times
+-- How often something was done to a job since somebody last wanted it to be run.
+SELECT count(*) AS count
+  FROM transitions
+ WHERE job_id = %(job_id)s AND reason LIKE %(reason)s
+   AND event_id > (SELECT max(event_id) FROM transitions
+                    WHERE job_id = %(job_id)s AND to_state = 'queued'
+                      AND (from_state IS NULL OR from_state = ANY(%(terminal)s::job_state[])));
 
 -- name: still_mine
 SELECT state FROM jobs WHERE id = %(job_id)s AND attempt = %(attempt)s;
@@ -134,13 +152,18 @@ WITH old AS (
     UPDATE jobs
        SET state = %(to)s::job_state,
            error = %(error)s::jsonb,
-           warnings = COALESCE(%(warnings)s::text[], warnings),
-           outputs_reused = COALESCE(%(outputs_reused)s::bool, outputs_reused),
+           warnings = CASE WHEN %(afresh)s THEN '{}' ELSE COALESCE(%(warnings)s::text[], warnings) END,
+           outputs_reused = CASE WHEN %(afresh)s THEN NULL ELSE COALESCE(%(outputs_reused)s::bool, outputs_reused) END,
+           progress = CASE WHEN %(to)s::text = 'queued' THEN NULL ELSE progress END,
            started_at = CASE WHEN %(to)s::text = 'queued' THEN NULL
                              WHEN %(to)s::text = 'running' THEN COALESCE(started_at, now())
                              ELSE started_at END,
            completed_at = CASE WHEN %(is_over)s THEN now() END,
-           expires_at = CASE WHEN %(is_over)s THEN now() + (expires_at - created_at) ELSE expires_at END,
+           -- While a job is open, what lies between these two is for how long it is kept after its end.
+           expires_at = CASE WHEN %(is_over)s THEN now() + (expires_at - created_at)
+                             WHEN %(afresh)s THEN created_at + (expires_at - completed_at)
+                             ELSE expires_at END,
+           queue_until = CASE WHEN %(afresh)s THEN now() + make_interval(secs => queue_timeout) ELSE queue_until END,
            secret = CASE WHEN %(is_over)s THEN NULL ELSE secret END,
            worker = CASE WHEN %(to)s::text = 'queued' THEN NULL ELSE jobs.worker END,
            server = CASE WHEN %(to)s::text = 'queued' THEN NULL ELSE jobs.server END,
@@ -201,7 +224,8 @@ RETURNING pg_notify('comfywire_jobs', job_id::text);
 DELETE FROM outputs WHERE job_id = %(job_id)s;
 
 -- name: waiting_too_long
-SELECT id FROM jobs WHERE state = 'queued' AND queue_until < now() AND worker IS NULL LIMIT 500;
+-- What was sent to a ComfyUI does not wait here any more, whether or not a worker follows it just now.
+SELECT id FROM jobs WHERE state = 'queued' AND queue_until < now() AND submitted_at IS NULL LIMIT 500;
 
 -- name: depth
 SELECT state::text AS state, priority, count(*) AS count, min(created_at) AS oldest

@@ -60,14 +60,18 @@ UPDATE procrastinate_jobs AS job
 RETURNING job.id, job.queue_name, job.args ->> 'job_id' AS job_id;
 
 -- name: take_submitted
--- Any job that waits for a worker, and not for a server: it is on one.
+-- Any job that waits for a worker, and not for a server: it is on one, or is to go to none any more.
 WITH head AS (
     SELECT waiting.id
-      FROM jobs AS job
-      JOIN procrastinate_jobs AS waiting ON waiting.id = job.queue_id
-     WHERE job.submitted_at IS NOT NULL
-       AND job.state IN ('queued', 'running', 'canceling')
+      FROM procrastinate_jobs AS waiting
+     WHERE waiting.id IN (
+        SELECT queue_id FROM jobs
+         WHERE submitted_at IS NOT NULL AND state IN ('queued', 'running', 'canceling')
+        UNION ALL
+        SELECT queue_id FROM jobs WHERE state = 'canceling'
+     )
        AND waiting.status = 'todo'
+       AND (waiting.scheduled_at IS NULL OR waiting.scheduled_at <= now())
      LIMIT 1
        FOR UPDATE OF waiting SKIP LOCKED
 )

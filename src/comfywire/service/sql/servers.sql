@@ -28,6 +28,7 @@ INSERT INTO refusals (server, need, reasons)
 SELECT %(server)s, need, reasons
   FROM unnest(%(needs)s::text[], %(reasons)s::jsonb[]) AS told (need, reasons)
  WHERE EXISTS (SELECT FROM needs WHERE needs.need = told.need)
+   AND EXISTS (SELECT FROM servers WHERE servers.url = %(server)s)
 ON CONFLICT (server, need) DO UPDATE SET reasons = excluded.reasons;
 
 -- name: is_paused
@@ -43,4 +44,14 @@ DELETE FROM servers
 -- name: forget_needs
 DELETE FROM needs
  WHERE created_at < now() - interval '1 hour'
-   AND NOT EXISTS (SELECT FROM jobs WHERE jobs.need = needs.need AND state IN ('queued', 'running', 'canceling'));
+   AND NOT EXISTS (SELECT FROM jobs WHERE jobs.need = needs.need);
+
+-- name: forgotten
+SELECT need FROM unnest(%(known)s::text[]) AS known (need)
+ WHERE NOT EXISTS (SELECT FROM needs WHERE needs.need = known.need);
+
+-- name: forget_catalogues
+-- Each change of a server's files makes another, of megabytes. Workers keep theirs anew whenever they have read it.
+DELETE FROM catalogues
+ WHERE created_at < now() - interval '1 hour'
+   AND NOT EXISTS (SELECT FROM servers WHERE servers.catalogue = catalogues.digest);

@@ -1,0 +1,284 @@
+"""What goes wrong beside the ComfyUI's own errors: no job may hang because of it, or end untruthfully."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from comfywire.client import Client
+from comfywire.server import Server
+from comfywire.server.faults import Faults
+from comfywire.service import leases
+from comfywire.service import worker as workers
+from comfywire.service.api.models import RetryPolicy
+from comfywire.service.database import Database
+from comfywire.service.jobs import JobState
+from comfywire.service.leases import KeptOutput, Leases
+from comfywire.service.records import JobRecord, Retry
+from comfywire.service.registry import Registry
+from comfywire.service.store import Store
+
+from .making import NEED, claimed, job
+from .rig import Rig, picture, runs_of, until, working
+
+NOWHERE = "http://127.0.0.1:9"
+AWAY = "SELECT 1 FROM servers WHERE url = %(url)s AND reason LIKE '%% has not answered for %%'"
+
+
+@pytest.fixture
+def rig(tmp_path: Path, database: Database, key_id: UUID) -> Rig:
+    return Rig(tmp_path, database, key_id)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with Server(faults=Faults()) as server:
+        yield server
+
+
+async def up(rig: Rig) -> None:
+    await until(lambda: rig.database.one("SELECT 1 FROM servers WHERE state = 'up'"))
+
+
+async def reading(rig: Rig, **fields: object) -> JobRecord:
+    """A job that reads an asset."""
+
+    async def content() -> AsyncIterator[bytes]:
+        yield b"\x89PNG no picture"
+
+    asset, _ = await rig.assets.create(rig.key_id, content(), content_type="image/png", file_path="x.png")
+    reference = {"__type": "core/ASSET", "info": {"id": str(asset.id)}}
+    load = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": reference}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "y"}},
+    }
+    return await rig.submit(load, inputs=[asset.id], **fields)
+
+
+async def on_a_server(rig: Rig, url: str, **fields: object) -> JobRecord:
+    """A job that a worker was about to send to ``url`` when it died."""
+    record = await rig.submit(picture(), **fields)
+    dead = Leases(rig.store, "dead")
+    taken = await rig.store.queue.take(record.need, await rig.store.queue.register())
+    assert taken is not None
+    claim = await dead.claim(taken)
+    assert claim is not None
+    await dead.will_submit(claim.lease, url)
+    return record
+
+
+@contextlib.contextmanager
+def no_store(rig: Rig) -> object:
+    """The asset store does not work: a file is in its way."""
+    folder = rig.folder / "assets"
+    folder.write_text("")
+    yield
+    folder.unlink()
+
+
+async def test_a_job_whose_outputs_cannot_be_kept_is_followed_when_they_can(
+    rig: Rig, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "PUT_OFF_FOR", (0.01,) * 1000)
+    async with working(rig.worker(server.url, stalled_after=1.0)):
+        with no_store(rig):
+            record = await rig.submit(picture())
+            await rig.until(record, lambda now: now.attempt > 2)
+        ended = await rig.ended(record)
+
+    assert (ended.state, ended.error, runs_of(server, record)) == (JobState.SUCCEEDED, None, 1)
+
+
+async def test_a_job_that_nothing_helps_fails_in_the_end(
+    rig: Rig, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "PUT_OFF_FOR", (0.01, 0.01))
+    async with working(rig.worker(server.url, stalled_after=1.0)):
+        with no_store(rig):
+            ended = await rig.ended(await rig.submit(picture()))
+
+    assert (ended.state, ended.attempt, runs_of(server, ended)) == (JobState.FAILED, 3, 1)
+    assert ended.error is not None
+    assert ended.error["code"] == "internal_error"
+
+
+async def test_an_output_that_the_server_does_not_give_out_fails_the_job(rig: Rig, server: Server) -> None:
+    async with working(rig.worker(server.url)):
+        await up(rig)
+        server.faults.replies.fail("GET /view", 403, times=None)
+        ended = await rig.ended(await rig.submit(picture()))
+        (found,) = await rig.database.all("SELECT state FROM servers")
+
+    assert ended.error is not None
+    assert (ended.error["code"], runs_of(server, ended)) == ("outputs_unavailable", 1)
+    assert found["state"] == "up"
+
+
+async def test_outputs_on_a_server_that_is_not_ours_are_asked_for_again(rig: Rig, server: Server) -> None:
+    record = await on_a_server(rig, server.url)
+    async with Client(server.url) as client:
+        prompt = await client.submit(picture(), prompt_id=str(record.id))
+        await prompt.result()
+    server.faults.replies.fail("GET /view", 503, times=6)  # the client makes five tries by itself
+
+    async with working(rig.worker(NOWHERE, stalled_after=0.5)):
+        ended = await rig.ended(record)
+
+    assert (ended.state, ended.submissions, runs_of(server, ended)) == (JobState.SUCCEEDED, 1, 1)
+
+
+async def test_files_that_the_server_refuses_fail_the_job_in_the_end(
+    rig: Rig, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "PUT_OFF_FOR", (0.01, 0.01))
+    async with working(rig.worker(server.url)):
+        await up(rig)
+        server.faults.replies.fail("POST /upload/image", 413, times=None)
+        ended = await rig.ended(await reading(rig))
+        (found,) = await rig.database.all("SELECT state FROM servers")
+
+    assert ended.error is not None
+    assert (ended.error["code"], ended.submissions, found["state"]) == ("server_error", 0, "up")
+
+
+async def test_files_whose_way_broke_off_cost_nothing_of_what_may_run_once(
+    rig: Rig, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "PUT_OFF_FOR", (0.01, 0.01))
+    async with working(rig.worker(server.url)):
+        await up(rig)
+        server.faults.replies.drop("POST /upload/image", when="before", times=1)
+        record = await reading(rig, retry=Retry(lost=False, errors=(), max_attempts=1))
+        ended = await rig.ended(record)
+
+    assert ended.error is None or ended.error["code"] != "lost"
+    assert ended.submissions == 1
+
+
+async def test_a_job_on_a_server_that_nobody_knows_is_repeated_elsewhere(rig: Rig, server: Server) -> None:
+    record = await on_a_server(rig, NOWHERE)
+
+    async with working(rig.worker(server.url, stalled_after=0.5, server_patience=1.0)):
+        ended = await rig.ended(record)
+
+    assert (ended.state, ended.server, ended.submissions) == (JobState.SUCCEEDED, server.url, 2)
+
+
+async def test_a_server_that_goes_while_it_is_probed_takes_nobody_along(rig: Rig, server: Server) -> None:
+    server.faults.nodes.hold(class_type="EmptyImage")
+    async with Server() as other, working(rig.worker(server.url, other.url, server_patience=0.5)):
+        await server.until(lambda: any(run.end is None for run in server.log))
+        await server.faults.life.kill()
+        await until(lambda: rig.database.one(AWAY, url=server.url))
+        ended = await rig.ended(await rig.submit(picture()))
+
+    assert (ended.state, ended.server) == (JobState.SUCCEEDED, other.url)
+
+
+async def test_what_was_canceled_before_it_was_sent_ends_though_no_server_can_take_it(rig: Rig) -> None:
+    record = await rig.submit(picture())
+    taken = await rig.store.queue.take(record.need, await rig.store.queue.register())
+    assert taken is not None
+    await Leases(rig.store, "dead").claim(taken)
+    canceling = await rig.store.cancel(record.id)
+    assert canceling is not None
+    assert canceling.state is JobState.CANCELING
+
+    async with working(rig.worker(NOWHERE, stalled_after=0.5)):
+        ended = await rig.ended(record)
+
+    assert ended.state is JobState.CANCELED
+
+
+async def test_a_job_that_was_lost_may_still_run_out_of_memory_once(rig: Rig, server: Server) -> None:
+    async with working(rig.worker(server.url)):
+        await up(rig)
+        server.faults.nodes.hold(class_type="EmptyImage")
+        record = await rig.submit(picture())
+        await rig.until(record, lambda now: now.state is JobState.RUNNING)
+        server.faults.nodes.fail("memory", exception_type="torch.OutOfMemoryError", class_type="EmptyImage")
+        await server.faults.life.restart()
+        ended = await rig.ended(record)
+
+    assert (ended.state, ended.submissions) == (JobState.SUCCEEDED, 3)
+
+
+def test_what_must_not_run_again_does_not_for_want_of_memory_either() -> None:
+    assert RetryPolicy(lost=False).policy().errors == ()
+    assert RetryPolicy(lost=False, errors=["OutOfMemory"]).policy().errors == ("OutOfMemory",)
+    assert Retry.of({"lost": False}).errors == ()
+
+
+async def test_what_no_database_can_keep_is_kept_without_it(store: Store, key_id: UUID) -> None:
+    record = await store.submit(job(key_id))
+    mine = Leases(store, "worker")
+    lease = (await claimed(store, mine)).lease
+    said = {
+        "node_id": "1",
+        "class_type": None,
+        "key": "text",
+        "kind": "text",
+        "name": "a\0",
+        "asset_id": None,
+    }
+
+    await mine.progress(lease, {"value": float("nan"), "message": "\0"})
+    await mine.keep(lease, KeptOutput(position=0, value=["\0", float("inf"), "\ud800"], **said))
+    await mine.end(lease, JobState.FAILED, "no\0", error={"message": "\0"}, warnings=["\0"])
+
+    (output,) = await store.outputs(record.id)
+    ended = await store.get(record.id)
+    assert ended is not None
+    assert (output.name, output.value) == ("a\ufffd", ["\ufffd", None, "\ufffd"])
+    assert (ended.error, ended.warnings) == ({"message": "\ufffd"}, ["\ufffd"])
+
+
+async def test_a_submission_that_is_written_down_twice_counts_once(store: Store, key_id: UUID) -> None:
+    record = await store.submit(job(key_id))
+    mine = Leases(store, "worker")
+    lease = (await claimed(store, mine)).lease
+    counts = []
+    for step in (mine.will_submit(lease, "http://there"), mine.will_submit(lease, "http://there")):
+        await step
+        counts.append((await store.get(record.id)).submissions)
+    for step in (mine.was_not_submitted(lease), mine.was_not_submitted(lease)):
+        await step
+        counts.append((await store.get(record.id)).submissions)
+
+    assert counts == [1, 1, 0, 0]
+
+
+async def test_catalogues_that_no_server_has_any_more_are_forgotten(store: Store, key_id: UUID) -> None:
+    registry = Registry(store.database)
+    await registry.keep_catalogue({"old": {}})
+    await store.database.do("UPDATE catalogues SET created_at = now() - interval '2 hours'")
+    new = await registry.keep_catalogue({"new": {}})
+
+    await registry.tidy()
+
+    assert [one["digest"] for one in await store.database.all("SELECT digest FROM catalogues")] == [new]
+
+
+async def test_needs_that_are_gone_are_told_to_those_who_know_them(store: Store, key_id: UUID) -> None:
+    await store.submit(job(key_id))
+
+    assert await Registry(store.database).forgotten([NEED, "gone"]) == ["gone"]
+
+
+async def test_a_duty_that_broke_down_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "DUTY_PAUSE", 0.01)
+    times, done = 0, asyncio.Event()
+
+    async def duty() -> None:
+        nonlocal times
+        times += 1
+        if times < 3:
+            raise KeyError("a bug")
+        done.set()
+
+    doing = asyncio.create_task(workers._for_ever("a duty", duty))
+    await done.wait()
+    doing.cancel()
