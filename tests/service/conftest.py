@@ -70,7 +70,7 @@ def empty_database_url(postgres: str) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(migrated_url: str) -> Iterator[str]:
-    """The URL of a database with an up-to-date schema and no row: emptied, which costs less than a new one."""
+    """The URL of a database with the current schema and no row: emptied, which costs less than a new one."""
     yield migrated_url
     execute(migrated_url, EMPTY)
 
