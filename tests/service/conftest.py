@@ -86,6 +86,7 @@ BEGIN
     FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = '{SCHEMA}' AND tablename <> 'versions' LOOP
         EXECUTE format('DELETE FROM {SCHEMA}.%I', name);
     END LOOP;
+    INSERT INTO {SCHEMA}.tallied VALUES (0); -- as the migration leaves it
 END $$
 """
 
