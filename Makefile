@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: help demo serve test check lint types cover docs fix soak soak-service clean
 
 help:  ## say what each target does
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 demo: $(VENV)/.installed  ## start the test server, run two workflows, save their pictures in comfywire-demo/
 	$(BIN)/comfywire demo

@@ -175,6 +175,22 @@ async def test_another_worker_adopts_what_a_dead_one_had_submitted(rig: Rig, ser
     assert (runs_of(server, job), runs_of(other, job)) == (1, 0)
 
 
+async def test_outputs_of_an_adopted_job_are_waited_for_while_its_server_is_away(rig: Rig, server: Server):
+    async with killed(rig, server.url):
+        await up(rig)
+        hold = server.faults.nodes.hold(class_type="EmptyImage")
+        job = await rig.submit(picture())
+        await rig.until(job, lambda job: job.state is JobState.RUNNING)
+    async with Server() as other, working(rig.worker(other.url, stalled_after=0.5, server_patience=5.0)):
+        await rig.until(job, lambda job: job.attempt == 2)
+        server.faults.replies.fail("GET /view", times=12)
+        hold.release()
+        job = await rig.ended(job)
+
+    assert (job.state, job.server, job.submissions) == (JobState.SUCCEEDED, server.url, 1)
+    assert (runs_of(server, job), runs_of(other, job)) == (1, 0)
+
+
 async def test_a_prompt_that_ended_while_nobody_looked_is_found(rig: Rig, server: Server):
     async with killed(rig, server.url):
         await up(rig)
