@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -73,7 +73,7 @@ async def on_a_server(rig: Rig, url: str, **fields: object) -> JobRecord:
 
 
 @contextlib.contextmanager
-def no_store(rig: Rig) -> object:
+def no_store(rig: Rig) -> Iterator[None]:
     """The asset store does not work: a file is in its way."""
     folder = rig.folder / "assets"
     folder.write_text("")
@@ -269,17 +269,19 @@ async def test_what_no_database_can_keep_is_kept_without_it(store: Store, key_id
     record = await store.submit(job(key_id))
     mine = Leases(store, "worker")
     lease = (await claimed(store, mine)).lease
-    said = {
-        "node_id": "1",
-        "class_type": None,
-        "key": "text",
-        "kind": "text",
-        "name": "a\0",
-        "asset_id": None,
-    }
+    output_of_a_node = KeptOutput(
+        position=0,
+        node_id="1",
+        class_type=None,
+        key="text",
+        kind="text",
+        name="a\0",
+        asset_id=None,
+        value=["\0", float("inf"), "\ud800"],
+    )
 
     await mine.progress(lease, {"value": float("nan"), "message": "\0"})
-    await mine.keep(lease, KeptOutput(position=0, value=["\0", float("inf"), "\ud800"], **said))
+    await mine.keep(lease, output_of_a_node)
     await mine.end(lease, JobState.FAILED, "no\0", error={"message": "\0"}, warnings=["\0"])
 
     (output,) = await store.outputs(record.id)
@@ -293,15 +295,17 @@ async def test_a_submission_that_is_written_down_twice_counts_once(store: Store,
     record = await store.submit(job(key_id))
     mine = Leases(store, "worker")
     lease = (await claimed(store, mine)).lease
-    counts = []
-    for step in (mine.will_submit(lease, "http://there"), mine.will_submit(lease, "http://there")):
-        await step
-        counts.append((await store.get(record.id)).submissions)
-    for step in (mine.was_not_submitted(lease), mine.was_not_submitted(lease)):
-        await step
-        counts.append((await store.get(record.id)).submissions)
 
-    assert counts == [1, 1, 0, 0]
+    async def count_after(step: Awaitable[object]) -> int:
+        await step
+        found = await store.get(record.id)
+        assert found is not None
+        return found.submissions
+
+    sent = [await count_after(mine.will_submit(lease, "http://there")) for _ in range(2)]
+    unsent = [await count_after(mine.was_not_submitted(lease)) for _ in range(2)]
+
+    assert (sent, unsent) == ([1, 1], [0, 0])
 
 
 async def test_catalogues_that_no_server_has_any_more_are_forgotten(store: Store, key_id: UUID) -> None:
