@@ -12,10 +12,11 @@ import pytest
 from comfywire.client import Client
 from comfywire.server import Server
 from comfywire.server.faults import Faults
-from comfywire.service import leases, runner
+from comfywire.service import duties, leases, runner
 from comfywire.service import worker as workers
 from comfywire.service.api.models import RetryPolicy
 from comfywire.service.database import Database
+from comfywire.service.following import Following
 from comfywire.service.jobs import JobState
 from comfywire.service.leases import Fenced, KeptOutput, Leases
 from comfywire.service.records import JobRecord, Retry
@@ -163,17 +164,16 @@ async def test_files_whose_way_broke_off_cost_nothing_of_what_may_run_once(
 async def test_what_a_worker_did_not_send_because_it_was_late_is_not_lost(
     rig: Rig, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = rig.worker(server.url)
     late = [Fenced()]
-    check = worker.check_lease
+    check = Following.check_lease
 
-    def check_lease() -> None:
+    def check_lease(following: Following) -> None:
         if late:
             raise late.pop()
-        check()
+        check(following)
 
-    monkeypatch.setattr(worker, "check_lease", check_lease)
-    async with working(worker):
+    monkeypatch.setattr(Following, "check_lease", check_lease)
+    async with working(rig.worker(server.url)):
         ended = await rig.ended(await rig.submit(picture(), retry=Retry(lost=False, max_attempts=1)))
 
     assert (ended.state, ended.error, ended.submissions) == (JobState.SUCCEEDED, None, 1)
@@ -326,7 +326,7 @@ async def test_needs_that_are_gone_are_told_to_those_who_know_them(store: Store,
 
 
 async def test_a_duty_that_broke_down_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "DUTY_PAUSE", 0.01)
+    monkeypatch.setattr(duties, "DUTY_PAUSE", 0.01)
     times, done = 0, asyncio.Event()
 
     async def duty() -> None:
@@ -336,7 +336,7 @@ async def test_a_duty_that_broke_down_begins_anew(monkeypatch: pytest.MonkeyPatc
             raise KeyError("a bug")
         done.set()
 
-    doing = asyncio.create_task(workers._for_ever("a duty", duty))
+    doing = asyncio.create_task(duties.for_ever("a duty", duty))
     await done.wait()
     doing.cancel()
 

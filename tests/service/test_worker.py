@@ -181,9 +181,9 @@ async def test_outputs_of_an_adopted_job_are_waited_for_while_its_server_is_away
         hold = server.faults.nodes.hold(class_type="EmptyImage")
         job = await rig.submit(picture())
         await rig.until(job, lambda job: job.state is JobState.RUNNING)
-    async with Server() as other, working(rig.worker(other.url, stalled_after=0.5, server_patience=5.0)):
+    async with Server() as other, working(rig.worker(other.url, stalled_after=0.5)):
         await rig.until(job, lambda job: job.attempt == 2)
-        server.faults.replies.fail("GET /view", times=12)
+        server.faults.replies.fail("GET /view", times=6)
         hold.release()
         job = await rig.ended(job)
 
