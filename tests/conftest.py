@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 
@@ -11,6 +13,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="URL",
         help="run tests/conformance on this ComfyUI; it must be idle, and its queue and history are cleared",
     )
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait for a process, or for a time that is part of them."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_cmdline_main(config: pytest.Config) -> None:

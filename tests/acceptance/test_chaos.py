@@ -26,7 +26,7 @@ from comfywire.service.jobs import TRANSITIONS, JobState
 
 from .town import Kept, Town, color_of, frozen, until
 
-SECONDS = float(os.environ.get("COMFYWIRE_CHAOS_SECONDS", "10"))
+SECONDS = float(os.environ.get("COMFYWIRE_CHAOS_SECONDS", "5"))
 SEED = int(os.environ.get("COMFYWIRE_CHAOS_SEED", str(random.SystemRandom().getrandbits(32))))
 TAKEN_OVER_WITHIN = 15.0
 pytestmark = pytest.mark.timeout(SECONDS + 150)
