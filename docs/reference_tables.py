@@ -20,6 +20,7 @@ from types import ModuleType
 from comfywire import errors
 from comfywire.protocol import feeds, job, schedule, session
 from comfywire.server.nodes import catalogue
+from comfywire.service import jobs
 
 ROOT = Path(__file__).parents[1]
 MODULES = {
@@ -65,6 +66,35 @@ def _constants(module: ModuleType) -> Iterator[tuple[str, str, str]]:
                 yield ast.unparse(target).strip("()"), ast.unparse(value).strip("()"), " ".join(words.split())
             case _:
                 pass
+
+
+def service_states() -> str:
+    """Return the states of a job of the service, with the sentence under each."""
+    (body,) = (
+        node.body
+        for node in ast.parse(inspect.getsource(jobs)).body
+        if isinstance(node, ast.ClassDef) and node.name == jobs.JobState.__name__
+    )
+    rows = []
+    for node, after in pairwise(body):
+        match node, after:
+            case ast.Assign(value=ast.Constant(value=str(state))), ast.Expr(
+                value=ast.Constant(value=str(words))
+            ):
+                is_end = jobs.JobState(state) in jobs.TERMINAL
+                rows.append([f"`{state}`", words, "yes" if is_end else ""])
+            case _:
+                pass
+    return _table(["state", "meaning", "an end"], rows)
+
+
+def service_transitions() -> str:
+    """Return the table of service/jobs.py."""
+    rows = [
+        ["-" if before is None else f"`{before}`", f"`{after}`", why]
+        for (before, after), why in jobs.TRANSITIONS.items()
+    ]
+    return _table(["from", "to", "when"], rows)
 
 
 def layers() -> str:
@@ -128,6 +158,8 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 TABLES: dict[tuple[str, str], Callable[[], str]] = {
     ("job-states.md", "states"): states,
     ("job-states.md", "times"): times,
+    ("service-jobs.md", "service states"): service_states,
+    ("service-jobs.md", "service transitions"): service_transitions,
     ("architecture.md", "layers"): layers,
     ("client.md", "errors"): error_tree,
     ("test-server.md", "nodes"): nodes,

@@ -58,7 +58,8 @@ def command_lines() -> dict[str, list[str]]:
 def parsed(words: list[str]) -> click.Context:
     """The context of the subcommand that ``words`` call; click checks every option and value."""
     command: click.Command = comfywire_command
-    context, words = click.Context(command, info_name="comfywire"), list(words)
+    # With its settings: click keeps the --help of the first context for all that follow.
+    context, words = click.Context(command, info_name="comfywire", **command.context_settings), list(words)
     while isinstance(command, click.Group):
         found = command.get_command(context, words[0])
         assert found is not None, f"there is no command {words[0]!r}"

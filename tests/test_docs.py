@@ -68,6 +68,18 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert dead == []
 
 
+def test_every_change_of_a_job_s_state_is_in_its_life() -> None:
+    from comfywire.service.jobs import TRANSITIONS
+
+    page = text(DOCS / "service-jobs.md")
+    rows = [
+        f"| {f'`{before}`' if before else '-'} | `{after}` | {why} |"
+        for (before, after), why in TRANSITIONS.items()
+    ]
+
+    assert [row for row in rows if row not in page] == []
+
+
 @pytest.mark.parametrize("name", comfywire.__all__)
 def test_a_public_name_is_in_the_reference(name: str) -> None:
     assert f"comfywire.{name}" in text(DOCS / "reference.md")

@@ -95,6 +95,22 @@ def test_the_example_of_a_test_passes(
     assert "2 passed" in words
 
 
+def test_a_job_of_the_service_is_driven_over_http(
+    python: Python, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("procrastinate", reason="the job service needs the extra 'service'")
+    command = ["-m", "comfywire", "serve", "--demo", "--port", "0", "--data", str(tmp_path / "data")]
+    with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as service:
+        assert service.stdout is not None
+        monkeypatch.setenv("COMFYWIRE_SERVICE", service.stdout.readline().split()[-1])
+        try:
+            words = python(str(EXAMPLES / "service.py"))
+        finally:
+            service.terminate()
+
+    assert "succeeded: text_to_image_0" in words
+
+
 def test_every_example_is_run_here() -> None:
     source = Path(__file__).read_text(encoding="utf-8")
 

@@ -49,6 +49,12 @@ def test_the_demo_says_that_its_key_is_not_needed(demo):
     assert "none is needed" in why
 
 
+def test_where_no_jobs_are_yet_the_next_step_is_named(comfywire, demo):
+    finished = comfywire("jobs", "--service", demo[0].split()[-1])
+
+    assert (finished.out, finished.err) == ("", "no jobs yet: `comfywire submit FILE`\n")
+
+
 def test_a_port_that_is_taken_is_one_line_without_the_system_s_words(comfywire, here, taken):
     finished = comfywire("serve", "--port", str(taken))
 
@@ -65,7 +71,7 @@ def test_a_port_that_is_taken_is_one_line_without_the_system_s_words(comfywire, 
         pytest.param(["--hook-url", "nonsense"], "'nonsense' is no address", id="a-hook-that-is-none"),
         pytest.param(["--assets", "foo://bar/x"], "is no asset store", id="a-store-that-is-none"),
         pytest.param(
-            ["--database-url", "postgresql://127.0.0.1:9/x"], "correct it, or leave", id="no-database"
+            ["--database-url", "postgresql://127.0.0.1:9/x"], "is not to be reached", id="no-database"
         ),
     ],
 )

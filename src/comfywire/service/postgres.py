@@ -75,10 +75,7 @@ async def _until_it_answers(url: str) -> None:
         except psycopg.Error as error:
             words = " ".join(str(error).split())
             if is_last or "the database system is" not in words:
-                raise NoDatabase(
-                    "the database of --database-url is not to be reached; correct it, or leave it out and "
-                    f"one is started: {words}"
-                ) from error
+                raise NoDatabase(f"the database of --database-url is not to be reached: {words}") from error
         await asyncio.sleep(1.0)
 
 
