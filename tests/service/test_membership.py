@@ -30,6 +30,13 @@ async def judges(membership: Membership) -> None:
     await until(may_judge)
 
 
+async def judges_not(membership: Membership) -> None:
+    async def may_not_judge() -> bool:
+        return not membership.may_judge
+
+    await until(may_not_judge)
+
+
 async def test_nobody_calls_others_dead_before_they_could_be_heard_of(database: Database):
     async with beating(database) as membership:
         assert not membership.may_judge
@@ -40,6 +47,7 @@ async def test_a_short_outage_of_the_database_is_got_over(database: Database, po
     async with beating(database) as membership:
         await judges(membership)
         await cut_connections(database)
+        await judges_not(membership)
         await judges(membership)
 
         assert membership.is_fresh
