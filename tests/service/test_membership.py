@@ -70,3 +70,14 @@ async def cut_connections(database: Database) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+async def test_one_that_stood_still_knows_that_it_was_not_heard_of(database: Database):
+    async with beating(database) as membership:
+        await judges(membership)
+        assert membership.is_fresh
+
+    async def is_stale() -> bool:
+        return not membership.is_fresh
+
+    await until(is_stale)
