@@ -8,7 +8,7 @@ from comfywire.service.queue import Queue
 
 from .rig import until
 
-STALLED_AFTER = 0.2
+STALLED_AFTER = 1.0
 
 
 @contextlib.asynccontextmanager
