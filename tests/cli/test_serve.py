@@ -6,12 +6,20 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
+import click
 import pytest
 
 pytest.importorskip("procrastinate", reason="the job service needs the extra 'service'")
+
+from comfywire.cli.main import comfywire_command
+from comfywire.cli.serve import serve
+from comfywire.cli.service_options import settings_of
+from comfywire.cli.worker import worker
+from comfywire.service.settings import Settings
 
 
 @pytest.fixture
@@ -73,6 +81,8 @@ def test_a_port_that_is_taken_is_one_line_without_the_system_s_words(comfywire, 
         pytest.param(
             ["--database-url", "postgresql://127.0.0.1:9/x"], "is not to be reached", id="no-database"
         ),
+        pytest.param(["--job-retention", "7"], "'7' is no length of time", id="a-retention-that-is-none"),
+        pytest.param(["--hook-timeout", "0"], "is not in the range x>0", id="no-time-for-a-hook"),
     ],
 )
 def test_what_cannot_be_is_told_before_the_service_says_that_it_is_ready(comfywire, here, options, words):
@@ -80,6 +90,64 @@ def test_what_cannot_be_is_told_before_the_service_says_that_it_is_ready(comfywi
 
     assert (finished.status, finished.out, len(finished.err.splitlines())) == (2, "", 1)
     assert words in finished.err
+
+
+DAY = 86400.0
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "said"),
+    [
+        pytest.param(["--job-retention", "30d"], {}, {"job_retention": 30 * DAY}, id="jobs"),
+        pytest.param(["--asset-retention", "12h"], {}, {"asset_retention": DAY / 2}, id="uploads"),
+        pytest.param(["--asset-retention", "forever"], {}, {"asset_retention": None}, id="uploads-for-ever"),
+        pytest.param([], {"COMFYWIRE_JOB_RETENTION": "1d"}, {"job_retention": DAY}, id="jobs-by-environment"),
+        pytest.param(
+            [],
+            {"COMFYWIRE_ASSET_RETENTION": "forever"},
+            {"asset_retention": None},
+            id="uploads-by-environment",
+        ),
+        pytest.param([], {}, {"job_retention": 7 * DAY, "asset_retention": 7 * DAY}, id="as-a-rule"),
+    ],
+)
+def test_serve_is_told_how_long_things_are_kept(monkeypatch, options, environment, said):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    assert said.items() <= asdict(settings_said(serve, options)).items()
+
+
+@pytest.mark.parametrize("command", [serve, worker], ids=["serve", "worker"])
+@pytest.mark.parametrize(
+    ("options", "environment", "said"),
+    [
+        pytest.param(["--hook-timeout", "20"], {}, {"hook_timeout": 20.0}, id="a-slow-hook"),
+        pytest.param([], {"COMFYWIRE_HOOK_TIMEOUT": "2"}, {"hook_timeout": 2.0}, id="a-quick-hook"),
+        pytest.param(["--hooks-fail-open"], {}, {"hooks_fail_open": True}, id="a-hook-that-may-be-away"),
+        pytest.param(
+            [], {"COMFYWIRE_HOOKS_FAIL_OPEN": "1"}, {"hooks_fail_open": True}, id="the-same-by-environment"
+        ),
+        pytest.param([], {}, {"hooks_fail_open": False}, id="a-hook-that-may-not"),
+        pytest.param(["--webhook-timeout", "40"], {}, {"webhook_timeout": 40.0}, id="a-slow-receiver"),
+        pytest.param([], {"COMFYWIRE_WEBHOOK_TIMEOUT": "3"}, {"webhook_timeout": 3.0}, id="a-quick-receiver"),
+        pytest.param(["--max-asset-bytes", "5000"], {}, {"max_asset_bytes": 5000}, id="a-small-disk"),
+        pytest.param([], {"COMFYWIRE_MAX_ASSET_BYTES": "7"}, {"max_asset_bytes": 7}, id="a-smaller-disk"),
+    ],
+)
+def test_whatever_runs_jobs_is_told_of_hooks_webhooks_and_room(
+    monkeypatch, command, options, environment, said
+):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    assert said.items() <= asdict(settings_said(command, options)).items()
+
+
+def settings_said(command: click.Command, options: list[str]) -> Settings:
+    """The settings that the command makes of its options and the environment."""
+    root = click.Context(comfywire_command, **comfywire_command.context_settings)
+    return settings_of(command.make_context(command.name, list(options), parent=root).params)
 
 
 def test_a_store_on_s3_names_the_extra_that_it_needs(here: Path):

@@ -13,6 +13,7 @@ import click
 
 from .calling import own_name
 from .connection import debug_option, wait_for
+from .durations import duration
 from .service import DEFAULT_SERVICE
 from .service_options import settings_of, worker_options
 from .worker import stop_signals
@@ -27,6 +28,16 @@ DEFAULT_PORT = 8190
 DEMO_STEP_TIME = 0.1
 """Seconds a step of the demo's simulated models: slow enough to see progress."""
 DEMO_WORKFLOW = "text_to_image.json"
+
+
+def retention(text: str) -> float | None:
+    """Return how many seconds something is kept; None is for ever, which is written ``forever``.
+
+    Raises:
+        click.BadParameter: It is neither a length of time nor that word.
+
+    """
+    return None if text == "forever" else duration(text)
 
 
 @click.command(short_help="Serve the job service: a durable queue in front of your ComfyUIs.")
@@ -81,6 +92,26 @@ DEMO_WORKFLOW = "text_to_image.json"
     envvar="COMFYWIRE_RATE_PER_MINUTE",
     show_envvar=True,
     help="Requests of one key a minute; as many as it likes by default.",
+)
+@click.option(
+    "--job-retention",
+    type=duration,
+    metavar="TIME",
+    default="7d",
+    show_default=True,
+    envvar="COMFYWIRE_JOB_RETENTION",
+    show_envvar=True,
+    help="How long an ended job and its outputs are kept: 12h, 30d.",
+)
+@click.option(
+    "--asset-retention",
+    type=retention,
+    metavar="TIME",
+    default="7d",
+    show_default=True,
+    envvar="COMFYWIRE_ASSET_RETENTION",
+    show_envvar=True,
+    help="How long an upload is kept unless it says so itself: 12h, 30d, forever.",
 )
 @click.option(
     "--cors-origin",
