@@ -1,0 +1,79 @@
+"""What somebody finds who tries the service's address itself."""
+
+import re
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx
+import pytest
+from tests.service.api.conftest import Service, error_of
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.fixture
+async def stranger(service: Service) -> Any:
+    """Somebody without a key, where keys are required."""
+    async with httpx.AsyncClient(base_url=service.url, timeout=20) as client:
+        yield client
+
+
+async def test_a_program_is_told_where_to_go_on_as_json(stranger: httpx.AsyncClient):
+    told = (await stranger.get("/")).json()
+
+    assert (told["service"], told["openapi"]) == ("comfywire", "/api/v2/openapi.json")
+    assert "durable queue" in told["what"]
+
+
+async def test_every_place_that_the_json_names_is_there(service: Service, stranger: httpx.AsyncClient):
+    told = (await stranger.get("/")).json()
+    paths = [value for value in told.values() if value.startswith("/")]
+
+    async with service.client("admin") as operator:
+        assert {path: (await operator.get(path)).status_code for path in paths} == dict.fromkeys(paths, 200)
+    assert len(paths) > 5
+
+
+async def test_a_browser_gets_a_page_whose_links_lead_somewhere(
+    service: Service, stranger: httpx.AsyncClient
+):
+    page = await stranger.get("/", headers=BROWSER)
+    links = re.findall(r'href="([^"]+)"', page.text)
+
+    async with service.client("admin") as operator:
+        found = {link: (await operator.get(urljoin(f"{service.url}/", link))).status_code for link in links}
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert found == dict.fromkeys(links, 200)
+    assert len(links) > 5
+
+
+async def test_the_page_s_links_hold_behind_a_proxy_that_has_the_service_under_a_path(
+    stranger: httpx.AsyncClient,
+):
+    links = re.findall(r'href="([^"]+)"', (await stranger.get("/", headers=BROWSER)).text)
+
+    assert [link for link in links if link.startswith(("/", "http"))] == []
+
+
+async def test_the_page_has_nothing_from_elsewhere_and_may_run_nothing(stranger: httpx.AsyncClient):
+    page = await stranger.get("/", headers=BROWSER)
+
+    assert re.findall(r"<(?:script|link|img|iframe|style)|https?://", page.text) == []
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+async def test_only_whether_it_is_there_can_be_asked(stranger: httpx.AsyncClient):
+    answer = await stranger.head("/")
+
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+async def test_a_name_that_is_not_ours_gets_no_page_either(service_with: Any):
+    async with service_with(keys_required=False) as service, httpx.AsyncClient() as client:
+        answer = await client.get(service.url, headers={**BROWSER, "Host": "evil.example"})
+
+    assert error_of(answer) == (403, "forbidden")
+
+
+async def test_the_document_does_not_list_it(client: httpx.AsyncClient):
+    assert "/" not in (await client.get("/api/v2/openapi.json")).json()["paths"]
