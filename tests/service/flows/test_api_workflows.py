@@ -187,6 +187,13 @@ async def test_waiting_in_vain_leaves_the_job_where_it_is(http, core, draw):
     assert (answer.status_code, answer.json()["status"], job.state) == (202, "queued", JobState.QUEUED)
 
 
+async def test_waiting_in_vain_says_why_as_the_job_itself_does(http, core, draw):
+    answer = await http.post("/api/v2/workflows/draw/jobs", params={"wait": 0.1}, json={})
+
+    job = (await http.get(answer.json()["urls"]["self"])).json()
+    assert (answer.json()["waiting_reason"], job["waiting_reason"]) == ("no server is connected",) * 2
+
+
 async def test_waiting_for_a_job_that_is_canceled_says_that_it_is_gone(http, core, draw):
     request = {"json": {}, "headers": {"Idempotency-Key": "k"}}
     first = await http.post("/api/v2/workflows/draw/jobs", **request)

@@ -244,7 +244,8 @@ async def _ended(core: Core, renderer: Renderer, answer: Answer, wait: float) ->
     if job is None:
         return answer
     outputs = await core.store.outputs(job.id)
-    shown = renderer.job(job, outputs, position=await core.store.position(job))
+    position, why = await core.store.position(job), await core.operating.why_waiting(job)
+    shown = renderer.job(job, outputs, position=position, waiting_reason=why)
     return Answer(STATUS.get(job.state, GOES_ON), shown.model_dump(mode="json"))
 
 
