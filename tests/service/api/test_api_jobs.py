@@ -285,7 +285,13 @@ async def test_a_filter_that_means_nothing_is_refused(client: httpx.AsyncClient,
         pytest.param(
             {"workflow": {"1": {"class_type": "A\0"}}}, "invalid_request", "NUL", id="what-no-text-has"
         ),
-        pytest.param({}, "invalid_request", "workflow", id="no-workflow"),
+        pytest.param({}, "invalid_request", "workflow: Field required", id="no-workflow"),
+        pytest.param(
+            PROMPT, "invalid_request", 'a workflow by itself: wrap it as {"workflow": ...}', id="a-bare-graph"
+        ),
+        pytest.param(
+            {"workflow": PROMPT["1"]}, "invalid_workflow", "node class_type", id="a-node-for-a-graph"
+        ),
     ],
 )
 async def test_a_job_that_cannot_be_is_refused_with_a_sentence(

@@ -12,6 +12,8 @@ from comfywire.service.jobs import JobState
 from comfywire.service.records import Retry
 from comfywire.service.storable import must_be_storable, must_be_text
 
+from .errors import InvalidRequest
+
 __all__ = [
     "Job",
     "JobError",
@@ -99,12 +101,25 @@ class JobRequest(BaseModel):
         Field(gt=0, le=30 * 86400.0, description="Seconds for which it may wait; then it expires."),
     ] = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_wrapped(cls, body: object) -> object:
+        """Say what is wrong with a graph that stands there bare, as ComfyUI exports it: one thing."""
+        if isinstance(body, dict) and "workflow" not in body and _is_prompt(body):
+            raise InvalidRequest('this is a workflow by itself: wrap it as {"workflow": ...}')
+        return body
+
     @property
     def retry_policy(self) -> Retry:
         """What may be tried again, as the store has it."""
         if isinstance(self.retry, RetryPolicy):
             return self.retry.policy()
         return Retry(lost=False, errors=(), max_attempts=1)
+
+
+def _is_prompt(body: dict[object, object]) -> bool:
+    """Whether this is nodes by their ids."""
+    return bool(body) and all(isinstance(node, dict) and "class_type" in node for node in body.values())
 
 
 class Progress(BaseModel):
