@@ -1,5 +1,6 @@
 """Starting the job service: what it prints can be typed, and what was mistyped is told before it is up."""
 
+import json
 import re
 import shlex
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
+from tests.cli.conftest import Running
 
 pytest.importorskip("procrastinate", reason="the job service needs the extra 'service'")
 
@@ -33,10 +35,7 @@ def taken() -> Iterator[int]:
 def demo(start) -> Iterator[list[str]]:
     """What the demo prints until it says how to stop it."""
     running = start("serve", "--demo", "--port", "0")
-    lines = [running.line()]
-    while "Ctrl-C" not in lines[-1]:
-        lines.append(running.line())
-    yield lines
+    yield until_up(running)
     running.signal()  # and not killed: its PostgreSQL would stay
     running.end()
 
@@ -55,6 +54,32 @@ def test_the_demo_says_that_its_key_is_not_needed(demo):
 
     assert re.fullmatch(r"  A key: cw_\S+", key.rstrip())
     assert "none is needed" in why
+
+
+def test_the_demo_has_one_key_however_often_it_is_started(comfywire, start, here):
+    secrets = [key_of_a_start(start) for _ in range(2)]
+
+    (key,) = json.loads(comfywire("keys", "list", "--json").out)
+    assert (key["name"], key["scopes"]) == ("demo", ["submit", "read", "admin"])
+    assert secrets[0] != secrets[1]
+    assert secrets[1].startswith(key["prefix"])
+
+
+def until_up(running: Running) -> list[str]:
+    """What a demo prints until it says how to stop it."""
+    lines = [running.line()]
+    while "Ctrl-C" not in lines[-1]:
+        lines.append(running.line())
+    return lines
+
+
+def key_of_a_start(start) -> str:
+    """The key that a demo prints, which is stopped again as soon as it is up."""
+    running = start("serve", "--demo", "--port", "0")
+    lines = until_up(running)
+    running.signal()
+    running.end()
+    return next(line.split()[-1] for line in lines if line.startswith("  A key:"))
 
 
 def test_where_no_jobs_are_yet_the_next_step_is_named(comfywire, demo):

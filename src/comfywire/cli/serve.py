@@ -19,6 +19,7 @@ from .service_options import settings_of, worker_options
 from .worker import stop_signals
 
 if TYPE_CHECKING:
+    from comfywire.service.access import Access
     from comfywire.service.core import Core
     from comfywire.service.settings import Settings
 
@@ -27,6 +28,9 @@ __all__ = ["serve"]
 DEFAULT_PORT = 8190
 DEMO_STEP_TIME = 0.1
 """Seconds a step of the demo's simulated models: slow enough to see progress."""
+DEMO_KEY = "demo"
+DEMO_GRACE = 86400.0
+"""Seconds for which the key of the start before still opens: somebody may have it in their environment."""
 DEMO_WORKFLOW = "text_to_image.json"
 
 
@@ -201,13 +205,29 @@ async def _introduce_demo(core: Core) -> None:
     """Say what is special about the demo, and leave a workflow to try it with."""
     workflow = files("comfywire.cli").joinpath("workflows", DEMO_WORKFLOW).read_bytes()
     await asyncio.to_thread((core.settings.data / DEMO_WORKFLOW).write_bytes, workflow)
-    _, secret = await core.access.create("demo", ["submit", "read", "admin"])
-    click.echo(f"  A key: {secret}")
+    click.echo(f"  A key: {await _demo_key(core.access)}")
     if not core.settings.keys_required:
         click.echo(
             "  On this machine none is needed. Who uses it sees what was submitted with it, and no more."
         )
     click.echo("  Jobs run on two test servers, which simulate their models: pictures are placeholders.")
+
+
+async def _demo_key(access: Access) -> str:
+    """Return a secret of the demo's one key: each start gives it another, and what was made with it stays."""
+    from comfywire.service.access import SCOPES  # noqa: PLC0415
+
+    ours = (DEMO_KEY, SCOPES)
+    known = [
+        key
+        for key in await access.list()
+        if (key.name, key.scopes) == ours and key.revoked_at is None and key.expires_at is None
+    ]
+    if known:
+        _, secret = await access.rotate(known[-1].id, grace=DEMO_GRACE)
+    else:
+        _, secret = await access.create(*ours)
+    return secret
 
 
 def _commands(settings: Settings, url: str, *, demo: bool) -> Iterator[tuple[str, str]]:
