@@ -144,6 +144,26 @@ def test_a_name_that_several_have_names_none(keys: Keys) -> None:
     assert all(key["revoked_at"] is None for key in listed(keys))
 
 
+def test_no_keys_say_how_to_make_one(url: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "list", "--database-url", url]) == 0
+
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("", "no keys yet: `comfywire keys create NAME` makes one\n")
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["rotate", "shop"], ["revoke", "shop"]], ids=" ".join)
+def test_looking_where_no_service_is_makes_none_and_says_what_to_do(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    empty = tmp_path / "empty"
+
+    assert main(["keys", *arguments, "--data", str(empty)]) == 2
+
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"comfywire: there is no service in {empty}: name its folder with --data")
+    assert not empty.exists()
+
+
 @pytest.mark.parametrize("command", ["rotate", "revoke"])
 def test_a_key_that_is_not_there_is_one_line(keys: Keys, command: str) -> None:
     assert keys(command, "nobody", status=2).splitlines() == [

@@ -186,9 +186,3 @@ def test_a_store_on_s3_names_the_extra_that_it_needs(here: Path):
     )
 
     assert (ran.returncode, "pip install 'comfywire[s3]'" in ran.stderr) == (2, True)
-
-
-def test_no_keys_say_how_to_make_one(comfywire, here):
-    finished = comfywire("keys", "list")
-
-    assert (finished.out, finished.err) == ("", "no keys yet: `comfywire keys create NAME` makes one\n")

@@ -73,7 +73,10 @@ def create(
         raise click.UsageError("a key needs a name by which you will know it")
     limits = {"max_queued": max_queued, "max_running": max_running, "rate_per_minute": rate}
     made = _with_access(
-        data, database_url, lambda access: access.create(name, scopes, expires_in=expires, **limits)
+        data,
+        database_url,
+        lambda access: access.create(name, scopes, expires_in=expires, **limits),
+        makes_database=True,
     )
     _print_secret(*made, as_json=as_json)
 
@@ -131,20 +134,35 @@ def revoke(*, key: str, as_json: bool, data: Path, database_url: str | None) -> 
         click.echo(f"key {revoked.name!r} ({revoked.id}) is revoked")
 
 
-def _with_access(data: Path, database_url: str | None, work: Callable[[Access], Awaitable[Value]]) -> Value:
-    return wait_for(_working(data, database_url, work))
+def _with_access(
+    data: Path,
+    database_url: str | None,
+    work: Callable[[Access], Awaitable[Value]],
+    *,
+    makes_database: bool = False,
+) -> Value:
+    """Do ``work`` with the keys; a folder without a database gets one only if it ``makes_database``."""
+    return wait_for(_working(data, database_url, work, makes_database=makes_database))
 
 
-async def _working(data: Path, database_url: str | None, work: Callable[[Access], Awaitable[Value]]) -> Value:
+async def _working(
+    data: Path,
+    database_url: str | None,
+    work: Callable[[Access], Awaitable[Value]],
+    *,
+    makes_database: bool,
+) -> Value:
     try:
         from comfywire.service.access import Access  # noqa: PLC0415
         from comfywire.service.database import Database  # noqa: PLC0415
         from comfywire.service.migrate import is_current, migrate  # noqa: PLC0415
-        from comfywire.service.postgres import NoDatabase, database_at  # noqa: PLC0415
+        from comfywire.service.postgres import NoDatabase, database_at, must_be_there  # noqa: PLC0415
     except ModuleNotFoundError as error:
         from comfywire.errors import MissingExtra  # noqa: PLC0415
 
         raise MissingExtra("the job service", "service") from error
+    if database_url is None and not makes_database:
+        must_be_there(data)
     async with database_at(data, database_url) as url:
         if database_url is None:
             await migrate(url)

@@ -18,7 +18,7 @@ import psycopg
 
 from .postgres_cluster import Cluster, NoDatabase
 
-__all__ = ["Cluster", "NoDatabase", "database_at", "embedded"]
+__all__ = ["Cluster", "NoDatabase", "database_at", "embedded", "must_be_there"]
 
 STARTING_PATIENCE = 60
 """Seconds that a database of yours may need to start, stop or recover."""
@@ -48,6 +48,20 @@ async def embedded(data: Path) -> AsyncIterator[str]:
             await asyncio.wait([watching])
     finally:
         await _to_its_end(cluster.detach)
+
+
+def must_be_there(data: Path) -> None:
+    """Raise unless a data folder has a PostgreSQL: whoever only looks at one must not make it.
+
+    Raises:
+        NoDatabase: It has none.
+
+    """
+    if not Cluster(data / "postgres").is_made:
+        raise NoDatabase(
+            f"there is no service in {data}: name its folder with --data, or its PostgreSQL with "
+            "--database-url; `comfywire serve` begins a new one, or `comfywire keys create NAME`"
+        )
 
 
 @contextlib.asynccontextmanager

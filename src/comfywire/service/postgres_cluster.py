@@ -81,6 +81,11 @@ class Cluster:
             return None
         return pid if _is_postgres(pid) else None
 
+    @property
+    def is_made(self) -> bool:
+        """Whether there is a database in the folder, running or not."""
+        return (self._data / "PG_VERSION").exists()
+
     def attach(self) -> None:
         """Use the server: start it unless it runs.
 
@@ -116,7 +121,7 @@ class Cluster:
 
         """
         with locked(self.folder / "start.lock"):
-            if not (self._data / "PG_VERSION").exists():
+            if not self.is_made:
                 self._initialise()
             until = time.monotonic() + PATIENCE
             while not self._is_ready():
