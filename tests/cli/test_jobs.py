@@ -76,7 +76,12 @@ def test_cancel_says_what_had_ended_already(comfywire, server, here, make, words
 def test_cancel_says_that_a_prompt_is_not_there(comfywire, server):
     unknown = str(uuid.uuid4())
 
-    assert comfywire("cancel", unknown).out.startswith(f"prompt {unknown} is not on {server.url}")
+    finished = comfywire("cancel", unknown)
+
+    assert finished.status == 1
+    assert finished.out.startswith(
+        f"prompt {unknown} is not on {server.url}: `comfywire queue` shows what is"
+    )
 
 
 def test_interrupt_stops_what_runs(comfywire, server, two):

@@ -290,6 +290,18 @@ def test_cancel_ends_a_job_of_the_service(comfywire, here):
     assert (waited.status, waited.result["status"]) == (130, "interrupted")
 
 
+def test_cancel_of_a_comfyui_names_the_command_that_ends_a_job_of_the_service(
+    comfywire, here, server, service
+):
+    job_id = submitted(comfywire("submit", save(here / "slow.json", sleeper(60)), "--json"))
+
+    refused = comfywire("cancel", job_id, "--server", server.url)
+    (command,) = re.findall(r"`comfywire (cancel --service .+)`", refused.out)
+    finished = comfywire(*command.replace("http://127.0.0.1:8190", service).split())
+
+    assert (refused.status, finished.status, finished.out.startswith(f"job {job_id} was ")) == (1, 0, True)
+
+
 def test_cancel_where_no_comfyui_is_names_the_service_too(comfywire, monkeypatch):
     monkeypatch.delenv("COMFYWIRE_SERVICE")
 
@@ -297,7 +309,7 @@ def test_cancel_where_no_comfyui_is_names_the_service_too(comfywire, monkeypatch
 
     assert finished.status == 2
     assert finished.err.endswith(
-        "is it running? Name another with --server, or a job service with --service\n"
+        "is it running? Name another with --server, or a job service with --service http://127.0.0.1:8190\n"
     )
 
 

@@ -12,7 +12,7 @@ from comfywire.errors import ConnectionFailed
 
 from .connection import Connection, server_options, wait_for
 from .options import json_option
-from .service import Service, key_option, service_option
+from .service import DEFAULT_SERVICE, Service, key_option, service_option
 
 if TYPE_CHECKING:
     from comfywire.client import Client
@@ -158,7 +158,7 @@ def cancel(
 class NothingToAsk(ConnectionFailed):
     """No ComfyUI was reached; perhaps a job service was meant."""
 
-    next_step = "; name another with --server, or a job service with --service"
+    next_step = f"; name another with --server, or a job service with --service {DEFAULT_SERVICE}"
 
 
 def _server_wins() -> bool:
@@ -184,7 +184,10 @@ async def _cancel(client: Client, prompt_id: str, timeout: float) -> str:
     except JobInterrupted:
         return CANCELLED
     except JobLost:
-        return f"is not on {client.url}: `comfywire queue` shows what is, --service asks a job service"
+        return (
+            f"is not on {client.url}: `comfywire queue` shows what is; if it is a job of the job service, "
+            f"`comfywire cancel --service {DEFAULT_SERVICE} {prompt_id}` cancels it"
+        )
     except JobError as error:
         return f"had ended already: {error}"
     return "had ended already, and well"
