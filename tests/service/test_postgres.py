@@ -14,6 +14,7 @@ from typing import IO
 import psycopg
 import pytest
 
+from comfywire.service import postgres_cluster
 from comfywire.service.postgres import Cluster, NoDatabase, database_at, embedded
 from comfywire.service.postgres_programs import Account, account_for, programs_for
 
@@ -181,6 +182,25 @@ async def test_a_server_that_is_killed_comes_back_while_two_processes_use_it(dat
 
         assert ask(url, "SELECT 1") == ask(other.url, "SELECT 1") == [(1,)]
         other.leave()
+
+
+def test_a_server_that_was_killed_does_not_hold_others_up_until_its_starter_looks(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_cluster, "PATIENCE", 10.0)
+    starter, other = Cluster(data / "postgres"), Cluster(data / "postgres")
+    starter.attach()
+    other.attach()
+    killed = starter.pid
+    assert killed is not None
+
+    os.kill(killed, signal.SIGKILL)
+    os.waitid(os.P_PID, killed, os.WEXITED | os.WNOWAIT)  # it is dead, and stays a zombie
+    other.ensure_running()
+
+    assert ask(other.url, "SELECT 1") == [(1,)]
+    starter.detach()
+    other.detach()
 
 
 async def test_a_number_of_the_server_that_is_somebody_elses_by_now_is_not_believed(data: Path) -> None:

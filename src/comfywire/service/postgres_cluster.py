@@ -109,6 +109,8 @@ class Cluster:
             try:
                 if nobody_else_has(self._use):
                     self._stop()
+                if self._server is not None:
+                    self._server.poll()  # one of ours that was killed, while another's took its place
             finally:
                 os.close(self._use)
                 self._use = None
@@ -181,8 +183,14 @@ class Cluster:
 
     def _sockets(self, account: Account) -> str:
         folder = self._socket_folder
-        if folder == self._data:
-            return "."  # where the server stands; as another user than root it may not walk there
+        if folder != self._data:
+            self._make_private(folder, account)
+        # One that was killed may be a zombie until whoever started it looks, and so seem to hold its lock.
+        (folder / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
+        # "." is where the server stands; as another user than root it may not walk there.
+        return "." if folder == self._data else str(folder)
+
+    def _make_private(self, folder: Path, account: Account) -> None:
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
             account.own(folder)
@@ -190,8 +198,6 @@ class Cluster:
             raise NoDatabase(
                 f"{folder}, for a socket, is not ours: remove it, or take a shorter path for --data"
             )
-        (folder / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
-        return str(folder)
 
     def _run(
         self, program: str, arguments: list[str], folder: Path, account: Account, output: int
