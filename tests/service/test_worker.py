@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from comfywire.service.hooks import Hooks
 from comfywire.service.jobs import JobState
 from comfywire.service.records import OutputRecord, Retry
 
+from .conftest import new_key
 from .rig import Rig, killed, picture, runs_of, until, working
 
 
@@ -265,7 +267,7 @@ async def test_other_peoples_prompts_leave_room_for_one_of_ours(rig: Rig, server
 
 async def test_a_server_on_which_job_after_job_fails_is_taken_out_and_comes_back(rig: Rig, server: Server):
     async with working(rig.worker(server.url)):
-        await up(rig)
+        await rig.ended(await rig.submit(picture(8)))
         server.faults.nodes.fail("CUDA error", class_type="EmptyImage", times=5)
         failed = [await rig.ended(await rig.submit(picture(n))) for n in range(5)]
         states = {row["state"] for row in await rig.database.all("SELECT state FROM servers")}
@@ -277,6 +279,45 @@ async def test_a_server_on_which_job_after_job_fails_is_taken_out_and_comes_back
     assert ended.state is JobState.SUCCEEDED
     assert ended.started_at is not None
     assert (ended.started_at - ended.created_at).total_seconds() > 3
+
+
+async def test_a_server_that_fails_everything_at_once_does_not_eat_the_queue(rig: Rig, server: Server):
+    seen = {"3": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}}
+
+    async with working(rig.worker(server.url)):
+        await up(rig)
+        server.faults.nodes.fail("CUDA error", class_type="EmptyImage", times=1000)
+        jobs = [await rig.submit(picture(n, **seen if n % 2 else {})) for n in range(20)]
+        await until(lambda: in_state(rig, "broken"))
+        states = Counter([(await rig.now(job)).state for job in jobs])
+
+    assert states[JobState.FAILED] <= 5 + 2  # those that were on the server when it was taken out
+    assert states[JobState.FAILED] + states[JobState.QUEUED] + states[JobState.RUNNING] == 20
+
+
+async def test_a_broken_workflow_of_one_key_takes_no_server_from_the_others(
+    rig: Rig, server: Server, database: Database
+):
+    broken = picture(0, **{"3": {"class_type": "TestSyncError", "inputs": {"value": ["1", 0]}}})
+    broken["2"] = {"class_type": "SaveImage", "inputs": {"images": ["3", 0], "filename_prefix": "x"}}
+    other = await new_key(database, "another")
+
+    async with working(rig.worker(server.url)):
+        failed = [await rig.ended(await rig.submit(broken)) for _ in range(12)]
+        job = await rig.ended(await rig.submit(picture(9), key_id=other))
+        found = await rig.database.one("SELECT state, counts FROM servers")
+
+    assert {job.state for job in failed} == {JobState.FAILED}
+    assert (job.state, found is not None and found["state"]) == (JobState.SUCCEEDED, "up")
+    assert found is not None
+    assert "broken" not in found["counts"]
+    assert job.started_at is not None
+    assert (job.started_at - job.created_at).total_seconds() < 3
+
+
+async def in_state(rig: Rig, state: str) -> bool:
+    found = await rig.database.one("SELECT state FROM servers")
+    return found is not None and found["state"] == state
 
 
 async def test_a_withheld_output_leaves_its_reason(rig: Rig, server: Server):

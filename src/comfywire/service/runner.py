@@ -96,6 +96,7 @@ class Run:
         self._keeper = around.keeper(claim)
         self._submissions = claim.job.submissions
         self._handle: Job | None = None
+        self._followed_from = 0.0
         self._cancel_wanted = claim.job.state is JobState.CANCELING
         self._cancelling: asyncio.Task[None] | None = None
 
@@ -234,7 +235,7 @@ class Run:
             JobLost: The server does not have the prompt.
 
         """
-        self._handle = handle
+        self._handle, self._followed_from = handle, asyncio.get_running_loop().time()
         if self._cancel_wanted:
             self.cancel()
         self._teller = Teller(handle, self.claim.lease, self._leases, self._keeper)
@@ -271,7 +272,7 @@ class Run:
 
     async def _succeed(self, result: Result) -> None:
         await self._keep(result)
-        self.server.succeeded()
+        self.server.succeeded(self.claim.job.need)
         warnings = [*self.claim.job.warnings, *result.warnings, *self._keeper.withheld]
         await self._leases.end(
             self.claim.lease,
@@ -307,7 +308,8 @@ class Run:
             raise ConnectionLost(f"its outputs could not be fetched: {error}") from error
 
     async def _failed(self, error: JobFailed) -> None:
-        self.server.failed()
+        job, now = self.claim.job, asyncio.get_running_loop().time()
+        self.server.failed(job.key_id, job.need, now - self._followed_from)
         retry, kind = self.claim.job.retry, error.exception_type or ""
         if any(part in kind for part in retry.errors) and await self._may_repeat():
             with contextlib.suppress(ComfywireError):

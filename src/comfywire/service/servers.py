@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
+from uuid import UUID
 
 from comfywire.client import Client
 from comfywire.errors import ComfywireError
 from comfywire.workflow.object_info import ObjectInfo
 
+from .breaker import Breaker
 from .fleet import ServerView, refusals
 from .leases import AWAY, patiently
 from .registry import Registry
@@ -30,8 +32,6 @@ CATALOGUE_EVERY_WANTING = 30.0
 """The same while jobs wait for something that it lacks: somebody may be installing it."""
 PROBE_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds between probes of a server that is away, the last for ever."""
-BREAK_AFTER = 5
-"""Failures of nodes in a row, with no success between them, that open the circuit."""
 BROKEN_PAUSES = (5.0, 15.0, 60.0)
 log = logging.getLogger("comfywire.service")
 
@@ -45,6 +45,7 @@ class Server:
         patience: Seconds for which it may be away before its prompts count as lost.
         slots: Prompts of ours at a time.
         on_change: Called when it may take a job now that it could not before.
+        proven: The needs of which a job has ended well on any server of the worker.
 
     """
 
@@ -56,6 +57,7 @@ class Server:
         patience: float = 300.0,
         slots: int = 2,
         on_change: Callable[[], None] = lambda: None,
+        proven: set[str] | None = None,
     ) -> None:
         self.address = address
         self.tags = tags
@@ -77,8 +79,7 @@ class Server:
         self._digest: str | None = None
         self._meets: dict[str, bool] = {}
         self._untold: dict[str, list[str]] = {}
-        self._failures = 0
-        self._breaks = 0
+        self._breaker = Breaker(set() if proven is None else proven)
         self._probes = 0
         self._probe_at = self._read_catalogue_at = float("-inf")
         self._kick = asyncio.Event()
@@ -119,18 +120,17 @@ class Server:
 
     # What jobs tell
 
-    def succeeded(self) -> None:
-        """A job ended well."""
+    def succeeded(self, need: str) -> None:
+        """A job of this need ended well."""
         self.counts["succeeded"] += 1
-        self._failures = self._breaks = 0
+        self._breaker.succeeded(need)
 
-    def failed(self) -> None:
-        """A node raised; several in a row, whoever's they are, and the server is taken out."""
+    def failed(self, key_id: UUID, need: str, seconds: float) -> None:
+        """A node raised, so long after its job was sent; several in a row, and the server is taken out."""
         self.counts["failed"] += 1
-        self._failures += 1
-        if self._failures >= BREAK_AFTER and self.state == "up":
-            self._breaks += 1
-            self._leave("broken", f"{self._failures} jobs in a row failed on it")
+        if self._breaker.failed(key_id, need, seconds) and self.state == "up":
+            self._breaker.broke()
+            self._leave("broken", f"{self._breaker.failures} jobs in a row failed on it")
 
     def is_away(self, error: Exception) -> None:
         """It could not be reached, or refused to work."""
@@ -149,7 +149,7 @@ class Server:
         self.state, self.reason = state, reason
         self.counts[state] += 1
         self.up.clear()
-        pauses, count = (BROKEN_PAUSES, self._breaks) if state == "broken" else (PROBE_PAUSES, 1)
+        pauses, count = (BROKEN_PAUSES, self._breaker.breaks) if state == "broken" else (PROBE_PAUSES, 1)
         self._probe_after(pauses, count)
         self._kick.set()
 
@@ -211,7 +211,7 @@ class Server:
             self.reason = str(error)
             return
         self.state, self.reason, self._probes = "up", "", 0
-        self._failures = BREAK_AFTER - 1 if self._breaks else 0
+        self._breaker.came_back()
         log.info("%s is up", self.url)
         self.up.set()
         self._on_change()

@@ -81,6 +81,7 @@ class Worker:
             new_server=self._server,
         )
         self._wake = asyncio.Event()
+        self._proven: set[str] = set()
         self._needs: dict[str, dict[str, Any]] = {}
         self._models: dict[str, frozenset[str]] = {}
         self._given = [self._server(text) for text in settings.servers]
@@ -159,6 +160,7 @@ class Worker:
             patience=self._settings.server_patience if patience is None else patience,
             slots=self._settings.slots,
             on_change=self._wake.set,
+            proven=self._proven,
         )
 
     def _seal_address(self, address: str) -> bytes:
@@ -202,6 +204,7 @@ class Worker:
         for need in needs:
             self._needs.pop(need, None)
             self._models.pop(need, None)
+        self._proven.difference_update(needs)
         for server in self._servers.values():
             server.forget(needs)
 
