@@ -22,12 +22,21 @@ from procrastinate.schema import SchemaManager
 from .database import Connection, Database, execute, row, rows
 from .sql import queries
 
-__all__ = ["CHANNEL", "WHOLE_SCHEMA", "Head", "NotRegistered", "Queue", "Taken", "migrations", "schema"]
+__all__ = [
+    "BAND",
+    "CHANNEL",
+    "WHOLE_SCHEMA",
+    "Head",
+    "NotRegistered",
+    "Queue",
+    "Taken",
+    "migrations",
+    "schema",
+]
 
 CHANNEL = "procrastinate_any_queue_v1"
 """Where PostgreSQL says that a job was queued, any job."""
 WHOLE_SCHEMA = "procrastinate schema"
-TASK = "comfywire"
 BAND = 100_000_000
 """How many rounds of the fair share fit between one priority and the next (int4 has room for 20 of them)."""
 
@@ -92,7 +101,6 @@ class Queue:
             need=need,
             priority=priority,
             band=BAND,
-            task=TASK,
         )
         assert found is not None
         return int(found["id"])

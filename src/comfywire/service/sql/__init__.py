@@ -9,11 +9,21 @@ from importlib.resources import files
 __all__ = ["queries"]
 
 _HEADER = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_INCLUDE = re.compile(r"^-- include: (\w+)\.(\w+)$", re.MULTILINE)
 
 
 @cache
 def queries(file: str) -> dict[str, str]:
-    """Return the queries of ``sql/FILE.sql`` by name; each begins with a line ``-- name: NAME``."""
+    """Return the queries of ``sql/FILE.sql`` by name; each begins with a line ``-- name: NAME``.
+
+    A line ``-- include: FILE.NAME`` stands for another one's text: steps that several statements share.
+    """
+    text = files(__package__).joinpath(f"{file}.sql").read_text(encoding="utf-8")
+    _, *parts = _HEADER.split(_INCLUDE.sub(lambda found: _text(*found.groups()), text))
+    return {name: body.strip().rstrip(";") for name, body in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def _text(file: str, name: str) -> str:
     text = files(__package__).joinpath(f"{file}.sql").read_text(encoding="utf-8")
     _, *parts = _HEADER.split(text)
-    return {name: body.strip().rstrip(";") for name, body in zip(parts[::2], parts[1::2], strict=True)}
+    return parts[parts.index(name) + 1].strip().rstrip(";")

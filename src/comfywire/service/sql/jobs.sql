@@ -1,33 +1,53 @@
 -- Jobs: one statement a step. Every change names the attempt, and is refused (no row) for an older one.
 
--- name: insert
-INSERT INTO jobs (id, key_id, priority, prompt, document, targets, labels, workflow_name, workflow_version, secret,
-                  retry, need, webhook_url, queue_timeout, queue_until, expires_at)
-VALUES (%(id)s, %(key_id)s, %(priority)s, %(prompt)s, %(document)s, %(targets)s, %(labels)s, %(workflow_name)s,
-        %(workflow_version)s, %(secret)s, %(retry)s, %(need)s, %(webhook_url)s,
-        %(queue_timeout)s::float8, now() + make_interval(secs => %(queue_timeout)s::float8),
-        now() + make_interval(secs => %(retention)s::float8))
-RETURNING *;
-
--- name: log_submission
-INSERT INTO transitions (job_id, from_state, to_state, attempt, reason)
-VALUES (%(job_id)s, NULL, 'queued', 0, 'submitted');
-
--- name: insert_need
--- One that is there is marked as wanted now and then, so that nobody forgets it before this job is seen (forget_needs);
--- not each time, or all who submit the same would wait for each other.
-WITH touched AS (
+-- name: submit
+-- A job is recorded and queued in one statement. No row: its key has limits of its own, or half of what may wait
+-- does; then somebody has to look closer, one at a time (lock_key), and say what becomes of it (`admitted`).
+WITH allowed AS (
+    SELECT COALESCE(%(admitted)s::bool, true) AS is_admitted
+      FROM keys
+     WHERE id = %(key_id)s
+       AND (%(admitted)s::bool IS NOT NULL
+            OR (max_queued IS NULL AND max_running IS NULL
+                AND (%(most)s::int IS NULL
+                     OR (SELECT count(*)
+                           FROM (SELECT FROM jobs
+                                  WHERE key_id = %(key_id)s AND state = 'queued'
+                                  LIMIT %(most)s::int / 2) AS counted) < %(most)s::int / 2)))
+),
+-- include: queue.put_steps
+, touched AS (
+    -- A need that is there is marked as wanted now and then, so that nobody forgets it before this job is seen
+    -- (forget_needs); not each time, or all who submit the same would wait for each other.
     UPDATE needs SET created_at = now()
+      FROM allowed
      WHERE need = %(need)s AND created_at < now() - interval '30 minutes'
     RETURNING need
+), noted AS (
+    INSERT INTO needs (need, requirement)
+    SELECT %(need)s, %(requirement)s FROM allowed WHERE NOT EXISTS (SELECT FROM touched)
+    ON CONFLICT DO NOTHING
+    RETURNING pg_notify('comfywire_needs', need)
+), job AS (
+    INSERT INTO jobs (id, key_id, priority, prompt, document, targets, labels, workflow_name, workflow_version,
+                      secret, retry, need, webhook_url, queue_timeout, queue_until, expires_at, queue_id)
+    SELECT %(job_id)s, %(key_id)s, %(priority)s, %(prompt)s, %(document)s, %(targets)s, %(labels)s,
+           %(workflow_name)s, %(workflow_version)s, %(secret)s, %(retry)s, %(need)s, %(webhook_url)s,
+           %(queue_timeout)s::float8, now() + make_interval(secs => %(queue_timeout)s::float8),
+           now() + make_interval(secs => %(retention)s::float8), (SELECT id FROM queued)
+      FROM allowed
+    RETURNING *
+), logged AS (
+    INSERT INTO transitions (job_id, from_state, to_state, attempt, reason)
+    SELECT id, NULL, 'queued', 0, 'submitted' FROM job
+), reading AS (
+    INSERT INTO job_inputs (job_id, asset_id) SELECT id, unnest(%(inputs)s::uuid[]) FROM job
 )
-INSERT INTO needs (need, requirement)
-SELECT %(need)s, %(requirement)s WHERE NOT EXISTS (SELECT FROM touched)
-ON CONFLICT DO NOTHING
-RETURNING pg_notify('comfywire_needs', need);
-
--- name: insert_inputs
-INSERT INTO job_inputs (job_id, asset_id) SELECT %(job_id)s, unnest(%(assets)s::uuid[]);
+SELECT job.*, (SELECT count(*) FROM noted),
+       CASE WHEN queued.id IS NOT NULL THEN (
+-- include: queue.ahead
+       ) END AS position
+  FROM job LEFT JOIN queued ON true;
 
 -- name: lock_key
 -- By itself, before anything is counted: a statement does not see what was committed while it waited for a lock.
@@ -42,9 +62,6 @@ SELECT count(*) AS count
 -- The jobs of a key that the engine has.
 SELECT count(*) AS count FROM jobs
  WHERE key_id = %(key_id)s AND state IN ('queued', 'running', 'canceling') AND queue_id IS NOT NULL;
-
--- name: limits
-SELECT max_queued, max_running FROM keys WHERE id = %(key_id)s;
 
 -- name: held
 -- The next jobs of a key that wait for others of the same key to end.

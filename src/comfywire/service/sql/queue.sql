@@ -1,9 +1,14 @@
 -- The engine's tables, where its own queries do not do: in our transactions, or with an eye on fairness.
 
 -- name: put
+WITH allowed AS (SELECT true AS is_admitted),
+-- include: queue.put_steps
+SELECT id FROM queued;
+
+-- name: put_steps
 -- Queue a job in the next round of its key, or in the one that is being served; when nothing waits at this
 -- priority, in a new one. Each submission locks its own key's row alone: no two can wait for each other.
-WITH head AS (
+head AS (
     SELECT %(priority)s * %(band)s - priority AS round
       FROM procrastinate_jobs
      WHERE status = 'todo'
@@ -16,15 +21,17 @@ WITH head AS (
                     (SELECT max(last_round) + 1 FROM shares WHERE priority = %(priority)s), 1) AS round
 ), share AS (
     INSERT INTO shares AS own (priority, key_id, last_round)
-    SELECT %(priority)s, %(key_id)s, LEAST(round, %(band)s - 1) FROM served
+    SELECT %(priority)s, %(key_id)s, LEAST(round, %(band)s - 1) FROM served, allowed WHERE is_admitted
     ON CONFLICT (priority, key_id) DO UPDATE
         SET last_round = LEAST(GREATEST(own.last_round + 1, excluded.last_round), %(band)s - 1)
     RETURNING last_round
+), queued AS (
+    INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args)
+    SELECT %(need)s, 'comfywire', %(priority)s * %(band)s - last_round,
+           jsonb_build_object('job_id', %(job_id)s::text)
+      FROM share
+    RETURNING id, priority
 )
-INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args)
-SELECT %(need)s, %(task)s, %(priority)s * %(band)s - last_round, jsonb_build_object('job_id', %(job_id)s::text)
-  FROM share
-RETURNING id;
 
 -- name: heads
 -- The next job of each need, in the order in which they should be served.
@@ -104,17 +111,23 @@ SELECT pg_notify('procrastinate_any_queue_v1', '{}') FROM given;
 DELETE FROM procrastinate_jobs WHERE id = %(queue_id)s AND status = 'todo';
 
 -- name: waiting_ahead
+WITH queued AS (SELECT id, priority FROM procrastinate_jobs WHERE id = %(queue_id)s AND status = 'todo')
 SELECT (
-    SELECT count(*) FROM (
-        SELECT 1
-          FROM procrastinate_jobs AS other
-         WHERE other.status = 'todo'
-           AND (other.priority > own.priority OR (other.priority = own.priority AND other.id < own.id))
-         LIMIT 1000
-    ) AS counted
+-- include: queue.ahead
 ) AS ahead
-  FROM procrastinate_jobs AS own
- WHERE own.id = %(queue_id)s AND own.status = 'todo';
+  FROM queued;
+
+-- name: ahead
+-- How many are taken before one that is queued, no further than it matters. In two halves, each of which the
+-- index knows by itself: asked for with an OR, all that waits is looked through.
+SELECT count(*) FROM (
+    (SELECT FROM procrastinate_jobs AS other
+      WHERE other.status = 'todo' AND other.priority > queued.priority LIMIT 1000)
+    UNION ALL
+    (SELECT FROM procrastinate_jobs AS other
+      WHERE other.status = 'todo' AND other.priority = queued.priority AND other.id < queued.id LIMIT 1000)
+    LIMIT 1000
+) AS counted;
 
 -- name: give_back_stalled
 WITH stalled AS (
