@@ -18,7 +18,7 @@ OUTPUT = KeptOutput(
     key="text",
     kind="text",
     name=None,
-    asset_id=None,
+    bytes=None,
     value="words",
 )
 CHANGES: dict[str, Callable[[Leases, Claim], Awaitable[object]]] = {

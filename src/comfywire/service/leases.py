@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from uuid import UUID
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -21,7 +20,7 @@ from .sql import queries
 from .storable import as_storable, as_text
 from .store import Store, change
 
-__all__ = ["AWAY", "Claim", "Fenced", "KeptOutput", "Leases", "patiently"]
+__all__ = ["AWAY", "Claim", "Fenced", "KeptBytes", "KeptOutput", "Leases", "patiently"]
 
 SQL = queries("jobs")
 OPEN_STATES = [state.value for state in OPEN]
@@ -60,9 +59,25 @@ class Claim:
     secret: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class KeptBytes:
+    """Bytes in the asset store, which are to be an asset of the job.
+
+    Attributes:
+        hash: BLAKE3, hex.
+        content_type: What they are.
+        file_path: What the ComfyUI called them.
+
+    """
+
+    hash: str
+    content_type: str
+    file_path: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptOutput:
-    """An output whose bytes are in the asset store."""
+    """An output, and its bytes: none when they are withheld."""
 
     position: int
     node_id: str
@@ -70,7 +85,7 @@ class KeptOutput:
     key: str
     kind: str
     name: str | None
-    asset_id: UUID | None
+    bytes: KeptBytes | None
     value: Any
 
 
@@ -158,7 +173,7 @@ class Leases:
         await self._fenced(SQL["preview"], lease, **picture)
 
     async def keep(self, lease: Lease, output: KeptOutput) -> None:
-        """Record an output."""
+        """Record an output, and make an asset of its bytes, which are shelved."""
         value = None if output.value is None else Jsonb(as_storable(output.value))
         await self._fenced(
             SQL["insert_output"],
@@ -169,8 +184,10 @@ class Leases:
             key=as_text(output.key),
             kind=output.kind,
             name=None if output.name is None else as_text(output.name),
-            asset_id=output.asset_id,
             value=value,
+            hash=None if output.bytes is None else output.bytes.hash,
+            content_type=None if output.bytes is None else output.bytes.content_type,
+            file_path=None if output.bytes is None else output.bytes.file_path,
         )
 
     async def end(

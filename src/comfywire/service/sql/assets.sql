@@ -16,8 +16,8 @@ SELECT content_type FROM assets
  WHERE key_id = %(key_id)s AND hash = %(hash)s ORDER BY created_at DESC LIMIT 1;
 
 -- name: insert
-INSERT INTO assets (key_id, hash, content_type, file_path, tags, job_id, expires_at)
-VALUES (%(key_id)s, %(hash)s, %(content_type)s, %(file_path)s, %(tags)s, %(job_id)s,
+INSERT INTO assets (key_id, hash, content_type, file_path, tags, expires_at)
+VALUES (%(key_id)s, %(hash)s, %(content_type)s, %(file_path)s, %(tags)s,
         now() + make_interval(secs => %(lifetime)s::float8))
 RETURNING id;
 

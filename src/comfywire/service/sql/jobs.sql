@@ -231,10 +231,19 @@ RETURNING pg_notify('comfywire_previews', job_id::text);
 SELECT node_id, content_type, content, at FROM previews WHERE job_id = %(job_id)s;
 
 -- name: insert_output
-WITH mine AS (SELECT id FROM jobs WHERE id = %(job_id)s AND attempt = %(attempt)s FOR UPDATE)
+WITH mine AS (
+    SELECT id, key_id FROM jobs WHERE id = %(job_id)s AND attempt = %(attempt)s FOR UPDATE
+), asset AS (
+    -- It goes with its job, so it has no time of its own.
+    INSERT INTO assets (key_id, hash, content_type, file_path, tags, job_id)
+    SELECT key_id, %(hash)s, %(content_type)s, %(file_path)s, '{output}', id
+      FROM mine
+     WHERE %(hash)s::text IS NOT NULL
+    RETURNING id
+)
 INSERT INTO outputs AS own (job_id, position, node_id, class_type, key, kind, name, asset_id, value)
-SELECT id, %(position)s, %(node_id)s, %(class_type)s, %(key)s, %(kind)s, %(name)s, %(asset_id)s, %(value)s
-  FROM mine
+SELECT mine.id, %(position)s, %(node_id)s, %(class_type)s, %(key)s, %(kind)s, %(name)s, asset.id, %(value)s
+  FROM mine LEFT JOIN asset ON true
     ON CONFLICT (job_id, position) DO UPDATE  -- kept by a worker that died since, or said again
    SET node_id = excluded.node_id, class_type = excluded.class_type, key = excluded.key, kind = excluded.kind,
        name = excluded.name, asset_id = excluded.asset_id, value = excluded.value,
