@@ -12,7 +12,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
-from .database import execute
+from .database import Row, execute
 from .jobs import OPEN, TERMINAL, JobState
 from .queue import Taken
 from .records import JobRecord, Lease
@@ -48,6 +48,7 @@ class Claim:
         document: The editor's document.
         targets: The output nodes to run.
         secret: ``extra_data``, encrypted.
+        is_announced: Whether it is written down where it is about to be sent, and was not sent before.
 
     """
 
@@ -57,6 +58,7 @@ class Claim:
     document: dict[str, Any] | None
     targets: list[str] | None
     secret: bytes | None
+    is_announced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +128,15 @@ class Leases:
                 async with self._database.connection() as connection:
                     await self._queue.finish(connection, taken.queue_id)
                 return None
-            job = JobRecord.of(found)
-            lease = Lease(job.id, job.attempt, taken.queue_id, self.worker)
-            return Claim(lease, job, *(found[name] for name in ("prompt", "document", "targets", "secret")))
+            return self._claim(taken, found)
 
-        return await patiently(claim)
+        return await patiently(claim) if taken.claimed is None else self._claim(taken, taken.claimed)
+
+    def _claim(self, taken: Taken, found: Row) -> Claim:
+        job = JobRecord.of(found)
+        lease = Lease(job.id, job.attempt, taken.queue_id, self.worker)
+        graph = {name: found[name] for name in ("prompt", "document", "targets", "secret")}
+        return Claim(lease, job, **graph, is_announced=bool(found.get("is_ready")))
 
     async def will_submit(self, lease: Lease, server: str) -> JobState:
         """Write down where the job is about to be sent; return its state, which may be canceling."""

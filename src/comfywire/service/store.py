@@ -189,16 +189,20 @@ class Store:
 
         """
         when, last = before or (None, None)
-        found = await self.database.all(
-            SQL["list"],
-            key_id=key_id,
-            labels=Jsonb(dict(labels or {})),
-            states=None if states is None else [state.value for state in states],
-            workflow=workflow,
-            before=when,
-            before_id=last,
-            limit=limit,
-        )
+        async with self.database.transaction() as connection:
+            # One plan for every filter that may be there would be none for any of them.
+            await execute(connection, "SET LOCAL plan_cache_mode = force_custom_plan")
+            found = await rows(
+                connection,
+                SQL["list"],
+                key_id=key_id,
+                labels=Jsonb(dict(labels or {})),
+                states=None if states is None else [state.value for state in states],
+                workflow=workflow,
+                before=when,
+                before_id=last,
+                limit=limit,
+            )
         return [JobRecord.of(job) for job in found]
 
     async def outputs(self, job_id: UUID, *, after: int = 0) -> list[OutputRecord]:

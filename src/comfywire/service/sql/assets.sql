@@ -75,7 +75,7 @@ SELECT id FROM gone;
 
 -- name: expired_jobs
 SELECT job.id FROM jobs AS job
- WHERE job.expires_at < %(before)s AND job.state = ANY(%(terminal)s::job_state[])
+ WHERE job.expires_at < %(before)s AND job.state IN ('succeeded', 'failed', 'canceled', 'expired')  -- as jobs_expires has it
    AND NOT EXISTS (SELECT FROM assets AS asset
                      JOIN job_inputs AS input ON input.asset_id = asset.id
                      JOIN jobs AS reader ON reader.id = input.job_id

@@ -1,5 +1,11 @@
 -- Jobs: one statement a step. Every change names the attempt, and is refused (no row) for an older one.
 
+-- name: columns
+-- What a JobRecord holds: not the prompt, which may be large, and which few want to see.
+id, key_id, state, priority, labels, need, queue_id, attempt, submissions, worker, server, submitted_at, progress,
+progress_event, error, outputs_reused, warnings, webhook_url, workflow_name, workflow_version, retry, created_at,
+started_at, completed_at, queue_until, expires_at
+
 -- name: submit
 -- A job is recorded and queued in one statement. No row: its key has limits of its own, or half of what may wait
 -- does; then somebody has to look closer, one at a time (lock_key), and say what becomes of it (`admitted`).
@@ -43,11 +49,12 @@ WITH allowed AS (
 ), reading AS (
     INSERT INTO job_inputs (job_id, asset_id) SELECT id, unnest(%(inputs)s::uuid[]) FROM job
 )
-SELECT job.*, (SELECT count(*) FROM noted),
-       CASE WHEN queued.id IS NOT NULL THEN (
+SELECT
+-- include: jobs.columns
+, (SELECT count(*) FROM noted) AS notes, (SELECT (
 -- include: queue.ahead
-       ) END AS position
-  FROM job LEFT JOIN queued ON true;
+) FROM queued) AS position
+  FROM job;
 
 -- name: lock_key
 -- By itself, before anything is counted: a statement does not see what was committed while it waited for a lock.
@@ -79,13 +86,16 @@ SELECT DISTINCT key_id FROM jobs WHERE state = 'queued' AND queue_id IS NULL;
 UPDATE jobs SET queue_id = %(queue_id)s WHERE id = %(job_id)s;
 
 -- name: get
-SELECT * FROM jobs WHERE id = %(job_id)s AND (%(key_id)s::uuid IS NULL OR key_id = %(key_id)s);
+SELECT
+-- include: jobs.columns
+  FROM jobs WHERE id = %(job_id)s AND (%(key_id)s::uuid IS NULL OR key_id = %(key_id)s);
 
 -- name: graph
 SELECT prompt, document, targets, secret FROM jobs WHERE id = %(job_id)s;
 
 -- name: list
-SELECT *
+SELECT
+-- include: jobs.columns
   FROM jobs
  WHERE (%(key_id)s::uuid IS NULL OR key_id = %(key_id)s)
    AND labels @> %(labels)s
@@ -120,7 +130,9 @@ WITH old AS (
     INSERT INTO transitions (job_id, from_state, to_state, attempt, worker, server, reason)
     SELECT id, state, state, attempt, worker, server, 'a worker took it' FROM new
 )
-SELECT * FROM new;
+SELECT
+-- include: jobs.columns
+, prompt, document, targets, secret FROM new;
 
 -- name: will_submit
 -- Before the POST, so that whoever continues knows where to ask. Said twice, it counts once.
@@ -211,8 +223,11 @@ WITH old AS (
     SELECT id, 'job.' || state, webhook_url FROM new WHERE %(is_over)s AND webhook_url IS NOT NULL
     RETURNING pg_notify('comfywire_webhooks', job_id::text)
 )
-SELECT new.*, key.max_running, pg_notify('comfywire_jobs', logged.job_id::text), (SELECT count(*) FROM told)
-  FROM new JOIN keys AS key ON key.id = new.key_id, logged;
+SELECT
+-- include: jobs.columns
+, (SELECT max_running FROM keys WHERE keys.id = new.key_id) AS max_running, (SELECT count(*) FROM told) AS told,
+  (SELECT pg_notify('comfywire_jobs', job_id::text) FROM logged) AS notified
+  FROM new;
 
 -- name: progress
 UPDATE jobs SET progress = %(progress)s, progress_event = nextval('event_ids')

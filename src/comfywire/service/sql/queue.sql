@@ -50,6 +50,9 @@ SELECT head.queue_name, head.priority
 
 -- name: take
 -- The engine's own query sorts all that waits for a need: 6 ms with 5,000, and this one does not notice.
+-- With a worker's name the job is claimed in the same breath, unless somebody has its row just now: whoever cancels
+-- locks that first and the engine's afterwards, so nobody may wait for it here. And it is written down for `server`
+-- (will_submit) where nothing comes before the POST: no files, and no doubt what it means when the worker dies now.
 WITH head AS (
     SELECT id
       FROM procrastinate_jobs
@@ -59,12 +62,35 @@ WITH head AS (
      ORDER BY priority DESC, id
      LIMIT 1
        FOR UPDATE SKIP LOCKED
+), taken AS (
+    UPDATE procrastinate_jobs AS job
+       SET status = 'doing', worker_id = %(worker)s
+      FROM head
+     WHERE job.id = head.id
+    RETURNING job.id AS taken_id, job.queue_name, (job.args ->> 'job_id')::uuid AS job_id
+), old AS (
+    SELECT jobs.id, jobs.attempt,
+           jobs.state = 'queued' AND jobs.submitted_at IS NULL AND jobs.retry -> 'lost' IS DISTINCT FROM 'false'
+           AND NOT EXISTS (SELECT FROM job_inputs WHERE job_id = jobs.id) AS is_ready
+      FROM jobs JOIN taken ON jobs.id = taken.job_id AND jobs.queue_id = taken.taken_id
+     WHERE %(name)s::text IS NOT NULL AND jobs.state IN ('queued', 'running', 'canceling')
+       FOR UPDATE OF jobs SKIP LOCKED
+), new AS (
+    UPDATE jobs
+       SET attempt = old.attempt + 1, worker = %(name)s,
+           server = CASE WHEN is_ready THEN %(server)s ELSE server END,
+           submitted_at = CASE WHEN is_ready THEN now() ELSE submitted_at END,
+           submissions = submissions + is_ready::int
+      FROM old WHERE jobs.id = old.id
+    RETURNING jobs.*, is_ready
+), logged AS (
+    INSERT INTO transitions (job_id, from_state, to_state, attempt, worker, server, reason)
+    SELECT id, state, state, attempt, worker, server, 'a worker took it' FROM new
 )
-UPDATE procrastinate_jobs AS job
-   SET status = 'doing', worker_id = %(worker)s
-  FROM head
- WHERE job.id = head.id
-RETURNING job.id, job.queue_name, job.args ->> 'job_id' AS job_id;
+SELECT taken.taken_id, taken.queue_name, taken.job_id, is_ready,
+-- include: jobs.columns
+, prompt, document, targets, secret
+  FROM taken LEFT JOIN new ON true;
 
 -- name: take_submitted
 -- Any job that waits for a worker, and not for a server: it is on one, or is to go to none any more.
@@ -90,7 +116,7 @@ UPDATE procrastinate_jobs AS job
    SET status = 'doing', worker_id = %(worker)s
   FROM head
  WHERE job.id = head.id
-RETURNING job.id, job.queue_name, job.args ->> 'job_id' AS job_id;
+RETURNING job.id AS taken_id, job.queue_name, (job.args ->> 'job_id')::uuid AS job_id;
 
 -- name: finish
 DELETE FROM procrastinate_jobs WHERE id = %(queue_id)s;
