@@ -98,7 +98,7 @@ SELECT
 -- include: jobs.columns
   FROM jobs
  WHERE (%(key_id)s::uuid IS NULL OR key_id = %(key_id)s)
-   AND labels @> %(labels)s
+   AND (%(labels)s = '{}'::jsonb OR (labels @> %(labels)s AND labels <> '{}'))  -- as jobs_labels has them
    AND (%(states)s::job_state[] IS NULL OR state = ANY(%(states)s::job_state[]))
    AND (%(workflow)s::text IS NULL OR workflow_name = %(workflow)s)
    AND (%(before)s::timestamptz IS NULL OR (created_at, id) < (%(before)s, %(before_id)s))

@@ -13,8 +13,10 @@ BEGIN
     END LOOP;
 END $$;
 
--- Indexes that a job enters only when they can be about it: each change of its state writes every one it is in.
+-- Indexes that a job enters only when they can be about it: each change of its state writes every one that it is in.
 DROP INDEX jobs_expires;
 CREATE INDEX jobs_expires ON jobs (expires_at) WHERE state IN ('succeeded', 'failed', 'canceled', 'expired');
 DROP INDEX jobs_queue_until;
 CREATE INDEX jobs_queue_until ON jobs (queue_until) WHERE state = 'queued' AND queue_until IS NOT NULL;
+DROP INDEX jobs_labels;
+CREATE INDEX jobs_labels ON jobs USING gin (labels jsonb_path_ops) WHERE labels <> '{}';
