@@ -1,7 +1,7 @@
 """The job service: what it costs beside driving a ComfyUI directly, and beside ``comfy-api-proxy``.
 
     python bench/service.py [-n 100] [--jobs 400] [--servers 1,4,16] [--readers 1000] [--waiting 100000]
-                            [--proxy] [--json FILE]
+                            [--workers 1] [--proxy] [--json FILE]
 
 Test servers, the service and the proxy are processes of their own; the figures hold for all of them and this
 client on one machine. A job is an 8 x 8 picture in a colour of its own, fetched and looked at. ``--proxy``
@@ -86,13 +86,33 @@ async def test_servers(stack: contextlib.AsyncExitStack, count: int) -> list[str
 
 
 @contextlib.asynccontextmanager
-async def service(servers: Sequence[str], data: Path) -> AsyncIterator[str]:
-    """The service with workers for these servers, once they are up."""
-    options = [f"--server={url}" for url in servers] + ["--max-queued=1000000"]
-    async with comfywire("serve", "--port=0", f"--data={data}", *options) as url, Api(url) as api:
+async def service(servers: Sequence[str], data: Path, workers: int = 0) -> AsyncIterator[str]:
+    """The service for these servers, once they are up: in one process, or with ``workers`` beside it."""
+    options = ["--max-queued=1000000"]
+    options += ["--no-workers"] if workers else [f"--server={url}" for url in servers]
+    async with contextlib.AsyncExitStack() as stack:
+        url = await stack.enter_async_context(comfywire("serve", "--port=0", f"--data={data}", *options))
+        for number in range(workers):
+            await stack.enter_async_context(worker(servers[number::workers], data))
+        api = await stack.enter_async_context(Api(url))
         while sum(one["state"] == "up" for one in await _servers(api)) < len(servers):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         yield url
+
+
+@contextlib.asynccontextmanager
+async def worker(servers: Sequence[str], data: Path) -> AsyncIterator[None]:
+    """A worker process for these servers, on the database of the service in ``data``."""
+    options = [f"--data={data}", f"--database-url={Cluster(data / 'postgres').url}"]
+    options += [f"--server={url}" for url in servers]
+    command = [sys.executable, "-m", "comfywire", "worker", *options]
+    quiet = asyncio.subprocess.DEVNULL
+    started = await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet)
+    try:
+        yield
+    finally:
+        started.terminate()
+        await started.wait()
 
 
 async def _servers(api: Api) -> list[dict[str, Any]]:
@@ -312,6 +332,11 @@ async def through_service(options: argparse.Namespace, folder: Path) -> dict[str
                             await fill(database, options.waiting)
                         name = f"service, one by one, {options.waiting} waiting"
                         _told(found, name, await one_by_one(api.run, options.n))
+        for count in options.servers:
+            data = folder / f"apart{count}"
+            async with service(servers[:count], data, options.workers) as url, Api(url) as api:
+                name = f"service, workers apart ({options.workers}), through {count} servers"
+                _told(found, name, await rate(api, options.jobs))
         if options.proxy:
             await beside(found, servers[0], options)
     overhead = found["service, one by one"]["p50 ms"] - found["directly, one by one"]["p50 ms"]
@@ -346,6 +371,7 @@ async def main() -> None:
     )
     parser.add_argument("--readers", type=int, default=1000)
     parser.add_argument("--waiting", type=int, default=100_000)
+    parser.add_argument("--workers", type=int, default=1, help="Worker processes beside one for the API.")
     parser.add_argument("--proxy", action="store_true")
     parser.add_argument("--keep", type=Path, help="Where the proxy's environment is kept.")
     parser.add_argument("--json", type=Path)

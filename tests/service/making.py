@@ -1,10 +1,13 @@
 """Jobs, and workers that have them, for the tests."""
 
 import uuid
+from collections.abc import AsyncIterator
 from typing import Any
 
+from comfywire.service.asset_records import AssetRecord
+from comfywire.service.assets import Assets
 from comfywire.service.jobs import JobState
-from comfywire.service.leases import Claim, Leases
+from comfywire.service.leases import Claim, KeptBytes, KeptOutput, Leases
 from comfywire.service.needs import need_of, requirement_of
 from comfywire.service.records import JobRecord, NewJob
 from comfywire.service.store import Store, change
@@ -46,6 +49,35 @@ async def changed(store: Store, job_id: uuid.UUID, to: JobState) -> JobRecord:
         record = await change(connection, job_id, to, "a test wants it")
     assert record is not None
     return record
+
+
+async def output(store: Store, assets: Assets, content: bytes) -> AssetRecord:
+    """What the next job in the queue has made, kept."""
+    leases = Leases(store, "worker")
+    claim = await claimed(store, leases)
+    await leases.keep(claim.lease, await picture(assets, content))
+    (kept,) = await store.outputs(claim.job.id)
+    assert kept.asset_id is not None
+    asset = await assets.get(kept.asset_id)
+    assert asset is not None
+    return asset
+
+
+async def picture(
+    assets: Assets, content: bytes, *, position: int = 0, name: str = "a.png", **about: str
+) -> KeptOutput:
+    """An output whose bytes are shelved; ``kind`` and ``content_type`` may be said about it."""
+    async with assets.staged(_once(content)) as staged:
+        await assets.shelve(staged)
+    kept = KeptBytes(staged.blob.hash, about.get("content_type", "image/png"), name)
+    return KeptOutput(
+        position=position, node_id="9", class_type="SaveImage", key="images", kind=about.get("kind", "image"),
+        name=name, bytes=kept, value=None,
+    )  # fmt: skip
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 async def claimed(store: Store, leases: Leases | None = None) -> Claim:

@@ -2,11 +2,13 @@
 
 import uuid
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from comfywire.service.jobs import JobState
 from comfywire.service.leases import Claim, Fenced, KeptOutput, Leases
+from comfywire.service.records import Retry
 from comfywire.service.store import Store
 
 from .making import NEED, claimed, job
@@ -18,7 +20,7 @@ OUTPUT = KeptOutput(
     key="text",
     kind="text",
     name=None,
-    asset_id=None,
+    bytes=None,
     value="words",
 )
 CHANGES: dict[str, Callable[[Leases, Claim], Awaitable[object]]] = {
@@ -97,6 +99,86 @@ async def test_a_claim_that_nobody_heard_the_answer_to_can_be_made_again(
 
     assert again is not None
     assert await leases.state(again.lease) is JobState.QUEUED
+
+
+async def test_a_job_that_can_be_sent_at_once_is_claimed_and_written_down_for_its_server_when_it_is_taken(
+    store: Store, key_id: uuid.UUID, leases: Leases
+) -> None:
+    job_id = await submitted(store, key_id)
+
+    claim = await taken_for(store, leases, "http://there")
+
+    assert claim is not None
+    record = await store.get(job_id)
+    assert record is not None
+    assert (record.attempt, record.worker, record.server, record.submissions) == (
+        1,
+        "worker",
+        "http://there",
+        1,
+    )
+    assert record.submitted_at is not None
+    assert claim.is_announced
+    assert claim.job == record
+
+
+@pytest.mark.parametrize("why", ["it reads files", "what is lost is not repeated", "it was sent before"])
+async def test_a_job_of_which_more_is_to_be_known_is_claimed_and_not_written_down_yet(
+    store: Store, key_id: uuid.UUID, leases: Leases, why: str
+) -> None:
+    fields: dict[str, Any] = {}
+    if why == "it reads files":
+        fields["inputs"] = [await new_asset(store, key_id)]
+    elif why == "what is lost is not repeated":
+        fields["retry"] = Retry(lost=False)
+    record = await store.submit(job(key_id, **fields))
+    if why == "it was sent before":
+        before = await claimed(store, leases)
+        await leases.will_submit(before.lease, "http://here")
+        await leases.hand_back(before.lease, "it stops")
+
+    claim = await taken_for(store, leases, "http://there")
+
+    assert claim is not None
+    assert not claim.is_announced
+    now = await store.get(record.id)
+    assert now is not None
+    assert now.server == ("http://here" if why == "it was sent before" else None)
+
+
+async def test_a_job_whose_row_somebody_has_just_now_is_taken_without_waiting_and_claimed_later(
+    store: Store, key_id: uuid.UUID, leases: Leases
+) -> None:
+    job_id = await submitted(store, key_id)
+    async with store.database.transaction() as connection:
+        await connection.execute("SELECT FROM jobs FOR UPDATE")
+        taken = await store.queue.take(NEED, await store.queue.register(), "worker", "http://there")
+    assert taken is not None
+    assert taken.claimed is None
+
+    claim = await leases.claim(taken)
+
+    assert claim is not None
+    assert (claim.job.id, claim.lease.attempt, claim.is_announced) == (job_id, 1, False)
+
+
+async def taken_for(store: Store, leases: Leases, server: str) -> Claim | None:
+    taken = await store.queue.take(NEED, await store.queue.register(), leases.worker, server)
+    assert taken is not None
+    assert taken.claimed is not None
+    return await leases.claim(taken)
+
+
+async def new_asset(store: Store, key_id: uuid.UUID) -> uuid.UUID:
+    found = await store.database.one(
+        "WITH blob AS (INSERT INTO blobs (hash, size_bytes) VALUES ('00', 1) RETURNING hash) "
+        "INSERT INTO assets (key_id, hash, content_type) SELECT %(key_id)s, '00', 'image/png' FROM blob "
+        "RETURNING id",
+        key_id=key_id,
+    )
+    assert found is not None
+    asset_id: uuid.UUID = found["id"]
+    return asset_id
 
 
 async def test_what_was_canceled_before_the_claim_is_gone_from_the_engine(

@@ -178,6 +178,18 @@ async def test_the_default_limit_is_for_keys_without_one(store: Store, key_id: u
         await store.submit(job(key_id), default_max_queued=1)
 
 
+@pytest.mark.parametrize("most", [1, 3, 4, 9])
+async def test_submissions_at_once_do_not_get_past_the_default_limit(
+    store: Store, key_id: uuid.UUID, most: int
+) -> None:
+    submitting = (store.submit(job(key_id), default_max_queued=most) for _ in range(12))
+
+    results = await asyncio.gather(*submitting, return_exceptions=True)
+
+    assert sum(isinstance(one, QueueFull) for one in results) == 12 - most
+    assert len(await store.search(key_id)) == most
+
+
 async def test_a_job_that_runs_makes_room_for_one_that_waits(database: Database, store: Store) -> None:
     key_id = await new_key(database, "one", max_queued=1)
     await job_in(store, key_id, JobState.RUNNING)
@@ -491,6 +503,21 @@ async def test_a_job_knows_how_many_will_be_taken_before_it(store: Store, key_id
     urgent = await store.submit(job(key_id, priority=1))
 
     assert [await store.position(one) for one in (urgent, *records)] == [0, 1, 2, 3]
+    assert [one.position for one in (urgent, *records)] == [0, 0, 1, 2]
+
+
+async def test_a_job_that_is_held_back_has_no_place_in_the_queue(database: Database, store: Store) -> None:
+    key_id = await new_key(database, "one", max_running=1)
+    await store.submit(job(key_id))
+
+    assert (await store.submit(job(key_id))).position is None
+
+
+async def test_the_engine_keeps_no_diary_beside_ours(store: Store, key_id: uuid.UUID) -> None:
+    await store.submit(job(key_id))
+    await claimed(store)
+
+    assert await store.database.all("SELECT FROM procrastinate_events") == []
 
 
 async def test_a_job_that_is_taken_has_no_place_in_the_queue(store: Store, key_id: uuid.UUID) -> None:

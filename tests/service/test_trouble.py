@@ -276,7 +276,7 @@ async def test_what_no_database_can_keep_is_kept_without_it(store: Store, key_id
         key="text",
         kind="text",
         name="a\0",
-        asset_id=None,
+        bytes=None,
         value=["\0", float("inf"), "\ud800"],
     )
 

@@ -21,6 +21,7 @@ __all__ = [
     "NewAsset",
     "UrlExpired",
     "hex_of",
+    "path_of",
 ]
 
 EXPIRES_IN = range(60, 604_800 + 1)
@@ -137,15 +138,11 @@ class NewAsset:
     tags: Sequence[str] = ()
     expires_in: int | None = None
     expected_hash: str | None = None
-    job_id: UUID | None = None
 
     def __post_init__(self) -> None:
         if not CONTENT_TYPE.fullmatch(self.content_type):
             raise InvalidAsset(f"content_type {self.content_type[:80]!r} is none: write it like image/png")
-        if self.job_id is not None and self.file_path is not None:
-            # A ComfyUI's file names are what they are: no job fails for one.
-            object.__setattr__(self, "file_path", UNPRINTABLE.sub("_", self.file_path)[:MOST_PATH])
-        elif self.file_path is not None and not _is_path(self.file_path):
+        if self.file_path is not None and not _is_path(self.file_path):
             raise InvalidAsset("file_path must be a relative path of up to 1,024 printable characters")
         if len(self.tags) > 64 or any(len(tag) > 256 or UNPRINTABLE.search(tag) for tag in self.tags):
             raise InvalidAsset("tags must be up to 64 texts of up to 256 printable characters")
@@ -159,6 +156,11 @@ def hex_of(written: str) -> str | None:
     """Return the hexadecimal digits of ``blake3:<hex>``, or of the digits alone; None for anything else."""
     match = HASH.fullmatch(written)
     return match[1] if match else None
+
+
+def path_of(name: str) -> str:
+    """Return how the name of an output is kept: a ComfyUI's are what they are, and no job fails for one."""
+    return UNPRINTABLE.sub("_", name)[:MOST_PATH]
 
 
 def _is_path(path: str) -> bool:

@@ -19,7 +19,7 @@ from .asset_records import (
     UrlExpired,
     hex_of,
 )
-from .blobs import Blobs, Staged
+from .blobs import Blob, Blobs, Staged
 from .database import Connection, Database, execute, row, rows
 from .jobs import TERMINAL
 from .settings import Settings
@@ -61,7 +61,7 @@ class Assets:
             chunks: The bytes.
             most: How many at most; by default what the settings say.
             about: As for :class:`NewAsset`: ``content_type``, ``file_path``, ``tags``, ``expires_in``,
-                ``expected_hash``, ``job_id``.
+                ``expected_hash``.
 
         Raises:
             TooLarge: There are more bytes than that.
@@ -79,14 +79,20 @@ class Assets:
         """Write bytes that :meth:`keep` may make an asset of, as :meth:`Blobs.staged` does."""
         return self.blobs.staged(chunks, most=self._settings.max_upload_bytes if most is None else most)
 
+    async def shelve(self, staged: Staged) -> Blob:
+        """Publish bytes that are written, for an asset that is about to name them: the sweep spares them."""
+        blob = staged.blob
+        # From here the sweep leaves the blob alone for an hour, whether it was there or not.
+        await self.database.do(SQL["touch"], hash=blob.hash, size_bytes=blob.size_bytes)
+        await staged.keep()
+        return blob
+
     async def keep(self, staged: Staged, key_id: UUID, new: NewAsset) -> tuple[AssetRecord, bool]:
         """Make an asset of bytes that are written: what :meth:`create` does when they have come."""
         blob = staged.blob
         if new.expected_hash is not None and hex_of(new.expected_hash) != blob.hash:
             raise HashMismatch(new.expected_hash, blob.hash)
-        # From here the sweep leaves the blob alone for an hour, whether it was there or not.
-        await self.database.do(SQL["touch"], hash=blob.hash, size_bytes=blob.size_bytes)
-        await staged.keep()
+        await self.shelve(staged)
         async with self.database.transaction() as connection:
             await execute(connection, SQL["lock_blob_of_key"], hash=blob.hash, key_id=None)
             had = await row(connection, SQL["has_hash"], key_id=key_id, hash=blob.hash)
@@ -238,7 +244,6 @@ class Assets:
             content_type=new.content_type,
             file_path=new.file_path,
             tags=list(new.tags),
-            job_id=new.job_id,
             lifetime=self._lifetime(new),
         )
         assert inserted is not None
@@ -250,7 +255,5 @@ class Assets:
         return AssetRecord(**found)
 
     def _lifetime(self, new: NewAsset) -> float | None:
-        """Seconds for which it is kept; outputs go with their job."""
-        if new.job_id is not None:
-            return None
+        """Seconds for which it is kept."""
         return self._settings.asset_retention if new.expires_in is None else float(new.expires_in)

@@ -10,12 +10,15 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import fsspec
 from blake3 import blake3
 
 from comfywire.errors import ComfywireError, MissingExtra
+
+from .blob_files import hashed, moved
 
 __all__ = ["CHUNK", "Blob", "BlobGone", "Blobs", "Staged", "TooLarge", "UnusableStore"]
 
@@ -99,7 +102,10 @@ class Blobs:
         self._files, root = _opened(url, options)
         self._root = root.rstrip("/")
         # Object stores have no folders; asking S3 to make one asks for rights on the bucket.
-        self._has_folders = self._files.protocol == "memory" or "file" in self._files.protocol
+        is_local = "file" in self._files.protocol
+        self._has_folders = self._files.protocol == "memory" or is_local
+        self.incoming = Path(self._root) / INCOMING if is_local else None
+        """Where a file may be written that :meth:`staged_file` then moves; elsewhere, it is copied."""
 
     async def put(self, chunks: AsyncIterable[bytes], *, most: int | None = None) -> Blob:
         """Keep what ``chunks`` yields and return its hash and size; equal bytes are kept once.
@@ -126,6 +132,22 @@ class Blobs:
             yield Staged(self, path, await self._write(path, chunks, most))
         finally:
             await _in_thread(self._remove, path)
+
+    @contextlib.asynccontextmanager
+    async def staged_file(self, path: Path) -> AsyncIterator[Staged]:
+        """Take a file that is whole, as :meth:`staged` takes chunks; it is gone when this is left."""
+        is_kept = False
+        try:
+            if path.parent != self.incoming:
+                async with self.staged(_read(path)) as staged:
+                    yield staged
+                return
+            staged = Staged(self, str(path), Blob(*await _in_thread(hashed, path)))
+            yield staged
+            is_kept = staged.is_kept
+        finally:
+            if not is_kept:
+                await _in_thread(path.unlink, True)
 
     async def read(self, digest: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from ``start`` up to and without ``end``; close the iterator when leaving early.
@@ -193,7 +215,9 @@ class Blobs:
         return self._files.open(path, "rb", block_size=BLOCK, cache_type="readahead")
 
     def _publish(self, source: str, target: str) -> None:
-        if not self._exists(target):
+        if self.incoming is not None:
+            moved(Path(source), Path(target))
+        elif not self._exists(target):
             self._make_folder_of(target)
             self._files.mv(source, target)
 
@@ -219,22 +243,25 @@ class Blobs:
         return len(stale)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Staged:
     """Bytes that are written and not yet published.
 
     Attributes:
         blob: Their hash and size.
+        is_kept: Whether they are published.
 
     """
 
     _blobs: Blobs
     _path: str
     blob: Blob
+    is_kept: bool = False
 
     async def keep(self) -> None:
         """Publish the bytes under their hash, in one step; nothing happens when they are there."""
         await _in_thread(self._blobs._publish, self._path, self._blobs.path(self.blob.hash))  # noqa: SLF001
+        self.is_kept = True
 
 
 def _append(file: Any, digest: Any, chunk: bytes) -> None:
@@ -256,6 +283,15 @@ def _written(found: dict[str, Any]) -> float:
     if isinstance(when, datetime):
         return when.timestamp()
     return float(when) if when is not None else time.time()
+
+
+async def _read(path: Path) -> AsyncIterator[bytes]:
+    file = await _in_thread(lambda: path.open("rb"))
+    try:
+        while chunk := await _in_thread(file.read, CHUNK):
+            yield chunk
+    finally:
+        await _in_thread(file.close)
 
 
 async def _gathered(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

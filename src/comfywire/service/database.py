@@ -37,7 +37,8 @@ class Database:
 
     def __init__(self, url: str, *, size: int = 8) -> None:
         self.url = url
-        options: dict[str, Any] = {"options": f"-c search_path={SCHEMA}", "row_factory": dict_row}
+        said = f"-c search_path={SCHEMA} -c plan_cache_mode=force_generic_plan"
+        options: dict[str, Any] = {"options": said, "row_factory": dict_row}
         self._options = options
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,

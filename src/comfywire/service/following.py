@@ -221,7 +221,7 @@ class Following:
         async def withhold(output: Mapping[str, Any], path: Path) -> str | None:
             return await self._hooks.on_result(job_facts(claim.job), output, path)
 
-        return Keeper(self._assets, self.leases, claim.job.key_id, withhold=withhold, folder=self.folder)
+        return Keeper(self._assets, self.leases, withhold=withhold, folder=self.folder)
 
     async def staged(self, client: Client, prompt: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the prompt with its files on the server."""

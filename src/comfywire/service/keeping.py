@@ -6,20 +6,21 @@ import asyncio
 import json
 import mimetypes
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from comfywire.client import Output
 
+from .asset_records import path_of
 from .assets import Assets
-from .leases import KeptOutput, Leases, patiently
+from .blobs import Staged
+from .leases import KeptBytes, KeptOutput, Leases, patiently
 from .records import Lease
 
 __all__ = ["Keeper"]
 
-CHUNK_BYTES = 1 << 20
 Withhold = Callable[[Mapping[str, Any], Path], Awaitable[str | None]]
 """Given what an output is and where its bytes are: the reason to withhold it, or None."""
 
@@ -30,19 +31,15 @@ class Keeper:
     Args:
         assets: Where they are kept.
         leases: Where they are written down.
-        key_id: Whose they are.
         withhold: Asked about each before it is kept.
         folder: For files on their way.
 
     """
 
-    def __init__(
-        self, assets: Assets, leases: Leases, key_id: UUID, *, withhold: Withhold, folder: Path
-    ) -> None:
+    def __init__(self, assets: Assets, leases: Leases, *, withhold: Withhold, folder: Path) -> None:
         self._folder = folder
         self._assets = assets
         self._leases = leases
-        self._key_id = key_id
         self._withhold = withhold
         self._kept: Counter[tuple[str, ...]] = Counter()
         self._position = 0
@@ -71,15 +68,14 @@ class Keeper:
             output.filename
             or f"node{output.node_id}_{output.key}.{'txt' if output.kind == 'text' else 'json'}"
         )
-        path = self._folder / uuid4().hex
-        try:
-            await _fetch(output, path)
-            asset_id = await self._store(lease, output, path, name)
-        finally:
-            await asyncio.to_thread(path.unlink, missing_ok=True)
-        await self._leases.keep(lease, self._record(output, name, asset_id))
+        path = (self._assets.blobs.incoming or self._folder) / uuid4().hex
+        await _fetch(output, path)
+        async with self._assets.blobs.staged_file(path) as staged:
+            kept = await self._shelved(output, staged, path, name)
+        await self._leases.keep(lease, self._record(output, name, kept))
 
-    async def _store(self, lease: Lease, output: Output, path: Path, name: str) -> UUID | None:
+    async def _shelved(self, output: Output, staged: Staged, path: Path, name: str) -> KeptBytes | None:
+        """Put the bytes where they stay, unless the operator does not want that."""
         content_type = _content_type(name, output.kind)
         facts = {
             "node_id": output.node_id,
@@ -88,27 +84,18 @@ class Keeper:
             "kind": output.kind,
             "name": name,
             "content_type": content_type,
-            "size_bytes": await asyncio.to_thread(_size, path),
+            "size_bytes": staged.blob.size_bytes,
         }
         reason = await self._withhold(facts, path)
         if reason is not None:
             self.withheld.append(f"node {output.node_id}: {name!r} is withheld: {reason}")
             return None
-        asset, _ = await patiently(
-            lambda: self._assets.create(
-                self._key_id,
-                _chunks(path),
-                content_type=content_type,
-                file_path=name,
-                tags=("output",),
-                job_id=lease.job_id,
-            )
-        )
-        return asset.id
+        blob = await patiently(lambda: self._assets.shelve(staged))
+        return KeptBytes(blob.hash, content_type, path_of(name))
 
-    def _record(self, output: Output, name: str, asset_id: UUID | None) -> KeptOutput:
+    def _record(self, output: Output, name: str, kept: KeptBytes | None) -> KeptOutput:
         position, self._position = self._position, self._position + 1
-        is_value = output.kind in ("text", "value") and asset_id is not None
+        is_value = output.kind in ("text", "value") and kept is not None
         return KeptOutput(
             position=position,
             node_id=output.node_id,
@@ -116,7 +103,7 @@ class Keeper:
             key=output.key,
             kind=output.kind,
             name=name,
-            asset_id=asset_id,
+            bytes=kept,
             value=output.value if is_value else None,
         )
 
@@ -150,17 +137,16 @@ KNOWN_TYPES = {
 
 async def _fetch(output: Output, path: Path) -> None:
     """Stream the output into a file of ours; the client checks that it is whole."""
-    if output.kind == "value":
-        await asyncio.to_thread(path.write_text, json.dumps(output.value), encoding="utf-8")
-    else:
-        await output.save(path)
+    try:
+        if output.kind == "value":
+            await asyncio.to_thread(_write, path, json.dumps(output.value))
+        else:
+            await output.save(path)
+    except BaseException:
+        await asyncio.to_thread(path.unlink, missing_ok=True)  # cancelled just as it was whole
+        raise
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size
-
-
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
-            yield chunk
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

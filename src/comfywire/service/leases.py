@@ -7,13 +7,12 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from uuid import UUID
 
 import psycopg
 from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
-from .database import execute
+from .database import Row, execute
 from .jobs import OPEN, TERMINAL, JobState
 from .queue import Taken
 from .records import JobRecord, Lease
@@ -21,7 +20,7 @@ from .sql import queries
 from .storable import as_storable, as_text
 from .store import Store, change
 
-__all__ = ["AWAY", "Claim", "Fenced", "KeptOutput", "Leases", "patiently"]
+__all__ = ["AWAY", "Claim", "Fenced", "KeptBytes", "KeptOutput", "Leases", "patiently"]
 
 SQL = queries("jobs")
 OPEN_STATES = [state.value for state in OPEN]
@@ -49,6 +48,7 @@ class Claim:
         document: The editor's document.
         targets: The output nodes to run.
         secret: ``extra_data``, encrypted.
+        is_announced: Whether it is written down where it is about to be sent, and was not sent before.
 
     """
 
@@ -58,11 +58,28 @@ class Claim:
     document: dict[str, Any] | None
     targets: list[str] | None
     secret: bytes | None
+    is_announced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBytes:
+    """Bytes in the asset store, which are to be an asset of the job.
+
+    Attributes:
+        hash: BLAKE3, hex.
+        content_type: What they are.
+        file_path: What the ComfyUI called them.
+
+    """
+
+    hash: str
+    content_type: str
+    file_path: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptOutput:
-    """An output whose bytes are in the asset store."""
+    """An output, and its bytes: none when they are withheld."""
 
     position: int
     node_id: str
@@ -70,7 +87,7 @@ class KeptOutput:
     key: str
     kind: str
     name: str | None
-    asset_id: UUID | None
+    bytes: KeptBytes | None
     value: Any
 
 
@@ -111,11 +128,15 @@ class Leases:
                 async with self._database.connection() as connection:
                     await self._queue.finish(connection, taken.queue_id)
                 return None
-            job = JobRecord.of(found)
-            lease = Lease(job.id, job.attempt, taken.queue_id, self.worker)
-            return Claim(lease, job, *(found[name] for name in ("prompt", "document", "targets", "secret")))
+            return self._claim(taken, found)
 
-        return await patiently(claim)
+        return await patiently(claim) if taken.claimed is None else self._claim(taken, taken.claimed)
+
+    def _claim(self, taken: Taken, found: Row) -> Claim:
+        job = JobRecord.of(found)
+        lease = Lease(job.id, job.attempt, taken.queue_id, self.worker)
+        graph = {name: found[name] for name in ("prompt", "document", "targets", "secret")}
+        return Claim(lease, job, **graph, is_announced=bool(found.get("is_ready")))
 
     async def will_submit(self, lease: Lease, server: str) -> JobState:
         """Write down where the job is about to be sent; return its state, which may be canceling."""
@@ -158,7 +179,7 @@ class Leases:
         await self._fenced(SQL["preview"], lease, **picture)
 
     async def keep(self, lease: Lease, output: KeptOutput) -> None:
-        """Record an output."""
+        """Record an output, and make an asset of its bytes, which are shelved."""
         value = None if output.value is None else Jsonb(as_storable(output.value))
         await self._fenced(
             SQL["insert_output"],
@@ -169,8 +190,10 @@ class Leases:
             key=as_text(output.key),
             kind=output.kind,
             name=None if output.name is None else as_text(output.name),
-            asset_id=output.asset_id,
             value=value,
+            hash=None if output.bytes is None else output.bytes.hash,
+            content_type=None if output.bytes is None else output.bytes.content_type,
+            file_path=None if output.bytes is None else output.bytes.file_path,
         )
 
     async def end(

@@ -9,7 +9,7 @@ job is given back by :meth:`Queue.give_back_stalled`; nothing in it fences a wor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,24 @@ import psycopg
 from procrastinate import sql as engine_sql
 from procrastinate.schema import SchemaManager
 
-from .database import Connection, Database, execute, row, rows
+from .database import Connection, Database, Row, execute, row, rows
 from .sql import queries
 
-__all__ = ["CHANNEL", "WHOLE_SCHEMA", "Head", "NotRegistered", "Queue", "Taken", "migrations", "schema"]
+__all__ = [
+    "BAND",
+    "CHANNEL",
+    "WHOLE_SCHEMA",
+    "Head",
+    "NotRegistered",
+    "Queue",
+    "Taken",
+    "migrations",
+    "schema",
+]
 
 CHANNEL = "procrastinate_any_queue_v1"
 """Where PostgreSQL says that a job was queued, any job."""
 WHOLE_SCHEMA = "procrastinate schema"
-TASK = "comfywire"
 BAND = 100_000_000
 """How many rounds of the fair share fit between one priority and the next (int4 has room for 20 of them)."""
 
@@ -52,11 +61,20 @@ class NotRegistered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A job that a worker has taken from the queue."""
+    """A job that a worker has taken from the queue.
+
+    Attributes:
+        queue_id: The engine's number.
+        job_id: Which job.
+        need: In whose queue it was.
+        claimed: The job's row, if it was claimed at the same time.
+
+    """
 
     queue_id: int
     job_id: UUID
     need: str
+    claimed: Row | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +110,6 @@ class Queue:
             need=need,
             priority=priority,
             band=BAND,
-            task=TASK,
         )
         assert found is not None
         return int(found["id"])
@@ -102,14 +119,19 @@ class Queue:
         found = await self._database.all(self._sql["heads"], needs=list(needs))
         return [Head(head["queue_name"], *_decoded(head["priority"])) for head in found]
 
-    async def take(self, need: str, worker: int) -> Taken | None:
+    async def take(
+        self, need: str, worker: int, name: str | None = None, server: str | None = None
+    ) -> Taken | None:
         """Take the next job of ``need``, for ``worker`` alone; None when somebody was faster.
+
+        With the worker's name and a ComfyUI it is claimed, too (``Leases.claim``), where nobody else is at
+        its row; and if it can be sent there at once, it is written down that it is about to be.
 
         Raises:
             NotRegistered: ``worker`` was taken for dead, and must register anew.
 
         """
-        return await self._taken(self._sql["take"], need=need, worker=worker)
+        return await self._taken(self._sql["take"], need=need, worker=worker, name=name, server=server)
 
     async def take_submitted(self, worker: int, name: str = "", *, seconds: float = 0.0) -> Taken | None:
         """Take a job that is on a ComfyUI already and that no worker follows; None when there is none.
@@ -130,7 +152,10 @@ class Queue:
             found = await self._database.one(query, **values)
         except psycopg.errors.ForeignKeyViolation as error:
             raise NotRegistered from error
-        return None if found is None else Taken(found["id"], UUID(found["job_id"]), found["queue_name"])
+        if found is None:
+            return None
+        claimed = found if found.get("id") is not None else None
+        return Taken(found["taken_id"], found["job_id"], found["queue_name"], claimed)
 
     async def finish(self, connection: Connection, queue_id: int) -> None:
         """Forget a job that has ended; nothing happens if it is gone already."""

@@ -114,6 +114,8 @@ class JobRecord:
     expires_at: datetime
     key_is_limited: bool = False
     """Whether other jobs of its key may be waiting for its end; known where its state was changed."""
+    position: int | None = field(default=None, compare=False)
+    """How many jobs will be taken before it (1,000 stands for more); known where it was just submitted."""
 
     @property
     def is_over(self) -> bool:

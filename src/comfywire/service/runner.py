@@ -134,7 +134,7 @@ class Run:
                 await asyncio.sleep(1.0)
 
     async def _run(self) -> None:
-        if self.claim.job.submitted_at is not None:
+        if self.claim.job.submitted_at is not None and not self.claim.is_announced:
             await self._adopt()
             return
         if self._cancel_wanted:
@@ -173,10 +173,11 @@ class Run:
         if prompt is None:
             return None
         extra_data = self._around.extra_data(claim.secret)
-        if await self._leases.will_submit(claim.lease, self.server.url) is JobState.CANCELING:
-            await self._end(JobState.CANCELED, "it was canceled before it was submitted")
-            return None
-        self._submissions += 1
+        if not claim.is_announced:
+            if await self._leases.will_submit(claim.lease, self.server.url) is JobState.CANCELING:
+                await self._end(JobState.CANCELED, "it was canceled before it was submitted")
+                return None
+            self._submissions += 1
         try:
             return await self._post(Workflow(dict(prompt), document=claim.document), extra_data)
         except WorkflowRejected as error:

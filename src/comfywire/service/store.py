@@ -13,7 +13,7 @@ from comfywire.errors import ComfywireError
 
 from .database import Connection, Database, execute, row, rows
 from .jobs import OPEN, TERMINAL, TRANSITIONS, JobState, must_be_legal
-from .queue import Queue
+from .queue import BAND, Queue
 from .records import JobRecord, NewJob, OutputRecord, Transition
 from .sql import queries
 
@@ -103,34 +103,27 @@ class Store:
             psycopg.errors.UniqueViolation: There is a job of that id.
 
         """
-        async with self.database.transaction() as connection:
+        async with self.database.connection() as connection:
             return await self.submit_in(connection, job, default_max_queued=default_max_queued)
 
     async def submit_in(
         self, connection: Connection, job: NewJob, *, default_max_queued: int | None = None
     ) -> JobRecord:
-        """Like :meth:`submit`, inside the caller's transaction."""
-        is_admitted = await self._may_queue(connection, job.key_id, default_max_queued)
-        await execute(connection, SQL["insert_need"], need=job.need, requirement=Jsonb(dict(job.requirement)))
-        found = await row(connection, SQL["insert"], **_columns(job))
-        assert found is not None
-        await execute(connection, SQL["log_submission"], job_id=job.id)
-        if job.inputs:
-            await execute(connection, SQL["insert_inputs"], job_id=job.id, assets=list(job.inputs))
-        if is_admitted:
-            found["queue_id"] = await self._admit(
-                connection, job.id, job.key_id, need=job.need, priority=job.priority
-            )
+        """Like :meth:`submit`, on the caller's connection, and in its transaction if there is one."""
+        columns = _columns(job) | {"band": BAND, "most": default_max_queued}
+        found = await row(connection, SQL["submit"], **columns, admitted=None)
+        if found is None:
+            async with connection.transaction():
+                is_admitted = await self._may_queue(connection, job.key_id, default_max_queued)
+                found = await row(connection, SQL["submit"], **columns, admitted=is_admitted)
+        assert found is not None, "a job's key exists"
         return JobRecord.of(found)
 
     async def _may_queue(self, connection: Connection, key_id: UUID, default: int | None) -> bool:
-        """Whether the engine gets the job at once; only keys with limits of their own cost a count."""
-        limits = await row(connection, SQL["limits"], key_id=key_id)
+        """Whether the engine gets the job at once; the key is locked until the caller's transaction ends."""
+        limits = await row(connection, SQL["lock_key"], key_id=key_id)
         assert limits is not None, "a job's key exists"
         most = default if limits["max_queued"] is None else limits["max_queued"]
-        if most is None and limits["max_running"] is None:
-            return True
-        await row(connection, SQL["lock_key"], key_id=key_id)
         if most is not None and await _count(connection, "count_queued", key_id, most=most) >= most:
             raise QueueFull(most)
         most_running = limits["max_running"]
@@ -196,16 +189,20 @@ class Store:
 
         """
         when, last = before or (None, None)
-        found = await self.database.all(
-            SQL["list"],
-            key_id=key_id,
-            labels=Jsonb(dict(labels or {})),
-            states=None if states is None else [state.value for state in states],
-            workflow=workflow,
-            before=when,
-            before_id=last,
-            limit=limit,
-        )
+        async with self.database.transaction() as connection:
+            # One plan for every filter that may be there would be none for any of them.
+            await execute(connection, "SET LOCAL plan_cache_mode = force_custom_plan")
+            found = await rows(
+                connection,
+                SQL["list"],
+                key_id=key_id,
+                labels=Jsonb(dict(labels or {})),
+                states=None if states is None else [state.value for state in states],
+                workflow=workflow,
+                before=when,
+                before_id=last,
+                limit=limit,
+            )
         return [JobRecord.of(job) for job in found]
 
     async def outputs(self, job_id: UUID, *, after: int = 0) -> list[OutputRecord]:
@@ -297,7 +294,7 @@ async def _count(connection: Connection, query: str, key_id: UUID, **values: Any
 
 def _columns(job: NewJob) -> dict[str, Any]:
     return {
-        "id": job.id,
+        "job_id": job.id,
         "key_id": job.key_id,
         "priority": job.priority,
         "prompt": Jsonb(dict(job.prompt)),
@@ -309,6 +306,8 @@ def _columns(job: NewJob) -> dict[str, Any]:
         "secret": job.secret,
         "retry": Jsonb(job.retry.stored()),
         "need": job.need,
+        "requirement": Jsonb(dict(job.requirement)),
+        "inputs": list(job.inputs),
         "webhook_url": job.webhook_url,
         "queue_timeout": job.queue_timeout,
         "retention": job.retention,

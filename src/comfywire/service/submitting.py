@@ -13,13 +13,12 @@ from comfywire.errors import ComfywireError
 from comfywire.workflow import Problem
 
 from .access import Caller
-from .database import Connection, row
+from .database import Connection
 from .hooks import submission_facts
 from .idempotency import Answer, Once
 from .needs import need_of, requirement_of
 from .records import JobRecord, NewJob, Retry
 from .references import asset_ids, with_files
-from .sql import queries
 from .webhook_messages import must_be_webhook_url
 
 if TYPE_CHECKING:
@@ -41,7 +40,6 @@ LONGEST_LABEL = 64
 LONGEST_VALUE = 512
 PROBLEMS_TOLD = 50
 CHOICES_TOLD = 20
-QUEUE = queries("queue")
 
 
 class RejectedWorkflow(ComfywireError):
@@ -167,7 +165,7 @@ async def submit_workflow(core: Core, caller: Caller, submission: Submission) ->
 
     """
     job = await _new_job(core, caller, submission)
-    async with core.database.transaction() as connection:
+    async with core.database.connection() as connection:
         return await _queue(core, connection, job)
 
 
@@ -176,7 +174,7 @@ async def submit_once(
     caller: Caller,
     submission: Submission,
     once: Once | None,
-    render: Callable[[JobRecord, int | None], dict[str, Any]],
+    render: Callable[[JobRecord], dict[str, Any]],
 ) -> tuple[Answer, JobRecord | None]:
     """Submit, unless the same request did so before; return the answer, and the job if it is new.
 
@@ -187,7 +185,7 @@ async def submit_once(
         caller: Who submits.
         submission: What.
         once: The request's key; None submits in any case.
-        render: Makes the answer of a job, and of how many are taken before it.
+        render: Makes the answer of a job.
 
     Raises:
         IdempotencyKeyReuse: The key was used for another request.
@@ -199,13 +197,16 @@ async def submit_once(
     if once is not None and (answer := await once.answered(core.database)) is not None:
         return answer, None
     job = await _new_job(core, caller, submission)
+    if once is None:
+        async with core.database.connection() as connection:
+            record = await _queue(core, connection, job)
+        return Answer(201, render(record)), record
     async with core.database.transaction() as connection:
-        if once is not None and (answer := await once.claim(connection)) is not None:
+        if (answer := await once.claim(connection)) is not None:
             return answer, None
         record = await _queue(core, connection, job)
-        answer = Answer(201, render(record, await _position(connection, record)))
-        if once is not None:
-            await once.keep(connection, answer)
+        answer = Answer(201, render(record))
+        await once.keep(connection, answer)
     return answer, record
 
 
@@ -216,13 +217,6 @@ async def _queue(core: Core, connection: Connection, job: NewJob) -> JobRecord:
         if not job.inputs:
             raise
         raise MissingAsset(job.inputs[0]) from error  # it was deleted since it was looked up
-
-
-async def _position(connection: Connection, job: JobRecord) -> int | None:
-    if job.queue_id is None:
-        return None
-    found = await row(connection, QUEUE["waiting_ahead"], queue_id=job.queue_id)
-    return None if found is None else int(found["ahead"])
 
 
 async def _new_job(core: Core, caller: Caller, submission: Submission) -> NewJob:

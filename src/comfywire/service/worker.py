@@ -269,7 +269,7 @@ class Worker:
         choice = choose(await self._queue.heads(sorted(needs)), views, self._models)
         if choice is None:
             return False
-        taken = await self._queue.take(choice.need, self._membership.number)
+        taken = await self._queue.take(choice.need, self._membership.number, self.name, choice.url)
         if taken is not None:
             self._start(taken, self._servers[choice.url])
         return True

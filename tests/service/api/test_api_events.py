@@ -8,13 +8,13 @@ from typing import Any
 import httpx
 import pytest
 import websockets
-from tests.service.making import changed, claimed
+from tests.service.making import changed, claimed, picture
 from tests.service.rig import until
 
 from comfywire.service.api import events
 from comfywire.service.database import Database
 from comfywire.service.jobs import JobState
-from comfywire.service.leases import KeptOutput, Leases
+from comfywire.service.leases import Leases
 from comfywire.service.queue import Queue
 from comfywire.service.store import Store
 
@@ -49,21 +49,11 @@ class Run:
         await self.leases.progress(self.lease, {"value": value, "nodes_done": 1, "nodes_total": 2})
 
     async def output(self, name: str, position: int = 0) -> None:
-        record = await self.store.get(id_of(self.job))
-        assert record is not None
-        asset, _ = await self.assets.create(record.key_id, _once(name.encode()), job_id=record.id)
-        kept = KeptOutput(
-            position=position, node_id="9", class_type="SaveImage", key="images", kind="image", name=name,
-            asset_id=asset.id, value=None,
-        )  # fmt: skip
+        kept = await picture(self.assets, name.encode(), position=position, name=name)
         await self.leases.keep(self.lease, kept)
 
     async def end(self) -> None:
         await self.leases.end(self.lease, JobState.SUCCEEDED, "it ended well")
-
-
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content
 
 
 @contextlib.asynccontextmanager

@@ -1,14 +1,14 @@
-from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
-from tests.service.making import changed, claimed
+from tests.service.making import changed, claimed, picture
 
 from comfywire.service.hooks import Hooks
 from comfywire.service.jobs import JobState
-from comfywire.service.leases import KeptOutput, Leases
+from comfywire.service.leases import Leases
 from comfywire.service.references import ASSET
 
 from .conftest import PROMPT, Service, error_of, id_of, submitted
@@ -399,29 +399,12 @@ async def ended_with(
 ) -> dict[str, Any]:
     """A job that succeeded with one output, or with one that is withheld."""
     job = await submitted(client)
-    record = await service.core.store.get(id_of(job))
-    assert record is not None
     leases = Leases(service.core.store, "worker")
     claim = await claimed(service.core.store, leases)
-    kind, asset_id = "image", None
-    if made is not None:
-        kind, content_type = made
-        asset, _ = await service.core.assets.create(
-            record.key_id, _once(PICTURE), content_type=content_type, job_id=record.id
-        )
-        asset_id = asset.id
+    kind, content_type = made or ("image", "image/png")
+    kept = await picture(service.core.assets, PICTURE, kind=kind, content_type=content_type)
     await leases.began(claim.lease)
-    await leases.keep(
-        claim.lease,
-        KeptOutput(
-            position=0, node_id="9", class_type="SaveImage", key="images", kind=kind, name="a.png",
-            asset_id=asset_id, value=None,
-        ),
-    )  # fmt: skip
+    await leases.keep(claim.lease, kept if made else replace(kept, bytes=None))
     await leases.end(claim.lease, JobState.SUCCEEDED, "it ended well", warnings=warnings or [])
     shown: dict[str, Any] = (await client.get(job["urls"]["self"])).json()
     return shown
-
-
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content

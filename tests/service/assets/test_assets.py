@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from blake3 import blake3
+from tests.service.making import output
 
 from comfywire.service.asset_records import (
     AssetInUse,
@@ -16,6 +17,7 @@ from comfywire.service.asset_records import (
     InvalidAsset,
     NewAsset,
     UrlExpired,
+    path_of,
 )
 from comfywire.service.assets import Assets
 from comfywire.service.blobs import TooLarge
@@ -137,12 +139,8 @@ def test_content_types_as_they_are_are_taken(kind: str) -> None:
     assert NewAsset(content_type=kind, expires_in=60).content_type == kind
 
 
-async def test_a_name_that_a_comfyui_gave_fails_no_job(assets: Assets, store: Store, key_id: UUID) -> None:
-    made = await store.submit(job(key_id))
-
-    asset, _ = await assets.create(key_id, pieces(b"x"), file_path="/a\n" + "b" * 2000, job_id=made.id)
-
-    assert asset.file_path == "/a_" + "b" * 1021
+def test_a_name_that_a_comfyui_gave_fails_no_job() -> None:
+    assert path_of("/a\n" + "b" * 2000) == "/a_" + "b" * 1021
 
 
 @pytest.mark.parametrize(
@@ -169,9 +167,9 @@ async def test_an_upload_without_a_retention_never_expires(
 async def test_an_output_expires_with_its_job(assets: Assets, store: Store, key_id: UUID) -> None:
     made = await store.submit(job(key_id, retention=1234))
 
-    asset, _ = await assets.create(key_id, pieces(CONTENT), job_id=made.id)
+    asset = await output(store, assets, CONTENT)
 
-    assert (asset.job_id, asset.expires_at) == (made.id, made.expires_at)
+    assert (asset.job_id, asset.expires_at, asset.tags) == (made.id, made.expires_at, ["output"])
 
 
 async def test_a_hash_that_the_key_has_becomes_an_asset_of_the_same_type(
@@ -232,7 +230,7 @@ async def test_the_input_of_an_open_job_cannot_be_deleted_and_of_an_ended_one_ca
 
 async def test_a_jobs_output_cannot_be_deleted(assets: Assets, store: Store, key_id: UUID) -> None:
     made = await store.submit(job(key_id))
-    asset, _ = await assets.create(key_id, pieces(CONTENT), job_id=made.id)
+    asset = await output(store, assets, CONTENT)
     await store.cancel(made.id)
 
     with pytest.raises(AssetInUse):

@@ -156,6 +156,62 @@ async def test_a_cancelled_step_ends_when_its_thread_has_let_go_of_the_file() ->
     assert (was_over, ended) == (False, [True])
 
 
+async def test_a_file_is_taken_and_gone(blobs: Blobs, tmp_path: Path) -> None:
+    path = (blobs.incoming or tmp_path) / "made"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(CONTENT)
+
+    async with blobs.staged_file(path) as staged:
+        await staged.keep()
+
+    assert (staged.blob.hash, staged.blob.size_bytes) == (HASH, len(CONTENT))
+    assert await whole(blobs.read(HASH)) == CONTENT
+    assert not path.exists()
+
+
+async def test_a_file_that_is_not_kept_is_gone_as_well(blobs: Blobs, tmp_path: Path) -> None:
+    path = (blobs.incoming or tmp_path) / "made"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(CONTENT)
+
+    async with blobs.staged_file(path):
+        pass
+
+    assert not await blobs.exists(HASH)
+    assert not path.exists()
+
+
+async def test_a_file_of_bytes_that_are_there_is_gone_as_well(blobs: Blobs, tmp_path: Path) -> None:
+    await blobs.put(pieces(CONTENT))
+    path = (blobs.incoming or tmp_path) / "made"
+    path.write_bytes(CONTENT)
+
+    async with blobs.staged_file(path) as staged:
+        await staged.keep()
+        await staged.keep()  # an answer that was not heard
+
+    assert await whole(blobs.read(HASH)) == CONTENT
+    assert not path.exists()
+
+
+async def test_a_file_on_the_same_disk_is_not_copied(tmp_path: Path) -> None:
+    blobs = Blobs(str(tmp_path / "assets"))
+    assert blobs.incoming is not None
+    blobs.incoming.mkdir(parents=True)
+    path = blobs.incoming / "made"
+    path.write_bytes(CONTENT)
+    inode = _inode(path)
+
+    async with blobs.staged_file(path) as staged:
+        await staged.keep()
+
+    assert _inode(Path(blobs.path(HASH))) == inode
+
+
+def _inode(path: Path) -> int:
+    return path.stat().st_ino
+
+
 async def test_what_is_deleted_is_gone(blobs: Blobs) -> None:
     await blobs.put(pieces(CONTENT))
     await blobs.delete(HASH)
@@ -227,8 +283,9 @@ async def test_a_file_passes_without_ever_being_whole_in_memory(
     assert peak < (8 << 20 if where == "folder" else 40 << 20)
 
 
+@pytest.mark.parametrize("is_file", [False, True])
 async def test_a_file_is_on_disk_before_it_is_published(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_file: bool
 ) -> None:
     synced = []
     fsync = os.fsync
@@ -239,6 +296,14 @@ async def test_a_file_is_on_disk_before_it_is_published(
 
     monkeypatch.setattr(os, "fsync", noted)
 
-    await Blobs(str(tmp_path)).put(pieces(CONTENT))
+    blobs = Blobs(str(tmp_path))
+    if is_file:
+        path = tmp_path / "incoming" / "made"
+        path.parent.mkdir()
+        path.write_bytes(CONTENT)
+        async with blobs.staged_file(path):
+            assert len(synced) == 1
+    else:
+        await blobs.put(pieces(CONTENT))
 
     assert len(synced) == 1

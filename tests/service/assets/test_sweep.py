@@ -39,8 +39,17 @@ async def upload(assets: Assets, key_id: UUID, seed: bytes, size: int = 1000, **
     return asset
 
 
+async def made_by(database: Database, made: JobRecord, asset: AssetRecord) -> AssetRecord:
+    await database.do(
+        "UPDATE assets SET job_id = %(job_id)s, expires_at = NULL WHERE id = %(id)s",
+        job_id=made.id,
+        id=asset.id,
+    )
+    return asset
+
+
 async def output(assets: Assets, database: Database, made: JobRecord, seed: bytes) -> AssetRecord:
-    asset = await upload(assets, made.key_id, seed, job_id=made.id)
+    asset = await made_by(database, made, await upload(assets, made.key_id, seed))
     await database.do(
         "INSERT INTO outputs (job_id, position, node_id, key, kind, asset_id) "
         "VALUES (%(job_id)s, 0, '1', 'images', 'image', %(asset_id)s)",
@@ -194,7 +203,7 @@ async def test_what_a_forgotten_job_shares_with_others_stays(
 ) -> None:
     made = await store.submit(job(key_id))
     await output(assets, database, made, b"own")
-    await upload(assets, key_id, b"shared", job_id=made.id)
+    await made_by(database, made, await upload(assets, key_id, b"shared"))
     await store.cancel(made.id)
     shared = await upload(assets, key_id, b"shared")
     await store.submit(job(key_id, inputs=[shared.id]))

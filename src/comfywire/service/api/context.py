@@ -13,16 +13,21 @@ from comfywire.service.core import Core
 
 from .errors import NotFound
 
-__all__ = ["Asking", "Service", "get_caller", "get_core", "job_id_of", "origin_of"]
+__all__ = ["Asking", "Service", "core_of", "get_caller", "get_core", "job_id_of", "origin_of"]
 
 SUBPROTOCOL = "comfywire.key."
 """How a browser, which cannot set headers, gives its key to a WebSocket: ``comfywire.key.cw_...``."""
 
 
-def get_core(request: HTTPConnection) -> Core:
+def core_of(request: HTTPConnection) -> Core:
     """Return the service that this application serves."""
     core: Core = request.app.state.core
     return core
+
+
+async def get_core(request: HTTPConnection) -> Core:
+    """Like :func:`core_of`; FastAPI would hand a plain function to a thread, for each request."""
+    return core_of(request)
 
 
 async def get_caller(request: HTTPConnection) -> Caller:
@@ -33,7 +38,7 @@ async def get_caller(request: HTTPConnection) -> Caller:
         RateLimited: They ask too often.
 
     """
-    core = get_core(request)
+    core = core_of(request)
     caller = await core.access.caller(_secret(request))
     core.limits.take(caller)
     return caller
@@ -49,7 +54,7 @@ def _secret(request: HTTPConnection) -> str | None:
 
 def origin_of(request: HTTPConnection) -> str:
     """Return how clients reach the service, for links that must be absolute."""
-    return get_core(request).settings.base_url or str(request.base_url)
+    return core_of(request).settings.base_url or str(request.base_url)
 
 
 def job_id_of(text: str) -> UUID:

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from comfywire.service.broker import Broker, Feed
 from comfywire.service.events import Reader
 
-from .context import Asking, Service, get_caller, get_core, origin_of
+from .context import Asking, Service, core_of, get_caller, origin_of
 from .errors import InvalidRequest, error_response
 from .jobs import find
 from .rendering import Renderer
@@ -67,7 +67,7 @@ async def socket_events(
     *, socket: WebSocket, job_id: str, previews: bool = False, after: str | None = None
 ) -> None:
     """Tell the same over a WebSocket, as JSON texts `{"event", "id", "data"}`; closes after the last."""
-    core = get_core(socket)
+    core = core_of(socket)
     try:
         caller = await get_caller(socket)
         caller.must("read")

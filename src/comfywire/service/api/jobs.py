@@ -55,8 +55,8 @@ async def submit(
     once = _once(caller, idempotency_key, body)
     renderer = Renderer(core.assets, origin_of(request))
 
-    def render(job: JobRecord, position: int | None) -> dict[str, Any]:
-        return renderer.job(job, position=position).model_dump(mode="json")
+    def render(job: JobRecord) -> dict[str, Any]:
+        return renderer.job(job, position=job.position).model_dump(mode="json")
 
     answer, job = await submit_once(core, caller, _submission(body), once, render)
     return JSONResponse(answer.body, answer.status, {} if job else {"Idempotency-Replayed": "true"})

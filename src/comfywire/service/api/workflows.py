@@ -233,8 +233,8 @@ def _once(
 
 
 def _rendered(renderer: Renderer) -> Any:
-    def render(job: JobRecord, position: int | None) -> dict[str, Any]:
-        return renderer.job(job, position=position).model_dump(mode="json")
+    def render(job: JobRecord) -> dict[str, Any]:
+        return renderer.job(job, position=job.position).model_dump(mode="json")
 
     return render
 

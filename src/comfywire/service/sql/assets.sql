@@ -16,8 +16,8 @@ SELECT content_type FROM assets
  WHERE key_id = %(key_id)s AND hash = %(hash)s ORDER BY created_at DESC LIMIT 1;
 
 -- name: insert
-INSERT INTO assets (key_id, hash, content_type, file_path, tags, job_id, expires_at)
-VALUES (%(key_id)s, %(hash)s, %(content_type)s, %(file_path)s, %(tags)s, %(job_id)s,
+INSERT INTO assets (key_id, hash, content_type, file_path, tags, expires_at)
+VALUES (%(key_id)s, %(hash)s, %(content_type)s, %(file_path)s, %(tags)s,
         now() + make_interval(secs => %(lifetime)s::float8))
 RETURNING id;
 
@@ -75,7 +75,7 @@ SELECT id FROM gone;
 
 -- name: expired_jobs
 SELECT job.id FROM jobs AS job
- WHERE job.expires_at < %(before)s AND job.state = ANY(%(terminal)s::job_state[])
+ WHERE job.expires_at < %(before)s AND job.state IN ('succeeded', 'failed', 'canceled', 'expired')  -- as jobs_expires has it
    AND NOT EXISTS (SELECT FROM assets AS asset
                      JOIN job_inputs AS input ON input.asset_id = asset.id
                      JOIN jobs AS reader ON reader.id = input.job_id

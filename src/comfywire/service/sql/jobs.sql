@@ -1,33 +1,60 @@
 -- Jobs: one statement a step. Every change names the attempt, and is refused (no row) for an older one.
 
--- name: insert
-INSERT INTO jobs (id, key_id, priority, prompt, document, targets, labels, workflow_name, workflow_version, secret,
-                  retry, need, webhook_url, queue_timeout, queue_until, expires_at)
-VALUES (%(id)s, %(key_id)s, %(priority)s, %(prompt)s, %(document)s, %(targets)s, %(labels)s, %(workflow_name)s,
-        %(workflow_version)s, %(secret)s, %(retry)s, %(need)s, %(webhook_url)s,
-        %(queue_timeout)s::float8, now() + make_interval(secs => %(queue_timeout)s::float8),
-        now() + make_interval(secs => %(retention)s::float8))
-RETURNING *;
+-- name: columns
+-- What a JobRecord holds: not the prompt, which may be large, and which few want to see.
+id, key_id, state, priority, labels, need, queue_id, attempt, submissions, worker, server, submitted_at, progress,
+progress_event, error, outputs_reused, warnings, webhook_url, workflow_name, workflow_version, retry, created_at,
+started_at, completed_at, queue_until, expires_at
 
--- name: log_submission
-INSERT INTO transitions (job_id, from_state, to_state, attempt, reason)
-VALUES (%(job_id)s, NULL, 'queued', 0, 'submitted');
-
--- name: insert_need
--- One that is there is marked as wanted now and then, so that nobody forgets it before this job is seen (forget_needs);
--- not each time, or all who submit the same would wait for each other.
-WITH touched AS (
+-- name: submit
+-- A job is recorded and queued in one statement. No row: its key has limits of its own, or half of what may wait
+-- does; then somebody has to look closer, one at a time (lock_key), and say what becomes of it (`admitted`).
+WITH allowed AS (
+    SELECT COALESCE(%(admitted)s::bool, true) AS is_admitted
+      FROM keys
+     WHERE id = %(key_id)s
+       AND (%(admitted)s::bool IS NOT NULL
+            OR (max_queued IS NULL AND max_running IS NULL
+                AND (%(most)s::int IS NULL
+                     OR (SELECT count(*)
+                           FROM (SELECT FROM jobs
+                                  WHERE key_id = %(key_id)s AND state = 'queued'
+                                  LIMIT %(most)s::int / 2) AS counted) < %(most)s::int / 2)))
+),
+-- include: queue.put_steps
+, touched AS (
+    -- A need that is there is marked as wanted now and then, so that nobody forgets it before this job is seen
+    -- (forget_needs); not each time, or all who submit the same would wait for each other.
     UPDATE needs SET created_at = now()
+      FROM allowed
      WHERE need = %(need)s AND created_at < now() - interval '30 minutes'
     RETURNING need
+), noted AS (
+    INSERT INTO needs (need, requirement)
+    SELECT %(need)s, %(requirement)s FROM allowed WHERE NOT EXISTS (SELECT FROM touched)
+    ON CONFLICT DO NOTHING
+    RETURNING pg_notify('comfywire_needs', need)
+), job AS (
+    INSERT INTO jobs (id, key_id, priority, prompt, document, targets, labels, workflow_name, workflow_version,
+                      secret, retry, need, webhook_url, queue_timeout, queue_until, expires_at, queue_id)
+    SELECT %(job_id)s, %(key_id)s, %(priority)s, %(prompt)s, %(document)s, %(targets)s, %(labels)s,
+           %(workflow_name)s, %(workflow_version)s, %(secret)s, %(retry)s, %(need)s, %(webhook_url)s,
+           %(queue_timeout)s::float8, now() + make_interval(secs => %(queue_timeout)s::float8),
+           now() + make_interval(secs => %(retention)s::float8), (SELECT id FROM queued)
+      FROM allowed
+    RETURNING *
+), logged AS (
+    INSERT INTO transitions (job_id, from_state, to_state, attempt, reason)
+    SELECT id, NULL, 'queued', 0, 'submitted' FROM job
+), reading AS (
+    INSERT INTO job_inputs (job_id, asset_id) SELECT id, unnest(%(inputs)s::uuid[]) FROM job
 )
-INSERT INTO needs (need, requirement)
-SELECT %(need)s, %(requirement)s WHERE NOT EXISTS (SELECT FROM touched)
-ON CONFLICT DO NOTHING
-RETURNING pg_notify('comfywire_needs', need);
-
--- name: insert_inputs
-INSERT INTO job_inputs (job_id, asset_id) SELECT %(job_id)s, unnest(%(assets)s::uuid[]);
+SELECT
+-- include: jobs.columns
+, (SELECT count(*) FROM noted) AS notes, (SELECT (
+-- include: queue.ahead
+) FROM queued) AS position
+  FROM job;
 
 -- name: lock_key
 -- By itself, before anything is counted: a statement does not see what was committed while it waited for a lock.
@@ -42,9 +69,6 @@ SELECT count(*) AS count
 -- The jobs of a key that the engine has.
 SELECT count(*) AS count FROM jobs
  WHERE key_id = %(key_id)s AND state IN ('queued', 'running', 'canceling') AND queue_id IS NOT NULL;
-
--- name: limits
-SELECT max_queued, max_running FROM keys WHERE id = %(key_id)s;
 
 -- name: held
 -- The next jobs of a key that wait for others of the same key to end.
@@ -62,16 +86,19 @@ SELECT DISTINCT key_id FROM jobs WHERE state = 'queued' AND queue_id IS NULL;
 UPDATE jobs SET queue_id = %(queue_id)s WHERE id = %(job_id)s;
 
 -- name: get
-SELECT * FROM jobs WHERE id = %(job_id)s AND (%(key_id)s::uuid IS NULL OR key_id = %(key_id)s);
+SELECT
+-- include: jobs.columns
+  FROM jobs WHERE id = %(job_id)s AND (%(key_id)s::uuid IS NULL OR key_id = %(key_id)s);
 
 -- name: graph
 SELECT prompt, document, targets, secret FROM jobs WHERE id = %(job_id)s;
 
 -- name: list
-SELECT *
+SELECT
+-- include: jobs.columns
   FROM jobs
  WHERE (%(key_id)s::uuid IS NULL OR key_id = %(key_id)s)
-   AND labels @> %(labels)s
+   AND (%(labels)s = '{}'::jsonb OR (labels @> %(labels)s AND labels <> '{}'))  -- as jobs_labels has them
    AND (%(states)s::job_state[] IS NULL OR state = ANY(%(states)s::job_state[]))
    AND (%(workflow)s::text IS NULL OR workflow_name = %(workflow)s)
    AND (%(before)s::timestamptz IS NULL OR (created_at, id) < (%(before)s, %(before_id)s))
@@ -103,7 +130,9 @@ WITH old AS (
     INSERT INTO transitions (job_id, from_state, to_state, attempt, worker, server, reason)
     SELECT id, state, state, attempt, worker, server, 'a worker took it' FROM new
 )
-SELECT * FROM new;
+SELECT
+-- include: jobs.columns
+, prompt, document, targets, secret FROM new;
 
 -- name: will_submit
 -- Before the POST, so that whoever continues knows where to ask. Said twice, it counts once.
@@ -194,8 +223,11 @@ WITH old AS (
     SELECT id, 'job.' || state, webhook_url FROM new WHERE %(is_over)s AND webhook_url IS NOT NULL
     RETURNING pg_notify('comfywire_webhooks', job_id::text)
 )
-SELECT new.*, key.max_running, pg_notify('comfywire_jobs', logged.job_id::text), (SELECT count(*) FROM told)
-  FROM new JOIN keys AS key ON key.id = new.key_id, logged;
+SELECT
+-- include: jobs.columns
+, (SELECT max_running FROM keys WHERE keys.id = new.key_id) AS max_running, (SELECT count(*) FROM told) AS told,
+  (SELECT pg_notify('comfywire_jobs', job_id::text) FROM logged) AS notified
+  FROM new;
 
 -- name: progress
 UPDATE jobs SET progress = %(progress)s, progress_event = nextval('event_ids')
@@ -214,10 +246,19 @@ RETURNING pg_notify('comfywire_previews', job_id::text);
 SELECT node_id, content_type, content, at FROM previews WHERE job_id = %(job_id)s;
 
 -- name: insert_output
-WITH mine AS (SELECT id FROM jobs WHERE id = %(job_id)s AND attempt = %(attempt)s FOR UPDATE)
+WITH mine AS (
+    SELECT id, key_id FROM jobs WHERE id = %(job_id)s AND attempt = %(attempt)s FOR UPDATE
+), asset AS (
+    -- It goes with its job, so it has no time of its own.
+    INSERT INTO assets (key_id, hash, content_type, file_path, tags, job_id)
+    SELECT key_id, %(hash)s, %(content_type)s, %(file_path)s, '{output}', id
+      FROM mine
+     WHERE %(hash)s::text IS NOT NULL
+    RETURNING id
+)
 INSERT INTO outputs AS own (job_id, position, node_id, class_type, key, kind, name, asset_id, value)
-SELECT id, %(position)s, %(node_id)s, %(class_type)s, %(key)s, %(kind)s, %(name)s, %(asset_id)s, %(value)s
-  FROM mine
+SELECT mine.id, %(position)s, %(node_id)s, %(class_type)s, %(key)s, %(kind)s, %(name)s, asset.id, %(value)s
+  FROM mine LEFT JOIN asset ON true
     ON CONFLICT (job_id, position) DO UPDATE  -- kept by a worker that died since, or said again
    SET node_id = excluded.node_id, class_type = excluded.class_type, key = excluded.key, kind = excluded.kind,
        name = excluded.name, asset_id = excluded.asset_id, value = excluded.value,
