@@ -151,6 +151,16 @@ class NewAsset:
         if self.expected_hash is not None and hex_of(self.expected_hash) is None:
             raise InvalidAsset("expected_hash must be 'blake3:' and 64 lowercase hexadecimal digits")
 
+    def must_be_of(self, digest: str) -> None:
+        """Raise unless these are the bytes that were expected, if any were.
+
+        Raises:
+            HashMismatch: They are not.
+
+        """
+        if self.expected_hash is not None and hex_of(self.expected_hash) != digest:
+            raise HashMismatch(self.expected_hash, digest)
+
 
 def hex_of(written: str) -> str | None:
     """Return the hexadecimal digits of ``blake3:<hex>``, or of the digits alone; None for anything else."""

@@ -14,7 +14,6 @@ from .asset_records import (
     AssetNotFound,
     AssetRecord,
     BlobNotFound,
-    HashMismatch,
     NewAsset,
     UrlExpired,
     hex_of,
@@ -89,14 +88,18 @@ class Assets:
 
     async def keep(self, staged: Staged, key_id: UUID, new: NewAsset) -> tuple[AssetRecord, bool]:
         """Make an asset of bytes that are written: what :meth:`create` does when they have come."""
-        blob = staged.blob
-        if new.expected_hash is not None and hex_of(new.expected_hash) != blob.hash:
-            raise HashMismatch(new.expected_hash, blob.hash)
-        await self.shelve(staged)
+        new.must_be_of(staged.blob.hash)
+        blob = await self.shelve(staged)
         async with self.database.transaction() as connection:
-            await execute(connection, SQL["lock_blob_of_key"], hash=blob.hash, key_id=None)
-            had = await row(connection, SQL["has_hash"], key_id=key_id, hash=blob.hash)
-            return await self._insert(connection, key_id, blob.hash, new), had is None
+            return await self.record(connection, blob.hash, key_id, new)
+
+    async def record(
+        self, connection: Connection, digest: str, key_id: UUID, new: NewAsset
+    ) -> tuple[AssetRecord, bool]:
+        """Make an asset of bytes that are shelved; return it, and whether the key had no such bytes."""
+        await execute(connection, SQL["lock_blob_of_key"], hash=digest, key_id=None)
+        had = await row(connection, SQL["has_hash"], key_id=key_id, hash=digest)
+        return await self._insert(connection, key_id, digest, new), had is None
 
     async def from_hash(
         self,

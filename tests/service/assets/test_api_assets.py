@@ -16,6 +16,7 @@ from blake3 import blake3
 
 from comfywire.service.assets import Assets
 from comfywire.service.blobs import Blobs
+from comfywire.service.database import Database
 from comfywire.service.store import Store
 
 from .conftest import client_of, job, noise, pieces
@@ -80,6 +81,80 @@ async def test_the_same_bytes_again_answer_200_and_not_new(client: httpx.AsyncCl
 
     assert (answer.status_code, answer.json()["created_new"]) == (200, False)
     assert answer.json()["id"] != first["id"]
+
+
+async def upload_once(
+    client: httpx.AsyncClient, key: str, content: bytes = CONTENT, **fields: Any
+) -> httpx.Response:
+    """An upload under an Idempotency-Key, as comfy-sdk sends it."""
+    files = {"file": ("photo.png", content)}
+    return await client.post(
+        "/api/v2/assets", data=PNG | fields, files=files, headers={"Idempotency-Key": key}
+    )
+
+
+async def test_an_upload_once_more_under_its_idempotency_key_is_the_same_asset(
+    client: httpx.AsyncClient,
+) -> None:
+    first = await upload_once(client, "one", expected_hash=HASH)
+    again = await upload_once(client, "one")
+
+    stable = {name: value for name, value in first.json().items() if not name.startswith("url")}
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert stable.items() <= again.json().items()
+    assert "idempotency-replayed" not in first.headers
+    assert again.headers["idempotency-replayed"] == "true"
+
+
+async def test_an_upload_once_more_has_a_url_that_is_good_from_now(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    await upload_once(client, "one")
+    old = """'{"url": "x", "url_expires_at": "2020-01-01T00:00:00Z"}'"""
+    await database.do(f"UPDATE idempotency SET response = response || {old}")
+
+    again = await upload_once(client, "one")
+
+    assert (await client.get(again.json()["url"])).content == CONTENT
+    assert again.json()["url_expires_at"] > "2026"
+
+
+@pytest.mark.parametrize(
+    ("content", "fields"),
+    [
+        pytest.param(CONTENT[1:], {}, id="other-bytes"),
+        pytest.param(CONTENT, {"file_path": "b/photo.png"}, id="another-path"),
+        pytest.param(CONTENT, {"content_type": "image/webp"}, id="another-type"),
+        pytest.param(CONTENT, {"tags": ["x"]}, id="tags"),
+        pytest.param(CONTENT, {"expires_in": "60"}, id="another-time"),
+    ],
+)
+async def test_an_idempotency_key_of_another_upload_is_refused(
+    client: httpx.AsyncClient, content: bytes, fields: dict[str, Any]
+) -> None:
+    await upload_once(client, "one")
+
+    assert code_of(await upload_once(client, "one", content, **fields)) == (422, "idempotency_key_reuse")
+
+
+async def test_uploads_at_the_same_time_under_one_idempotency_key_make_one_asset(
+    client: httpx.AsyncClient,
+) -> None:
+    answers = await asyncio.gather(*(upload_once(client, "one") for _ in range(5)))
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+
+
+async def test_an_upload_that_was_refused_leaves_its_idempotency_key_free(client: httpx.AsyncClient) -> None:
+    wrong = await upload_once(client, "one", expected_hash="blake3:" + "0" * 64)
+    right = await upload_once(client, "one", expected_hash=HASH)
+
+    assert (wrong.status_code, right.status_code) == (409, 201)
+
+
+async def test_an_idempotency_key_that_is_none_is_refused(client: httpx.AsyncClient) -> None:
+    assert code_of(await upload_once(client, "x" * 256)) == (422, "invalid_request")
 
 
 async def test_the_file_may_come_before_the_fields(client: httpx.AsyncClient) -> None:

@@ -17,10 +17,12 @@ from starlette.responses import JSONResponse, Response
 from comfywire.service.asset_records import EXPIRES_IN, AssetNotFound, AssetRecord, InvalidAsset, NewAsset
 from comfywire.service.assets import Assets
 from comfywire.service.blobs import Staged, TooLarge
+from comfywire.service.idempotency import Answer, Once
 from comfywire.service.multipart import MalformedForm, Part, parts
+from comfywire.service.uploading import keep_once, request_of
 
 from .content import content
-from .context import get_caller, get_core
+from .context import IdempotencyKey, get_caller, get_core, origin_of
 
 __all__ = ["Asset", "AssetFromHash", "asset_body", "router"]
 
@@ -127,12 +129,17 @@ _CREATED: dict[int | str, dict[str, Any]] = {
     responses=_CREATED,
     openapi_extra=UPLOAD_BODY,
 )
-async def upload(request: Request, core: Core, caller: Caller) -> Response:
+async def upload(
+    request: Request, core: Core, caller: Caller, idempotency_key: IdempotencyKey = None
+) -> Response:
     """Upload a file; fields and file may come in any order."""
     caller.must("submit")
     form = _Form(core.assets, core.settings.max_upload_bytes)
     async with AsyncExitStack() as until_kept:
         staged, new = await form.read(request, until_kept)
+        if idempotency_key is not None:
+            once = request_of(caller.key_id, idempotency_key, staged, new)
+            return await _created_once(request, core, staged, new, once)
         asset, is_new = await core.assets.keep(staged, caller.key_id, new)
     return _created(request, core, asset, is_new=is_new)
 
@@ -272,6 +279,22 @@ def _created(
 ) -> Response:
     body = asset_body(request, core, asset, created_new=is_new if created_new is None else created_new)
     return JSONResponse(body.model_dump(mode="json"), status_code=201 if is_new else 200)
+
+
+async def _created_once(request: Request, core: Any, staged: Staged, new: NewAsset, once: Once) -> Response:
+    def render(asset: AssetRecord, is_new: bool) -> Answer:  # noqa: FBT001
+        body = asset_body(request, core, asset, created_new=is_new)
+        return Answer(201 if is_new else 200, body.model_dump(mode="json"))
+
+    answer, is_repeated = await keep_once(core.assets, staged, new, once, render)
+    if not is_repeated:
+        return JSONResponse(answer.body, answer.status)
+    known = Asset.model_validate(answer.body)
+    known.url, known.url_expires_at = core.assets.url_of(
+        known.id, origin_of(request)
+    )  # those were for an hour
+    body = known.model_dump(mode="json")
+    return JSONResponse(body, answer.status, {"Idempotency-Replayed": "true"})
 
 
 async def _asset(core: Any, asset_id: str, key_id: UUID) -> AssetRecord:

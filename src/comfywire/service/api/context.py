@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends
+from fastapi import Depends, Header
 from starlette.requests import HTTPConnection
 
 from comfywire.service.access import Caller
@@ -13,7 +13,16 @@ from comfywire.service.core import Core
 
 from .errors import NotFound
 
-__all__ = ["Asking", "Service", "core_of", "get_caller", "get_core", "job_id_of", "origin_of"]
+__all__ = [
+    "Asking",
+    "IdempotencyKey",
+    "Service",
+    "core_of",
+    "get_caller",
+    "get_core",
+    "job_id_of",
+    "origin_of",
+]
 
 SUBPROTOCOL = "comfywire.key."
 """How a browser, which cannot set headers, gives its key to a WebSocket: ``comfywire.key.cw_...``."""
@@ -72,3 +81,6 @@ def job_id_of(text: str) -> UUID:
 
 Service = Annotated[Core, Depends(get_core)]
 Asking = Annotated[Caller, Depends(get_caller)]
+IdempotencyKey = Annotated[
+    str | None, Header(description="The same request once more gets the first one's answer, for 24 hours.")
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from comfywire.errors import ComfywireError
@@ -18,16 +18,13 @@ from comfywire.service.storable import must_be_text
 from comfywire.service.submitting import MOST_LABELS, Submission, submit_once
 
 from . import models
-from .context import Asking, Service, job_id_of, origin_of
+from .context import Asking, IdempotencyKey, Service, job_id_of, origin_of
 from .errors import InvalidRequest, NotFound
 from .rendering import Renderer, cursor_of, item_of, place_of, transition_of
 
 __all__ = ["find", "router"]
 
 router = APIRouter(prefix="/api/v2/jobs", tags=["jobs"])
-IdempotencyKey = Annotated[
-    str | None, Header(description="The same request once more gets the first one's answer, for 24 hours.")
-]
 
 
 class NotRetriable(ComfywireError):
