@@ -134,9 +134,11 @@ DAY = 86400.0
             id="uploads-by-environment",
         ),
         pytest.param([], {}, {"job_retention": 7 * DAY, "asset_retention": 7 * DAY}, id="as-a-rule"),
+        pytest.param(["--max-streams", "9"], {}, {"max_streams": 9}, id="streams"),
+        pytest.param([], {"COMFYWIRE_MAX_STREAMS": "8"}, {"max_streams": 8}, id="streams-by-environment"),
     ],
 )
-def test_serve_is_told_how_long_things_are_kept(monkeypatch, options, environment, said):
+def test_serve_is_told_how_long_and_how_many_things_are_kept(monkeypatch, options, environment, said):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 

@@ -98,6 +98,16 @@ def retention(text: str) -> float | None:
     help="Requests of one key a minute; as many as it likes by default.",
 )
 @click.option(
+    "--max-streams",
+    type=click.IntRange(1),
+    metavar="N",
+    default=2_000,
+    show_default=True,
+    envvar="COMFYWIRE_MAX_STREAMS",
+    show_envvar=True,
+    help="Streams of events that one key may have open.",
+)
+@click.option(
     "--job-retention",
     type=duration,
     metavar="TIME",

@@ -15,7 +15,7 @@ from .broker import Broker
 from .catalogues import Catalogues
 from .database import Database
 from .hooks import Hooks
-from .limits import RateLimits
+from .limits import RateLimits, StreamLimit
 from .migrate import is_current, migrate
 from .operating import Operating
 from .postgres import database_at
@@ -45,6 +45,7 @@ class Core:
         assets: Inputs and outputs.
         access: Keys.
         limits: Requests a minute.
+        streams: Streams of events that are open.
         sealer: Secrets at rest.
         hooks: The operator's policy.
         webhooks: Who is told of a job's end.
@@ -61,6 +62,7 @@ class Core:
     assets: Assets
     access: Access
     limits: RateLimits
+    streams: StreamLimit
     sealer: Sealer
     hooks: Hooks
     webhooks: Webhooks
@@ -104,6 +106,7 @@ def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker) -> C
         assets=Assets(database, blobs, Signer(sealer.derived("signed URLs")), settings),
         access=Access(database, keys_required=settings.keys_required),
         limits=RateLimits(settings.rate_per_minute),
+        streams=StreamLimit(settings.max_streams),
         sealer=sealer,
         hooks=hooks,
         webhooks=Webhooks(database, settings, sealer),

@@ -1,4 +1,4 @@
-"""How often a key may ask: a bucket of tokens each, in this process alone.
+"""How often a key may ask (a bucket of tokens each), and how many streams it may have: in this process alone.
 
 With several processes behind a load balancer a key may ask as often in each of them: counting together would
 cost every request a write to the database.
@@ -6,8 +6,10 @@ cost every request a write to the database.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,7 +17,7 @@ from comfywire.errors import ComfywireError
 
 from .access import Caller
 
-__all__ = ["Bucket", "RateLimited", "RateLimits"]
+__all__ = ["Bucket", "RateLimited", "RateLimits", "StreamLimit", "TooManyStreams"]
 
 
 class RateLimited(ComfywireError):
@@ -82,3 +84,47 @@ class RateLimits:
         if bucket.tokens < 1.0:
             raise RateLimited(per_minute, (1.0 - bucket.tokens) * 60.0 / per_minute)
         self._buckets[caller.key_id] = Bucket(bucket.tokens - 1.0, now)
+
+
+class TooManyStreams(ComfywireError):
+    """A key has as many streams of events open as it may."""
+
+    code = "too_many_streams"
+    http_status = 429
+    retry_after = 5.0
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"this key has {most} streams of events open, the most that it may: close some first"
+        )
+
+
+class StreamLimit:
+    """The streams of all keys, each of which costs memory and a socket for as long as it is open.
+
+    Args:
+        most: How many of one key may be open.
+
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._open: Counter[UUID] = Counter()
+
+    @contextlib.contextmanager
+    def one(self, caller: Caller) -> Iterator[None]:
+        """Count one stream of ``caller`` as long as the context is open.
+
+        Raises:
+            TooManyStreams: It is one too many.
+
+        """
+        if self._open[caller.key_id] >= self._most:
+            raise TooManyStreams(self._most)
+        self._open[caller.key_id] += 1
+        try:
+            yield
+        finally:
+            self._open[caller.key_id] -= 1
+            if not self._open[caller.key_id]:
+                del self._open[caller.key_id]

@@ -379,3 +379,52 @@ async def test_a_web_socket_is_refused_with_an_error(
 
     assert refused.value.response.status_code == status
     assert b'"code":' in (refused.value.response.body or b"")
+
+
+async def test_more_streams_than_a_key_may_have_open_are_refused_for_a_while(service_with: Any):
+    async with service_with(max_streams=2) as service, service.client() as client:
+        job = await submitted(client)
+        async with stream(client, job) as one, stream(client, job) as other:
+            await anext(one)
+            await anext(other)
+            refused = await client.get(job["urls"]["events"])
+            with pytest.raises(websockets.InvalidStatus) as denied:
+                await opened(service, client, job)
+            async with service.client(name="another") as somebody:
+                theirs = await submitted(somebody)
+                async with stream(somebody, theirs) as heard:
+                    assert (await anext(heard)).event == "status"
+
+    assert error_of(refused) == (429, "too_many_streams")
+    assert int(refused.headers["retry-after"]) == 5
+    assert denied.value.response.status_code == 429
+
+
+async def test_a_stream_that_was_closed_makes_room_for_another(service_with: Any):
+    async with service_with(max_streams=1) as service, service.client() as client:
+        job = await submitted(client)
+        async with stream(client, job) as heard:
+            await anext(heard)
+        await until(lambda: has_room(client, job))
+
+        socket = await opened(service, client, job)
+        refused = await client.get(job["urls"]["events"])
+        await socket.close()
+        await until(lambda: has_room(client, job))
+
+    assert error_of(refused) == (429, "too_many_streams")
+
+
+async def has_room(client: httpx.AsyncClient, job: dict[str, Any]) -> bool:
+    """Whether one more stream is let in; the service notices by and by that a reader has gone."""
+    async with client.stream("GET", job["urls"]["events"]) as answer:
+        return answer.status_code == 200
+
+
+async def opened(
+    service: Service, client: httpx.AsyncClient, job: dict[str, Any]
+) -> websockets.ClientConnection:
+    """A WebSocket of the job's events."""
+    address = service.url.replace("http", "ws", 1) + job["urls"]["ws"]
+    key = client.headers["Authorization"]
+    return await websockets.connect(address, additional_headers={"Authorization": key}, proxy=None)

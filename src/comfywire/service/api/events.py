@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, ExitStack, aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, WebSocket
@@ -52,6 +52,7 @@ async def stream_events(
     job = await find(core, caller, job_id)
     after = _number(last_event_id)
     async with AsyncExitStack() as stack:
+        stack.enter_context(core.streams.one(caller))
         feed = await stack.enter_async_context(core.broker.watch(job.id, previews=previews))
         reader = Reader(feed, after=after, previews=previews)
         if after is not None and reader.has_seen_the_end:
@@ -68,20 +69,22 @@ async def socket_events(
 ) -> None:
     """Tell the same over a WebSocket, as JSON texts `{"event", "id", "data"}`; closes after the last."""
     core = core_of(socket)
-    try:
-        caller = await get_caller(socket)
-        caller.must("read")
-        job = await find(core, caller, job_id)
-        number = _number(after)
-    except Exception as error:  # noqa: BLE001 - there is no handler for what is refused before it is open
-        await socket.send_denial_response(error_response(error))
-        return
-    await socket.accept(_protocol(socket))
-    async with core.broker.watch(job.id, previews=previews) as feed:
-        reader = Reader(feed, after=number, previews=previews)
-        renderer = Renderer(core.assets, origin_of(socket))
-        async with aclosing(_Telling(core.broker, feed, reader, renderer).frames(json_frame)) as frames:
-            await _until_gone(_send_texts(socket, frames), _close_of(socket))
+    with ExitStack() as until_closed:
+        try:
+            caller = await get_caller(socket)
+            caller.must("read")
+            job = await find(core, caller, job_id)
+            number = _number(after)
+            until_closed.enter_context(core.streams.one(caller))
+        except Exception as error:  # noqa: BLE001 - there is no handler for what is refused before it is open
+            await socket.send_denial_response(error_response(error))
+            return
+        await socket.accept(_protocol(socket))
+        async with core.broker.watch(job.id, previews=previews) as feed:
+            reader = Reader(feed, after=number, previews=previews)
+            telling = _Telling(core.broker, feed, reader, Renderer(core.assets, origin_of(socket)))
+            async with aclosing(telling.frames(json_frame)) as frames:
+                await _until_gone(_send_texts(socket, frames), _close_of(socket))
 
 
 async def _send_texts(socket: WebSocket, frames: AsyncIterator[bytes]) -> None:
