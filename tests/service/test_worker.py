@@ -281,6 +281,19 @@ async def test_a_server_on_which_job_after_job_fails_is_taken_out_and_comes_back
     assert (ended.started_at - ended.created_at).total_seconds() > 3
 
 
+async def test_what_worked_before_the_worker_was_started_is_known_to_work(rig: Rig, server: Server):
+    async with working(rig.worker(server.url)):
+        await rig.ended(await rig.submit(picture(8)))
+
+    worker = rig.worker(server.url)
+    async with working(worker):
+        await until(lambda: in_state(rig, "up", worker.name))
+        server.faults.nodes.fail("CUDA error", class_type="EmptyImage", times=1000)
+        for n in range(7):
+            await rig.submit(picture(n))
+        await until(lambda: in_state(rig, "broken"))
+
+
 async def test_a_server_that_fails_everything_at_once_does_not_eat_the_queue(rig: Rig, server: Server):
     seen = {"3": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}}
 
@@ -315,9 +328,10 @@ async def test_a_broken_workflow_of_one_key_takes_no_server_from_the_others(
     assert (job.started_at - job.created_at).total_seconds() < 3
 
 
-async def in_state(rig: Rig, state: str) -> bool:
-    found = await rig.database.one("SELECT state FROM servers")
-    return found is not None and found["state"] == state
+async def in_state(rig: Rig, state: str, worker: str | None = None) -> bool:
+    """Whether the server is, as this worker sees it, or as any does."""
+    found = await rig.database.one("SELECT state, worker FROM servers")
+    return found is not None and found["state"] == state and worker in (None, found["worker"])
 
 
 async def test_a_withheld_output_leaves_its_reason(rig: Rig, server: Server):

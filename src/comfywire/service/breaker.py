@@ -28,7 +28,7 @@ class Breaker:
     less harm, and it is more often the job's doing (it ran out of memory, say): such a failure counts half.
 
     Args:
-        proven: The needs of which a job has ended well, shared by all servers of a worker.
+        proven: The needs of which a job has ended well, on whichever server; shared by those of a worker.
 
     """
 

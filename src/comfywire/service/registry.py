@@ -54,6 +54,11 @@ class Registry:
         found = await self._database.all(SQL["needs"], known=listed)
         return {one["need"]: one["requirement"] for one in found}
 
+    async def proven(self, needs: Iterable[str]) -> set[str]:
+        """Return those of the ``needs`` of which a job that is kept has ended well."""
+        found = await self._database.all(SQL["proven"], needs=list(needs))
+        return {one["need"] for one in found}
+
     async def forgotten(self, known: Iterable[str]) -> list[str]:
         """Return those of the ``known`` needs that are not there any more."""
         found = await self._database.all(SQL["forgotten"], known=list(known))

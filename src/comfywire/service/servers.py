@@ -45,7 +45,7 @@ class Server:
         patience: Seconds for which it may be away before its prompts count as lost.
         slots: Prompts of ours at a time.
         on_change: Called when it may take a job now that it could not before.
-        proven: The needs of which a job has ended well on any server of the worker.
+        proven: The needs of which a job has ended well on any server; it adds to them.
 
     """
 

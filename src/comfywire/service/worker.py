@@ -191,6 +191,7 @@ class Worker:
             with contextlib.suppress(*AWAY):
                 self._is_paused = await self._registry.is_paused()
                 new = await self._registry.needs(self._needs)
+                self._proven |= await self._registry.proven(new) if new else set()
                 self._needs |= new
                 self._models |= {need: models_of(requirement) for need, requirement in new.items()}
                 self._forget(await self._registry.forgotten(self._needs))

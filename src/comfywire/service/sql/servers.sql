@@ -20,6 +20,11 @@ SELECT address FROM servers WHERE url = %(url)s;
 -- name: keep_catalogue
 INSERT INTO catalogues (digest, object_info) VALUES (%(digest)s, %(object_info)s) ON CONFLICT DO NOTHING;
 
+-- name: proven
+-- Read once for each need that a worker learns of.
+SELECT need FROM unnest(%(needs)s::text[]) AS asked (need)
+ WHERE EXISTS (SELECT FROM jobs WHERE jobs.need = asked.need AND jobs.state = 'succeeded');
+
 -- name: needs
 SELECT need, requirement FROM needs WHERE %(known)s::text[] IS NULL OR need <> ALL(%(known)s);
 
