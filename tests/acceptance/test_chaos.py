@@ -29,7 +29,9 @@ from .town import Kept, Town, color_of, frozen, until
 SECONDS = float(os.environ.get("COMFYWIRE_CHAOS_SECONDS", "5"))
 SEED = int(os.environ.get("COMFYWIRE_CHAOS_SEED", str(random.SystemRandom().getrandbits(32))))
 TAKEN_OVER_WITHIN = 15.0
-pytestmark = pytest.mark.timeout(SECONDS + 150)
+MOST_OPEN = 16
+"""Jobs of one submitter: what is submitted for half an hour has to be done soon after it."""
+pytestmark = pytest.mark.timeout(1.5 * SECONDS + 150)
 
 
 @pytest.fixture
@@ -171,6 +173,8 @@ class Submitter:
                 await asyncio.sleep(self._chance.uniform(0, 0.5))
                 await self._town.call("POST", f"/jobs/{job_id}/cancel")
             await asyncio.sleep(self._chance.uniform(0, 0.2))
+            while len(self.wanted.keys() - self._town.told.keys()) > MOST_OPEN:  # noqa: ASYNC110 - elsewhere
+                await asyncio.sleep(0.1)
 
     async def _submit(self, kind: str) -> str:
         retry = "never" if kind == "paid" else {"max_attempts": 20}
