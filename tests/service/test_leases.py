@@ -122,13 +122,17 @@ async def test_a_job_that_can_be_sent_at_once_is_claimed_and_written_down_for_it
     assert claim.job == record
 
 
-@pytest.mark.parametrize("why", ["it reads files", "what is lost is not repeated", "it was sent before"])
+@pytest.mark.parametrize(
+    "why", ["it reads files", "it has a secret", "what is lost is not repeated", "it was sent before"]
+)
 async def test_a_job_of_which_more_is_to_be_known_is_claimed_and_not_written_down_yet(
     store: Store, key_id: uuid.UUID, leases: Leases, why: str
 ) -> None:
     fields: dict[str, Any] = {}
     if why == "it reads files":
         fields["inputs"] = [await new_asset(store, key_id)]
+    elif why == "it has a secret":
+        fields["secret"] = b"sealed"
     elif why == "what is lost is not repeated":
         fields["retry"] = Retry(lost=False)
     record = await store.submit(job(key_id, **fields))

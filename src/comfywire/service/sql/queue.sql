@@ -52,7 +52,8 @@ SELECT head.queue_name, head.priority
 -- The engine's own query sorts all that waits for a need: 6 ms with 5,000, and this one does not notice.
 -- With a worker's name the job is claimed in the same breath, unless somebody has its row just now: whoever cancels
 -- locks that first and the engine's afterwards, so nobody may wait for it here. And it is written down for `server`
--- (will_submit) where nothing comes before the POST: no files, and no doubt what it means when the worker dies now.
+-- (will_submit) where nothing comes before the POST, neither files nor secrets, and where no harm is done if the
+-- worker dies now and the prompt counts as lost.
 WITH head AS (
     SELECT id
       FROM procrastinate_jobs
@@ -70,7 +71,8 @@ WITH head AS (
     RETURNING job.id AS taken_id, job.queue_name, (job.args ->> 'job_id')::uuid AS job_id
 ), old AS (
     SELECT jobs.id, jobs.attempt,
-           jobs.state = 'queued' AND jobs.submitted_at IS NULL AND jobs.retry -> 'lost' IS DISTINCT FROM 'false'
+           jobs.state = 'queued' AND jobs.submitted_at IS NULL AND jobs.secret IS NULL
+           AND jobs.retry -> 'lost' IS DISTINCT FROM 'false'
            AND NOT EXISTS (SELECT FROM job_inputs WHERE job_id = jobs.id) AS is_ready
       FROM jobs JOIN taken ON jobs.id = taken.job_id AND jobs.queue_id = taken.taken_id
      WHERE %(name)s::text IS NOT NULL AND jobs.state IN ('queued', 'running', 'canceling')
