@@ -12,12 +12,10 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from comfywire.client import Client, Job, Result
+from comfywire.client import Client, Job
 from comfywire.errors import (
-    ComfywireError,
     ConnectionFailed,
     ConnectionLost,
-    JobError,
     JobFailed,
     JobInterrupted,
     JobLost,
@@ -32,10 +30,10 @@ from comfywire.workflow import Workflow
 from .jobs import JobState
 from .keeping import Keeper
 from .leases import Claim, Fenced, Leases
+from .outcome import Outcome, is_about_the_request
 from .servers import Server
 from .staging import InputGone
 from .telling import Teller
-from .waiting import set_within
 
 __all__ = ["Run", "Surroundings"]
 
@@ -43,17 +41,9 @@ GRACE = 2.0
 """Seconds in which a prompt that its last worker may still have been sending can turn up."""
 SUBMIT_PATIENCE = 15.0
 """Seconds that a submission under way may take when the worker is told to stop."""
-PAUSE_AFTER_REFUSAL = 1.0
-FETCH_AGAIN = 2.0
-"""Seconds until outputs that were not to be had are asked for again, unless their server is seen before."""
 HAND_BACK_PATIENCE = 5.0
 """Seconds that a worker which stops waits for the database; without it, its jobs are taken over, too."""
-FREED = "memory was freed for another try"
 log = logging.getLogger("comfywire.service")
-
-
-class _Refused(Exception):
-    """The server is there, and does not give out an output."""
 
 
 class Surroundings(Protocol):
@@ -94,10 +84,9 @@ class Run:
         self._leases = around.leases
         self._on_ended = on_ended
         self._keeper = around.keeper(claim)
-        self._submissions = claim.job.submissions
+        self._outcome = Outcome(claim, server, around.leases, self._keeper)
         self._handle: Job | None = None
         self._followed_from = 0.0
-        self._cancel_wanted = claim.job.state is JobState.CANCELING
         self._cancelling: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -121,7 +110,7 @@ class Run:
 
     def cancel(self) -> None:
         """Somebody wants the job to end."""
-        self._cancel_wanted = True
+        self._outcome.cancel_wanted = True
         if self._handle is not None and self._cancelling is None:
             self._cancelling = asyncio.create_task(self._cancel(self._handle), name="comfywire cancel")
 
@@ -137,15 +126,15 @@ class Run:
         if self.claim.job.submitted_at is not None and not self.claim.is_announced:
             await self._adopt()
             return
-        if self._cancel_wanted:
-            await self._end(JobState.CANCELED, "it was canceled before it was submitted")
+        if self._outcome.cancel_wanted:
+            await self._outcome.canceled("it was canceled before it was submitted")
             return
         handle = await self._submit()
         if handle is not None:
             try:
                 await self._follow(handle)
             except JobLost as error:
-                await self._lost(str(error))
+                await self._outcome.lost(str(error))
             else:
                 await self._come_out(handle)
 
@@ -159,7 +148,7 @@ class Run:
                 await self._follow(handle)
             except JobLost as error:
                 if is_last_look:
-                    await self._lost(str(error))
+                    await self._outcome.lost(str(error))
                 else:
                     await asyncio.sleep(GRACE)
             else:
@@ -175,25 +164,25 @@ class Run:
         extra_data = self._around.extra_data(claim.secret)
         if not claim.is_announced:
             if await self._leases.will_submit(claim.lease, self.server.url) is JobState.CANCELING:
-                await self._end(JobState.CANCELED, "it was canceled before it was submitted")
+                await self._outcome.canceled("it was canceled before it was submitted")
                 return None
-            self._submissions += 1
+            self._outcome.submissions += 1
         try:
             return await self._post(Workflow(dict(prompt), document=claim.document), extra_data)
         except WorkflowRejected as error:
-            await self._fail("invalid_workflow", str(error), node_errors=error.node_errors)
+            await self._outcome.fail("invalid_workflow", str(error), node_errors=error.node_errors)
         except WorkflowError as error:
-            await self._fail("invalid_workflow", str(error))
+            await self._outcome.fail("invalid_workflow", str(error))
         except ConnectionFailed as error:
-            await self._not_sent(error)
+            await self._outcome.not_sent(error)
         except Fenced:
             # Our heartbeat was late, so nothing was sent. If the job is still ours, it is for others now.
             await self._leases.was_not_submitted(claim.lease)
-            await self._again("its worker was not heard of in time to send it")
+            await self._outcome.again("its worker was not heard of in time to send it")
         except (ServerError, UnexpectedReply) as error:
-            await self._refused(error)
+            await self._outcome.refused(error)
         except ConnectionLost as error:
-            await self._lost(str(error))
+            await self._outcome.lost(str(error))
         return None
 
     async def _staged(self) -> Mapping[str, Any] | None:
@@ -201,11 +190,11 @@ class Run:
         try:
             return await self._around.staged(self.server.client, self.claim.prompt)
         except InputGone as error:
-            await self._fail("missing_asset", str(error))
+            await self._outcome.fail("missing_asset", str(error))
         except ConnectionFailed as error:
-            await self._not_sent(error)
+            await self._outcome.not_sent(error)
         except (ConnectionLost, ServerError, UnexpectedReply) as error:
-            if not _is_about_the_request(error):
+            if not is_about_the_request(error):
                 self.server.is_away(error)
             why = f"{self.server.url} did not take its files: {error}"
             await self._leases.put_off(self.claim.lease, why, code="server_error")
@@ -237,7 +226,7 @@ class Run:
 
         """
         self._handle, self._followed_from = handle, asyncio.get_running_loop().time()
-        if self._cancel_wanted:
+        if self._outcome.cancel_wanted:
             self.cancel()
         self._teller = Teller(handle, self.claim.lease, self._leases, self._keeper)
         telling = asyncio.create_task(self._teller.run(), name="comfywire tell")
@@ -253,135 +242,6 @@ class Run:
             await handle.result()
         self._on_ended()
 
-    # Coming out
-
     async def _come_out(self, handle: Job) -> None:
-        try:
-            await self._succeed(await handle.result())
-        except JobFailed as error:
-            await self._failed(error)
-        except JobInterrupted as error:
-            await self._interrupted(error)
-        except _Refused as error:
-            await self._fail("outputs_unavailable", str(error))
-        except (JobLost, OutputsGone) as error:
-            await self._lost(str(error))
-        except ConnectionLost as error:
-            if isinstance(error.__cause__, Exception) and not isinstance(error.__cause__, ComfywireError):
-                raise  # the client broke down: the prompt may run on
-            await self._lost(str(error))
-
-    async def _succeed(self, result: Result) -> None:
-        await self._keep(result)
-        self.server.succeeded(self.claim.job.need)
-        warnings = [*self.claim.job.warnings, *result.warnings, *self._keeper.withheld]
-        await self._leases.end(
-            self.claim.lease,
-            JobState.SUCCEEDED,
-            "its outputs are kept",
-            warnings=warnings,
-            outputs_reused=self._teller.outputs_reused,
-        )
-
-    async def _keep(self, result: Result) -> None:
-        """Fetch the outputs of a job that ended well: they are on that server's disk, and are waited for."""
-        now = asyncio.get_running_loop().time
-        deadline = None
-        while True:
-            try:
-                await self._keeper.keep(self.claim.lease, result.outputs)
-            except (ConnectionFailed, ConnectionLost, ServerError, UnexpectedReply) as error:
-                deadline = now() + self.server.patience if deadline is None else deadline
-                self._must_wait(error, is_late=now() >= deadline)
-                await set_within(self.server.up, FETCH_AGAIN)
-            else:
-                return
-
-    def _must_wait(self, error: ComfywireError, *, is_late: bool) -> None:
-        """Raise unless it is worth to ask again: of a server that answers, nothing else is to be expected."""
-        is_final = _is_about_the_request(error)
-        if not is_final:
-            self.server.is_away(error)
-        if is_final or (is_late and isinstance(error, ServerError)):
-            where = self.server.url
-            raise _Refused(f"it ended well, but {where} does not give out its outputs: {error}") from error
-        if is_late:
-            raise ConnectionLost(f"its outputs could not be fetched: {error}") from error
-
-    async def _failed(self, error: JobFailed) -> None:
-        job, now = self.claim.job, asyncio.get_running_loop().time()
-        self.server.failed(job.key_id, job.need, now - self._followed_from)
-        retry, kind = self.claim.job.retry, error.exception_type or ""
-        if any(part in kind for part in retry.errors) and await self._may_repeat():
-            with contextlib.suppress(ComfywireError):
-                await self.server.client.free()
-            if await self._leases.give_back(self.claim.lease, f"{kind}: {FREED}"):
-                return
-        await self._keep_what_there_is(error)
-        await self._fail(
-            "node_execution_error",
-            f"{error.exception_type}: {error.exception_message}" if kind else str(error),
-            node_id=error.node_id,
-            class_type=error.class_type,
-            exception_type=error.exception_type,
-            traceback="".join(error.traceback) or None,
-        )
-
-    async def _may_repeat(self) -> bool:
-        """Once, whether or not a server has lost it beside."""
-        return not self._cancel_wanted and not await self._leases.times(self.claim.lease, f"%: {FREED}")
-
-    async def _interrupted(self, error: JobInterrupted) -> None:
-        await self._keep_what_there_is(error)
-        if self._cancel_wanted:
-            await self._end(JobState.CANCELED, "it was ended as asked")
-        else:
-            where = {"node_id": error.node_id, "class_type": error.class_type}
-            await self._fail("interrupted", f"somebody interrupted it on {self.server.url}", **where)
-
-    async def _keep_what_there_is(self, error: JobError) -> None:
-        """A job that ended badly keeps what it had finished, as far as that can be had."""
-        with contextlib.suppress(ComfywireError, OSError):
-            await self._keeper.keep(self.claim.lease, error.outputs)
-
-    async def _lost(self, why: str) -> None:
-        """The server does not have it any more: an attempt is spent."""
-        if self._cancel_wanted:
-            await self._end(JobState.CANCELED, f"it was to be canceled, and {self.server.url} lost it")
-            return
-        retry = self.claim.job.retry
-        if not retry.lost:
-            await self._fail("lost", f"{why}; it is not repeated, as was asked")
-        elif self._submissions >= retry.max_attempts:
-            await self._fail("lost", f"{why}; that was attempt {self._submissions} of {retry.max_attempts}")
-        elif not await self._leases.give_back(self.claim.lease, f"lost: {why}"):
-            await self._end(JobState.CANCELED, f"it was to be canceled, and {self.server.url} lost it")
-
-    async def _not_sent(self, error: ConnectionFailed) -> None:
-        """The server was not reached: it costs nothing, and goes elsewhere."""
-        self.server.is_away(error)
-        await self._leases.was_not_submitted(self.claim.lease)
-        await self._again(f"{self.server.url} was not reached: {error}")
-
-    async def _refused(self, error: ServerError | UnexpectedReply) -> None:
-        self.server.is_away(error)
-        if self._submissions >= self.claim.job.retry.max_attempts:
-            await self._fail("server_error", f"{self.server.url}: {error}")
-        else:
-            await self._again(f"{self.server.url} refused it: {error}")
-
-    async def _again(self, reason: str) -> None:
-        if not await self._leases.give_back(self.claim.lease, reason, after=PAUSE_AFTER_REFUSAL):
-            await self._end(JobState.CANCELED, "it was canceled before it was submitted")
-
-    async def _end(self, state: JobState, reason: str) -> None:
-        await self._leases.end(self.claim.lease, state, reason)
-
-    async def _fail(self, code: str, message: str, **details: Any) -> None:
-        error = {"code": code, "message": message, **details}
-        await self._leases.end(self.claim.lease, JobState.FAILED, message.split("\n", 1)[0], error=error)
-
-
-def _is_about_the_request(error: ComfywireError) -> bool:
-    """Whether the server works, and says no: so it will the next time."""
-    return isinstance(error, ServerError) and 400 <= error.status < 500 and error.status not in (408, 429)
+        seconds = asyncio.get_running_loop().time() - self._followed_from
+        await self._outcome.come_out(handle, seconds=seconds, outputs_reused=self._teller.outputs_reused)

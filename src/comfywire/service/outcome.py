@@ -1,0 +1,207 @@
+"""What becomes of a job: its outputs are kept and its end is written down, or it is given back to the queue.
+
+Whatever is decided here names the attempt, and is refused when the job is another worker's by now (Fenced).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from comfywire.client import Job, Result
+from comfywire.errors import (
+    ComfywireError,
+    ConnectionFailed,
+    ConnectionLost,
+    JobError,
+    JobFailed,
+    JobInterrupted,
+    JobLost,
+    OutputsGone,
+    ServerError,
+    UnexpectedReply,
+)
+
+from .jobs import JobState
+from .keeping import Keeper
+from .leases import Claim, Leases
+from .servers import Server
+from .waiting import set_within
+
+__all__ = ["Outcome", "is_about_the_request"]
+
+PAUSE_AFTER_REFUSAL = 1.0
+FETCH_AGAIN = 2.0
+"""Seconds until outputs that were not to be had are asked for again, unless their server is seen before."""
+FREED = "memory was freed for another try"
+
+
+class _Refused(Exception):
+    """The server is there, and does not give out an output."""
+
+
+class Outcome:
+    """Decides what becomes of one claim on one job.
+
+    Args:
+        claim: Of which job.
+        server: Where it was to run.
+        leases: Where it is written down.
+        keeper: What keeps its outputs.
+
+    Attributes:
+        cancel_wanted: Whether somebody wants it to end.
+        submissions: How often it was sent anew, this time included.
+
+    """
+
+    def __init__(self, claim: Claim, server: Server, leases: Leases, keeper: Keeper) -> None:
+        self.cancel_wanted = claim.job.state is JobState.CANCELING
+        self.submissions = claim.job.submissions
+        self._claim = claim
+        self._server = server
+        self._leases = leases
+        self._keeper = keeper
+
+    async def come_out(self, handle: Job, *, seconds: float, outputs_reused: bool | None) -> None:
+        """Write down how a prompt ended that the server has, and keep its outputs.
+
+        Args:
+            handle: The prompt.
+            seconds: For how long it was followed.
+            outputs_reused: Whether every output came from the server's cache.
+
+        """
+        try:
+            await self._succeed(await handle.result(), outputs_reused=outputs_reused)
+        except JobFailed as error:
+            await self._failed(error, seconds)
+        except JobInterrupted as error:
+            await self._interrupted(error)
+        except _Refused as error:
+            await self.fail("outputs_unavailable", str(error))
+        except (JobLost, OutputsGone) as error:
+            await self.lost(str(error))
+        except ConnectionLost as error:
+            if isinstance(error.__cause__, Exception) and not isinstance(error.__cause__, ComfywireError):
+                raise  # the client broke down: the prompt may run on
+            await self.lost(str(error))
+
+    async def _succeed(self, result: Result, *, outputs_reused: bool | None) -> None:
+        await self._keep(result)
+        self._server.succeeded(self._claim.job.need)
+        warnings = [*self._claim.job.warnings, *result.warnings, *self._keeper.withheld]
+        await self._leases.end(
+            self._claim.lease,
+            JobState.SUCCEEDED,
+            "its outputs are kept",
+            warnings=warnings,
+            outputs_reused=outputs_reused,
+        )
+
+    async def _keep(self, result: Result) -> None:
+        """Fetch the outputs of a job that ended well: they are on that server's disk, and are waited for."""
+        now = asyncio.get_running_loop().time
+        deadline = None
+        while True:
+            try:
+                await self._keeper.keep(self._claim.lease, result.outputs)
+            except (ConnectionFailed, ConnectionLost, ServerError, UnexpectedReply) as error:
+                deadline = now() + self._server.patience if deadline is None else deadline
+                self._must_wait(error, is_late=now() >= deadline)
+                await set_within(self._server.up, FETCH_AGAIN)
+            else:
+                return
+
+    def _must_wait(self, error: ComfywireError, *, is_late: bool) -> None:
+        """Raise unless it is worth to ask again: of a server that answers, nothing else is to be expected."""
+        is_final = is_about_the_request(error)
+        if not is_final:
+            self._server.is_away(error)
+        if is_final or (is_late and isinstance(error, ServerError)):
+            where = self._server.url
+            raise _Refused(f"it ended well, but {where} does not give out its outputs: {error}") from error
+        if is_late:
+            raise ConnectionLost(f"its outputs could not be fetched: {error}") from error
+
+    async def _failed(self, error: JobFailed, seconds: float) -> None:
+        job, kind = self._claim.job, error.exception_type or ""
+        self._server.failed(job.key_id, job.need, seconds)
+        if any(part in kind for part in job.retry.errors) and await self._may_repeat():
+            with contextlib.suppress(ComfywireError):
+                await self._server.client.free()
+            if await self._leases.give_back(self._claim.lease, f"{kind}: {FREED}"):
+                return
+        await self._keep_what_there_is(error)
+        await self.fail(
+            "node_execution_error",
+            f"{error.exception_type}: {error.exception_message}" if kind else str(error),
+            node_id=error.node_id,
+            class_type=error.class_type,
+            exception_type=error.exception_type,
+            traceback="".join(error.traceback) or None,
+        )
+
+    async def _may_repeat(self) -> bool:
+        """Once, whether or not a server has lost it beside."""
+        return not self.cancel_wanted and not await self._leases.times(self._claim.lease, f"%: {FREED}")
+
+    async def _interrupted(self, error: JobInterrupted) -> None:
+        await self._keep_what_there_is(error)
+        if self.cancel_wanted:
+            await self.canceled("it was ended as asked")
+        else:
+            where = {"node_id": error.node_id, "class_type": error.class_type}
+            await self.fail("interrupted", f"somebody interrupted it on {self._server.url}", **where)
+
+    async def _keep_what_there_is(self, error: JobError) -> None:
+        """A job that ended badly keeps what it had finished, as far as that can be had."""
+        with contextlib.suppress(ComfywireError, OSError):
+            await self._keeper.keep(self._claim.lease, error.outputs)
+
+    async def lost(self, why: str) -> None:
+        """The server does not have it any more: an attempt is spent."""
+        if self.cancel_wanted:
+            await self.canceled(f"it was to be canceled, and {self._server.url} lost it")
+            return
+        retry = self._claim.job.retry
+        if not retry.lost:
+            await self.fail("lost", f"{why}; it is not repeated, as was asked")
+        elif self.submissions >= retry.max_attempts:
+            await self.fail("lost", f"{why}; that was attempt {self.submissions} of {retry.max_attempts}")
+        elif not await self._leases.give_back(self._claim.lease, f"lost: {why}"):
+            await self.canceled(f"it was to be canceled, and {self._server.url} lost it")
+
+    async def not_sent(self, error: ConnectionFailed) -> None:
+        """The server was not reached: it costs nothing, and goes elsewhere."""
+        self._server.is_away(error)
+        await self._leases.was_not_submitted(self._claim.lease)
+        await self.again(f"{self._server.url} was not reached: {error}")
+
+    async def refused(self, error: ServerError | UnexpectedReply) -> None:
+        """The server works badly: another may do better."""
+        self._server.is_away(error)
+        if self.submissions >= self._claim.job.retry.max_attempts:
+            await self.fail("server_error", f"{self._server.url}: {error}")
+        else:
+            await self.again(f"{self._server.url} refused it: {error}")
+
+    async def again(self, reason: str) -> None:
+        """It is certain that nobody has it: it goes back to the queue."""
+        if not await self._leases.give_back(self._claim.lease, reason, after=PAUSE_AFTER_REFUSAL):
+            await self.canceled("it was canceled before it was submitted")
+
+    async def canceled(self, reason: str) -> None:
+        """Somebody wanted its end, and it has come."""
+        await self._leases.end(self._claim.lease, JobState.CANCELED, reason)
+
+    async def fail(self, code: str, message: str, **details: Any) -> None:
+        """It has ended badly."""
+        error = {"code": code, "message": message, **details}
+        await self._leases.end(self._claim.lease, JobState.FAILED, message.split("\n", 1)[0], error=error)
+
+
+def is_about_the_request(error: ComfywireError) -> bool:
+    """Whether the server works, and says no: so it will the next time."""
+    return isinstance(error, ServerError) and 400 <= error.status < 500 and error.status not in (408, 429)
