@@ -178,16 +178,21 @@ async def test_the_default_limit_is_for_keys_without_one(store: Store, key_id: u
         await store.submit(job(key_id), default_max_queued=1)
 
 
-@pytest.mark.parametrize("most", [1, 3, 4, 9])
+@pytest.mark.parametrize("most", [1, 4, 9, 300])
 async def test_submissions_at_once_do_not_get_past_the_default_limit(
     store: Store, key_id: uuid.UUID, most: int
 ) -> None:
-    submitting = (store.submit(job(key_id), default_max_queued=most) for _ in range(12))
+    async with Database(store.database.url, size=12) as wide:
+        stores = [Store(wide, Queue(wide)) for _ in range(3)]
+        await asyncio.gather(
+            *(wide.one("SELECT pg_sleep(0.05)") for _ in range(12))
+        )  # all connections are open
+        submitting = (stores[n % 3].submit(job(key_id), default_max_queued=most) for n in range(most + 12))
 
-    results = await asyncio.gather(*submitting, return_exceptions=True)
+        results = await asyncio.gather(*submitting, return_exceptions=True)
 
-    assert sum(isinstance(one, QueueFull) for one in results) == 12 - most
-    assert len(await store.search(key_id)) == most
+    assert sum(isinstance(one, QueueFull) for one in results) == 12
+    assert len(await store.search(key_id, limit=1000)) == most
 
 
 async def test_a_job_that_runs_makes_room_for_one_that_waits(database: Database, store: Store) -> None:

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from comfywire.errors import ComfywireError
 
 from .database import Connection, Database, execute, row, rows
+from .headroom import SLACK, Headroom
 from .jobs import OPEN, TERMINAL, TRANSITIONS, JobState, must_be_legal
 from .queue import BAND, Queue
 from .records import JobRecord, NewJob, OutputRecord, Transition
@@ -94,6 +95,7 @@ class Store:
     def __init__(self, database: Database, queue: Queue) -> None:
         self.database = database
         self.queue = queue
+        self._headroom = Headroom()
 
     async def submit(self, job: NewJob, *, default_max_queued: int | None = None) -> JobRecord:
         """Record a job and queue it: when this returns, it survives whatever dies.
@@ -110,13 +112,16 @@ class Store:
         self, connection: Connection, job: NewJob, *, default_max_queued: int | None = None
     ) -> JobRecord:
         """Like :meth:`submit`, on the caller's connection, and in its transaction if there is one."""
-        columns = _columns(job) | {"band": BAND, "most": default_max_queued}
-        found = await row(connection, SQL["submit"], **columns, admitted=None)
+        columns = _columns(job) | {"band": BAND, "most": default_max_queued, "slack": SLACK}
+        has_room = self._headroom.take(job.key_id)
+        found = await row(connection, SQL["submit"], **columns, has_room=has_room, admitted=None)
         if found is None:
             async with connection.transaction():
                 is_admitted = await self._may_queue(connection, job.key_id, default_max_queued)
-                found = await row(connection, SQL["submit"], **columns, admitted=is_admitted)
+                found = await row(connection, SQL["submit"], **columns, has_room=False, admitted=is_admitted)
         assert found is not None, "a job's key exists"
+        if found["spare"] is not None:
+            self._headroom.counted(job.key_id, found["spare"])
         return JobRecord.of(found)
 
     async def _may_queue(self, connection: Connection, key_id: UUID, default: int | None) -> bool:

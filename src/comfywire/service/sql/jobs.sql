@@ -7,19 +7,22 @@ progress_event, error, outputs_reused, warnings, webhook_url, workflow_name, wor
 started_at, completed_at, queue_until, expires_at
 
 -- name: submit
--- A job is recorded and queued in one statement. No row: its key has limits of its own, or half of what may wait
--- does; then somebody has to look closer, one at a time (lock_key), and say what becomes of it (`admitted`).
-WITH allowed AS (
-    SELECT COALESCE(%(admitted)s::bool, true) AS is_admitted
-      FROM keys
-     WHERE id = %(key_id)s
-       AND (%(admitted)s::bool IS NOT NULL
-            OR (max_queued IS NULL AND max_running IS NULL
-                AND (%(most)s::int IS NULL
-                     OR (SELECT count(*)
-                           FROM (SELECT FROM jobs
-                                  WHERE key_id = %(key_id)s AND state = 'queued'
-                                  LIMIT %(most)s::int / 2) AS counted) < %(most)s::int / 2)))
+-- A job is recorded and queued in one statement. No row: its key may not run as many as it likes, or nearly half of
+-- what may wait does (headroom.py); then somebody has to look closer, one at a time (lock_key), and say what becomes of
+-- it (`admitted`).
+WITH known AS (
+    SELECT max_running, COALESCE(max_queued, %(most)s::int) / 2 AS half FROM keys WHERE id = %(key_id)s
+), room AS (
+    SELECT max_running,
+           CASE WHEN half IS NOT NULL AND NOT %(has_room)s AND %(admitted)s::bool IS NULL THEN half - %(slack)s::int - (
+               SELECT count(*)::int
+                 FROM (SELECT FROM jobs WHERE key_id = %(key_id)s AND state = 'queued' LIMIT known.half) AS counted
+           ) END AS spare
+      FROM known
+), allowed AS (
+    SELECT COALESCE(%(admitted)s::bool, true) AS is_admitted, spare
+      FROM room
+     WHERE %(admitted)s::bool IS NOT NULL OR (max_running IS NULL AND COALESCE(spare, 1) > 0)
 ),
 -- include: queue.put_steps
 , touched AS (
@@ -51,7 +54,7 @@ WITH allowed AS (
 )
 SELECT
 -- include: jobs.columns
-, (SELECT count(*) FROM noted) AS notes, (SELECT (
+, (SELECT count(*) FROM noted) AS notes, (SELECT spare FROM allowed) AS spare, (SELECT (
 -- include: queue.ahead
 ) FROM queued) AS position
   FROM job;

@@ -146,14 +146,16 @@ SELECT (
   FROM queued;
 
 -- name: ahead
--- How many are taken before one that is queued, no further than it matters. In two halves, each of which the
--- index knows by itself: asked for with an OR, all that waits is looked through.
+-- How many are taken before one that is queued, no further than it matters. In two halves, in the order of the
+-- index: asked for with an OR, or in any order, all that waits is looked through.
 SELECT count(*) FROM (
     (SELECT FROM procrastinate_jobs AS other
-      WHERE other.status = 'todo' AND other.priority > queued.priority LIMIT 1000)
+      WHERE other.status = 'todo' AND other.priority > queued.priority
+      ORDER BY other.priority DESC, other.id LIMIT 1000)
     UNION ALL
     (SELECT FROM procrastinate_jobs AS other
-      WHERE other.status = 'todo' AND other.priority = queued.priority AND other.id < queued.id LIMIT 1000)
+      WHERE other.status = 'todo' AND other.priority = queued.priority AND other.id < queued.id
+      ORDER BY other.priority DESC, other.id LIMIT 1000)
     LIMIT 1000
 ) AS counted;
 
