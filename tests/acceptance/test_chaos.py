@@ -24,7 +24,7 @@ pytest.importorskip("procrastinate", reason="the job service needs the extra 'se
 
 from comfywire.service.jobs import TRANSITIONS, JobState
 
-from .town import Kept, Town, color_of, frozen, until
+from .town import Kept, Run, Town, color_of, frozen, until
 
 SECONDS = float(os.environ.get("COMFYWIRE_CHAOS_SECONDS", "5"))
 SEED = int(os.environ.get("COMFYWIRE_CHAOS_SEED", str(random.SystemRandom().getrandbits(32))))
@@ -134,7 +134,8 @@ async def test_every_job_ends_once_and_truthfully_whatever_is_killed(tmp_path: P
         jobs = [await town.ended(job_id) for job_id in wanted]
         await until(lambda: wanted.keys() <= town.told.keys(), 100)
 
-        wrong = [word for job in jobs for word in judged(town, job, wanted[job["id"]])]
+        runs = town.runs()
+        wrong = [word for job in jobs for word in judged(town, job, wanted[job["id"]], runs)]
         wrong += [word for job in jobs for word in await outputs_judged(town, job)]
         wrong += wrong_audits(town, jobs)
         wrong += [
@@ -243,9 +244,10 @@ class Chaos:
         await asyncio.sleep(self._chance.uniform(0, 1.5))
 
 
-def judged(town: Town, job: dict[str, Any], kind: str) -> list[str]:
+def judged(town: Town, job: dict[str, Any], kind: str, ran: dict[str, list[Run]]) -> list[str]:
     """What is wrong about the end of a job, and about the times that it ran."""
-    status, code, runs = job["status"], (job.get("error") or {}).get("code"), town.runs_of(job)
+    status, code = job["status"], (job.get("error") or {}).get("code")
+    runs = ran.get(job["metadata"]["mark"], [])
     may_be: dict[str, set[tuple[str, str | None]]] = {
         "plain": {("succeeded", None)},
         "failing": {("failed", "node_execution_error")},
