@@ -102,6 +102,7 @@ def test_a_port_that_is_taken_is_one_line_without_the_system_s_words(comfywire, 
         pytest.param(["--host", "0.0.0.0"], "require keys with --keys", id="everybody-without-keys"),
         pytest.param(["--server", "foo://bar"], "'foo://bar' is not an address", id="a-comfyui-that-is-none"),
         pytest.param(["--hook-url", "nonsense"], "'nonsense' is no address", id="a-hook-that-is-none"),
+        pytest.param(["--base-url", "gpu.org"], "'gpu.org' is no address", id="an-address-that-is-none"),
         pytest.param(["--assets", "foo://bar/x"], "is no asset store", id="a-store-that-is-none"),
         pytest.param(
             ["--database-url", "postgresql://127.0.0.1:9/x"], "is not to be reached", id="no-database"
@@ -158,11 +159,16 @@ def test_serve_is_told_how_long_and_how_many_things_are_kept(monkeypatch, option
         pytest.param([], {}, {"hooks_fail_open": False}, id="a-hook-that-may-not"),
         pytest.param(["--webhook-timeout", "40"], {}, {"webhook_timeout": 40.0}, id="a-slow-receiver"),
         pytest.param([], {"COMFYWIRE_WEBHOOK_TIMEOUT": "3"}, {"webhook_timeout": 3.0}, id="a-quick-receiver"),
+        pytest.param(["--base-url", "https://a.b"], {}, {"base_url": "https://a.b"}, id="an-address"),
+        pytest.param(
+            [], {"COMFYWIRE_BASE_URL": "https://a.b"}, {"base_url": "https://a.b"}, id="the-same-elsewhere"
+        ),
+        pytest.param([], {"COMFYWIRE_BASE_URL": ""}, {"base_url": None}, id="no-address"),
         pytest.param(["--max-asset-bytes", "5000"], {}, {"max_asset_bytes": 5000}, id="a-small-disk"),
         pytest.param([], {"COMFYWIRE_MAX_ASSET_BYTES": "7"}, {"max_asset_bytes": 7}, id="a-smaller-disk"),
     ],
 )
-def test_whatever_runs_jobs_is_told_of_hooks_webhooks_and_room(
+def test_whatever_runs_jobs_is_told_of_hooks_webhooks_links_and_room(
     monkeypatch, command, options, environment, said
 ):
     for name, value in environment.items():

@@ -65,13 +65,6 @@ def retention(text: str) -> float | None:
     help="The port to listen on; 0 takes a free one.",
 )
 @click.option(
-    "--base-url",
-    envvar="COMFYWIRE_BASE_URL",
-    show_envvar=True,
-    metavar="URL",
-    help="How others reach the service, for links; by default as they asked.",
-)
-@click.option(
     "--keys",
     "keys_required",
     is_flag=True,
