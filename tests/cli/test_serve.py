@@ -108,6 +108,8 @@ def test_a_port_that_is_taken_is_one_line_without_the_system_s_words(comfywire, 
             ["--database-url", "postgresql://127.0.0.1:9/x"], "is not to be reached", id="no-database"
         ),
         pytest.param(["--job-retention", "7"], "'7' is no length of time", id="a-retention-that-is-none"),
+        pytest.param(["--url-lifetime", "soon"], "'soon' is no length of time", id="a-lifetime-that-is-none"),
+        pytest.param(["--max-nodes", "0"], "is not in the range x>=1", id="workflows-without-a-node"),
         pytest.param(["--hook-timeout", "0"], "is not in the range x>0", id="no-time-for-a-hook"),
     ],
 )
@@ -135,6 +137,16 @@ DAY = 86400.0
             id="uploads-by-environment",
         ),
         pytest.param([], {}, {"job_retention": 7 * DAY, "asset_retention": 7 * DAY}, id="as-a-rule"),
+        pytest.param(["--max-upload-bytes", "9"], {}, {"max_upload_bytes": 9}, id="upload"),
+        pytest.param(
+            [], {"COMFYWIRE_MAX_UPLOAD_BYTES": "8"}, {"max_upload_bytes": 8}, id="upload-by-environment"
+        ),
+        pytest.param(["--max-body-bytes", "9"], {}, {"max_body_bytes": 9}, id="body"),
+        pytest.param([], {"COMFYWIRE_MAX_BODY_BYTES": "8"}, {"max_body_bytes": 8}, id="body-by-environment"),
+        pytest.param(["--max-nodes", "9"], {}, {"max_nodes": 9}, id="nodes"),
+        pytest.param([], {"COMFYWIRE_MAX_NODES": "8"}, {"max_nodes": 8}, id="nodes-by-environment"),
+        pytest.param(["--url-lifetime", "15m"], {}, {"url_lifetime": 900.0}, id="links"),
+        pytest.param([], {"COMFYWIRE_URL_LIFETIME": "1d"}, {"url_lifetime": DAY}, id="links-by-environment"),
         pytest.param(["--max-streams", "9"], {}, {"max_streams": 9}, id="streams"),
         pytest.param([], {"COMFYWIRE_MAX_STREAMS": "8"}, {"max_streams": 8}, id="streams-by-environment"),
     ],
@@ -175,6 +187,11 @@ def test_whatever_runs_jobs_is_told_of_hooks_webhooks_links_and_room(
         monkeypatch.setenv(name, value)
 
     assert said.items() <= asdict(settings_said(command, options)).items()
+
+
+@pytest.mark.parametrize("command", [serve, worker], ids=["serve", "worker"])
+def test_what_is_not_said_is_as_the_settings_have_it(command):
+    assert asdict(settings_said(command, [])) == asdict(Settings(data=Path("comfywire-data")))
 
 
 def settings_said(command: click.Command, options: list[str]) -> Settings:
