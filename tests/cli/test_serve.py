@@ -105,6 +105,9 @@ def test_a_port_that_is_taken_is_one_line_without_the_system_s_words(comfywire, 
         pytest.param(["--base-url", "gpu.org"], "'gpu.org' is no address", id="an-address-that-is-none"),
         pytest.param(["--assets", "foo://bar/x"], "is no asset store", id="a-store-that-is-none"),
         pytest.param(
+            ["--assets", "/dev/null/x"], "'/dev/null/x' cannot be used (Not a dir", id="a-store-that-fails"
+        ),
+        pytest.param(
             ["--database-url", "postgresql://127.0.0.1:9/x"], "is not to be reached", id="no-database"
         ),
         pytest.param(["--job-retention", "7"], "'7' is no length of time", id="a-retention-that-is-none"),
@@ -118,6 +121,13 @@ def test_what_cannot_be_is_told_before_the_service_says_that_it_is_ready(comfywi
 
     assert (finished.status, finished.out, len(finished.err.splitlines())) == (2, "", 1)
     assert words in finished.err
+
+
+def test_a_worker_whose_store_does_not_work_does_not_begin(comfywire, here):
+    finished = comfywire("worker", "--server", "http://127.0.0.1:9", "--assets", "/dev/null/x")
+
+    assert (finished.status, finished.out, len(finished.err.splitlines())) == (2, "", 1)
+    assert "'/dev/null/x' cannot be used (Not a directory)" in finished.err
 
 
 DAY = 86400.0

@@ -1,10 +1,15 @@
 import contextlib
+import itertools
 import json
+import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+
+from comfywire.service.store_check import StoreCheck
 
 from .conftest import PROMPT, Service, closed, error_of
 
@@ -153,6 +158,23 @@ async def test_a_process_with_another_schema_is_not_ready(service: Service, clie
 
     assert error_of(answer) == (503, "not_ready")
     assert "db upgrade" in answer.json()["error"]["message"]
+
+
+async def test_a_process_without_its_asset_store_is_not_ready(service: Service, client: httpx.AsyncClient):
+    folder = service.core.settings.data / "assets"
+    minutes = itertools.count(0, 60)
+    async with StoreCheck(service.core.assets.blobs, clock=minutes.__next__) as check:
+        service.app.state.core = replace(service.core, store_check=check)
+        ready = await client.get("/readyz")
+        shutil.rmtree(folder)
+        folder.touch()
+        while (answer := await client.get("/readyz")).status_code == 200:
+            pass
+
+    assert ready.status_code == 200
+    assert error_of(answer) == (503, "not_ready")
+    assert "asset store" in answer.json()["error"]["message"]
+    assert str(folder) not in answer.text, "no key is asked for"
 
 
 async def test_a_database_that_is_away_is_told_as_something_that_passes(
