@@ -102,11 +102,17 @@ def test_a_port_that_is_taken_is_one_line_without_the_system_s_words(comfywire, 
         pytest.param(["--host", "0.0.0.0"], "require keys with --keys", id="everybody-without-keys"),
         pytest.param(["--server", "foo://bar"], "'foo://bar' is not an address", id="a-comfyui-that-is-none"),
         pytest.param(["--hook-url", "nonsense"], "'nonsense' is no address", id="a-hook-that-is-none"),
+        pytest.param(["--base-url", "gpu.org"], "'gpu.org' is no address", id="an-address-that-is-none"),
         pytest.param(["--assets", "foo://bar/x"], "is no asset store", id="a-store-that-is-none"),
+        pytest.param(
+            ["--assets", "/dev/null/x"], "'/dev/null/x' cannot be used (Not a dir", id="a-store-that-fails"
+        ),
         pytest.param(
             ["--database-url", "postgresql://127.0.0.1:9/x"], "is not to be reached", id="no-database"
         ),
         pytest.param(["--job-retention", "7"], "'7' is no length of time", id="a-retention-that-is-none"),
+        pytest.param(["--url-lifetime", "soon"], "'soon' is no length of time", id="a-lifetime-that-is-none"),
+        pytest.param(["--max-nodes", "0"], "is not in the range x>=1", id="workflows-without-a-node"),
         pytest.param(["--hook-timeout", "0"], "is not in the range x>0", id="no-time-for-a-hook"),
     ],
 )
@@ -115,6 +121,13 @@ def test_what_cannot_be_is_told_before_the_service_says_that_it_is_ready(comfywi
 
     assert (finished.status, finished.out, len(finished.err.splitlines())) == (2, "", 1)
     assert words in finished.err
+
+
+def test_a_worker_whose_store_does_not_work_does_not_begin(comfywire, here):
+    finished = comfywire("worker", "--server", "http://127.0.0.1:9", "--assets", "/dev/null/x")
+
+    assert (finished.status, finished.out, len(finished.err.splitlines())) == (2, "", 1)
+    assert "'/dev/null/x' cannot be used (Not a directory)" in finished.err
 
 
 DAY = 86400.0
@@ -134,6 +147,16 @@ DAY = 86400.0
             id="uploads-by-environment",
         ),
         pytest.param([], {}, {"job_retention": 7 * DAY, "asset_retention": 7 * DAY}, id="as-a-rule"),
+        pytest.param(["--max-upload-bytes", "9"], {}, {"max_upload_bytes": 9}, id="upload"),
+        pytest.param(
+            [], {"COMFYWIRE_MAX_UPLOAD_BYTES": "8"}, {"max_upload_bytes": 8}, id="upload-by-environment"
+        ),
+        pytest.param(["--max-body-bytes", "9"], {}, {"max_body_bytes": 9}, id="body"),
+        pytest.param([], {"COMFYWIRE_MAX_BODY_BYTES": "8"}, {"max_body_bytes": 8}, id="body-by-environment"),
+        pytest.param(["--max-nodes", "9"], {}, {"max_nodes": 9}, id="nodes"),
+        pytest.param([], {"COMFYWIRE_MAX_NODES": "8"}, {"max_nodes": 8}, id="nodes-by-environment"),
+        pytest.param(["--url-lifetime", "15m"], {}, {"url_lifetime": 900.0}, id="links"),
+        pytest.param([], {"COMFYWIRE_URL_LIFETIME": "1d"}, {"url_lifetime": DAY}, id="links-by-environment"),
         pytest.param(["--max-streams", "9"], {}, {"max_streams": 9}, id="streams"),
         pytest.param([], {"COMFYWIRE_MAX_STREAMS": "8"}, {"max_streams": 8}, id="streams-by-environment"),
     ],
@@ -158,17 +181,27 @@ def test_serve_is_told_how_long_and_how_many_things_are_kept(monkeypatch, option
         pytest.param([], {}, {"hooks_fail_open": False}, id="a-hook-that-may-not"),
         pytest.param(["--webhook-timeout", "40"], {}, {"webhook_timeout": 40.0}, id="a-slow-receiver"),
         pytest.param([], {"COMFYWIRE_WEBHOOK_TIMEOUT": "3"}, {"webhook_timeout": 3.0}, id="a-quick-receiver"),
+        pytest.param(["--base-url", "https://a.b"], {}, {"base_url": "https://a.b"}, id="an-address"),
+        pytest.param(
+            [], {"COMFYWIRE_BASE_URL": "https://a.b"}, {"base_url": "https://a.b"}, id="the-same-elsewhere"
+        ),
+        pytest.param([], {"COMFYWIRE_BASE_URL": ""}, {"base_url": None}, id="no-address"),
         pytest.param(["--max-asset-bytes", "5000"], {}, {"max_asset_bytes": 5000}, id="a-small-disk"),
         pytest.param([], {"COMFYWIRE_MAX_ASSET_BYTES": "7"}, {"max_asset_bytes": 7}, id="a-smaller-disk"),
     ],
 )
-def test_whatever_runs_jobs_is_told_of_hooks_webhooks_and_room(
+def test_whatever_runs_jobs_is_told_of_hooks_webhooks_links_and_room(
     monkeypatch, command, options, environment, said
 ):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
     assert said.items() <= asdict(settings_said(command, options)).items()
+
+
+@pytest.mark.parametrize("command", [serve, worker], ids=["serve", "worker"])
+def test_what_is_not_said_is_as_the_settings_have_it(command):
+    assert asdict(settings_said(command, [])) == asdict(Settings(data=Path("comfywire-data")))
 
 
 def settings_said(command: click.Command, options: list[str]) -> Settings:

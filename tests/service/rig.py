@@ -6,7 +6,7 @@ import signal
 import sys
 import uuid
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +93,12 @@ async def working(worker: Worker) -> AsyncIterator[asyncio.Event]:
 
 
 @contextlib.asynccontextmanager
-async def killed(rig: Rig, *servers: str, number: int = signal.SIGKILL) -> AsyncIterator[Process]:
+async def killed(
+    rig: Rig, *servers: str, options: Sequence[str] = (), number: int = signal.SIGKILL
+) -> AsyncIterator[Process]:
     """A worker in a process of its own, which is killed at the end."""
     command = [sys.executable, "-m", "comfywire", "worker", "--data", str(rig.folder)]
-    command += ["--database-url", rig.database.url]
+    command += ["--database-url", rig.database.url, *options]
     process = await asyncio.create_subprocess_exec(*command, *(f"--server={url}" for url in servers))
     try:
         yield process

@@ -1,3 +1,4 @@
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from comfywire.service.jobs import JobState
 from comfywire.service.records import OutputRecord, Retry
 
 from .conftest import new_key
+from .receiver import receiver
 from .rig import Rig, killed, picture, runs_of, until, working
 
 
@@ -160,6 +162,16 @@ async def test_a_stopping_worker_hands_over_what_runs_on(rig: Rig, server: Serve
         job = await rig.ended(job)
 
     assert (job.state, job.submissions, runs_of(server, job)) == (JobState.SUCCEEDED, 1, 1)
+
+
+async def test_a_worker_tells_webhooks_how_others_reach_the_service(rig: Rig, server: Server):
+    options = ["--base-url", "https://gpu.example.com", "--allow-private-urls"]
+    async with receiver() as receiving, killed(rig, server.url, options=options):
+        await rig.submit(picture(), webhook_url=receiving.url)
+        (received,) = await receiving.until(1)
+
+    (output,) = json.loads(received.body)["data"]["outputs"]
+    assert output["url"].startswith("https://gpu.example.com/api/v2/assets/")
 
 
 async def test_another_worker_adopts_what_a_dead_one_had_submitted(rig: Rig, server: Server):

@@ -65,13 +65,6 @@ def retention(text: str) -> float | None:
     help="The port to listen on; 0 takes a free one.",
 )
 @click.option(
-    "--base-url",
-    envvar="COMFYWIRE_BASE_URL",
-    show_envvar=True,
-    metavar="URL",
-    help="How others reach the service, for links; by default as they asked.",
-)
-@click.option(
     "--keys",
     "keys_required",
     is_flag=True,
@@ -106,6 +99,46 @@ def retention(text: str) -> float | None:
     envvar="COMFYWIRE_MAX_STREAMS",
     show_envvar=True,
     help="Streams of events that one key may have open.",
+)
+@click.option(
+    "--max-upload-bytes",
+    type=click.IntRange(1),
+    metavar="N",
+    default=2 << 30,
+    show_default="2 GiB",
+    envvar="COMFYWIRE_MAX_UPLOAD_BYTES",
+    show_envvar=True,
+    help="The largest upload, and the largest input by URL.",
+)
+@click.option(
+    "--max-body-bytes",
+    type=click.IntRange(1),
+    metavar="N",
+    default=32 << 20,
+    show_default="32 MiB",
+    envvar="COMFYWIRE_MAX_BODY_BYTES",
+    show_envvar=True,
+    help="The largest request that is no upload: its workflow, and files in base64.",
+)
+@click.option(
+    "--max-nodes",
+    type=click.IntRange(1),
+    metavar="N",
+    default=5_000,
+    show_default=True,
+    envvar="COMFYWIRE_MAX_NODES",
+    show_envvar=True,
+    help="Nodes that one workflow may have.",
+)
+@click.option(
+    "--url-lifetime",
+    type=duration,
+    metavar="TIME",
+    default="1h",
+    show_default=True,
+    envvar="COMFYWIRE_URL_LIFETIME",
+    show_envvar=True,
+    help="How long a link to an asset's bytes is good without a key: 15m, 7d.",
 )
 @click.option(
     "--job-retention",

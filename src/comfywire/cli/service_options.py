@@ -36,7 +36,7 @@ def _http(ctx: click.Context, parameter: click.Parameter, url: str | None) -> st
     """Refuse what is no address on the web."""
     del ctx, parameter
     if url is not None and not url.startswith(("http://", "https://")):
-        raise click.BadParameter(f"{url!r} is no address; write it like https://example.com/hook")
+        raise click.BadParameter(f"{url!r} is no address; it begins with http:// or https://")
     return url
 
 
@@ -58,6 +58,14 @@ _OPTIONS = (
         show_envvar=True,
         metavar="URL",
         help="Where inputs and outputs are kept: s3://bucket/prefix, ...; a folder in --data by default.",
+    ),
+    click.option(
+        "--base-url",
+        envvar="COMFYWIRE_BASE_URL",
+        show_envvar=True,
+        metavar="URL",
+        callback=_http,
+        help="How others reach the service, for links; by default as they asked, and paths in webhooks.",
     ),
     click.option(
         "--slots",

@@ -49,7 +49,11 @@ async def _work(settings: Settings, health_port: int | None) -> None:
         async with open_core(settings) as core, AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             worker = Worker(settings, core.store, core.assets, core.sealer, core.hooks)
             if health_port is not None:
-                await stack.enter_async_context(answering(health_port, lambda: worker.is_ready))
+
+                def is_ready() -> bool:
+                    return worker.is_ready and core.store_check.is_good()
+
+                await stack.enter_async_context(answering(health_port, is_ready))
             telling = group.create_task(core.webhooks.run(), name="comfywire webhooks")
             click.echo(f"worker {worker.name} runs jobs on {', '.join(worker.urls)}")
             await worker.run(stop)

@@ -29,6 +29,12 @@ BLOCK = 8 << 20
 INCOMING = "incoming"
 """The folder of what is still being written; what is left in it was left by a crash."""
 
+PROOF = b"comfywire"
+"""What a store is tried with."""
+
+REMEDY = "see that this process may write there, or name another store with --assets"
+S3_REMEDY = "check --assets, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL"
+
 Result = TypeVar("Result")
 
 
@@ -49,7 +55,7 @@ class TooLarge(ComfywireError):
 
 
 class UnusableStore(ComfywireError):
-    """No asset store can be had under this URL."""
+    """No asset store can be had under this URL, or it does not take bytes and give them back."""
 
 
 class BlobGone(ComfywireError):
@@ -69,6 +75,18 @@ def _opened(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     except ValueError as error:
         raise UnusableStore(f"{url!r} is no asset store: name a folder, or s3://bucket/prefix") from error
     return files, root
+
+
+def _without_password(url: str) -> str:
+    scheme, mark, rest = url.rpartition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{place.rpartition('@')[2]}{slash}{path}" if mark else url
+
+
+def _reason(error: Exception) -> str:
+    """What a store says, on one line."""
+    said = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return " ".join(said.split()).rstrip(".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +119,22 @@ class Blobs:
     def __init__(self, url: str, **options: Any) -> None:
         self._files, root = _opened(url, options)
         self._root = root.rstrip("/")
+        self._name = _without_password(url)
+        self._remedy = S3_REMEDY if "s3" in self._files.protocol else REMEDY
         # Object stores have no folders; asking S3 to make one asks for rights on the bucket.
         is_local = "file" in self._files.protocol
         self._has_folders = self._files.protocol == "memory" or is_local
         self.incoming = Path(self._root) / INCOMING if is_local else None
         """Where a file may be written that :meth:`staged_file` then moves; elsewhere, it is copied."""
+
+    async def prove(self) -> None:
+        """Write a few bytes, read them and remove them. When this is cancelled, it ends that first.
+
+        Raises:
+            UnusableStore: The store does not let us; why, and what to look at.
+
+        """
+        await _in_thread(self._prove)
 
     async def put(self, chunks: AsyncIterable[bytes], *, most: int | None = None) -> Blob:
         """Keep what ``chunks`` yields and return its hash and size; equal bytes are kept once.
@@ -206,6 +235,18 @@ class Blobs:
             # Also what failed: closing is the one way to end a write that all of fsspec's stores have.
             await _in_thread(_close, file)
         return Blob(digest.hexdigest(), size)
+
+    def _prove(self) -> None:
+        path = f"{self._root}/{INCOMING}/{uuid.uuid4().hex}"  # where what is left behind is discarded
+        try:
+            self._make_folder_of(path)
+            self._files.pipe_file(path, PROOF)
+            self._files.cat_file(path)
+            self._files.rm_file(path)
+        except Exception as error:  # each of fsspec's stores has its own
+            raise UnusableStore(
+                f"the asset store {self._name!r} cannot be used ({_reason(error)}): {self._remedy}"
+            ) from error
 
     def _open_to_write(self, path: str) -> Any:
         self._make_folder_of(path)

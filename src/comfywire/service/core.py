@@ -24,6 +24,7 @@ from .sealing import Sealer
 from .settings import Settings
 from .signing import Signer
 from .store import Store
+from .store_check import StoreCheck
 from .webhooks import Webhooks
 from .workflows import Workflows
 
@@ -43,6 +44,7 @@ class Core:
         database: PostgreSQL.
         store: Jobs.
         assets: Inputs and outputs.
+        store_check: Whether their bytes can be written and read.
         access: Keys.
         limits: Requests a minute.
         streams: Streams of events that are open.
@@ -60,6 +62,7 @@ class Core:
     database: Database
     store: Store
     assets: Assets
+    store_check: StoreCheck
     access: Access
     limits: RateLimits
     streams: StreamLimit
@@ -80,6 +83,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
         NoDatabase: The database does not start, or nothing answers there.
         OldSchema: It is your own, and ``comfywire db upgrade`` is due.
         BrokenHook: A hook cannot be loaded.
+        UnusableStore: The asset store does not take bytes and give them back.
 
     """
     settings.data.mkdir(parents=True, exist_ok=True)
@@ -91,7 +95,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
             await _must_be_current(database)
             async with Broker(Store(database, Queue(database))) as broker:
                 core = _core(settings, sealer, hooks, broker)
-                async with contextlib.aclosing(core.assets.blobs):
+                async with contextlib.aclosing(core.assets.blobs), core.store_check:
                     yield core
 
 
@@ -104,6 +108,7 @@ def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker) -> C
         database=database,
         store=store,
         assets=Assets(database, blobs, Signer(sealer.derived("signed URLs")), settings),
+        store_check=StoreCheck(blobs),
         access=Access(database, keys_required=settings.keys_required),
         limits=RateLimits(settings.rate_per_minute),
         streams=StreamLimit(settings.max_streams),

@@ -58,6 +58,7 @@ def drive(task: dict[str, Any], folder: Path) -> dict[str, Any]:
             "range": encoded(output.to_bytes(range=(0, 3))),
             "file": encoded(output.to_file(folder / "x.png").read_bytes()),
             "url": output.get_download_url().url,
+            "url_expires": str(output.get_download_url().expires_at),
             "output": [output.type, output.content_type, output.size_bytes, output.job_id == edited.id],
             "copy": copy.created_new,
             "asset": client.assets.get(copy.id).hash == copy.hash,

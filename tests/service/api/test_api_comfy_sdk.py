@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 from asyncio.subprocess import PIPE
 from dataclasses import replace
 from io import BytesIO
@@ -78,6 +79,7 @@ async def test_the_sdk_as_published_does_all_that_it_documents(
     shown = found["sync"]
     assert shown | {"url": "", "edited": "", "file": "", "range": "", "output": ""} == {
         "edited": "", "file": "", "range": "", "url": "", "output": "",
+        "url_expires": "None",
         "copy": False,
         "asset": True,
         "deleted": ["None", "NotFound not_found"],
@@ -102,7 +104,7 @@ async def test_the_sdk_as_published_does_all_that_it_documents(
     assert base64.b64decode(shown["file"]) == content
     assert base64.b64decode(shown["range"]) == content[:4]
     assert shown["output"] == ["image", "image/png", len(content), True]
-    assert shown["url"].startswith(f"{service.url}/api/v2/assets/")
+    assert re.fullmatch(re.escape(service.url) + r"/api/v2/assets/[\w-]+/content", shown["url"])
     assert base64.b64decode(found["async"].pop("edited"))[:4] == content[:4]
     assert found["async"] == {
         "events": ["StatusChange", True],

@@ -1,10 +1,15 @@
 import contextlib
 import json
+import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+
+from comfywire.service.store_check import EVERY, StoreCheck
 
 from .conftest import PROMPT, Service, closed, error_of
 
@@ -132,6 +137,47 @@ async def test_without_keys_only_our_own_names_are_answered(service_with: Any, h
     assert answer.status_code == status
 
 
+JSON = "application/json"
+
+
+@pytest.mark.parametrize("path", ["/api/v2/jobs", "/api/v2/servers/drain", "/api/v2/workflows/x/jobs"])
+@pytest.mark.parametrize(
+    ("kind", "body", "told"),
+    [
+        pytest.param(
+            "application/x-www-form-urlencoded",  # what curl -d says
+            b'{"url": "http://x"}',
+            "the body is not sent as JSON: add the header Content-Type: application/json",
+            id="sent-as-a-form",
+        ),
+        pytest.param(
+            JSON,
+            b'{"url" "http://x"}',
+            "the body is no JSON (Expecting ':' delimiter, at character 7): correct it",
+            id="no-json",
+        ),
+        pytest.param(
+            JSON, b"[1]", "the body is no JSON object: write it in braces", id="json-that-is-no-object"
+        ),
+        pytest.param(
+            JSON,
+            b"",
+            "the request has no body: send a JSON object, as Content-Type: application/json",
+            id="nothing",
+        ),
+    ],
+)
+async def test_what_is_wrong_with_a_whole_body_is_told_with_the_next_step(
+    service: Service, path: str, kind: str, body: bytes, told: str
+):
+    async with service.client("admin") as client:
+        answer = await client.post(path, content=body, headers={"Content-Type": kind})
+
+    assert error_of(answer) == (422, "invalid_request")
+    (error,) = answer.json()["error"]["details"]["errors"]
+    assert (answer.json()["error"]["message"], error["message"], error["field"]) == (told, told, "body")
+
+
 async def test_every_answer_has_an_id_to_quote(client: httpx.AsyncClient):
     ids = {(await client.get(path)).headers["x-comfy-request-id"] for path in ("/healthz", "/nowhere")}
 
@@ -153,6 +199,24 @@ async def test_a_process_with_another_schema_is_not_ready(service: Service, clie
 
     assert error_of(answer) == (503, "not_ready")
     assert "db upgrade" in answer.json()["error"]["message"]
+
+
+async def test_a_process_without_its_asset_store_is_not_ready(service: Service, client: httpx.AsyncClient):
+    folder = service.core.settings.data / "assets"
+    time = SimpleNamespace(now=0.0)
+    async with StoreCheck(service.core.assets.blobs, clock=lambda: time.now) as check:
+        service.app.state.core = replace(service.core, store_check=check)
+        ready = await client.get("/readyz")
+        shutil.rmtree(folder)
+        folder.touch()
+        time.now += EVERY
+        while (answer := await client.get("/readyz")).status_code == 200:
+            pass
+
+    assert ready.status_code == 200
+    assert error_of(answer) == (503, "not_ready")
+    assert "asset store" in answer.json()["error"]["message"]
+    assert str(folder) not in answer.text, "no key is asked for"
 
 
 async def test_a_database_that_is_away_is_told_as_something_that_passes(

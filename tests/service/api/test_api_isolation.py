@@ -11,7 +11,7 @@ from .conftest import PROMPT, Service, submitted
 
 PUBLIC = {
     "/healthz": "says only that the process lives",
-    "/readyz": "says only that the database answers",
+    "/readyz": "says only that the database and the asset store answer",
     "/metrics": "guarded by its own setting, if there is one",
     "/api/v2/signed/{asset_id}": "the signature is the key",
 }

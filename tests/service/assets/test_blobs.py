@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from comfywire.service.blobs import BlobGone, Blobs, TooLarge, _in_thread
+from comfywire.service.blobs import BlobGone, Blobs, TooLarge, UnusableStore, _in_thread
 
 from .conftest import noise, pieces, whole
 
@@ -64,6 +64,23 @@ async def on_s3(endpoint: str) -> AsyncIterator[Blobs]:
 
 def names(blobs: Blobs) -> list[str]:
     return [str(name) for name in blobs._files.find(blobs._root)]
+
+
+async def test_a_store_that_works_is_proved_and_left_as_it_was(blobs: Blobs) -> None:
+    await blobs.prove()
+
+    assert names(blobs) == []
+
+
+async def test_a_bucket_that_is_not_there_is_named_with_what_to_check(s3: str) -> None:
+    async with contextlib.aclosing(Blobs("s3://nowhere/x", key="k", secret="s", endpoint_url=s3)) as blobs:
+        with pytest.raises(UnusableStore, match=r"'s3://nowhere/x' .*does not exist.* AWS_ACCESS_KEY_ID"):
+            await blobs.prove()
+
+
+async def test_a_store_s_password_is_not_told() -> None:
+    with pytest.raises(UnusableStore, match=r"the asset store 'http://127.0.0.1:9/x' cannot be used"):
+        await Blobs("http://somebody:hush@127.0.0.1:9/x").prove()
 
 
 async def test_what_is_put_is_read_back_by_its_hash(blobs: Blobs) -> None:

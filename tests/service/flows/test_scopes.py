@@ -1,5 +1,8 @@
 """Who may do what with registered workflows, and who sees the figures."""
 
+import json
+from typing import Any
+
 import httpx
 import pytest
 from tests.service.flows.conftest import DRAW
@@ -11,18 +14,30 @@ from comfywire.service.settings import Settings
 
 
 @pytest.fixture
-async def ask(database_url, tmp_path):
-    """Ask as the owner of a key with some scopes, and return the status."""
+async def asked(database_url, tmp_path):
+    """Ask as the owner of a key with some scopes, or of none, and return the answer."""
     settings = Settings(data=tmp_path, database_url=database_url, keys_required=True)
     async with open_core(settings) as core, serving(create_app(core)) as url:
 
-        async def ask(scopes: list[str], method: str, path: str, body: object = None) -> int:
-            _, secret = await core.access.create("key", scopes)
-            headers = {"Authorization": f"Bearer {secret}"}
+        async def asked(scopes: list[str], method: str, path: str, body: object = None) -> httpx.Response:
+            headers = {}
+            if scopes:
+                _, secret = await core.access.create("key", scopes)
+                headers["Authorization"] = f"Bearer {secret}"
             async with httpx.AsyncClient(base_url=url, trust_env=False, headers=headers) as client:
-                return (await client.request(method, path, json=body)).status_code
+                return await client.request(method, path, json=body)
 
-        yield ask
+        yield asked
+
+
+@pytest.fixture
+def ask(asked):
+    """Ask as before, and return the status."""
+
+    async def ask(*about: Any) -> int:
+        return (await asked(*about)).status_code
+
+    return ask
 
 
 ROUTES = [
@@ -49,3 +64,16 @@ async def test_a_workflow_may_be_run_by_keys_that_did_not_register_it(ask):
     await ask(["admin"], "PUT", "/api/v2/workflows/draw", {"workflow": DRAW})
 
     assert await ask(["submit"], "POST", "/api/v2/workflows/draw/jobs", {}) == 201
+
+
+@pytest.mark.parametrize(
+    ("scopes", "is_shown"), [(["read"], True), (["admin"], True), (["submit"], False), ([], False)]
+)
+async def test_the_document_shows_workflows_to_those_who_may_list_them(asked, scopes, is_shown):
+    await asked(["admin"], "PUT", "/api/v2/workflows/draw", {"workflow": DRAW})
+
+    document = (await asked(scopes, "GET", "/api/v2/openapi.json")).json()
+
+    assert ("/api/v2/workflows/draw/jobs" in document["paths"]) is is_shown
+    assert ("draw" in json.dumps(document)) is is_shown
+    assert "/api/v2/workflows/{name}/jobs" in document["paths"]

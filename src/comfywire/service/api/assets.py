@@ -184,7 +184,9 @@ async def delete(asset_id: str, core: Core, caller: Caller) -> Response:
 @router.head("/api/v2/assets/{asset_id}/content", operation_id="headAssetContent")
 @router.get("/api/v2/assets/{asset_id}/content", operation_id="getAssetContent", response_class=Response)
 async def read(request: Request, asset_id: str, core: Core, caller: Caller) -> Response:
-    """An asset's bytes, or a range of them."""
+    """An asset's bytes, or a range of them; `url` of the asset is the link that others may be given."""
+    # No redirect to that link, as the Comfy API v2 has it where somebody else keeps the bytes: those who do
+    # not follow one, such as curl without -L, would save nothing.
     caller.must("read")
     return await content(request, core.assets, await _asset(core, asset_id, caller.key_id))
 

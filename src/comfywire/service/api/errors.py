@@ -166,9 +166,34 @@ def _words(error: HTTPException) -> str:
 
 
 def _validation(error: RequestValidationError) -> tuple[str, str, dict[str, Any]]:
-    found = [(".".join(str(part) for part in one["loc"]), str(one["msg"]), one) for one in error.errors()]
+    found = [(_place(one), _about_body(one, error.body), one) for one in error.errors()]
     metadata = next((place for place, _, _ in found if place.startswith("body.metadata")), None)
     code = "invalid_request" if metadata is None else "metadata_invalid"
-    told = [{"field": place, "reason": one["type"], "message": words} for place, words, one in found[:20]]
-    first = f"{found[0][0]}: {found[0][1]}" if found else "the request is not valid"
+    told = [
+        {"field": place, "reason": one["type"], "message": words or str(one["msg"])}
+        for place, words, one in found[:20]
+    ]
+    first = next(
+        (words or f"{place}: {one['msg']}" for place, words, one in found), "the request is not valid"
+    )
     return code, first, {"errors": told}
+
+
+def _place(one: Mapping[str, Any]) -> str:
+    # What is no JSON has no fields: what FastAPI names is a position in the text.
+    loc = one["loc"][:1] if one["type"] == "json_invalid" else one["loc"]
+    return ".".join(str(part) for part in loc)
+
+
+def _about_body(one: Mapping[str, Any], body: object) -> str | None:
+    """What to do about a body that could not even be looked into; None: Pydantic's words say it."""
+    match one["type"], one["loc"]:
+        case "json_invalid", ("body", place):
+            return f"the body is no JSON ({one['ctx']['error']}, at character {place}): correct it"
+        case "missing", ("body",):
+            return "the request has no body: send a JSON object, as Content-Type: application/json"
+        case "model_attributes_type", ("body",) if isinstance(body, bytes):
+            return "the body is not sent as JSON: add the header Content-Type: application/json"
+        case "model_attributes_type", ("body",):
+            return "the body is no JSON object: write it in braces"
+    return None

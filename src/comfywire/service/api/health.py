@@ -43,7 +43,7 @@ async def healthz() -> Health:
 
 @router.get("/readyz", operation_id="getReadiness")
 async def readyz(core: Service) -> Health:
-    """Say whether requests can be served: the database answers, and its schema is this version's."""
+    """Say whether requests can be served: the database has this version's schema, the asset store works."""
     try:
         async with asyncio.timeout(PATIENCE):
             is_ready = await _is_current(core)
@@ -51,6 +51,8 @@ async def readyz(core: Service) -> Health:
         raise NotReady("the database does not answer: requests have to wait until it does") from error
     if not is_ready:
         raise NotReady("the database's schema is not this version's: run `comfywire db upgrade`")
+    if not core.store_check.is_good():
+        raise NotReady("the asset store does not take bytes or give them back: this process's log says why")
     return Health(status="ready")
 
 

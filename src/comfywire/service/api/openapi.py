@@ -1,4 +1,7 @@
-"""The OpenAPI document, with a route of its own for every workflow that is registered right now."""
+"""The OpenAPI document, with a route of its own for every workflow that is registered right now.
+
+Without a key for ``read`` it is the general one: what workflows are called and take is shown to nobody else.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,11 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
+from comfywire.service.access import Unauthorized
 from comfywire.service.schemas import schema_of
 from comfywire.service.workflows import WorkflowRecord
+
+from .context import core_of, get_caller
 
 __all__ = ["publish", "with_workflows"]
 
@@ -25,10 +31,18 @@ def publish(app: FastAPI) -> None:
     app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) != url]
 
     async def openapi(request: Request) -> dict[str, Any]:
-        registered = await request.app.state.core.workflows.list()
-        return with_workflows(app.openapi(), registered)
+        return with_workflows(app.openapi(), await _shown(request))
 
     app.add_api_route(url, openapi, include_in_schema=False)
+
+
+async def _shown(request: Request) -> list[WorkflowRecord]:
+    """The workflows that whoever asks may list. The rest of the document asks for no key."""
+    try:
+        caller = await get_caller(request)
+    except Unauthorized:
+        return []
+    return await core_of(request).workflows.list() if caller.may("read") else []
 
 
 def with_workflows(document: dict[str, Any], workflows: Iterable[WorkflowRecord]) -> dict[str, Any]:
