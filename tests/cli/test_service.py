@@ -114,7 +114,17 @@ def test_a_job_that_fails_makes_the_command_fail(comfywire, here):
 
     assert finished.status == 1
     assert finished.err.startswith("comfywire: job ")
+    assert finished.err.endswith("; --debug shows the server's traceback\n")
     assert len(finished.err.splitlines()) == 1
+
+
+def test_a_job_that_a_comfyui_refused_promises_no_traceback(comfywire, here):
+    finished = comfywire("submit", save(here / "scale.json", SCALE), "--wait")
+
+    assert finished.status == 1
+    assert finished.err.endswith(
+        "image 'mine.png' is not on the server; check the path, or upload the file first\n"
+    )
 
 
 def test_parameters_of_a_file_are_set_and_its_pictures_uploaded(comfywire, here, red):
@@ -254,6 +264,19 @@ def test_one_job_is_shown_whole(comfywire, draw):
 
     assert (shown["id"], shown["status"]) == (job_id, "succeeded")
     assert "output" in shown
+
+
+def test_one_job_is_shown_with_how_it_failed_its_labels_and_its_retry_policy(comfywire, here):
+    bad = save(here / "bad.json", FAILING)
+    job_id = comfywire("submit", bad, "--label", "for=me", "--wait", "--json").result["prompt_id"]
+
+    lines = [line.split("\t") for line in comfywire("jobs", job_id).out.splitlines()]
+
+    shown = dict(lines)
+    assert (shown["metadata.for"], shown["error.code"]) == ("me", "node_execution_error")
+    assert shown["error.message"].startswith("RuntimeError: Intentional")
+    assert {"metrics.queue_ms", "retry.max_attempts"} <= shown.keys()
+    assert [name for name, _ in lines].count("error.traceback") > 1
 
 
 def test_no_jobs_say_so_beside_the_output(comfywire):

@@ -113,19 +113,31 @@ def _row(job: Mapping[str, Any]) -> tuple[object, ...]:
 def _about(job: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     for name, value in job.items():
         match name, value:
-            case (_, None | [] | {}) | ("urls", _):
+            case "urls", _:
                 continue
             case "outputs", list():
                 for output in value:
                     yield "output", f"{output.get('node_id')}  {output.get('type')}  {output.get('name')}"
-            case (_, dict()):
+            case _, dict():
                 for inner, about in value.items():
-                    if about is not None:
-                        yield f"{name}.{inner}", about
-            case _ if name.endswith("_at"):
+                    yield from _rows(f"{name}.{inner}", about)
+            case _, str() if name.endswith("_at"):
                 yield name, _when(value)
             case _:
-                yield name, value
+                yield from _rows(name, value)
+
+
+def _rows(name: str, value: object) -> Iterator[tuple[str, object]]:
+    """A row for each line of a text and each thing in a list; none for what is not there."""
+    match value:
+        case None:
+            return
+        case list():
+            yield from ((name, one) for one in value)
+        case str():
+            yield from ((name, line) for line in value.splitlines())
+        case _:
+            yield name, value
 
 
 def _when(text: str | None) -> str:
