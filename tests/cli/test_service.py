@@ -127,6 +127,21 @@ def test_a_job_that_a_comfyui_refused_promises_no_traceback(comfywire, here):
     )
 
 
+def test_who_waits_for_a_job_learns_why_no_server_runs_it(start, here):
+    prompt = text_to_image()
+    prompt["4"]["inputs"]["ckpt_name"] = "x.safetensors"
+    running = start("submit", save(here / "missing.json", prompt), "--wait")
+
+    lines = [running.line()]
+    while "no server has" not in lines[-1]:
+        assert lines[-1]
+        lines.append(running.line())
+    running.signal()
+    running.end()
+
+    assert lines[-1].rstrip().endswith("no server has checkpoint 'x.safetensors'")
+
+
 def test_parameters_of_a_file_are_set_and_its_pictures_uploaded(comfywire, here, red):
     finished = comfywire(
         "submit",

@@ -113,6 +113,7 @@ def ending_of(job: Mapping[str, Any]) -> JobError | None:
         case "canceled":
             return JobInterrupted(f"job {prompt_id} was canceled", prompt_id=prompt_id)
         case "expired":
-            return JobTimedOut(f"job {prompt_id} waited for longer than it may", prompt_id=prompt_id)
+            words = said or "it waited for longer than it may"
+            return JobTimedOut(f"job {prompt_id} expired: {words}", prompt_id=prompt_id)
         case _:
             return None

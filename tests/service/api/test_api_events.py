@@ -163,11 +163,14 @@ async def test_a_job_that_was_lost_and_is_repeated_tells_its_new_outputs(client:
         await run.leases.give_back(run.lease, "the ComfyUI lost it")
         await run.begin()
         await run.output("of the second attempt")
+        rest = [await anext(heard)]
+        while rest[-1].data.get("name") != "of the second attempt":
+            rest.append(await anext(heard))
         async with stream(client, run.job) as later:
             shown = [(await anext(later)).data.get("name") for _ in range(2)]
             await run.end()
             shown += [one.data.get("name") async for one in later]
-        rest = [one async for one in heard]
+        rest += [one async for one in heard]
 
     assert [one.data["status"] for one in rest if one.event == "status"] == [
         "queued",
@@ -214,6 +217,37 @@ async def test_silence_is_filled_with_comments_and_news_of_the_queue(
         news = await first_of(lines, '"queue_position":0')
 
     assert news.startswith('data: {"status":"queued"')
+
+
+async def test_why_a_job_waits_is_told_first_and_soon_when_it_changes(
+    service: Service, client: httpx.AsyncClient, run: Run
+):
+    async with asyncio.timeout(events.HEARTBEAT / 2), stream(client, run.job) as heard:
+        first = await anext(heard)
+        await service.core.operating.pause_queue(paused=True)
+        news = await anext(heard)
+
+    assert first.data["waiting_reason"] == "no server is connected"
+    assert (news.event, news.id, news.data["status"], news.data["queue_position"]) == (
+        "status",
+        None,
+        "queued",
+        0,
+    )
+    assert news.data["waiting_reason"] == "the queue is paused"
+
+
+async def test_the_place_in_the_queue_of_a_job_that_is_being_canceled_is_not_told_as_if_it_waited(
+    service: Service, client: httpx.AsyncClient, run: Run
+):
+    await run.begin()
+    await run.leases.will_submit(run.lease, "http://comfyui")
+    await run.leases.hand_back(run.lease, "its worker stops")
+    await client.post(run.job["urls"]["cancel"])
+
+    async with service.core.broker.watch(id_of(run.job)) as feed:
+        assert feed.job is not None
+        assert (feed.job.state, feed.position) == (JobState.CANCELING, None)
 
 
 async def first_of(lines: AsyncIterator[str], part: str) -> str:
