@@ -120,9 +120,14 @@ class PlainTeller:
         click.echo(one_line(f"saved {path}"))
 
     def ended(self, job: Job, paths: Mapping[str, Path]) -> None:
-        """Say nothing more of what ended well; the error of the rest is said by whoever ends."""
+        """Say what to know of it, such as outputs that are withheld; its error is said by whoever ends."""
         del paths
         self._say(job["id"], str(job["status"]))
+        for warning in job.get("warnings") or ():
+            self._warn(one_line(f"comfywire: warning: job {job['id']}: {warning}"))
+
+    def _warn(self, words: str) -> None:
+        click.echo(words, err=True)
 
     def _say(self, job_id: str, words: str, by: str = "") -> None:
         if self._said.get(job_id) != (by or words):
@@ -167,6 +172,9 @@ class LiveTeller(PlainTeller):
         if self._said.get(job_id) != (by or words):
             self._said[job_id] = by or words
             self.bars.console.print(one_line(f"job {job_id}: {words}"), markup=False, highlight=False)
+
+    def _warn(self, words: str) -> None:
+        self.bars.console.print(words, markup=False, highlight=False, soft_wrap=True)
 
     def saved(self, job_id: str, output: Mapping[str, Any], path: Path) -> None:
         """Say where it went, above the bars."""
