@@ -399,7 +399,7 @@ def test_wait_says_that_a_job_is_not_there(comfywire):
     assert (finished.status, unknown in finished.err) == (2, True)
 
 
-def test_ctrl_c_leaves_the_job_to_the_service(comfywire, start, here):
+def test_ctrl_c_leaves_the_job_to_the_service(comfywire, start, here, service, monkeypatch):
     running = start("submit", save(here / "slow.json", sleeper(60)), "--wait", "--json")
     job_id = json.loads(running.line())["prompt_id"]
     while json.loads(running.line()).get("status") != "running":
@@ -408,8 +408,12 @@ def test_ctrl_c_leaves_the_job_to_the_service(comfywire, start, here):
     running.signal()
     finished = running.end()
 
-    assert (finished.status, f"comfywire wait {job_id}" in finished.err) == (130, True)
-    assert comfywire("cancel", job_id).status == 0
+    wait, cancel = re.findall(r"`comfywire (.+?)`", finished.err)
+    monkeypatch.delenv("COMFYWIRE_SERVICE")
+    canceled = comfywire(*cancel.split())
+    waited = comfywire(*wait.split(), "--json")
+    assert (finished.status, canceled.status) == (130, 0)
+    assert (waited.result["prompt_id"], waited.result["status"]) == (job_id, "interrupted")
 
 
 def test_top_shows_servers_queue_and_jobs_once_into_a_pipe(comfywire, here):

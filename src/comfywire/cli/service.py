@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from comfywire.errors import JobError
     from comfywire.service.client import ServiceClient
 
-__all__ = ["Service", "ending_of", "labels", "service_options"]
+__all__ = ["DEFAULT_SERVICE", "Service", "ending_of", "labels", "service_options"]
 
 DEFAULT_SERVICE = "http://127.0.0.1:8190"
 Command = Callable[..., Any]
