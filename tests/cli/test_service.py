@@ -1,5 +1,6 @@
 """The commands for the job service, against a service that was started as users start it."""
 
+import base64
 import json
 import os
 import re
@@ -211,6 +212,28 @@ def test_a_registered_workflow_is_run_by_its_name(comfywire, here, red):
     assert added.out == f"{name} is registered in version 1; to set: image, scale\n"
     assert finished.status == 0, finished.err
     assert finished.result["job"]["workflow_name"] == name
+
+
+def test_a_file_for_a_registered_workflow_that_is_not_here_is_named(comfywire, here):
+    name = new_name()
+    comfywire("workflows", "add", name, save(here / "scale.json", SCALE))
+
+    finished = comfywire("submit", name, "-p", "image=nofile.png")
+
+    assert finished.status == 2
+    assert "-p image: there is no file 'nofile.png' here" in finished.err
+
+
+def test_a_file_for_a_registered_workflow_may_be_an_asset_or_base64(comfywire, here, red):
+    name = new_name()
+    comfywire("workflows", "add", name, save(here / "scale.json", SCALE))
+    inline = base64.b64encode(red.read_bytes()).decode()
+    made = comfywire("submit", name, "-p", f"image={inline}", "--wait", "--json")
+    asset = made.result["job"]["outputs"][0]["id"]
+
+    again = comfywire("submit", name, "-p", f"image={asset}", "--wait")
+
+    assert (made.status, again.status) == (0, 0), (made.err, again.err)
 
 
 def test_an_input_that_a_workflow_does_not_take_is_refused_in_words(comfywire, here):
