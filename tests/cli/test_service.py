@@ -282,6 +282,29 @@ def test_parameters_beside_the_file_are_registered(comfywire, here):
     assert list(finished.result["parameters"]) == ["by"]
 
 
+def test_a_file_must_be_given_with_parameters_that_inspect_wrote(comfywire, here):
+    path, name = save(here / "scale.json", SCALE), new_name()
+    assert comfywire("inspect", path, "--offline", "--write").status == 0
+    added = comfywire("workflows", "add", name, path)
+
+    finished = comfywire("submit", name)
+
+    assert added.err == ""
+    assert (finished.status, "'image'" in finished.err, "required" in finished.err) == (2, True, True)
+
+
+def test_a_default_for_a_file_is_taken_with_a_warning(comfywire, here):
+    path, name = save(here / "scale.json", SCALE), new_name()
+    described = '[parameters.image]\ntype = "image"\ninputs = ["1.image"]\ndefault = "mine.png"\n'
+    (here / "scale.params.toml").write_text(described)
+
+    added = comfywire("workflows", "add", name, path)
+
+    (warning,) = added.err.splitlines()
+    assert "image need not be given, and is then 'mine.png' on the ComfyUI" in warning
+    assert comfywire("submit", name).status == 0
+
+
 def test_a_version_of_a_file_makes_no_sense(comfywire, draw):
     assert comfywire("submit", draw, "--version", "1").status == 2
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from .options import json_option
 from .workflow import load_by
 
 if TYPE_CHECKING:
-    from comfywire.workflow import Parameter, Workflow
+    from comfywire.workflow import Parameter, Parameters, Workflow
 
 __all__ = ["inspect"]
 
@@ -92,7 +92,16 @@ def _write(file: str, workflow: Workflow) -> None:
     path = params_path(file)
     if path.exists():
         raise click.UsageError(f"{path} is there already: edit it, or move it away")
-    click.echo(f"wrote {write_params(file, workflow.parameters())}")
+    click.echo(f"wrote {write_params(file, _without_files(workflow.parameters()))}")
+
+
+def _without_files(parameters: Parameters) -> Parameters:
+    """Without a default for files: what the author had is left to their own server, and no other has it."""
+    by_name = {
+        name: replace(parameter, default=None) if parameter.is_file else parameter
+        for name, parameter in parameters.by_name.items()
+    }
+    return replace(parameters, by_name=by_name)
 
 
 def _described(workflow: Workflow) -> dict[str, Any]:

@@ -10,9 +10,14 @@ import click
 
 from .connection import debug_option, wait_for
 from .options import json_option
-from .service import Service, service_options
+from .service import FILES, Service, service_options
 
 __all__ = ["workflows"]
+
+OWN_FILE = (
+    "comfywire: warning: {} need not be given, and is then {!r} on the ComfyUI that runs the job: "
+    "if not all have that, take its default away"
+)
 
 
 @click.group(short_help="Register workflows with the job service.")
@@ -58,6 +63,9 @@ def add(
         return
     settable = ", ".join(added["parameters"]) or "nothing"
     click.echo(f"{name} is registered in version {added['version']}; to set: {settable}")
+    for parameter, about in added["parameters"].items():
+        if about.get("type") in FILES and "default" in about and not about.get("required"):
+            click.echo(OWN_FILE.format(parameter, about["default"]), err=True)
 
 
 def _body(

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from comfywire.errors import JobError
     from comfywire.service.client import ServiceClient
 
-__all__ = ["DEFAULT_SERVICE", "Service", "ending_of", "labels", "service_options"]
+__all__ = ["DEFAULT_SERVICE", "FILES", "Service", "ending_of", "labels", "service_options"]
 
 DEFAULT_SERVICE = "http://127.0.0.1:8190"
+FILES = frozenset({"image", "mask", "video", "audio", "file"})
+"""The types of parameters that take a file."""
 Command = Callable[..., Any]
 
 

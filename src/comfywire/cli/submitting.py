@@ -16,7 +16,7 @@ import click
 
 from .connection import wait_for
 from .options import check_writable
-from .service import Service, labels, service_options
+from .service import FILES, Service, labels, service_options
 
 if TYPE_CHECKING:
     from comfywire.errors import JobError
@@ -189,9 +189,6 @@ async def _submit_registered(client: ServiceClient, order: Order) -> dict[str, A
     body = {"inputs": inputs, **order.options, **({"outputs": list(order.outputs)} if order.outputs else {})}
     path = f"/api/v2/workflows/{order.what}/jobs"
     return dict(await client.ask("POST", path, body, version=found["version"]))
-
-
-FILES = frozenset({"image", "mask", "video", "audio", "file"})
 
 
 async def _uploaded(client: ServiceClient, value: str) -> Any:
