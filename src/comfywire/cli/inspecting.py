@@ -17,7 +17,7 @@ from .workflow import load_by
 if TYPE_CHECKING:
     from comfywire.workflow import Parameter, Parameters, Workflow
 
-__all__ = ["inspect"]
+__all__ = ["allowed_of", "inspect"]
 
 CORE = "comfy-core"
 """What the editor writes as the node pack of ComfyUI's own nodes, virtual ones among them."""
@@ -147,16 +147,17 @@ THERE = {True: "yes", False: "NO", None: "unknown"}
 
 
 def _row(parameter: Parameter) -> tuple[str, str, object, str, str]:
-    allowed = ""
-    if parameter.choices:
-        shown = ", ".join(map(str, parameter.choices[:6]))
-        allowed = shown + (", ..." if len(parameter.choices) > 6 else "")
-    elif parameter.minimum is not None or parameter.maximum is not None:
-        least, most = (
-            f"{bound:g}" if bound is not None else "" for bound in (parameter.minimum, parameter.maximum)
-        )
-        allowed = f"{least}..{most}"
+    allowed = allowed_of(parameter.choices, parameter.minimum, parameter.maximum)
     return parameter.name, parameter.type, parameter.default, allowed, ", ".join(parameter.inputs)
+
+
+def allowed_of(choices: Sequence[object], least: float | None, most: float | None) -> str:
+    """Return what a parameter may be: the first choices, or the range; "" where it may be anything."""
+    if choices:
+        return ", ".join(map(str, choices[:6])) + (", ..." if len(choices) > 6 else "")
+    if least is None and most is None:
+        return ""
+    return "..".join("" if bound is None else f"{bound:g}" for bound in (least, most))
 
 
 def _needs(workflow: Workflow) -> Iterator[Need]:

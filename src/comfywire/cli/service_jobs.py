@@ -172,7 +172,8 @@ def _each(service: Service, job_ids: tuple[str, ...], verb: str, good: Mapping[s
             except ServiceRefused as error:
                 if error.status not in (404, 409):
                     raise
-                fates.append((f"was left alone: {error}", False))
+                why = str(error).replace(f"job {job_id} is ", "it is ")
+                fates.append((f"was left alone: {why}", False))
             else:
                 state = job["status"]
                 fates.append((good.get(state, f"had ended already: it {state}"), state in good))
