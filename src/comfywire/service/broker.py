@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from .jobs import JobState
+from .jobs import TERMINAL, JobState
 from .leases import AWAY
 from .operating import Operating
 from .records import JobRecord, OutputRecord, Transition
@@ -191,6 +191,10 @@ class Broker:
                 feed.job, feed.is_closed = None, True
                 return
             new = await self.store.transitions(job.id, after=feed.last_transition)
+            if new and new[-1].to_state in TERMINAL and not job.is_over:
+                job = (
+                    await self.store.get(feed.job_id) or job
+                )  # it has just ended: its last progress comes first
             # A transition may mean that the outputs of an attempt were forgotten.
             known = {} if new else feed.outputs
             after = max((output.event_id for output in known.values()), default=0)

@@ -105,7 +105,10 @@ async def test_what_happens_is_told_as_it_happens_until_the_end(client: httpx.As
         rest = [one async for one in heard]
 
     assert (shown.event, shown.data["name"]) == ("output", "a.png")
-    assert [(one.event, one.data["status"]) for one in rest] == [("status", "succeeded")]
+    assert [(one.event, one.data.get("status", one.data.get("value"))) for one in rest] == [
+        ("progress", 1.0),
+        ("status", "succeeded"),
+    ]
 
 
 async def test_who_comes_later_is_told_how_it_stands(client: httpx.AsyncClient, run: Run):
@@ -137,7 +140,7 @@ async def test_a_stream_goes_on_after_any_of_its_events(client: httpx.AsyncClien
 
     rests = [await told(client, run.job, one.id) for one in everything[:-1]]
 
-    assert [one.event for one in everything] == ["status", "status", "status", "progress", "output", "status"]
+    assert [one.event for one in everything] == ["status", "status", "status", "output", "progress", "status"]
     assert [[one.id for one in rest] for rest in rests] == [
         [one.id for one in everything[index + 1 :]] for index in range(len(rests))
     ]

@@ -178,16 +178,7 @@ def place_of(cursor: str) -> tuple[datetime, UUID]:
 def _progress_of(job: JobRecord) -> models.Progress | None:
     if job.progress is None or job.started_at is None:
         return None
-    progress = _progress(job.progress)
-    if job.state != JobState.SUCCEEDED:
-        return progress
-    whole = {
-        "value": 1.0,
-        "nodes_done": progress.nodes_total,
-        "current_node": None,
-        "current_node_class": None,
-    }
-    return progress.model_copy(update={**whole, "step": None, "steps": None, "message": None})
+    return _progress(job.progress)
 
 
 def _progress(stored: Mapping[str, Any]) -> models.Progress:
