@@ -23,6 +23,12 @@ class Queued:
     position: int | None
     reason: str | None
 
+    def is_news_after(self, before: Queued) -> bool:
+        """Whether it is worth telling: that a worker has taken the job is told as a change of its state."""
+        if self.position is None:
+            return self.reason not in (None, before.reason)
+        return self != before
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -111,10 +117,9 @@ class Reader:
 
     def _unnumbered(self, *, has_status: bool) -> Iterator[Event]:
         feed = self._feed
-        if self.place != self._place:
-            self._place = self.place
-            if self.place != NOWHERE and not has_status:
-                yield Event(self.place)
+        before, self._place = self._place, self.place
+        if not has_status and self._place.is_news_after(before):
+            yield Event(self._place)
         preview = feed.preview
         if self._previews and preview is not None and preview != self._preview:
             self._preview = preview

@@ -24,7 +24,7 @@ __all__ = ["HEARTBEAT", "EventStream", "router"]
 HEARTBEAT = 15.0
 """Seconds of silence after which a comment says that the stream is alive."""
 SOON = 1.0
-"""The same at first, twice as long each time: why a job waits is known when every server has looked at it."""
+"""The same at first, then four times as long: why a job waits is known when every server has looked at it."""
 SLOWEST = 60.0
 """Seconds that a reader may take for one piece, before it counts as gone."""
 LONGEST_NUMBER = 20
@@ -124,7 +124,7 @@ class _Telling:
                 return
             if not await feed.changed(change, silence):
                 self._broker.look_again(feed, silence / 2)
-                silence = min(silence * 2, HEARTBEAT)
+                silence = min(silence * 4, HEARTBEAT)
                 if alive is not None:
                     yield alive
 
