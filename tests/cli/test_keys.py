@@ -148,7 +148,10 @@ def test_no_keys_say_how_to_make_one(url: str, capfd: pytest.CaptureFixture[str]
     assert main(["keys", "list", "--database-url", url]) == 0
 
     captured = capfd.readouterr()
-    assert (captured.out, captured.err) == ("", "no keys yet: `comfywire keys create NAME` makes one\n")
+    assert (captured.out, captured.err) == (
+        "",
+        "no keys yet: `comfywire keys create NAME --database-url ...` makes one\n",
+    )
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["rotate", "shop"], ["revoke", "shop"]], ids=" ".join)
@@ -189,7 +192,20 @@ def test_an_old_schema_is_one_line(postgres: str, keys: Keys) -> None:
 
 def test_keys_are_made_in_a_new_data_folder(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["keys", "create", "first", "--data", str(tmp_path)]) == 0
+    first = capfd.readouterr()
     assert main(["keys", "list", "--data", str(tmp_path)]) == 0
 
-    secret, line = capfd.readouterr().out.splitlines()
-    assert line.split("\t")[1:3] == ["first", secret[:8]]
+    line = capfd.readouterr().out
+    assert line.split("\t")[1:3] == ["first", first.out[:8]]
+    assert f"a new database was made in {tmp_path}: if your service" in first.err
+
+
+def test_a_second_key_of_a_folder_is_no_news_of_a_database(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("first", "second"):
+        assert main(["keys", "create", name, "--data", str(tmp_path)]) == 0
+
+    (first, _, second) = capfd.readouterr().err.splitlines()
+    assert first.startswith("a new database was made in ")
+    assert second.startswith("key 'second' ")

@@ -97,7 +97,9 @@ def test_a_path_that_is_mistyped_is_told_with_the_nearest_or_the_next_step(comfy
 
     assert (near.status, far.status, server.log) == (1, 1, [])
     assert "image 'photos/portrat.png' is not on the server; did you mean 'portrait.png'?" in near.err
-    assert "image 'photos/house.jpg' is not on the server; check the path: a file that exists here" in far.err
+    assert (
+        "image 'photos/house.jpg' is not on the server; check the path, or upload the file first" in far.err
+    )
 
 
 def test_set_knows_inputs_that_only_the_server_knows(comfywire, server, here):

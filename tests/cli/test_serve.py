@@ -1,5 +1,6 @@
 """Starting the job service: what it prints can be typed, and what was mistyped is told before it is up."""
 
+import asyncio
 import json
 import re
 import shlex
@@ -21,6 +22,8 @@ from comfywire.cli.main import comfywire_command
 from comfywire.cli.serve import serve
 from comfywire.cli.service_options import settings_of
 from comfywire.cli.worker import worker
+from comfywire.service.migrate import migrate
+from comfywire.service.postgres import Cluster
 from comfywire.service.settings import Settings
 
 
@@ -29,6 +32,18 @@ def taken() -> Iterator[int]:
     """A port that somebody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a database of one's own."""
+    cluster = Cluster(tmp_path_factory.mktemp("postgres"))
+    cluster.attach()
+    try:
+        asyncio.run(migrate(cluster.url))
+        yield cluster.url
+    finally:
+        cluster.detach()
 
 
 @pytest.fixture
@@ -86,6 +101,33 @@ def test_where_no_jobs_are_yet_the_next_step_is_named(comfywire, demo):
     finished = comfywire("jobs", "--service", demo[0].split()[-1])
 
     assert (finished.out, finished.err) == ("", "no jobs yet: `comfywire submit FILE`\n")
+
+
+def test_the_command_that_makes_a_key_names_the_service_s_own_folder(comfywire, start, here):
+    running = start("serve", "--keys", "--port", "0", "--data", here / "own")
+    lines = until_up(running)
+    (command,) = (re.findall(r"`(.+)`", line)[0] for line in lines if "needs a key" in line)
+
+    made = comfywire(*shlex.split(command)[1:])
+    opened = comfywire("jobs", "--service", lines[0].split()[-1], "--key", made.out.strip())
+    running.signal()
+    running.end()
+
+    assert (opened.status, opened.err) == (0, "no jobs yet: `comfywire submit FILE`\n")
+
+
+def test_where_jobs_and_files_are_is_told_as_it_is(start, here, postgres):
+    running = start(
+        *("serve", "--no-workers", "--port", "0", "--data", here / "own"),
+        *("--database-url", postgres, "--assets", f"file://{here}/elsewhere"),
+    )
+    lines = until_up(running)
+    running.signal()
+    running.end()
+
+    where = "  Its jobs are in the PostgreSQL of --database-url, their files in the store of --assets\n"
+    assert where in lines
+    assert postgres not in "".join(lines)
 
 
 def test_a_port_that_is_taken_is_one_line_without_the_system_s_words(comfywire, here, taken):

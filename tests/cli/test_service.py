@@ -1,5 +1,6 @@
 """The commands for the job service, against a service that was started as users start it."""
 
+import base64
 import json
 import os
 import re
@@ -114,7 +115,44 @@ def test_a_job_that_fails_makes_the_command_fail(comfywire, here):
 
     assert finished.status == 1
     assert finished.err.startswith("comfywire: job ")
+    assert finished.err.endswith("; --debug shows the server's traceback\n")
     assert len(finished.err.splitlines()) == 1
+
+
+def test_a_job_that_a_comfyui_refused_promises_no_traceback(comfywire, here):
+    finished = comfywire("submit", save(here / "scale.json", SCALE), "--wait")
+
+    assert finished.status == 1
+    assert finished.err.endswith(
+        "image 'mine.png' is not on the server; check the path, or upload the file first\n"
+    )
+
+
+def test_what_did_not_come_of_a_job_that_succeeded_is_said_beside_the_output(comfywire, here):
+    prompt = image()
+    prompt["9"] = {"class_type": "PreviewImage", "inputs": {}}
+
+    finished = comfywire("submit", save(here / "half.json", prompt), "--out", here / "out")
+
+    assert finished.status == 0
+    (line,) = finished.err.splitlines()
+    assert line.startswith("comfywire: warning: job ")
+    assert "node 9 (PreviewImage)" in line
+
+
+def test_who_waits_for_a_job_learns_why_no_server_runs_it(start, here):
+    prompt = text_to_image()
+    prompt["4"]["inputs"]["ckpt_name"] = "x.safetensors"
+    running = start("submit", save(here / "missing.json", prompt), "--wait")
+
+    lines = [running.line()]
+    while "no server has" not in lines[-1]:
+        assert lines[-1]
+        lines.append(running.line())
+    running.signal()
+    running.end()
+
+    assert lines[-1].rstrip().endswith("no server has checkpoint 'x.safetensors'")
 
 
 def test_parameters_of_a_file_are_set_and_its_pictures_uploaded(comfywire, here, red):
@@ -176,6 +214,28 @@ def test_a_registered_workflow_is_run_by_its_name(comfywire, here, red):
     assert finished.result["job"]["workflow_name"] == name
 
 
+def test_a_file_for_a_registered_workflow_that_is_not_here_is_named(comfywire, here):
+    name = new_name()
+    comfywire("workflows", "add", name, save(here / "scale.json", SCALE))
+
+    finished = comfywire("submit", name, "-p", "image=nofile.png")
+
+    assert finished.status == 2
+    assert "-p image: there is no file 'nofile.png' here" in finished.err
+
+
+def test_a_file_for_a_registered_workflow_may_be_an_asset_or_base64(comfywire, here, red):
+    name = new_name()
+    comfywire("workflows", "add", name, save(here / "scale.json", SCALE))
+    inline = base64.b64encode(red.read_bytes()).decode()
+    made = comfywire("submit", name, "-p", f"image={inline}", "--wait", "--json")
+    asset = made.result["job"]["outputs"][0]["id"]
+
+    again = comfywire("submit", name, "-p", f"image={asset}", "--wait")
+
+    assert (made.status, again.status) == (0, 0), (made.err, again.err)
+
+
 def test_an_input_that_a_workflow_does_not_take_is_refused_in_words(comfywire, here):
     name = new_name()
     comfywire("workflows", "add", name, save(here / "scale.json", SCALE))
@@ -203,12 +263,12 @@ def test_workflows_are_listed_shown_and_removed(comfywire, here):
     comfywire("workflows", "add", name, save(here / "scale.json", SCALE), "--description", "Larger.")
 
     listed = [line.split("\t") for line in comfywire("workflows", "list").out.splitlines()]
-    shown = [line.split("\t")[:3] for line in comfywire("workflows", "show", name).out.splitlines()]
+    shown = [line.split("\t")[:4] for line in comfywire("workflows", "show", name).out.splitlines()]
     schema = json.loads(comfywire("workflows", "show", name, "--schema").out)
     removed = comfywire("workflows", "remove", name)
 
     assert [name, "1", "image, scale", "Larger."] in listed
-    assert shown == [["image", "image", "required"], ["scale", "float", "2.0"]]
+    assert shown == [["image", "image", "required", ""], ["scale", "float", "2.0", "0.01..8"]]
     assert schema["required"] == ["image"]
     assert (removed.out, comfywire("workflows", "show", name).status) == (f"{name} is removed\n", 2)
 
@@ -220,6 +280,29 @@ def test_parameters_beside_the_file_are_registered(comfywire, here):
     finished = comfywire("workflows", "add", new_name(), path, "--json")
 
     assert list(finished.result["parameters"]) == ["by"]
+
+
+def test_a_file_must_be_given_with_parameters_that_inspect_wrote(comfywire, here):
+    path, name = save(here / "scale.json", SCALE), new_name()
+    assert comfywire("inspect", path, "--offline", "--write").status == 0
+    added = comfywire("workflows", "add", name, path)
+
+    finished = comfywire("submit", name)
+
+    assert added.err == ""
+    assert (finished.status, "'image'" in finished.err, "required" in finished.err) == (2, True, True)
+
+
+def test_a_default_for_a_file_is_taken_with_a_warning(comfywire, here):
+    path, name = save(here / "scale.json", SCALE), new_name()
+    described = '[parameters.image]\ntype = "image"\ninputs = ["1.image"]\ndefault = "mine.png"\n'
+    (here / "scale.params.toml").write_text(described)
+
+    added = comfywire("workflows", "add", name, path)
+
+    (warning,) = added.err.splitlines()
+    assert "image need not be given, and is then 'mine.png' on the ComfyUI" in warning
+    assert comfywire("submit", name).status == 0
 
 
 def test_a_version_of_a_file_makes_no_sense(comfywire, draw):
@@ -256,6 +339,19 @@ def test_one_job_is_shown_whole(comfywire, draw):
     assert "output" in shown
 
 
+def test_one_job_is_shown_with_how_it_failed_its_labels_and_its_retry_policy(comfywire, here):
+    bad = save(here / "bad.json", FAILING)
+    job_id = comfywire("submit", bad, "--label", "for=me", "--wait", "--json").result["prompt_id"]
+
+    lines = [line.split("\t") for line in comfywire("jobs", job_id).out.splitlines()]
+
+    shown = dict(lines)
+    assert (shown["metadata.for"], shown["error.code"]) == ("me", "node_execution_error")
+    assert shown["error.message"].startswith("RuntimeError: Intentional")
+    assert {"metrics.queue_ms", "retry.max_attempts"} <= shown.keys()
+    assert [name for name, _ in lines].count("error.traceback") > 1
+
+
 def test_no_jobs_say_so_beside_the_output(comfywire):
     finished = comfywire("jobs", "--label", "nobody=has-this")
 
@@ -277,7 +373,8 @@ def test_what_ended_well_is_not_retried(comfywire, draw):
 
     finished = comfywire("retry", job_id)
 
-    assert (finished.status, "was left alone" in finished.out) == (1, True)
+    why = "only what failed, was canceled or expired can be retried"
+    assert (finished.status, finished.out) == (1, f"job {job_id} was left alone: it is succeeded: {why}\n")
 
 
 def test_cancel_ends_a_job_of_the_service(comfywire, here):
@@ -349,7 +446,7 @@ def test_wait_says_that_a_job_is_not_there(comfywire):
     assert (finished.status, unknown in finished.err) == (2, True)
 
 
-def test_ctrl_c_leaves_the_job_to_the_service(comfywire, start, here):
+def test_ctrl_c_leaves_the_job_to_the_service(comfywire, start, here, service, monkeypatch):
     running = start("submit", save(here / "slow.json", sleeper(60)), "--wait", "--json")
     job_id = json.loads(running.line())["prompt_id"]
     while json.loads(running.line()).get("status") != "running":
@@ -358,8 +455,12 @@ def test_ctrl_c_leaves_the_job_to_the_service(comfywire, start, here):
     running.signal()
     finished = running.end()
 
-    assert (finished.status, f"comfywire wait {job_id}" in finished.err) == (130, True)
-    assert comfywire("cancel", job_id).status == 0
+    wait, cancel = re.findall(r"`comfywire (.+?)`", finished.err)
+    monkeypatch.delenv("COMFYWIRE_SERVICE")
+    canceled = comfywire(*cancel.split())
+    waited = comfywire(*wait.split(), "--json")
+    assert (finished.status, canceled.status) == (130, 0)
+    assert (waited.result["prompt_id"], waited.result["status"]) == (job_id, "interrupted")
 
 
 def test_top_shows_servers_queue_and_jobs_once_into_a_pipe(comfywire, here):

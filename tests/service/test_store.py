@@ -424,6 +424,19 @@ async def test_a_job_that_waits_for_longer_than_it_may_expires(store: Store, key
     assert states == [JobState.EXPIRED, JobState.QUEUED, JobState.QUEUED]
 
 
+async def test_an_expired_job_says_why_nobody_took_it(store: Store, key_id: uuid.UUID) -> None:
+    late = await store.submit(job(key_id, queue_timeout=0))
+
+    await store.expire_waiting()
+
+    expired = await store.get(late.id)
+    assert expired is not None
+    assert expired.error == {
+        "code": "expired",
+        "message": "no server took it in the time that it may wait, since no server is connected",
+    }
+
+
 async def test_an_expired_job_is_not_in_the_engine_any_more(store: Store, key_id: uuid.UUID) -> None:
     await store.submit(job(key_id, queue_timeout=0))
     await store.expire_waiting()

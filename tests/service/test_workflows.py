@@ -151,6 +151,17 @@ async def test_a_file_of_drafted_parameters_is_required(add):
     assert (added.parameters["image"].is_required, added.parameters["image"].default) == (True, None)
 
 
+@pytest.mark.parametrize(
+    ("default", "is_required"), [({}, True), ({"default": "logo.png"}, False)], ids=["no-default", "default"]
+)
+async def test_a_file_without_a_default_is_required(add, default, is_required):
+    added = await add(
+        parameters={"parameters": {"image": {"type": "image", "inputs": ["1.image"], **default}}}
+    )
+
+    assert added.parameters["image"].is_required is is_required
+
+
 async def test_inputs_are_put_where_they_belong(workflows, add):
     await add()
 

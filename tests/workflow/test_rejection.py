@@ -41,7 +41,7 @@ def wrong(
         ),
         pytest.param(
             wrong("custom_validation_failed", "image", details="image - Invalid image file: ./nonee.png"),
-            "image './nonee.png' is not on the server; check the path: a file that exists here is uploaded",
+            "image './nonee.png' is not on the server; check the path, or upload the file first",
             id="file",
         ),
         pytest.param(

@@ -141,11 +141,19 @@ def test_an_unknown_type_is_named_with_near_matches_beside_everything_else():
 
     unknown, steps = broken.validate()
 
-    assert unknown.sentence == (
-        "node 3 (Sav): the server does not have this type of node; did you mean 'Save'?"
-    )
+    assert unknown.sentence == ("node 3 (Sav): this type of node is not installed; did you mean 'Save'?")
     assert (unknown.type, unknown.is_reported) == ("missing_node_type", True)
     assert (steps.input, steps.is_reported, steps.effect) == ("steps", False, Effect.REFUSED)
+
+
+def test_a_type_that_only_shares_words_with_another_is_taken_for_one_of_a_node_pack():
+    broken = workflow()
+    broken.prompt["3"]["class_type"] = "SaveFancy"
+
+    assert broken.validate()[0].sentence == (
+        "node 3 (SaveFancy): this type of node is not installed; install the node pack that has it, "
+        "or remove the node"
+    )
 
 
 def test_a_node_without_a_type_is_named():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["database_options"]
+__all__ = ["database_options", "database_words"]
 
 DATA = Path("comfywire-data")
 
@@ -34,3 +35,10 @@ _database_url = click.option(
 def database_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command ``--data`` and ``--database-url``; they arrive as ``data`` and ``database_url``."""
     return _data(_database_url(command))
+
+
+def database_words(data: Path, database_url: str | None) -> str:
+    """Return what a printed command needs to find the same database; an address may have a password in it."""
+    if database_url is not None:
+        return " --database-url ..."
+    return "" if data == DATA else f" --data {shlex.quote(str(data.absolute()))}"

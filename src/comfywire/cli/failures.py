@@ -95,7 +95,7 @@ def _next_step(error: ComfywireError) -> str:
             return "; is it ComfyUI that answers there? `comfywire doctor` looks"
         case ConnectionFailed():
             return "; name another with --server, or try `comfywire demo`"
-        case JobFailed():
+        case JobFailed() if error.traceback:
             return "; --debug shows the server's traceback"
         case _:
             return ""

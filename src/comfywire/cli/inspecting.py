@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,9 @@ from .options import json_option
 from .workflow import load_by
 
 if TYPE_CHECKING:
-    from comfywire.workflow import Parameter, Workflow
+    from comfywire.workflow import Parameter, Parameters, Workflow
 
-__all__ = ["inspect"]
+__all__ = ["allowed_of", "inspect"]
 
 CORE = "comfy-core"
 """What the editor writes as the node pack of ComfyUI's own nodes, virtual ones among them."""
@@ -92,7 +92,16 @@ def _write(file: str, workflow: Workflow) -> None:
     path = params_path(file)
     if path.exists():
         raise click.UsageError(f"{path} is there already: edit it, or move it away")
-    click.echo(f"wrote {write_params(file, workflow.parameters())}")
+    click.echo(f"wrote {write_params(file, _without_files(workflow.parameters()))}")
+
+
+def _without_files(parameters: Parameters) -> Parameters:
+    """Without a default for files: what the author had is left to their own server, and no other has it."""
+    by_name = {
+        name: replace(parameter, default=None) if parameter.is_file else parameter
+        for name, parameter in parameters.by_name.items()
+    }
+    return replace(parameters, by_name=by_name)
 
 
 def _described(workflow: Workflow) -> dict[str, Any]:
@@ -138,16 +147,17 @@ THERE = {True: "yes", False: "NO", None: "unknown"}
 
 
 def _row(parameter: Parameter) -> tuple[str, str, object, str, str]:
-    allowed = ""
-    if parameter.choices:
-        shown = ", ".join(map(str, parameter.choices[:6]))
-        allowed = shown + (", ..." if len(parameter.choices) > 6 else "")
-    elif parameter.minimum is not None or parameter.maximum is not None:
-        least, most = (
-            f"{bound:g}" if bound is not None else "" for bound in (parameter.minimum, parameter.maximum)
-        )
-        allowed = f"{least}..{most}"
+    allowed = allowed_of(parameter.choices, parameter.minimum, parameter.maximum)
     return parameter.name, parameter.type, parameter.default, allowed, ", ".join(parameter.inputs)
+
+
+def allowed_of(choices: Sequence[object], least: float | None, most: float | None) -> str:
+    """Return what a parameter may be: the first choices, or the range; "" where it may be anything."""
+    if choices:
+        return ", ".join(map(str, choices[:6])) + (", ..." if len(choices) > 6 else "")
+    if least is None and most is None:
+        return ""
+    return "..".join("" if bound is None else f"{bound:g}" for bound in (least, most))
 
 
 def _needs(workflow: Workflow) -> Iterator[Need]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .connection import debug_option, wait_for
-from .database import database_options
+from .database import database_options, database_words
 from .durations import duration
 from .json_lines import print_json
 from .options import json_option
@@ -22,6 +22,10 @@ __all__ = ["keys"]
 
 Value = TypeVar("Value")
 COLUMNS = ("id", "name", "begins with", "for", "state", "last used")
+NEW = (
+    "a new database was made in {}: if your service has another one, name its folder with --data, or its "
+    "PostgreSQL with --database-url"
+)
 
 _key = click.argument("key", metavar="KEY")
 
@@ -96,7 +100,8 @@ def list_keys(*, as_json: bool, data: Path, database_url: str | None) -> None:
     now = datetime.now(UTC)
     print_table(COLUMNS, [_row(key, now) for key in found])
     if not found:
-        click.echo("no keys yet: `comfywire keys create NAME` makes one", err=True)
+        there = database_words(data, database_url)
+        click.echo(f"no keys yet: `comfywire keys create NAME{there}` makes one", err=True)
 
 
 @keys.command(short_help="Give a key another secret.")
@@ -142,7 +147,7 @@ def _with_access(
     makes_database: bool = False,
 ) -> Value:
     """Do ``work`` with the keys; a folder without a database gets one only if it ``makes_database``."""
-    return wait_for(_working(data, database_url, work, makes_database=makes_database))
+    return wait_for(_working(data.absolute(), database_url, work, makes_database=makes_database))
 
 
 async def _working(
@@ -156,14 +161,17 @@ async def _working(
         from comfywire.service.access import Access  # noqa: PLC0415
         from comfywire.service.database import Database  # noqa: PLC0415
         from comfywire.service.migrate import is_current, migrate  # noqa: PLC0415
-        from comfywire.service.postgres import NoDatabase, database_at, must_be_there  # noqa: PLC0415
+        from comfywire.service.postgres import NoDatabase, database_at, is_there, must_be_there  # noqa: PLC0415
     except ModuleNotFoundError as error:
         from comfywire.errors import MissingExtra  # noqa: PLC0415
 
         raise MissingExtra("the job service", "service") from error
     if database_url is None and not makes_database:
         must_be_there(data)
+    is_new = database_url is None and not is_there(data)
     async with database_at(data, database_url) as url:
+        if is_new:
+            click.echo(NEW.format(data), err=True)
         if database_url is None:
             await migrate(url)
         async with Database(url, size=1) as database:

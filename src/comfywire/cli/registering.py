@@ -9,10 +9,16 @@ from typing import Any
 import click
 
 from .connection import debug_option, wait_for
+from .inspecting import allowed_of
 from .options import json_option
-from .service import Service, service_options
+from .service import FILES, Service, service_options
 
 __all__ = ["workflows"]
+
+OWN_FILE = (
+    "comfywire: warning: {} need not be given, and is then {!r} on the ComfyUI that runs the job: "
+    "if not all have that, take its default away"
+)
 
 
 @click.group(short_help="Register workflows with the job service.")
@@ -58,6 +64,9 @@ def add(
         return
     settable = ", ".join(added["parameters"]) or "nothing"
     click.echo(f"{name} is registered in version {added['version']}; to set: {settable}")
+    for parameter, about in added["parameters"].items():
+        if about.get("type") in FILES and "default" in about and not about.get("required"):
+            click.echo(OWN_FILE.format(parameter, about["default"]), err=True)
 
 
 def _body(
@@ -140,16 +149,20 @@ def show(*, service: Service, name: str, version: int | None, as_schema: bool, a
         print_json(found["inputs_schema"] if as_schema else found, indent=2)
         return
     rows = [
-        (parameter, about.get("type", "any"), _default(about), about.get("help", ""))
+        (parameter, about.get("type", "any"), _default(about), _allowed(about), about.get("help", ""))
         for parameter, about in found["parameters"].items()
     ]
-    print_table(("parameter", "type", "default", "help"), rows)
+    print_table(("parameter", "type", "default", "allowed", "help"), rows)
 
 
 def _default(about: dict[str, Any]) -> str:
     if "default" in about:
         return json.dumps(about["default"])
     return "required" if about.get("required") else ""
+
+
+def _allowed(about: dict[str, Any]) -> str:
+    return allowed_of(about.get("choices", ()), about.get("min"), about.get("max"))
 
 
 @workflows.command(short_help="Let nobody run a workflow any more.")

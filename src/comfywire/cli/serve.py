@@ -13,6 +13,7 @@ import click
 
 from .calling import own_name
 from .connection import debug_option, wait_for
+from .database import database_words
 from .durations import duration
 from .service import DEFAULT_SERVICE
 from .service_options import settings_of, worker_options
@@ -237,11 +238,22 @@ async def _announce(core: Core, port: int, *, runs_jobs: bool, demo: bool) -> No
     elif runs_jobs and not settings.servers:
         click.echo("  It has no ComfyUI yet: jobs wait. Name one with --server http://127.0.0.1:8188")
     if settings.keys_required and not demo:
-        click.echo(f"  Everybody needs a key: `{own_name()} keys create NAME` makes one.")
-    click.echo(f"  Its data is in {settings.data.absolute()}")
+        there = database_words(settings.data, settings.database_url)
+        click.echo(f"  Everybody needs a key: `{own_name()} keys create NAME{there}` makes one.")
+    click.echo(f"  {_where(settings)}")
     for words, command in _commands(settings, url, demo=demo):
         click.echo(f"  {words:15} {command}")
     click.echo("  Ctrl-C stops it. Jobs are kept: what waits or runs is taken up again next time.")
+
+
+def _where(settings: Settings) -> str:
+    """What is kept where, without the addresses: they may have passwords in them."""
+    data = str(settings.data.absolute())
+    if settings.database_url is None and settings.assets_url is None:
+        return f"Its data is in {data}"
+    jobs = data if settings.database_url is None else "the PostgreSQL of --database-url"
+    assets = data if settings.assets_url is None else "the store of --assets"
+    return f"Its jobs are in {jobs}, their files in {assets}"
 
 
 async def _introduce_demo(core: Core) -> None:

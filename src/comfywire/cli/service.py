@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from comfywire.errors import JobError
     from comfywire.service.client import ServiceClient
 
-__all__ = ["Service", "ending_of", "labels", "service_options"]
+__all__ = ["DEFAULT_SERVICE", "FILES", "Service", "ending_of", "labels", "service_options"]
 
 DEFAULT_SERVICE = "http://127.0.0.1:8190"
+FILES = frozenset({"image", "mask", "video", "audio", "file"})
+"""The types of parameters that take a file."""
 Command = Callable[..., Any]
 
 
@@ -113,6 +115,7 @@ def ending_of(job: Mapping[str, Any]) -> JobError | None:
         case "canceled":
             return JobInterrupted(f"job {prompt_id} was canceled", prompt_id=prompt_id)
         case "expired":
-            return JobTimedOut(f"job {prompt_id} waited for longer than it may", prompt_id=prompt_id)
+            words = said or "it waited for longer than it may"
+            return JobTimedOut(f"job {prompt_id} expired: {words}", prompt_id=prompt_id)
         case _:
             return None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .failures import Stopped
-from .service import ending_of
+from .service import DEFAULT_SERVICE, ending_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,8 @@ async def _follow(client: ServiceClient, job_id: str, teller: Teller, out: Path 
 
 def _goes_on(client: ServiceClient, job_ids: Sequence[str]) -> str:
     them = " ".join(job_ids)
+    there = "" if client.url == DEFAULT_SERVICE else f" --service {client.url}"
     return (
-        f"interrupted, and the service goes on: `comfywire wait {them}` follows, "
+        f"interrupted, and the service goes on: `comfywire wait{there} {them}` follows, "
         f"`comfywire cancel --service {client.url} {them}` ends it"
     )

@@ -113,19 +113,31 @@ def _row(job: Mapping[str, Any]) -> tuple[object, ...]:
 def _about(job: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     for name, value in job.items():
         match name, value:
-            case (_, None | [] | {}) | ("urls", _):
+            case "urls", _:
                 continue
             case "outputs", list():
                 for output in value:
                     yield "output", f"{output.get('node_id')}  {output.get('type')}  {output.get('name')}"
-            case (_, dict()):
+            case _, dict():
                 for inner, about in value.items():
-                    if about is not None:
-                        yield f"{name}.{inner}", about
-            case _ if name.endswith("_at"):
+                    yield from _rows(f"{name}.{inner}", about)
+            case _, str() if name.endswith("_at"):
                 yield name, _when(value)
             case _:
-                yield name, value
+                yield from _rows(name, value)
+
+
+def _rows(name: str, value: object) -> Iterator[tuple[str, object]]:
+    """A row for each line of a text and each thing in a list; none for what is not there."""
+    match value:
+        case None:
+            return
+        case list():
+            yield from ((name, one) for one in value)
+        case str():
+            yield from ((name, line) for line in value.splitlines())
+        case _:
+            yield name, value
 
 
 def _when(text: str | None) -> str:
@@ -160,7 +172,8 @@ def _each(service: Service, job_ids: tuple[str, ...], verb: str, good: Mapping[s
             except ServiceRefused as error:
                 if error.status not in (404, 409):
                     raise
-                fates.append((f"was left alone: {error}", False))
+                why = str(error).replace(f"job {job_id} is ", "it is ")
+                fates.append((f"was left alone: {why}", False))
             else:
                 state = job["status"]
                 fates.append((good.get(state, f"had ended already: it {state}"), state in good))

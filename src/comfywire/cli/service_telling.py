@@ -17,6 +17,7 @@ from .service import ending_of
 __all__ = ["JsonTeller", "PlainTeller", "Teller", "choose_teller"]
 
 Job = Mapping[str, Any]
+STATUS = ("status", "queue_position", "waiting_reason")
 
 
 class Teller(Protocol):
@@ -51,7 +52,7 @@ class JsonTeller:
             case "progress":
                 self._print("progress", job_id, **_progress(told))
             case "status":
-                known = {name: told.get(name) for name in ("status", "queue_position")}
+                known = {name: told.get(name) for name in STATUS}
                 self._print("status", job_id, **known)
             case "output":
                 self._print("output", job_id, output=dict(told))
@@ -89,6 +90,11 @@ def _progress(told: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _status(told: Mapping[str, Any]) -> str:
+    ahead, why = told.get("queue_position"), told.get("waiting_reason")
+    return f"{told.get('status')}{f', {ahead} ahead' if ahead else ''}{f': {why}' if why else ''}"
+
+
 class PlainTeller:
     """A line for each thing that happens once."""
 
@@ -103,8 +109,7 @@ class PlainTeller:
         """Say each state, and each node that begins."""
         match kind:
             case "status":
-                ahead = told.get("queue_position")
-                self._say(job_id, f"{told.get('status')}{f', {ahead} ahead' if ahead else ''}")
+                self._say(job_id, _status(told))
             case "progress" if told.get("current_node"):
                 name = told.get("current_node_class") or f"node {told['current_node']}"
                 self._say(job_id, f"{float(told.get('value') or 0):4.0%}  {name}", by=str(name))
@@ -115,9 +120,14 @@ class PlainTeller:
         click.echo(one_line(f"saved {path}"))
 
     def ended(self, job: Job, paths: Mapping[str, Path]) -> None:
-        """Say nothing more of what ended well; the error of the rest is said by whoever ends."""
+        """Say what to know of it, such as outputs that are withheld; its error is said by whoever ends."""
         del paths
         self._say(job["id"], str(job["status"]))
+        for warning in job.get("warnings") or ():
+            self._warn(one_line(f"comfywire: warning: job {job['id']}: {warning}"))
+
+    def _warn(self, words: str) -> None:
+        click.echo(words, err=True)
 
     def _say(self, job_id: str, words: str, by: str = "") -> None:
         if self._said.get(job_id) != (by or words):
@@ -162,6 +172,9 @@ class LiveTeller(PlainTeller):
         if self._said.get(job_id) != (by or words):
             self._said[job_id] = by or words
             self.bars.console.print(one_line(f"job {job_id}: {words}"), markup=False, highlight=False)
+
+    def _warn(self, words: str) -> None:
+        self.bars.console.print(words, markup=False, highlight=False, soft_wrap=True)
 
     def saved(self, job_id: str, output: Mapping[str, Any], path: Path) -> None:
         """Say where it went, above the bars."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
 import sys
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +16,7 @@ import click
 
 from .connection import wait_for
 from .options import check_writable
-from .service import Service, labels, service_options
+from .service import FILES, Service, labels, service_options
 
 if TYPE_CHECKING:
     from comfywire.errors import JobError
@@ -178,16 +181,14 @@ async def _registered(client: ServiceClient, order: Order) -> dict[str, Any]:
 async def _submit_registered(client: ServiceClient, order: Order) -> dict[str, Any]:
     found = await _registered(client, order)
     files = {name for name, about in found["parameters"].items() if about.get("type") in FILES}
-    inputs = {
-        name: await _uploaded(client, value) if name in files else value
-        for name, value in order.values.items()
-    }
+    inputs = dict(order.values)
+    for name in files & inputs.keys():
+        inputs[name] = await _uploaded(client, inputs[name])
+        if isinstance(inputs[name], str) and not _means_a_file(inputs[name]):
+            raise click.BadParameter(f"there is no file {inputs[name]!r} here", param_hint=f"-p {name}")
     body = {"inputs": inputs, **order.options, **({"outputs": list(order.outputs)} if order.outputs else {})}
     path = f"/api/v2/workflows/{order.what}/jobs"
     return dict(await client.ask("POST", path, body, version=found["version"]))
-
-
-FILES = frozenset({"image", "mask", "video", "audio", "file"})
 
 
 async def _uploaded(client: ServiceClient, value: str) -> Any:
@@ -197,6 +198,17 @@ async def _uploaded(client: ServiceClient, value: str) -> Any:
         return value
     asset = await client.upload(path)
     return {"__type": "core/ASSET", "info": {"id": asset["id"]}}
+
+
+def _means_a_file(value: str) -> bool:
+    """Whether the service makes a file of it: a URL, the id of an asset, or base64."""
+    if value.partition(":")[0].lower() in ("http", "https", "data"):
+        return True
+    with contextlib.suppress(ValueError):
+        return bool(uuid.UUID(value))
+    with contextlib.suppress(ValueError):
+        return bool(base64.b64decode(value, validate=True))
+    return False
 
 
 @click.command(short_help="Follow jobs of the service to their ends.")

@@ -15,7 +15,9 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
+from .jobs import TERMINAL, JobState
 from .leases import AWAY
+from .operating import Operating
 from .records import JobRecord, OutputRecord, Transition
 from .sql import queries
 from .store import Store
@@ -48,6 +50,7 @@ class Feed:
         transitions: All of its changes of state, oldest first.
         outputs: What is kept of it, by position.
         position: How many jobs are taken before it.
+        waiting_reason: Why it waits, in words; None if it does not, or only for those before it.
         preview: The newest picture, if somebody wants pictures.
         is_closed: Whether nothing more will come.
 
@@ -59,6 +62,7 @@ class Feed:
         self.transitions: list[Transition] = []
         self.outputs: dict[int, OutputRecord] = {}
         self.position: int | None = None
+        self.waiting_reason: str | None = None
         self.preview: Preview | None = None
         self.is_closed = False
         self.readers = 0
@@ -97,6 +101,7 @@ class Broker:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._operating = Operating(store.database)
         self._feeds: dict[UUID, Feed] = {}
         self._slots = asyncio.Semaphore(READS_AT_A_TIME)
         self._listening: asyncio.Task[None] | None = None
@@ -186,11 +191,17 @@ class Broker:
                 feed.job, feed.is_closed = None, True
                 return
             new = await self.store.transitions(job.id, after=feed.last_transition)
+            if new and new[-1].to_state in TERMINAL and not job.is_over:
+                job = (
+                    await self.store.get(feed.job_id) or job
+                )  # it has just ended: its last progress comes first
             # A transition may mean that the outputs of an attempt were forgotten.
             known = {} if new else feed.outputs
             after = max((output.event_id for output in known.values()), default=0)
             found = await self.store.outputs(job.id, after=after)
-            feed.position = await self.store.position(job) if job.worker is None else None
+            waits = job.worker is None and job.state is JobState.QUEUED
+            feed.position = await self.store.position(job) if waits else None
+            feed.waiting_reason = await self._operating.why_waiting(job)
             if feed.preview_readers:
                 feed.preview = await self._last_preview(job.id)
             feed.transitions = [

@@ -13,14 +13,21 @@ from typing import Any
 from .broker import Feed, Preview
 from .records import OutputRecord, Transition
 
-__all__ = ["Event", "Queued", "Reader"]
+__all__ = ["NOWHERE", "Event", "Queued", "Reader"]
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A job that waits has come nearer."""
+    """A job that waits has come nearer, or waits for another reason."""
 
     position: int | None
+    reason: str | None
+
+    def is_news_after(self, before: Queued) -> bool:
+        """Whether it is worth telling: that a worker has taken the job is told as a change of its state."""
+        if self.position is None:
+            return self.reason not in (None, before.reason)
+        return self != before
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,9 @@ class Event:
                 return "progress"
 
 
+NOWHERE = Queued(None, None)
+
+
 class Reader:
     """Where somebody who reads a feed is.
 
@@ -65,10 +75,15 @@ class Reader:
         self._previews = previews
         self._status = feed.transitions[-1].event_id - 1 if after is None and feed.transitions else after or 0
         self._output = self._progress = after or 0
-        self._position = feed.position
+        self._place = self.place
         self._preview: Preview | None = None
         self.is_done = False
         """Whether the last event of the job has been taken."""
+
+    @property
+    def place(self) -> Queued:
+        """Where it waits now."""
+        return Queued(self._feed.position, self._feed.waiting_reason)
 
     @property
     def has_seen_the_end(self) -> bool:
@@ -102,10 +117,9 @@ class Reader:
 
     def _unnumbered(self, *, has_status: bool) -> Iterator[Event]:
         feed = self._feed
-        if feed.position != self._position:
-            self._position = feed.position
-            if feed.position is not None and not has_status:
-                yield Event(Queued(feed.position))
+        before, self._place = self._place, self.place
+        if not has_status and self._place.is_news_after(before):
+            yield Event(self._place)
         preview = feed.preview
         if self._previews and preview is not None and preview != self._preview:
             self._preview = preview

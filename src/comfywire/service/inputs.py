@@ -12,7 +12,7 @@ from comfywire.workflow import Parameter
 
 from .assets import Assets
 from .references import ASSET
-from .remote import RemoteFile, fetch_input, from_base64
+from .remote import RemoteFile, UnusableInput, fetch_input, from_base64
 from .settings import Settings
 from .workflows import WorkflowRecord
 
@@ -52,9 +52,16 @@ class FileInputs:
         files = {name for name in inputs if record.parameters[name].is_file}
         record.bind({name: reference(uuid4()) if name in files else value for name, value in inputs.items()})
         return {
-            name: await self._asset(record.parameters[name], value, key_id) if name in files else value
+            name: await self._named(record.parameters[name], value, key_id) if name in files else value
             for name, value in inputs.items()
         }
+
+    async def _named(self, parameter: Parameter, value: Any, key_id: UUID) -> dict[str, Any]:
+        """Return the asset's object, or say of which parameter there is none."""
+        try:
+            return await self._asset(parameter, value, key_id)
+        except UnusableInput as error:
+            raise UnusableInput(f"parameter {parameter.name!r}: {error}") from error
 
     async def _asset(self, parameter: Parameter, value: Any, key_id: UUID) -> dict[str, Any]:
         match value:

@@ -18,7 +18,7 @@ import psycopg
 
 from .postgres_cluster import Cluster, NoDatabase
 
-__all__ = ["Cluster", "NoDatabase", "database_at", "embedded", "must_be_there"]
+__all__ = ["Cluster", "NoDatabase", "database_at", "embedded", "is_there", "must_be_there"]
 
 STARTING_PATIENCE = 60
 """Seconds that a database of yours may need to start, stop or recover."""
@@ -50,6 +50,11 @@ async def embedded(data: Path) -> AsyncIterator[str]:
         await _to_its_end(cluster.detach)
 
 
+def is_there(data: Path) -> bool:
+    """Whether a data folder has a PostgreSQL."""
+    return Cluster(data / "postgres").is_made
+
+
 def must_be_there(data: Path) -> None:
     """Raise unless a data folder has a PostgreSQL: whoever only looks at one must not make it.
 
@@ -57,7 +62,7 @@ def must_be_there(data: Path) -> None:
         NoDatabase: It has none.
 
     """
-    if not Cluster(data / "postgres").is_made:
+    if not is_there(data):
         raise NoDatabase(
             f"there is no service in {data}: name its folder with --data, or its PostgreSQL with "
             "--database-url; `comfywire serve` begins a new one, or `comfywire keys create NAME`"

@@ -14,6 +14,7 @@ from comfywire.errors import ComfywireError
 from .database import Connection, Database, execute, row, rows
 from .headroom import SLACK, Headroom
 from .jobs import OPEN, TERMINAL, TRANSITIONS, JobState, must_be_legal
+from .operating import Operating
 from .queue import BAND, Queue
 from .records import JobRecord, NewJob, OutputRecord, Transition
 from .sql import queries
@@ -279,13 +280,16 @@ class Store:
         return sum([await self._expire(found["id"]) for found in late])
 
     async def _expire(self, job_id: UUID) -> bool:
+        late = await self.get(job_id)
+        why = None if late is None else await Operating(self.database).why_waiting(late)
         async with self.database.transaction() as connection:
             found = await row(connection, SQL["get"] + " FOR UPDATE", job_id=job_id, key_id=None)
             if found is None or found["state"] != JobState.QUEUED or found["submitted_at"] is not None:
                 return False
             if found["queue_id"] is not None and not await self.queue.withdraw(connection, found["queue_id"]):
                 return False
-            error = {"code": "expired", "message": "no server took it in the time that it may wait"}
+            words = "no server took it in the time that it may wait"
+            error = {"code": "expired", "message": words if why is None else f"{words}, since {why}"}
             return (
                 await change(connection, job_id, JobState.EXPIRED, error["message"], error=error) is not None
             )

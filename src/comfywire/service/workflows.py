@@ -151,7 +151,7 @@ class Workflows:
             name: Letters, digits, ``.``, ``_`` and ``-``, at most 64.
             source: A workflow in any form that :meth:`Workflow.load` reads.
             parameters: What callers may set, as such or as ``.params.toml`` has them; None drafts them. Files
-                of drafted ones are required, since no ComfyUI has the file that the workflow was saved with.
+                without a default are required, since no ComfyUI has the one that the workflow was saved with.
             key_id: Who registers it.
             description: For people.
             options: See :class:`WorkflowRecord`.
@@ -275,16 +275,17 @@ def _check_name(name: str) -> None:
 
 
 def _described(workflow: Workflow, parameters: Parameters | Mapping[str, Any] | None) -> Parameters:
-    if isinstance(parameters, Parameters):
-        return parameters
-    if parameters is not None:
-        return parse_tables(parameters)
-    drafted = workflow.parameters()
+    is_drafted = parameters is None
+    if parameters is None:
+        parameters = workflow.parameters()
+    described = parameters if isinstance(parameters, Parameters) else parse_tables(parameters)
     by_name = {
-        parameter.name: replace(parameter, default=None, is_required=True) if parameter.is_file else parameter
-        for parameter in drafted
+        parameter.name: replace(parameter, default=None, is_required=True)
+        if parameter.is_file and (is_drafted or parameter.default is None)
+        else parameter
+        for parameter in described
     }
-    return replace(drafted, by_name=by_name)
+    return replace(described, by_name=by_name)
 
 
 def _check(workflow: Workflow, parameters: Parameters, options: Mapping[str, Any]) -> None:

@@ -157,7 +157,7 @@ def _missing_file(error: Mapping[str, Any]) -> str | None:
 def _of_file(extra: Mapping[str, Any], missing: str) -> str:
     """A file of the caller's would have been uploaded, so what was typed leads nowhere, here or there."""
     near = _nearest(extra, missing) or _nearest(extra, missing.replace("\\", "/").rpartition("/")[2])
-    hint = f"did you mean {near!r}?" if near else "check the path: a file that exists here is uploaded"
+    hint = f"did you mean {near!r}?" if near else "check the path, or upload the file first"
     return f"{extra.get('input_name')} {missing!r} is not on the server; {hint}"
 
 

@@ -30,6 +30,8 @@ __all__ = ["validate"]
 _EDITORS_OWN = frozenset(
     {"upload", "audioUI", "preview", "refresh", "image", "viewport_state", "control_after_generate"}
 )
+# Names of types are made of the same few words: `UltimateSDUpscale` is no misspelt `LatentUpscale`.
+_LIKE_TYPES = 0.75
 
 
 def validate(
@@ -89,12 +91,12 @@ def _unknown_types(prompt: Mapping[str, Any], object_info: ObjectInfo, rules: Ru
         if isinstance(class_type, str) and class_type in object_info:
             continue
         name = name_node(node_id, class_type, _title(entry))
-        near = tuple(nearest(str(class_type), object_info))
+        near = tuple(nearest(str(class_type), object_info, likeness=_LIKE_TYPES))
         hint = (
-            did_you_mean(str(class_type), object_info)
+            did_you_mean(str(class_type), object_info, likeness=_LIKE_TYPES)
             or "; install the node pack that has it, or remove the node"
         )
-        words = f"{name}: the server does not have this type of node{hint}"
+        words = f"{name}: this type of node is not installed{hint}"
         if class_type is None:
             words = f"{name}: it has no class_type; the file may be damaged"
         yield Problem(

@@ -105,7 +105,10 @@ async def test_what_happens_is_told_as_it_happens_until_the_end(client: httpx.As
         rest = [one async for one in heard]
 
     assert (shown.event, shown.data["name"]) == ("output", "a.png")
-    assert [(one.event, one.data["status"]) for one in rest] == [("status", "succeeded")]
+    assert [(one.event, one.data.get("status", one.data.get("value"))) for one in rest] == [
+        ("progress", 1.0),
+        ("status", "succeeded"),
+    ]
 
 
 async def test_who_comes_later_is_told_how_it_stands(client: httpx.AsyncClient, run: Run):
@@ -137,7 +140,7 @@ async def test_a_stream_goes_on_after_any_of_its_events(client: httpx.AsyncClien
 
     rests = [await told(client, run.job, one.id) for one in everything[:-1]]
 
-    assert [one.event for one in everything] == ["status", "status", "status", "progress", "output", "status"]
+    assert [one.event for one in everything] == ["status", "status", "status", "output", "progress", "status"]
     assert [[one.id for one in rest] for rest in rests] == [
         [one.id for one in everything[index + 1 :]] for index in range(len(rests))
     ]
@@ -163,11 +166,14 @@ async def test_a_job_that_was_lost_and_is_repeated_tells_its_new_outputs(client:
         await run.leases.give_back(run.lease, "the ComfyUI lost it")
         await run.begin()
         await run.output("of the second attempt")
+        rest = [await anext(heard)]
+        while rest[-1].data.get("name") != "of the second attempt":
+            rest.append(await anext(heard))
         async with stream(client, run.job) as later:
             shown = [(await anext(later)).data.get("name") for _ in range(2)]
             await run.end()
             shown += [one.data.get("name") async for one in later]
-        rest = [one async for one in heard]
+        rest += [one async for one in heard]
 
     assert [one.data["status"] for one in rest if one.event == "status"] == [
         "queued",
@@ -216,6 +222,37 @@ async def test_silence_is_filled_with_comments_and_news_of_the_queue(
     assert news.startswith('data: {"status":"queued"')
 
 
+async def test_why_a_job_waits_is_told_first_and_soon_when_it_changes(
+    service: Service, client: httpx.AsyncClient, run: Run
+):
+    async with asyncio.timeout(events.HEARTBEAT / 2), stream(client, run.job) as heard:
+        first = await anext(heard)
+        await service.core.operating.pause_queue(paused=True)
+        news = await anext(heard)
+
+    assert first.data["waiting_reason"] == "no server is connected"
+    assert (news.event, news.id, news.data["status"], news.data["queue_position"]) == (
+        "status",
+        None,
+        "queued",
+        0,
+    )
+    assert news.data["waiting_reason"] == "the queue is paused"
+
+
+async def test_the_place_in_the_queue_of_a_job_that_is_being_canceled_is_not_told_as_if_it_waited(
+    service: Service, client: httpx.AsyncClient, run: Run
+):
+    await run.begin()
+    await run.leases.will_submit(run.lease, "http://comfyui")
+    await run.leases.hand_back(run.lease, "its worker stops")
+    await client.post(run.job["urls"]["cancel"])
+
+    async with service.core.broker.watch(id_of(run.job)) as feed:
+        assert feed.job is not None
+        assert (feed.job.state, feed.position) == (JobState.CANCELING, None)
+
+
 async def first_of(lines: AsyncIterator[str], part: str) -> str:
     async for line in lines:
         if part in line:
@@ -235,7 +272,8 @@ async def test_many_readers_of_many_jobs_hear_from_one_connection(
         async with stream(many, job) as heard:
             first = await anext(heard)
             begun.append(job)
-            return [first.data["status"], *[one.data["status"] async for one in heard]]
+            # That those before it are canceled may be news of the queue.
+            return list(dict.fromkeys([first.data["status"], *[one.data["status"] async for one in heard]]))
 
     async def all_have_begun() -> bool:
         return len(begun) == READERS

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from comfywire.cli.serve import serve
 from comfywire.service.store_check import EVERY, StoreCheck
 
 from .conftest import PROMPT, Service, closed, error_of
@@ -88,6 +89,9 @@ async def test_a_page_of_another_site_cannot_change_anything(client: httpx.Async
     answer = await client.post("/api/v2/jobs", json={"workflow": PROMPT}, headers=FOREIGN)
 
     assert error_of(answer) == (403, "forbidden")
+    assert answer.json()["error"]["message"] == (
+        "pages of 'https://evil.example' may not do it: `comfywire serve --cors-origin` allows them"
+    )
 
 
 async def test_a_page_of_our_own_site_may(service: Service, client: httpx.AsyncClient):
@@ -176,6 +180,31 @@ async def test_what_is_wrong_with_a_whole_body_is_told_with_the_next_step(
     assert error_of(answer) == (422, "invalid_request")
     (error,) = answer.json()["error"]["details"]["errors"]
     assert (answer.json()["error"]["message"], error["message"], error["field"]) == (told, told, "body")
+
+
+async def test_what_a_refusal_advises_lets_the_same_request_in(service_with: Any):
+    host = {"Host": "comfy.lan"}
+    async with (
+        service_with(keys_required=False) as service,
+        httpx.AsyncClient(base_url=service.url) as client,
+    ):
+        refused = (await client.get("/api/v2/jobs", headers=host)).json()["error"]["message"]
+    async with (
+        service_with(keys_required=False, base_url="http://comfy.lan") as service,
+        httpx.AsyncClient(base_url=service.url) as client,
+    ):
+        named = await client.get("/api/v2/jobs", headers=host)
+    async with service_with(keys_required=True) as service, service.client() as client:
+        keyed = await client.get("/api/v2/jobs", headers=host)
+
+    assert refused == (
+        "without keys, this service answers to its own addresses only, not 'comfy.lan': "
+        "`comfywire serve --base-url` gives it another, and with --keys it answers to any"
+    )
+    assert (named.status_code, keyed.status_code) == (200, 200)
+    assert {"--base-url", "--keys", "--cors-origin"} <= {
+        name for option in serve.params for name in option.opts
+    }
 
 
 async def test_every_answer_has_an_id_to_quote(client: httpx.AsyncClient):

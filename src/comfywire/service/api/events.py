@@ -23,6 +23,8 @@ __all__ = ["HEARTBEAT", "EventStream", "router"]
 
 HEARTBEAT = 15.0
 """Seconds of silence after which a comment says that the stream is alive."""
+SOON = 1.0
+"""The same at first, then four times as long: why a job waits is known when every server has looked at it."""
 SLOWEST = 60.0
 """Seconds that a reader may take for one piece, before it counts as gone."""
 LONGEST_NUMBER = 20
@@ -111,16 +113,18 @@ class _Telling:
     async def frames(self, frame: Frame, alive: bytes | None = None) -> AsyncGenerator[bytes]:
         """Yield a frame for each event until the last, and ``alive`` when nothing happens for long."""
         feed, reader = self._feed, self._reader
+        silence = min(SOON, HEARTBEAT)
         while True:
             change = feed.next_change()
             for event in reader.take():
-                text = self._renderer.event(event, feed.position)
+                text = self._renderer.event(event, reader.place)
                 if text is not None:
                     yield frame(event.name, event.id, text)
             if reader.is_done or feed.is_closed:
                 return
-            if not await feed.changed(change, HEARTBEAT):
-                self._broker.look_again(feed, HEARTBEAT / 2)
+            if not await feed.changed(change, silence):
+                self._broker.look_again(feed, silence / 2)
+                silence = min(silence * 4, HEARTBEAT)
                 if alive is not None:
                     yield alive
 

@@ -66,10 +66,14 @@ class Guard:
         if not settings.keys_required and is_rebound(headers, settings):
             return HTTPException(
                 403,
-                f"without keys, this service answers to its own addresses only, not {headers.get('host')!r}",
+                f"without keys, this service answers to its own addresses only, not {headers.get('host')!r}: "
+                "`comfywire serve --base-url` gives it another, and with --keys it answers to any",
             )
         if changes and is_foreign(headers, settings):
-            return HTTPException(403, f"pages of {headers['origin']!r} may not do this: allow it with --cors")
+            return HTTPException(
+                403,
+                f"pages of {headers['origin']!r} may not do it: `comfywire serve --cors-origin` allows them",
+            )
         length = headers.get("content-length", "")
         most = self._limit(scope)
         if most is not None and length.isdecimal() and int(length[:19]) > most:

@@ -257,5 +257,6 @@ class StatusEvent(BaseModel):
 
     status: JobState
     queue_position: int | None = None
+    waiting_reason: str | None = None
     at: datetime | None = None
     reason: str | None = None

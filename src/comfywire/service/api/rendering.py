@@ -11,7 +11,7 @@ from uuid import UUID
 
 from comfywire.service.assets import Assets
 from comfywire.service.broker import Preview
-from comfywire.service.events import Event, Queued
+from comfywire.service.events import NOWHERE, Event, Queued
 from comfywire.service.jobs import JobState
 from comfywire.service.records import JobRecord, OutputRecord
 from comfywire.service.records import Transition as TransitionRecord
@@ -99,19 +99,14 @@ class Renderer:
             value=output.value,
         )
 
-    def event(self, event: Event, position: int | None) -> str | None:
-        """Return an event's JSON; None for one that is not told."""
+    def event(self, event: Event, place: Queued) -> str | None:
+        """Return an event's JSON; None for what is not told. ``place`` is where its job waits, if it does."""
         match event.value:
             case TransitionRecord() as change:
-                told = position if change.to_state == JobState.QUEUED else None
-                status = models.StatusEvent(
-                    status=change.to_state, queue_position=told, at=change.at, reason=change.reason
-                )
-                return status.model_dump_json()
-            case Queued() as waiting:
-                return models.StatusEvent(
-                    status=JobState.QUEUED, queue_position=waiting.position
-                ).model_dump_json()
+                waits = place if change.to_state == JobState.QUEUED else NOWHERE
+                return _status(change.to_state, waits, at=change.at, reason=change.reason)
+            case Queued() as waits:
+                return _status(JobState.QUEUED, waits)
             case OutputRecord() as output:
                 shown = self.output(output)
                 return None if shown is None else shown.model_dump_json()
@@ -183,16 +178,7 @@ def place_of(cursor: str) -> tuple[datetime, UUID]:
 def _progress_of(job: JobRecord) -> models.Progress | None:
     if job.progress is None or job.started_at is None:
         return None
-    progress = _progress(job.progress)
-    if job.state != JobState.SUCCEEDED:
-        return progress
-    whole = {
-        "value": 1.0,
-        "nodes_done": progress.nodes_total,
-        "current_node": None,
-        "current_node_class": None,
-    }
-    return progress.model_copy(update={**whole, "step": None, "steps": None, "message": None})
+    return _progress(job.progress)
 
 
 def _progress(stored: Mapping[str, Any]) -> models.Progress:
@@ -225,6 +211,13 @@ def _metrics_of(job: JobRecord) -> dict[str, int | None]:
 
 def _milliseconds(begin: datetime | None, end: datetime | None) -> int | None:
     return None if begin is None or end is None else max(0, round((end - begin).total_seconds() * 1000))
+
+
+def _status(state: JobState, waits: Queued, **change: Any) -> str:
+    event = models.StatusEvent(
+        status=state, queue_position=waits.position, waiting_reason=waits.reason, **change
+    )
+    return event.model_dump_json()
 
 
 def _preview(preview: Preview) -> str:

@@ -193,7 +193,15 @@ WITH old AS (
            error = %(error)s::jsonb,
            warnings = CASE WHEN %(afresh)s THEN '{}' ELSE COALESCE(%(warnings)s::text[], warnings) END,
            outputs_reused = CASE WHEN %(afresh)s THEN NULL ELSE COALESCE(%(outputs_reused)s::bool, outputs_reused) END,
-           progress = CASE WHEN %(to)s::text = 'queued' THEN NULL ELSE progress END,
+           -- What ended well is whole, and says so before its end: a number of its own, which readers may ask after.
+           progress = CASE WHEN %(to)s::text = 'queued' THEN NULL
+                           WHEN %(to)s::text = 'succeeded' THEN progress || jsonb_build_object(
+                                'value', 1.0, 'nodes_done', COALESCE(progress -> 'nodes_total', '0'),
+                                'current_node', NULL, 'current_node_class', NULL,
+                                'step', NULL, 'steps', NULL, 'message', NULL)
+                           ELSE progress END,
+           progress_event = CASE WHEN %(to)s::text = 'succeeded' AND progress IS NOT NULL THEN nextval('event_ids')
+                                 ELSE progress_event END,
            started_at = CASE WHEN %(to)s::text = 'queued' THEN NULL
                              WHEN %(to)s::text = 'running' THEN COALESCE(started_at, now())
                              ELSE started_at END,
