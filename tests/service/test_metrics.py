@@ -109,6 +109,21 @@ async def test_a_job_that_is_queued_again_is_counted_by_why(metrics, store, key_
     assert told == {"claims_total": 1, "prompts_lost_total": 0, "given_back_total": 0} | {counter: 1}
 
 
+@pytest.mark.parametrize("way", ["put off", "out of reach"])
+async def test_a_job_that_is_left_where_it_is_does_not_count_as_queued_again(metrics, store, key_id, way):
+    leases = Leases(store, "worker")
+    await store.submit(making.job(key_id))
+    lease = (await making.claimed(store, leases)).lease
+
+    if way == "put off":
+        await leases.put_off(lease, "the disk is full")
+    else:
+        await leases.out_of_reach(lease, "http://a", patience=9.0, after=9.0)
+
+    found = await scrape(metrics)
+    assert (found["put_off_total",], found["given_back_total",]) == (1, 0)
+
+
 async def test_a_retry_is_counted(metrics, submit, end):
     await end(await submit(), JobState.RUNNING, JobState.FAILED, JobState.QUEUED)
 

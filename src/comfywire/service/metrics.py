@@ -140,6 +140,9 @@ def _endings(tallies: Sequence[Row]) -> Iterator[Metric]:
     yield _counter(
         tallies, "given_back", "given_back", "Times that a job was queued again for another reason."
     )
+    yield _counter(
+        tallies, "put_off", "put_off", "Times that a job was left where it is, to be looked after again."
+    )
     yield _counter(tallies, "claimed", "claims", "Times that a worker took a job, or took it over.")
     yield _histogram(tallies, "wait", "job_wait_seconds", "From queued to running.")
     yield _histogram(

@@ -39,6 +39,8 @@ SELECT CASE WHEN from_state IS NULL THEN 'submitted'
             WHEN to_state IN ('succeeded', 'failed', 'canceled', 'expired') THEN 'ended'
             WHEN reason = 'a worker took it' THEN 'claimed'
             WHEN reason LIKE 'lost: %%' THEN 'lost'
+            -- It was left where it is, which is the words of put_off and out_of_reach (leases.py).
+            WHEN reason LIKE 'put off: %%' OR reason LIKE '%% is out of reach of %%' THEN 'put_off'
             ELSE 'given_back' END,
        CASE WHEN to_state IN ('succeeded', 'failed', 'canceled', 'expired') THEN to_state::text ELSE '' END,
        0, count(*), 0
