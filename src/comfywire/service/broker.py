@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from .leases import AWAY
+from .outage import AWAY
 from .records import JobRecord, OutputRecord, Transition
 from .sql import queries
 from .store import Store

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import psycopg
 from psycopg.types.json import Jsonb
-from psycopg_pool import PoolTimeout
 
 from .database import Row, execute
 from .jobs import OPEN, TERMINAL, JobState
+from .outage import AWAY
 from .queue import Taken
 from .records import JobRecord, Lease
 from .sql import queries
 from .storable import as_storable, as_text
 from .store import Store, change
 
-__all__ = ["AWAY", "Claim", "Fenced", "KeptBytes", "KeptOutput", "Leases", "patiently"]
+__all__ = ["Claim", "Fenced", "KeptBytes", "KeptOutput", "Leases", "patiently"]
 
 SQL = queries("jobs")
 OPEN_STATES = [state.value for state in OPEN]
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction, PoolTimeout)
-"""What psycopg raises while the database is away, or another one is about to take over from it."""
 PAUSE = 0.5
 PUT_OFF_FOR = (2.0, 10.0, 30.0, 60.0, 120.0)
 """Seconds for which a job that cannot be seen to is left alone, time after time; then it fails."""
 Value = TypeVar("Value")
-log = logging.getLogger("comfywire.service")
 
 
 class Fenced(Exception):
@@ -100,8 +95,7 @@ async def patiently(action: Callable[[], Awaitable[Value]]) -> Value:
     while True:
         try:
             return await action()
-        except AWAY as error:
-            log.warning("the database is away, trying again: %s", str(error).strip())
+        except AWAY:
             await asyncio.sleep(PAUSE)
 
 

@@ -17,7 +17,8 @@ from comfywire.workflow.object_info import ObjectInfo
 
 from .breaker import Breaker
 from .fleet import ServerView, refusals
-from .leases import AWAY, patiently
+from .leases import patiently
+from .outage import AWAY
 from .registry import Registry
 from .storable import as_storable, as_text
 from .waiting import set_within

@@ -21,8 +21,9 @@ from .duties import TIDY_EVERY, for_ever, patience, sweep, tidy
 from .fleet import choose, models_of
 from .following import Following
 from .hooks import Hooks
-from .leases import AWAY, Leases
+from .leases import Leases
 from .membership import Membership
+from .outage import AWAY
 from .queue import Taken
 from .registry import Registry
 from .sealing import Sealer
@@ -255,8 +256,7 @@ class Worker:
             except engine.NotRegistered:
                 await self._membership.join()
                 continue
-            except AWAY as error:
-                log.warning("the database is away, trying again: %s", str(error).strip())
+            except AWAY:
                 await asyncio.sleep(1.0)
             await set_within(self._wake, LOOK_EVERY)
 
