@@ -190,8 +190,8 @@ async def test_counters_outlive_the_jobs(metrics, submit, end, database):
 
 async def test_servers_are_shown_by_state_and_load(metrics, database):
     await database.do(
-        "INSERT INTO servers (url, state, running, pending, foreign_prompts, counts) "
-        """VALUES ('http://a', 'broken', 1, 1, 3, '{"succeeded": 7, "events_lost": 2}')"""
+        "INSERT INTO servers (url, worker, state, running, pending, foreign_prompts, counts) "
+        """VALUES ('http://a', 'w', 'broken', 1, 1, 3, '{"succeeded": 7, "events_lost": 2}')"""
     )
 
     found = await scrape(metrics)
@@ -199,6 +199,18 @@ async def test_servers_are_shown_by_state_and_load(metrics, database):
     assert [found["server_state", "http://a", state] for state in ("up", "broken")] == [0, 1]
     assert [found["server_prompts", "http://a", whose] for whose in ("ours", "others")] == [2, 3]
     assert found["server_events_total", "http://a", "events_lost"] == 2
+
+
+@pytest.mark.parametrize(
+    "gone", ["seen_at = now() - interval '61 seconds'", "worker = NULL"], ids=["killed", "stopped"]
+)
+async def test_a_server_whose_worker_is_gone_is_not_up(metrics, database, gone):
+    await database.do("INSERT INTO servers (url, worker, state) VALUES ('http://a', 'w', 'up')")
+    await database.do(f"UPDATE servers SET {gone}")
+
+    found = await scrape(metrics)
+
+    assert [found["server_state", "http://a", state] for state in ("up", "silent")] == [0, 1]
 
 
 async def test_webhooks_are_counted_by_their_answers(metrics, submit, database):

@@ -15,9 +15,11 @@ from psycopg.types.json import Jsonb
 from .database import Database
 from .sql import queries
 
-__all__ = ["Registry"]
+__all__ = ["SILENT_AFTER", "Registry"]
 
 SQL = queries("servers")
+SILENT_AFTER = 60.0
+"""Seconds after which a server of which no worker has spoken counts as not connected."""
 FORGET_AFTER = 7 * 86400.0
 """Seconds after which a server of which no worker speaks any more is forgotten."""
 
@@ -36,6 +38,10 @@ class Registry:
         found = await self._database.one(SQL["tell"], **stored)
         assert found is not None
         return str(found["wanted"])
+
+    async def leave(self, worker: str) -> None:
+        """Say that a worker, which stops, speaks of no server any more."""
+        await self._database.do(SQL["leave"], worker=worker)
 
     async def address(self, url: str) -> bytes | None:
         """Return how a server is reached, encrypted; None if it was never here."""

@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -107,13 +107,12 @@ class Worker:
             stack.push_async_callback(self._following.close)
             try:
                 async with asyncio.TaskGroup() as group:
-                    tasks = [
-                        group.create_task(for_ever(name, duty), name=f"comfywire {name}")
-                        for name, duty in self._duties().items()
-                    ]
+                    duties, watches = _begun(group, self._duties()), _begun(group, self._watches())
                     await stop.wait()
+                    self._is_stopping = True
+                    group.create_task(self._leave_servers(watches), name="comfywire leave")
                     await self._drain()
-                    for task in tasks:
+                    for task in duties:
                         task.cancel()
             finally:
                 for task in self._tasks:
@@ -147,10 +146,12 @@ class Worker:
             "take over": self._take_over,
             "tidy": lambda: tidy(self._store, self._registry),
             "sweep": lambda: sweep(self._assets),
-            **{
-                f"watch {server.url}": partial(server.watch, self._registry, self.name, self._seal_address)
-                for server in self._servers.values()
-            },
+        }
+
+    def _watches(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        return {
+            f"watch {server.url}": partial(server.watch, self._registry, self.name, self._seal_address)
+            for server in self._servers.values()
         }
 
     def _server(self, text: str, patience: float | None = None) -> Server:
@@ -287,12 +288,33 @@ class Worker:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a job was not even put off: it is given back by _give_back", exc_info=error)
 
+    # Stopping
+
+    async def _leave_servers(self, watches: list[asyncio.Task[None]]) -> None:
+        """Speak of its servers no more, and say so, that no job seems to be about to run on them.
+
+        Without the database they fall silent by themselves.
+        """
+        for task in watches:
+            task.cancel()
+        with contextlib.suppress(*AWAY, TimeoutError):
+            async with asyncio.timeout(LEAVE_PATIENCE):
+                await asyncio.gather(*watches, return_exceptions=True)
+                await self._registry.leave(self.name)
+
     async def _drain(self) -> None:
-        """Take nothing more; wait for what runs, within the bound, then hand it back."""
-        self._is_stopping = True
+        """Wait for what runs, within the bound, then hand it back."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._settings.drain_timeout)
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _begun(
+    group: asyncio.TaskGroup, duties: Mapping[str, Callable[[], Awaitable[None]]]
+) -> list[asyncio.Task[None]]:
+    return [
+        group.create_task(for_ever(name, duty), name=f"comfywire {name}") for name, duty in duties.items()
+    ]

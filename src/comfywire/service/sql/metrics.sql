@@ -71,7 +71,11 @@ UPDATE tallied SET event_id = %(event_id)s;
 SELECT name, label, bucket, count, total FROM tallies;
 
 -- name: servers
-SELECT url, state, wanted, running, pending, foreign_prompts, counts,
+SELECT url,
+       CASE WHEN
+-- include: servers.is_heard
+       THEN state ELSE 'silent' END AS state,
+       wanted, running, pending, foreign_prompts, counts,
        EXTRACT(epoch FROM now() - seen_at)::float8 AS silent
   FROM servers ORDER BY url;
 

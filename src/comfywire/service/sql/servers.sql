@@ -14,6 +14,15 @@ ON CONFLICT (url) DO UPDATE
        changed_at = CASE WHEN own.state <> excluded.state THEN now() ELSE own.changed_at END
 RETURNING wanted;
 
+-- name: leave
+-- Its worker stops. Another one of the same server may have spoken last; if not, it does when it hears this.
+WITH alone AS (UPDATE servers SET worker = NULL WHERE worker = %(worker)s RETURNING url)
+SELECT pg_notify('comfywire_servers', url) FROM alone;
+
+-- name: is_heard
+-- Whether a worker speaks of it.
+servers.worker IS NOT NULL AND servers.seen_at > now() - make_interval(secs => %(silent_after)s::float8)
+
 -- name: address
 SELECT address FROM servers WHERE url = %(url)s;
 
