@@ -118,7 +118,7 @@ async def test_a_job_that_is_left_where_it_is_does_not_count_as_queued_again(met
     if way == "put off":
         await leases.put_off(lease, "the disk is full")
     else:
-        await leases.out_of_reach(lease, "http://a", patience=9.0, after=9.0)
+        await leases.out_of_reach(lease, "http://a", patience=9.0, pause=9.0)
 
     found = await scrape(metrics)
     assert (found["put_off_total",], found["given_back_total",]) == (1, 0)

@@ -281,13 +281,19 @@ class Leases:
         await self.end(lease, JobState.FAILED, why, error={"code": code, "message": why})
         return False
 
-    async def out_of_reach(self, lease: Lease, url: str, *, patience: float, after: float) -> bool:
-        """Leave a job to those who reach its server; False when nobody has, for as long as ``patience``."""
+    async def out_of_reach(self, lease: Lease, url: str, *, patience: float, pause: float) -> bool:
+        """Leave a job to those who reach its server; False when nobody has, for as long as ``patience``.
+
+        Who does not is asked again after ``pause`` seconds, and then whenever twice the time has passed. The
+        worker that looks after the server takes the job at any time (``take_submitted``).
+        """
         words = "is out of reach of"
-        values = {"job_id": lease.job_id, "reason": f"% {words} %"}
+        values = {"job_id": lease.job_id, "attempt": lease.attempt, "reason": f"% {words} %"}
         found = await patiently(lambda: self._database.one(SQL["out_of_reach"], **values))
-        if found is not None and found["seconds"] >= patience:
+        seconds = 0.0 if found is None else found["seconds"]
+        if seconds >= patience:
             return False
+        after = min(max(seconds, pause), patience - seconds)
         await self.hand_back(lease, f"{url} {words} {self.worker}", after=after)
         return True
 

@@ -43,6 +43,15 @@ class Registry:
         """Say that a worker, which stops, speaks of no server any more."""
         await self._database.do(SQL["leave"], worker=worker)
 
+    async def are_gone(self, urls: Sequence[str]) -> None:
+        """Say that servers will never be back: what was on them is lost, and they are forgotten."""
+        await self._database.do(SQL["gone"], urls=list(urls))
+        await self._database.do(SQL["forget_silent"], seconds=FORGET_AFTER)
+
+    async def is_gone(self, url: str) -> bool:
+        """Whether somebody has said so of a server that is not forgotten yet."""
+        return await self._database.one(SQL["is_gone"], url=url) is not None
+
     async def address(self, url: str) -> bytes | None:
         """Return how a server is reached, encrypted; None if it was never here."""
         found = await self._database.one(SQL["address"], url=url)

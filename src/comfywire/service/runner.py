@@ -145,7 +145,7 @@ class Run:
             try:
                 await self._follow(handle)
             except JobLost as error:
-                await self._lost(str(error))
+                await self.lost(str(error))
             else:
                 await self._come_out(handle)
 
@@ -159,7 +159,7 @@ class Run:
                 await self._follow(handle)
             except JobLost as error:
                 if is_last_look:
-                    await self._lost(str(error))
+                    await self.lost(str(error))
                 else:
                     await asyncio.sleep(GRACE)
             else:
@@ -193,7 +193,7 @@ class Run:
         except (ServerError, UnexpectedReply) as error:
             await self._refused(error)
         except ConnectionLost as error:
-            await self._lost(str(error))
+            await self.lost(str(error))
         return None
 
     async def _staged(self) -> Mapping[str, Any] | None:
@@ -265,11 +265,11 @@ class Run:
         except _Refused as error:
             await self._fail("outputs_unavailable", str(error))
         except (JobLost, OutputsGone) as error:
-            await self._lost(str(error))
+            await self.lost(str(error))
         except ConnectionLost as error:
             if isinstance(error.__cause__, Exception) and not isinstance(error.__cause__, ComfywireError):
                 raise  # the client broke down: the prompt may run on
-            await self._lost(str(error))
+            await self.lost(str(error))
 
     async def _succeed(self, result: Result) -> None:
         await self._keep(result)
@@ -344,7 +344,7 @@ class Run:
         with contextlib.suppress(ComfywireError, OSError):
             await self._keeper.keep(self.claim.lease, error.outputs)
 
-    async def _lost(self, why: str) -> None:
+    async def lost(self, why: str) -> None:
         """The server does not have it any more: an attempt is spent."""
         if self._cancel_wanted:
             await self._end(JobState.CANCELED, f"it was to be canceled, and {self.server.url} lost it")

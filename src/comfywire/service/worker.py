@@ -154,12 +154,12 @@ class Worker:
             for server in self._servers.values()
         }
 
-    def _server(self, text: str, patience: float | None = None) -> Server:
+    def _server(self, text: str) -> Server:
         address, _, tags = text.partition("#")
         return Server(
             address,
             tags=tuple(filter(None, tags.split(","))),
-            patience=self._settings.server_patience if patience is None else patience,
+            patience=self._settings.server_patience,
             slots=self._settings.slots,
             on_change=self._wake.set,
             proven=self._proven,
