@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from comfywire.server import Server
-    from comfywire.service.core import Core
+    from comfywire.service.database import Database
 
 __all__ = ["DemoServers", "demo_servers"]
 
@@ -47,13 +47,13 @@ class DemoServers:
         """Their addresses."""
         return tuple(map(_url, self.ports))
 
-    async def settle(self, core: Core) -> None:
+    async def settle(self, database: Database) -> None:
         """Give up the addresses that they had and have no more, and remember those that they have."""
         from comfywire.service.registry import Registry  # noqa: PLC0415
 
         if self.memory is not None:
             left = [_url(port) for port in self.former if port not in self.ports]
-            await Registry(core.database).are_gone(left)
+            await Registry(database).are_gone(left)
             self.memory.write_text(json.dumps(self.ports), encoding="utf-8")
 
 

@@ -168,7 +168,7 @@ async def _serve(settings: Settings, *, runs_jobs: bool, demo: bool) -> None:
                 settings = replace(settings, servers=(*settings.servers, *servers.urls))
             core = await stack.enter_async_context(open_core(settings))
             if servers is not None:
-                await servers.settle(core)
+                await servers.settle(core.database)
             await stack.enter_async_context(serving(create_app(core), listener, core.broker.close))
             await _announce(core, listener.getsockname()[1], runs_jobs=runs_jobs, demo=demo)
             await _work(core, stop, runs_jobs=runs_jobs)
