@@ -4,17 +4,21 @@ import asyncio
 import json
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
 import click
+import httpx
 import pytest
-from tests.cli.conftest import Running
+from tests.cli.conftest import Running, save
+from tests.server.wire import text_to_image
 
 pytest.importorskip("procrastinate", reason="the job service needs the extra 'service'")
 
@@ -78,6 +82,43 @@ def test_the_demo_has_one_key_however_often_it_is_started(comfywire, start, here
     assert (key["name"], key["scopes"]) == ("demo", ["submit", "read", "admin"])
     assert secrets[0] != secrets[1]
     assert secrets[1].startswith(key["prefix"])
+
+
+@pytest.mark.timeout(90)
+def test_a_job_of_the_demo_goes_on_when_that_was_killed_and_started_again(start, here):
+    slow = save(here / "slow.json", text_to_image(steps=40))
+    first = start("serve", "--demo", "--port", "0")
+    url = until_up(first)[0].split()[-1]
+    job_url = post_job(url, slow)
+    until(lambda: httpx.get(url + job_url).json()["status"] == "running")
+    before = servers_of(url)
+    first.signal(signal.SIGKILL)
+    first.end()
+
+    second = start("serve", "--demo", "--port", "0")
+    url = until_up(second)[0].split()[-1]
+    until(lambda: httpx.get(url + job_url).json()["status"] == "succeeded")
+    after = servers_of(url)
+    second.signal()
+    second.end()
+
+    assert (len(before), after) == (2, before)
+
+
+def post_job(url: str, file: str) -> str:
+    """Submit a workflow; return the job's path."""
+    answer = httpx.post(f"{url}/api/v2/jobs", json={"workflow": json.loads(Path(file).read_text())})
+    return str(answer.json()["urls"]["self"])
+
+
+def servers_of(url: str) -> set[str]:
+    return {server["url"] for server in httpx.get(f"{url}/api/v2/servers").json()["servers"]}
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what other processes do."""
+    while not condition():
+        time.sleep(0.1)
 
 
 def until_up(running: Running) -> list[str]:

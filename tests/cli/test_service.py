@@ -463,7 +463,9 @@ def test_ctrl_c_leaves_the_job_to_the_service(comfywire, start, here, service, m
     assert (waited.result["prompt_id"], waited.result["status"]) == (job_id, "interrupted")
 
 
-def test_top_shows_servers_queue_and_jobs_once_into_a_pipe(comfywire, here):
+def test_top_shows_servers_queue_and_jobs_once_into_a_pipe(comfywire, here, service):
+    while {server["state"] for server in httpx.get(f"{service}/api/v2/servers").json()["servers"]} != {"up"}:
+        pass  # the service has only just been started
     job_id = submitted(
         comfywire("submit", save(here / "slow.json", sleeper(60)), "--label", "for=top", "--json")
     )

@@ -109,6 +109,21 @@ async def test_a_job_that_is_queued_again_is_counted_by_why(metrics, store, key_
     assert told == {"claims_total": 1, "prompts_lost_total": 0, "given_back_total": 0} | {counter: 1}
 
 
+@pytest.mark.parametrize("way", ["put off", "out of reach"])
+async def test_a_job_that_is_left_where_it_is_does_not_count_as_queued_again(metrics, store, key_id, way):
+    leases = Leases(store, "worker")
+    await store.submit(making.job(key_id))
+    lease = (await making.claimed(store, leases)).lease
+
+    if way == "put off":
+        await leases.put_off(lease, "the disk is full")
+    else:
+        await leases.out_of_reach(lease, "http://a", patience=9.0, pause=9.0)
+
+    found = await scrape(metrics)
+    assert (found["put_off_total",], found["given_back_total",]) == (1, 0)
+
+
 async def test_a_retry_is_counted(metrics, submit, end):
     await end(await submit(), JobState.RUNNING, JobState.FAILED, JobState.QUEUED)
 
@@ -175,8 +190,8 @@ async def test_counters_outlive_the_jobs(metrics, submit, end, database):
 
 async def test_servers_are_shown_by_state_and_load(metrics, database):
     await database.do(
-        "INSERT INTO servers (url, state, running, pending, foreign_prompts, counts) "
-        """VALUES ('http://a', 'broken', 1, 1, 3, '{"succeeded": 7, "events_lost": 2}')"""
+        "INSERT INTO servers (url, worker, state, running, pending, foreign_prompts, counts) "
+        """VALUES ('http://a', 'w', 'broken', 1, 1, 3, '{"succeeded": 7, "events_lost": 2}')"""
     )
 
     found = await scrape(metrics)
@@ -184,6 +199,18 @@ async def test_servers_are_shown_by_state_and_load(metrics, database):
     assert [found["server_state", "http://a", state] for state in ("up", "broken")] == [0, 1]
     assert [found["server_prompts", "http://a", whose] for whose in ("ours", "others")] == [2, 3]
     assert found["server_events_total", "http://a", "events_lost"] == 2
+
+
+@pytest.mark.parametrize(
+    "gone", ["seen_at = now() - interval '61 seconds'", "worker = NULL"], ids=["killed", "stopped"]
+)
+async def test_a_server_whose_worker_is_gone_is_not_up(metrics, database, gone):
+    await database.do("INSERT INTO servers (url, worker, state) VALUES ('http://a', 'w', 'up')")
+    await database.do(f"UPDATE servers SET {gone}")
+
+    found = await scrape(metrics)
+
+    assert [found["server_state", "http://a", state] for state in ("up", "silent")] == [0, 1]
 
 
 async def test_webhooks_are_counted_by_their_answers(metrics, submit, database):

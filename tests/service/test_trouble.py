@@ -12,7 +12,7 @@ import pytest
 from comfywire.client import Client
 from comfywire.server import Server
 from comfywire.server.faults import Faults
-from comfywire.service import duties, leases, runner
+from comfywire.service import duties, leases, runner, servers
 from comfywire.service import worker as workers
 from comfywire.service.api.models import RetryPolicy
 from comfywire.service.database import Database
@@ -229,6 +229,21 @@ async def test_a_server_that_goes_while_it_is_probed_takes_nobody_along(rig: Rig
         ended = await rig.ended(await rig.submit(picture()))
 
     assert (ended.state, ended.server) == (JobState.SUCCEEDED, other.url)
+
+
+async def test_a_server_that_was_never_reached_is_in_the_log_once(
+    rig: Rig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "PROBE_PAUSES", (0.01,))
+    async with working(rig.worker(NOWHERE)):
+        await until(lambda: rig.database.one(AWAY, url=NOWHERE))
+        told = await rig.database.one("SELECT seen_at FROM servers")
+        await until(
+            lambda: rig.database.one("SELECT 1 FROM servers WHERE seen_at > %(seen_at)s", **told or {})
+        )
+
+    (line,) = [one.getMessage() for one in caplog.records if NOWHERE in one.getMessage()]
+    assert line.startswith(f"{NOWHERE} is not up: ")
 
 
 async def test_what_was_canceled_before_it_was_sent_ends_though_no_server_can_take_it(rig: Rig) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import click
 from .calling import own_name
 from .connection import debug_option, wait_for
 from .database import database_words
+from .demo_servers import demo_servers
 from .durations import duration
 from .service import DEFAULT_SERVICE
 from .service_options import settings_of, worker_options
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 DEFAULT_PORT = 8190
-DEMO_STEP_TIME = 0.1
-"""Seconds a step of the demo's simulated models: slow enough to see progress."""
 DEMO_KEY = "demo"
 DEMO_GRACE = 86400.0
 """Seconds for which the key of the start before still opens: somebody may have it in their environment."""
@@ -198,10 +197,12 @@ async def _serve(settings: Settings, *, runs_jobs: bool, demo: bool) -> None:
     must_be_safe(settings)
     with stop_signals() as stop, bound(settings) as listener:
         async with contextlib.AsyncExitStack() as stack:
-            if demo:
-                servers = await stack.enter_async_context(_test_servers())
-                settings = replace(settings, servers=(*settings.servers, *servers))
+            servers = await stack.enter_async_context(demo_servers(settings.data)) if demo else None
+            if servers is not None:
+                settings = replace(settings, servers=(*settings.servers, *servers.urls))
             core = await stack.enter_async_context(open_core(settings))
+            if servers is not None:
+                await servers.settle(core.database)
             await stack.enter_async_context(serving(create_app(core), listener, core.broker.close))
             await _announce(core, listener.getsockname()[1], runs_jobs=runs_jobs, demo=demo)
             await _work(core, stop, runs_jobs=runs_jobs)
@@ -219,14 +220,6 @@ async def _work(core: Core, stop: asyncio.Event, *, runs_jobs: bool) -> None:
         else:
             await stop.wait()
         telling.cancel()
-
-
-@contextlib.asynccontextmanager
-async def _test_servers() -> AsyncIterator[list[str]]:
-    from comfywire.server import Server  # noqa: PLC0415 - NumPy and Pillow, of the extra `server`
-
-    async with Server(step_time=DEMO_STEP_TIME) as one, Server(step_time=DEMO_STEP_TIME) as other:
-        yield [one.url, other.url]
 
 
 async def _announce(core: Core, port: int, *, runs_jobs: bool, demo: bool) -> None:

@@ -24,7 +24,14 @@ __all__ = ["top"]
 MOST_JOBS = 20
 MOST_REASONS = 5
 """So many of the jobs that wait are asked why."""
-COLOURS = {"up": "green", "down": "red", "broken": "red", "paused": "yellow", "drained": "yellow"}
+COLOURS = {
+    "up": "green",
+    "down": "red",
+    "broken": "red",
+    "silent": "red",
+    "paused": "yellow",
+    "drained": "yellow",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +130,13 @@ def _show_once(snapshot: Snapshot, *, as_json: bool) -> None:
 def _server_cells(server: Mapping[str, Any]) -> tuple[str, str, str, str]:
     wanted = server.get("wanted")
     state = str(server.get("state")) if wanted in (None, "active") else str(wanted)
+    reason = str(server.get("reason") or "")
+    if server.get("is_heard") is False:
+        state, reason = "silent", "no worker speaks of it"
     load = f"{server.get('running', 0)} running, {server.get('pending', 0)} pending"
     others = server.get("foreign_prompts")
     load += f", {others} of others" if others else ""
-    return one_line(str(server["url"])), state, load, one_line(str(server.get("reason") or ""))
+    return one_line(str(server["url"])), state, load, one_line(reason)
 
 
 def _job_cells(job: Mapping[str, Any]) -> tuple[str, str, str, str]:

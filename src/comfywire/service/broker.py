@@ -16,8 +16,8 @@ from typing import Self
 from uuid import UUID
 
 from .jobs import TERMINAL, JobState
-from .leases import AWAY
 from .operating import Operating
+from .outage import AWAY
 from .records import JobRecord, OutputRecord, Transition
 from .sql import queries
 from .store import Store

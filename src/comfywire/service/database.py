@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Self, TypeAlias
 
@@ -12,6 +11,8 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
+
+from .outage import Outage
 
 __all__ = ["SCHEMA", "Connection", "Database", "Row", "execute", "row", "rows"]
 
@@ -23,7 +24,6 @@ RECONNECT_PAUSE = 0.5
 
 Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
 Row: TypeAlias = dict[str, Any]
-log = logging.getLogger("comfywire.service")
 
 
 class Database:
@@ -40,6 +40,7 @@ class Database:
         said = f"-c search_path={SCHEMA} -c plan_cache_mode=force_generic_plan"
         options: dict[str, Any] = {"options": said, "row_factory": dict_row}
         self._options = options
+        self._outage = Outage()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             kwargs=options | {"autocommit": True},
@@ -65,13 +66,14 @@ class Database:
             psycopg_pool.PoolTimeout: The database has not answered for 30 seconds.
 
         """
-        async with self._pool.connection() as connection:
-            yield connection
+        with self._outage.watched():
+            async with self._pool.connection() as connection:
+                yield connection
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Lend a connection with a transaction open: committed at the end, rolled back on an error."""
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self.connection() as connection, connection.transaction():
             yield connection
 
     async def all(self, query: str, /, **values: Any) -> list[Row]:
@@ -102,10 +104,11 @@ class Database:
                 async with await connecting as connection:
                     for name in map(sql.Identifier, channels):
                         await connection.execute(sql.SQL("LISTEN {}").format(name))
+                    self._outage.is_over()
                     on_gap()
                     await _notifications(connection, on_notify)
             except psycopg.Error as error:
-                log.warning("the database is away, trying again: %s", str(error).strip())
+                self._outage.goes_on(error)
             await asyncio.sleep(RECONNECT_PAUSE)
 
 

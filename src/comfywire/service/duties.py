@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 
 from .assets import Assets
-from .leases import AWAY
+from .outage import AWAY
 from .registry import Registry
 from .store import Store
 
@@ -52,7 +52,5 @@ async def for_ever(name: str, duty: Callable[[], Awaitable[None]]) -> None:
 @contextlib.contextmanager
 def patience() -> Iterator[None]:
     """Leave what is done inside for the next time when the database is away."""
-    try:
+    with contextlib.suppress(*AWAY):
         yield
-    except AWAY as error:
-        log.warning("the database is away, trying again: %s", str(error).strip())

@@ -11,7 +11,7 @@ from pathlib import Path
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["lock", "locked", "nobody_else_has"]
+__all__ = ["lock", "lock_at_once", "locked", "nobody_else_has"]
 
 
 def lock(path: Path, *, exclusive: bool) -> int:
@@ -23,6 +23,15 @@ def lock(path: Path, *, exclusive: bool) -> int:
         os.close(file)
         raise
     return file
+
+
+def lock_at_once(path: Path) -> int | None:
+    """Take a lock alone; return the open file that holds it until it is closed, None if it is taken."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if nobody_else_has(file):
+        return file
+    os.close(file)
+    return None
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from .keeping import Keeper
 from .leases import Claim, Fenced, Leases, patiently
 from .logs import about
 from .membership import Membership
+from .outcome import Outcome
 from .queue import Taken
 from .registry import Registry
 from .runner import Run
@@ -31,7 +32,7 @@ from .tracing import job_span
 __all__ = ["Following"]
 
 OUT_OF_REACH_PAUSE = 5.0
-"""Seconds for which a job is left to others whose ComfyUI we do not reach."""
+"""Seconds for which a job is left to others whose ComfyUI we do not reach, at first."""
 log = logging.getLogger("comfywire.service")
 
 
@@ -64,7 +65,7 @@ class Following:
         sealer: Sealer,
         hooks: Hooks,
         patience: float,
-        new_server: Callable[[str, float], Server],
+        new_server: Callable[[str], Server],
     ) -> None:
         self.leases = leases
         self.servers: dict[str, Server] = {}
@@ -122,9 +123,7 @@ class Following:
         job = claim.job
         try:
             if job.submitted_at is not None and job.server is not None:
-                server = await self._moved(str(job.id), chosen, job.server)
-                if not await self._is_left_to_others(server, claim):
-                    await self._run_on(server, claim)
+                await self._look_after(await self._moved(str(job.id), chosen, job.server), claim)
             elif chosen is not None:
                 await self._run_on(chosen, claim)
             elif job.state is JobState.CANCELING:
@@ -139,20 +138,30 @@ class Following:
             if not await self.leases.put_off(claim.lease, _broken(error)):
                 await self._withdraw(job.id)
 
-    async def _is_left_to_others(self, server: Server, claim: Claim) -> bool:
-        """Whether somebody else shall see what has become of a job: we do not reach its server.
+    async def _look_after(self, server: Server, claim: Claim) -> None:
+        """See what has become of a job where it is, if we reach that or somebody else may.
 
-        It may run well, and its own worker may be about to come back. Half of the patience is for waiting for
-        those who reach it, the other half for the server.
+        It may run well, and its own worker may be about to come back.
         """
-        if server.url in self.servers or await _answers(server):
-            return False
-        patience = self._patience
-        after = min(OUT_OF_REACH_PAUSE, patience / 10)
-        is_left = await self.leases.out_of_reach(claim.lease, server.url, patience=patience / 2, after=after)
-        if is_left:
+        url = server.url
+        if url in self.servers:
+            await self._run_on(server, claim)
+        elif await patiently(lambda: self._registry.is_gone(url)):
+            await self._lose(server, claim, f"{url} is gone for good")
+        elif await _answers(server):
+            await self._run_on(server, claim)
+        elif await self._is_left_to_others(server, claim):
             await self._leave_if_visited(server)
-        return is_left
+        else:
+            await self._lose(server, claim, f"{url} was out of reach for {self._patience:g} seconds")
+
+    async def _is_left_to_others(self, server: Server, claim: Claim) -> bool:
+        pause = min(OUT_OF_REACH_PAUSE, self._patience / 10)
+        return await self.leases.out_of_reach(claim.lease, server.url, patience=self._patience, pause=pause)
+
+    async def _lose(self, server: Server, claim: Claim, why: str) -> None:
+        await Outcome(claim, server, self.leases, self.keeper(claim)).lost(why)
+        await self._leave_if_visited(server)
 
     async def _withdraw(self, job_id: UUID) -> None:
         """Take the prompt of a job that we have given up off its server, as far as that is possible."""
@@ -191,7 +200,7 @@ class Following:
                 return known
             sealed = await patiently(lambda: self._registry.address(url))
             address = url if sealed is None else str(self._sealer.open(sealed)["address"])
-            server = await self._new_server(address, self._patience / 2).__aenter__()
+            server = await self._new_server(address).__aenter__()
             self._visited[url] = server
             return server
 

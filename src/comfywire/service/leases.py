@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import psycopg
 from psycopg.types.json import Jsonb
-from psycopg_pool import PoolTimeout
 
 from .database import Row, execute
 from .jobs import OPEN, TERMINAL, JobState
+from .outage import AWAY
 from .queue import Taken
 from .records import JobRecord, Lease
 from .sql import queries
 from .storable import as_storable, as_text
 from .store import Store, change
 
-__all__ = ["AWAY", "Claim", "Fenced", "KeptBytes", "KeptOutput", "Leases", "patiently"]
+__all__ = ["Claim", "Fenced", "KeptBytes", "KeptOutput", "Leases", "patiently"]
 
 SQL = queries("jobs")
 OPEN_STATES = [state.value for state in OPEN]
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction, PoolTimeout)
-"""What psycopg raises while the database is away, or another one is about to take over from it."""
 PAUSE = 0.5
 PUT_OFF_FOR = (2.0, 10.0, 30.0, 60.0, 120.0)
 """Seconds for which a job that cannot be seen to is left alone, time after time; then it fails."""
 Value = TypeVar("Value")
-log = logging.getLogger("comfywire.service")
 
 
 class Fenced(Exception):
@@ -100,8 +95,7 @@ async def patiently(action: Callable[[], Awaitable[Value]]) -> Value:
     while True:
         try:
             return await action()
-        except AWAY as error:
-            log.warning("the database is away, trying again: %s", str(error).strip())
+        except AWAY:
             await asyncio.sleep(PAUSE)
 
 
@@ -287,13 +281,19 @@ class Leases:
         await self.end(lease, JobState.FAILED, why, error={"code": code, "message": why})
         return False
 
-    async def out_of_reach(self, lease: Lease, url: str, *, patience: float, after: float) -> bool:
-        """Leave a job to those who reach its server; False when nobody has, for as long as ``patience``."""
+    async def out_of_reach(self, lease: Lease, url: str, *, patience: float, pause: float) -> bool:
+        """Leave a job to those who reach its server; False when nobody has, for as long as ``patience``.
+
+        Who does not is asked again after ``pause`` seconds, and then whenever twice the time has passed. The
+        worker that looks after the server takes the job at any time (``take_submitted``).
+        """
         words = "is out of reach of"
-        values = {"job_id": lease.job_id, "reason": f"% {words} %"}
+        values = {"job_id": lease.job_id, "attempt": lease.attempt, "reason": f"% {words} %"}
         found = await patiently(lambda: self._database.one(SQL["out_of_reach"], **values))
-        if found is not None and found["seconds"] >= patience:
+        seconds = 0.0 if found is None else found["seconds"]
+        if seconds >= patience:
             return False
+        after = min(max(seconds, pause), patience - seconds)
         await self.hand_back(lease, f"{url} {words} {self.worker}", after=after)
         return True
 

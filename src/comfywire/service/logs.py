@@ -18,8 +18,10 @@ __all__ = ["JsonFormatter", "PlainFormatter", "about", "configure"]
 
 _FACTS: ContextVar[Mapping[str, str]] = ContextVar("comfywire_facts", default={})  # noqa: B039 - never changed
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_QUIET = ("httpx", "httpcore", "asyncio", "psycopg", "psycopg.pool", "fsspec", "uvicorn.error")
+_QUIET = ("httpx", "httpcore", "asyncio", "psycopg", "fsspec", "uvicorn.error")
 """Libraries that say much that no operator acts on."""
+_QUIETER = ("psycopg.pool",)
+"""And one that warns of each try during an outage, which ``outage.py`` tells in one line."""
 
 
 @contextlib.contextmanager
@@ -84,3 +86,5 @@ def configure(*, as_json: bool, level: int = logging.INFO, stream: IO[str] | Non
     logging.basicConfig(level=level, handlers=[sink], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    for name in _QUIETER:
+        logging.getLogger(name).setLevel(max(level, logging.ERROR))

@@ -7,7 +7,8 @@ import logging
 import time
 from math import inf
 
-from .leases import AWAY, patiently
+from .leases import patiently
+from .outage import AWAY
 from .queue import Queue
 
 __all__ = ["Membership"]

@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from .database import Connection, Database, Row, execute, row, rows
+from .registry import SILENT_AFTER
 from .sql import queries
 
 __all__ = ["BUCKETS", "CONTENT_TYPE", "Metrics"]
@@ -24,7 +25,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 """Upper bounds of the histograms, in seconds; one more is above all of them."""
 NEWEST = 2**63 - 1
-SERVER_STATES = ("up", "down", "broken")
+SERVER_STATES = ("up", "down", "broken", "silent")
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ class Metrics:
             return Figures(
                 waiting=await rows(connection, SQL["waiting"]),
                 tallies=tallies,
-                servers=await rows(connection, SQL["servers"]),
+                servers=await rows(connection, SQL["servers"], silent_after=SILENT_AFTER),
                 webhooks=await rows(connection, SQL["webhooks"]),
                 webhook_tries=await rows(connection, SQL["webhook_tries"]),
                 assets=assets or {},
@@ -139,6 +140,9 @@ def _endings(tallies: Sequence[Row]) -> Iterator[Metric]:
     )
     yield _counter(
         tallies, "given_back", "given_back", "Times that a job was queued again for another reason."
+    )
+    yield _counter(
+        tallies, "put_off", "put_off", "Times that a job was left where it is, to be looked after again."
     )
     yield _counter(tallies, "claimed", "claims", "Times that a worker took a job, or took it over.")
     yield _histogram(tallies, "wait", "job_wait_seconds", "From queued to running.")

@@ -13,13 +13,12 @@ from .database import Database, Row
 from .fleet import why_waiting
 from .jobs import JobState
 from .records import JobRecord
+from .registry import SILENT_AFTER
 from .sql import queries
 
 __all__ = ["Operating", "QueueRecord", "ServerRecord", "UnknownServer", "why"]
 
 SQL = queries("operating")
-SILENT_AFTER = 60.0
-"""Seconds after which a server of which no worker has spoken counts as not connected."""
 
 
 class UnknownServer(ComfywireError):

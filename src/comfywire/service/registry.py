@@ -15,9 +15,11 @@ from psycopg.types.json import Jsonb
 from .database import Database
 from .sql import queries
 
-__all__ = ["Registry"]
+__all__ = ["SILENT_AFTER", "Registry"]
 
 SQL = queries("servers")
+SILENT_AFTER = 60.0
+"""Seconds after which a server of which no worker has spoken counts as not connected."""
 FORGET_AFTER = 7 * 86400.0
 """Seconds after which a server of which no worker speaks any more is forgotten."""
 
@@ -36,6 +38,19 @@ class Registry:
         found = await self._database.one(SQL["tell"], **stored)
         assert found is not None
         return str(found["wanted"])
+
+    async def leave(self, worker: str) -> None:
+        """Say that a worker, which stops, speaks of no server any more."""
+        await self._database.do(SQL["leave"], worker=worker)
+
+    async def are_gone(self, urls: Sequence[str]) -> None:
+        """Say that servers will never be back: what was on them is lost, and they are forgotten."""
+        await self._database.do(SQL["gone"], urls=list(urls))
+        await self._database.do(SQL["forget_silent"], seconds=FORGET_AFTER)
+
+    async def is_gone(self, url: str) -> bool:
+        """Whether somebody has said so of a server that is not forgotten yet."""
+        return await self._database.one(SQL["is_gone"], url=url) is not None
 
     async def address(self, url: str) -> bytes | None:
         """Return how a server is reached, encrypted; None if it was never here."""

@@ -17,7 +17,8 @@ from comfywire.workflow.object_info import ObjectInfo
 
 from .breaker import Breaker
 from .fleet import ServerView, refusals
-from .leases import AWAY, patiently
+from .leases import patiently
+from .outage import AWAY
 from .registry import Registry
 from .storable import as_storable, as_text
 from .waiting import set_within
@@ -142,7 +143,13 @@ class Server:
         if self.state == "up":
             self._leave("down", reason)
         else:
-            self.reason = reason
+            self._is_not_up(reason)
+
+    def _is_not_up(self, reason: str) -> None:
+        """A probe failed: told at the first, of a mistyped address, say, and when the reason changes."""
+        if reason != self.reason:
+            log.warning("%s is not up: %s", self.url, reason)
+        self.reason = reason
 
     def _leave(self, state: str, reason: str) -> None:
         log.warning("%s is %s: %s", self.url, state, reason)
@@ -203,12 +210,12 @@ class Server:
         try:
             wrong = [finding for finding in await self.client.check() if finding.ok is False]
             if wrong:
-                self.reason = f"{wrong[0].sentence}; {wrong[0].next_step}".rstrip("; ")
+                self._is_not_up(f"{wrong[0].sentence}; {wrong[0].next_step}".rstrip("; "))
                 return
             self._stats = await self.client.system_stats()
             await self._read_catalogue(registry)
         except (ComfywireError, *AWAY) as error:
-            self.reason = str(error)
+            self._is_not_up(str(error))
             return
         self.state, self.reason, self._probes = "up", "", 0
         self._breaker.came_back()

@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ from .duties import TIDY_EVERY, for_ever, patience, sweep, tidy
 from .fleet import choose, models_of
 from .following import Following
 from .hooks import Hooks
-from .leases import AWAY, Leases
+from .leases import Leases
 from .membership import Membership
+from .outage import AWAY
 from .queue import Taken
 from .registry import Registry
 from .sealing import Sealer
@@ -106,13 +107,12 @@ class Worker:
             stack.push_async_callback(self._following.close)
             try:
                 async with asyncio.TaskGroup() as group:
-                    tasks = [
-                        group.create_task(for_ever(name, duty), name=f"comfywire {name}")
-                        for name, duty in self._duties().items()
-                    ]
+                    duties, watches = _begun(group, self._duties()), _begun(group, self._watches())
                     await stop.wait()
+                    self._is_stopping = True
+                    group.create_task(self._leave_servers(watches), name="comfywire leave")
                     await self._drain()
-                    for task in tasks:
+                    for task in duties:
                         task.cancel()
             finally:
                 for task in self._tasks:
@@ -146,18 +146,20 @@ class Worker:
             "take over": self._take_over,
             "tidy": lambda: tidy(self._store, self._registry),
             "sweep": lambda: sweep(self._assets),
-            **{
-                f"watch {server.url}": partial(server.watch, self._registry, self.name, self._seal_address)
-                for server in self._servers.values()
-            },
         }
 
-    def _server(self, text: str, patience: float | None = None) -> Server:
+    def _watches(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        return {
+            f"watch {server.url}": partial(server.watch, self._registry, self.name, self._seal_address)
+            for server in self._servers.values()
+        }
+
+    def _server(self, text: str) -> Server:
         address, _, tags = text.partition("#")
         return Server(
             address,
             tags=tuple(filter(None, tags.split(","))),
-            patience=self._settings.server_patience if patience is None else patience,
+            patience=self._settings.server_patience,
             slots=self._settings.slots,
             on_change=self._wake.set,
             proven=self._proven,
@@ -256,8 +258,7 @@ class Worker:
             except engine.NotRegistered:
                 await self._membership.join()
                 continue
-            except AWAY as error:
-                log.warning("the database is away, trying again: %s", str(error).strip())
+            except AWAY:
                 await asyncio.sleep(1.0)
             await set_within(self._wake, LOOK_EVERY)
 
@@ -288,12 +289,33 @@ class Worker:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a job was not even put off: it is given back by _give_back", exc_info=error)
 
+    # Stopping
+
+    async def _leave_servers(self, watches: list[asyncio.Task[None]]) -> None:
+        """Speak of its servers no more, and say so, that no job seems to be about to run on them.
+
+        Without the database they fall silent by themselves.
+        """
+        for task in watches:
+            task.cancel()
+        with contextlib.suppress(*AWAY, TimeoutError):
+            async with asyncio.timeout(LEAVE_PATIENCE):
+                await asyncio.gather(*watches, return_exceptions=True)
+                await self._registry.leave(self.name)
+
     async def _drain(self) -> None:
-        """Take nothing more; wait for what runs, within the bound, then hand it back."""
-        self._is_stopping = True
+        """Wait for what runs, within the bound, then hand it back."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._settings.drain_timeout)
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _begun(
+    group: asyncio.TaskGroup, duties: Mapping[str, Callable[[], Awaitable[None]]]
+) -> list[asyncio.Task[None]]:
+    return [
+        group.create_task(for_ever(name, duty), name=f"comfywire {name}") for name, duty in duties.items()
+    ]

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -99,6 +100,19 @@ async def test_a_drained_server_says_when_nothing_of_ours_is_on_it(
     seen.append(await is_empty())
 
     assert seen == [False, True, False]
+
+
+async def test_top_calls_a_server_silent_of_which_no_worker_speaks(service: Service):
+    await joins(service)
+    await Registry(service.core.database).leave("w")
+    _, key = await service.core.access.create("top", ("read",))
+
+    command = [sys.executable, "-m", "comfywire", "top", "--once", "--service", service.url, "--key", key]
+    running = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    shown, _ = await running.communicate()
+
+    (server,) = [line.split("\t") for line in shown.decode().splitlines() if line.startswith("server")]
+    assert (server[1:3], server[-1]) == ([URL, "silent"], "no worker speaks of it")
 
 
 async def test_a_server_that_is_not_there_cannot_be_switched(admin: httpx.AsyncClient):

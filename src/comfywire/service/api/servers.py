@@ -24,7 +24,8 @@ class Server(BaseModel):
 
     url: str
     state: Annotated[
-        str, Field(description="`up`, `down`, or `broken`: too many jobs in a row failed on it.")
+        str,
+        Field(description="`up`, `down`, `broken`: too many jobs in a row failed on it, or `gone` for good."),
     ]
     wanted: Annotated[str, Field(description="`active`, `paused` or `drained`: it takes no more jobs.")]
     reason: Annotated[str, Field(description="Why it is not up.")]

@@ -170,11 +170,14 @@ SELECT count(*) AS count
                       AND (from_state IS NULL OR from_state = ANY(%(terminal)s::job_state[])));
 
 -- name: out_of_reach
--- For how long workers have said so of the server that a job is on.
-SELECT COALESCE(EXTRACT(epoch FROM now() - min(told.at)), 0)::float8 AS seconds
-  FROM jobs AS job
-  JOIN transitions AS told ON told.job_id = job.id AND told.at >= job.submitted_at
- WHERE job.id = %(job_id)s AND told.reason LIKE %(reason)s;
+-- For how long workers have said so one after the other of the server that a job is on: a claim between them that did
+-- not end so reached it.
+SELECT COALESCE(EXTRACT(epoch FROM now() - min(at)), 0)::float8 AS seconds
+  FROM (SELECT attempt, min(at) AS at, row_number() OVER (ORDER BY attempt DESC) AS place
+          FROM transitions
+         WHERE job_id = %(job_id)s AND reason LIKE %(reason)s
+         GROUP BY attempt) AS told
+ WHERE attempt = %(attempt)s - place;
 
 -- name: still_mine
 SELECT state FROM jobs WHERE id = %(job_id)s AND attempt = %(attempt)s;

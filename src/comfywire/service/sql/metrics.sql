@@ -39,6 +39,8 @@ SELECT CASE WHEN from_state IS NULL THEN 'submitted'
             WHEN to_state IN ('succeeded', 'failed', 'canceled', 'expired') THEN 'ended'
             WHEN reason = 'a worker took it' THEN 'claimed'
             WHEN reason LIKE 'lost: %%' THEN 'lost'
+            -- It was left where it is, which is the words of put_off and out_of_reach (leases.py).
+            WHEN reason LIKE 'put off: %%' OR reason LIKE '%% is out of reach of %%' THEN 'put_off'
             ELSE 'given_back' END,
        CASE WHEN to_state IN ('succeeded', 'failed', 'canceled', 'expired') THEN to_state::text ELSE '' END,
        0, count(*), 0
@@ -69,7 +71,11 @@ UPDATE tallied SET event_id = %(event_id)s;
 SELECT name, label, bucket, count, total FROM tallies;
 
 -- name: servers
-SELECT url, state, wanted, running, pending, foreign_prompts, counts,
+SELECT url,
+       CASE WHEN
+-- include: servers.is_heard
+       THEN state ELSE 'silent' END AS state,
+       wanted, running, pending, foreign_prompts, counts,
        EXTRACT(epoch FROM now() - seen_at)::float8 AS silent
   FROM servers ORDER BY url;
 

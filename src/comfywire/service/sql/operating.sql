@@ -2,7 +2,9 @@
 
 -- name: servers
 SELECT url, state, wanted, reason, tags, version, devices, loaded, running, pending, foreign_prompts, counts, worker,
-       seen_at, changed_at, seen_at > now() - make_interval(secs => %(silent_after)s::float8) AS is_heard,
+       seen_at, changed_at,
+-- include: servers.is_heard
+       AS is_heard,
        running + pending = 0
          AND NOT EXISTS (SELECT FROM jobs WHERE server = servers.url AND submitted_at IS NOT NULL
                             AND jobs.state IN ('queued', 'running', 'canceling')) AS is_empty
@@ -27,13 +29,14 @@ SELECT COALESCE((SELECT (value ->> 'paused')::bool FROM switches WHERE name = 'q
 
 -- name: waiting
 -- What each server says about a need; reasons are NULL where it has not said anything yet.
-SELECT server.url, server.state, server.wanted, server.reason, refusal.reasons,
-       server.seen_at > now() - make_interval(secs => %(silent_after)s::float8) AS is_heard,
+SELECT servers.url, servers.state, servers.wanted, servers.reason, refusal.reasons,
+-- include: servers.is_heard
+       AS is_heard,
        COALESCE((SELECT (value ->> 'paused')::bool FROM switches WHERE name = 'queue'), false) AS is_paused
   FROM (VALUES (1)) AS one
-  LEFT JOIN servers AS server ON true
-  LEFT JOIN refusals AS refusal ON refusal.server = server.url AND refusal.need = %(need)s
- ORDER BY server.url;
+  LEFT JOIN servers ON true
+  LEFT JOIN refusals AS refusal ON refusal.server = servers.url AND refusal.need = %(need)s
+ ORDER BY servers.url;
 
 -- name: catalogues
 SELECT DISTINCT ON (catalogue) catalogue AS digest, version FROM servers WHERE catalogue IS NOT NULL;

@@ -110,7 +110,13 @@ WITH head AS (
         SELECT queue_id FROM jobs WHERE state = 'canceling' AND submitted_at IS NULL
      )
        AND waiting.status = 'todo'
-       AND (waiting.scheduled_at IS NULL OR waiting.scheduled_at <= now())
+       AND (waiting.scheduled_at IS NULL OR waiting.scheduled_at <= now() OR waiting.id IN (
+        -- What is put off because others do not reach its server is not for the worker that looks after that.
+        SELECT queue_id FROM jobs JOIN servers ON servers.url = jobs.server AND servers.worker = %(name)s
+         WHERE submitted_at IS NOT NULL AND jobs.state IN ('queued', 'running', 'canceling')
+           AND (SELECT reason FROM transitions WHERE job_id = jobs.id ORDER BY event_id DESC LIMIT 1)
+               LIKE '%% is out of reach of %%'
+       ))
      LIMIT 1
        FOR UPDATE OF waiting SKIP LOCKED
 )

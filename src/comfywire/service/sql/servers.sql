@@ -14,6 +14,23 @@ ON CONFLICT (url) DO UPDATE
        changed_at = CASE WHEN own.state <> excluded.state THEN now() ELSE own.changed_at END
 RETURNING wanted;
 
+-- name: leave
+-- Its worker stops. Another one of the same server may have spoken last; if not, it does when it hears this.
+WITH alone AS (UPDATE servers SET worker = NULL WHERE worker = %(worker)s RETURNING url)
+SELECT pg_notify('comfywire_servers', url) FROM alone;
+
+-- name: gone
+-- They are no more, and what was on them is lost.
+UPDATE servers SET worker = NULL, state = 'gone', reason = 'it is gone for good', changed_at = now()
+ WHERE url = ANY(%(urls)s);
+
+-- name: is_gone
+SELECT FROM servers WHERE url = %(url)s AND state = 'gone';
+
+-- name: is_heard
+-- Whether a worker speaks of it.
+servers.worker IS NOT NULL AND servers.seen_at > now() - make_interval(secs => %(silent_after)s::float8)
+
 -- name: address
 SELECT address FROM servers WHERE url = %(url)s;
 
@@ -42,7 +59,7 @@ SELECT COALESCE((SELECT (value ->> 'paused')::bool FROM switches WHERE name = 'q
 -- name: forget_silent
 -- Servers that no worker has told about for a long time are no part of the fleet any more.
 DELETE FROM servers
- WHERE seen_at < now() - make_interval(secs => %(seconds)s::float8)
+ WHERE (seen_at < now() - make_interval(secs => %(seconds)s::float8) OR state = 'gone')
    AND NOT EXISTS (SELECT FROM jobs WHERE server = servers.url AND submitted_at IS NOT NULL
                       AND state IN ('queued', 'running', 'canceling'));
 

@@ -1,0 +1,69 @@
+"""What the log says of a database that is away: enough, and no more."""
+
+import asyncio
+import logging
+from urllib.parse import urlsplit
+
+import pytest
+
+from comfywire.service import database as databases
+from comfywire.service import outage
+from comfywire.service.database import Database
+from comfywire.service.migrate import migrate
+
+from .conftest import execute
+from .rig import until
+
+REST = 0.3
+"""Seconds between two lines, instead of thirty."""
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases, "RECONNECT_PAUSE", 0.01)
+    monkeypatch.setattr(outage, "TELL_EVERY", REST)
+
+
+async def test_a_database_that_is_away_is_told_now_and_then_in_one_line_and_when_it_is_back(
+    empty_database_url: str, postgres: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def told(words: str, times: int) -> bool:
+        return len(lines(caplog, words)) >= times
+
+    await migrate(empty_database_url)
+    async with Database(empty_database_url) as database:
+        there = asyncio.Event()
+        listening = asyncio.create_task(database.listen(["x"], lambda *_: None, there.set))
+        await there.wait()
+        allow(postgres, empty_database_url, allowed=False)
+        await until(lambda: told("away", 3))
+        allow(postgres, empty_database_url, allowed=True)
+        await until(lambda: told("back", 1))
+        listening.cancel()
+
+    first, second, third = lines(caplog, "away")[:3]
+    assert min(second.created - first.created, third.created - second.created) >= REST - 0.05
+    assert "\n" not in first.getMessage()
+    assert len(lines(caplog, "back")) == 1
+
+
+async def test_two_statements_in_each_others_way_are_no_outage(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(outage.AWAY):
+        await database.do("DO $$ BEGIN RAISE lock_not_available; END $$")
+
+    assert lines(caplog, "database") == []
+
+
+def lines(caplog: pytest.LogCaptureFixture, words: str) -> list[logging.LogRecord]:
+    ours = [one for one in caplog.records if one.name == "comfywire.service"]
+    return [one for one in ours if words in one.getMessage()]
+
+
+def allow(postgres: str, url: str, *, allowed: bool) -> None:
+    """Let the database be away, or come back."""
+    name = urlsplit(url).path.removeprefix("/")
+    execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS {allowed}")
+    if not allowed:
+        execute(postgres, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
