@@ -51,6 +51,7 @@ class Follower:
         self._watches: dict[str, Watch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = inf
         self._reading = asyncio.Semaphore(READS_AT_ONCE)
         self._sockets = Sockets(
             http, self._session, counts, start=self._start, hear=self._hear, pump=self._pump
@@ -142,13 +143,14 @@ class Follower:
         loop = self._loop
         at = min(self._session.next_due(loop.time()), self._unreachable_at())
         if self._timer is not None:
-            if self._timer.when() <= at and self._timer.when() > loop.time():
+            if self._timer_at <= at and self._timer_at > loop.time():
                 return
             self._timer.cancel()
+        self._timer_at = at  # uvloop's handles do not say when, if that is now
         self._timer = loop.call_at(at, self._wake) if at < inf and not self._is_closed else None
 
     def _wakes_within(self, seconds: float) -> bool:
-        return self._timer is not None and self._timer.when() <= self._now() + seconds
+        return self._timer is not None and self._timer_at <= self._now() + seconds
 
     def _wake(self) -> None:
         self._timer = None
