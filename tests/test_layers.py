@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
             "standardwebhooks",
             "starlette",
             "uvicorn",
+            "uvloop",
         },
     ),
     "pytest_plugin": ({"errors", "server"}, {"pytest"}),

@@ -117,9 +117,12 @@ OPTIONS = (
 )
 
 
-def wait_for(work: Coroutine[Any, Any, Value]) -> Value:
+def wait_for(
+    work: Coroutine[Any, Any, Value], *, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+) -> Value:
     """Return what ``work`` returns; Ctrl-C and SIGTERM cancel it, the second one at once."""
-    return asyncio.run(_until_signalled(work))
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(_until_signalled(work))
 
 
 async def _until_signalled(work: Coroutine[Any, Any, Value]) -> Value:

@@ -185,7 +185,10 @@ def serve(*, no_workers: bool, demo: bool, **options: Any) -> None:
     settings = settings_of(options)
     if demo and no_workers:
         raise click.UsageError("--demo needs a worker: leave --no-workers out")
-    wait_for(_serve(settings, runs_jobs=not no_workers, demo=demo))
+    from comfywire.service.event_loop import new_event_loop  # noqa: PLC0415
+
+    serving = _serve(settings, runs_jobs=not no_workers, demo=demo)
+    wait_for(serving, loop_factory=new_event_loop)
 
 
 async def _serve(settings: Settings, *, runs_jobs: bool, demo: bool) -> None:

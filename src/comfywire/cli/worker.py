@@ -37,7 +37,9 @@ def worker(*, health_port: int | None, **options: Any) -> None:
     settings = settings_of(options)
     if not settings.servers:
         raise click.UsageError("a worker needs at least one --server to run jobs on")
-    wait_for(_work(settings, health_port))
+    from comfywire.service.event_loop import new_event_loop  # noqa: PLC0415
+
+    wait_for(_work(settings, health_port), loop_factory=new_event_loop)
 
 
 async def _work(settings: Settings, health_port: int | None) -> None:
