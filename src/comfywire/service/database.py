@@ -43,7 +43,8 @@ class Database:
         self._outage = Outage()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
-            kwargs=options | {"autocommit": True},
+            # Prepared when first used: few statements come again and again, and plans cost more than they do.
+            kwargs=options | {"autocommit": True, "prepare_threshold": 0},
             min_size=1,
             max_size=size,
             open=False,
