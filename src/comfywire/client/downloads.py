@@ -10,7 +10,7 @@ from typing import Protocol
 from comfywire.errors import ConnectionFailed, ConnectionLost, ServerError
 from comfywire.transport.http import Http
 
-from .saving import PartFile
+from .saving import PartFile, Place
 
 __all__ = ["Downloads", "NotThere"]
 
@@ -46,9 +46,9 @@ class Downloads:
         await self._fetch((filename, subfolder, kind), received)
         return bytes(received.content)
 
-    async def save(self, file: File, target: Path, *, replace: bool) -> Path:
-        """Stream the file to ``target`` and return the path; raises like :meth:`read`."""
-        async with PartFile(target, replace=replace) as part:
+    async def save(self, file: File, place: Place) -> Path:
+        """Stream the file to its place and return the path; raises like :meth:`read`."""
+        async with PartFile(place) as part:
             await self._fetch(file, part)
             return await part.finish()
 

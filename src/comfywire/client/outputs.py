@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -13,7 +12,7 @@ from comfywire.protocol.tracked import SocketImage, Tracked
 
 from .downloads import Downloads, NotThere
 from .names import safe_folder, safe_name
-from .saving import write_whole
+from .saving import Place, write_whole
 
 __all__ = ["Output", "Result", "collect_outputs"]
 
@@ -100,23 +99,20 @@ class Output:
         bytes are streamed, and the name appears only when they are whole. Cancelling leaves nothing behind.
         Raises like :meth:`read`, and OSError where it cannot be written.
         """
-        as_folder = str(path).endswith(("/", "\\")) or await asyncio.to_thread(Path(path).is_dir)
-        return await self._save(Path(path), as_folder=as_folder)
+        is_folder = True if str(path).endswith(("/", "\\")) else None
+        return await self._save(Place(Path(path), self._own_name(), is_folder))
 
     async def save_in(self, folder: Path) -> Path:
         """Like :meth:`save`, below ``folder``, with the server's subfolder kept."""
-        return await self._save(safe_folder(folder, self.subfolder), as_folder=True)
+        return await self._save(Place(safe_folder(folder, self.subfolder), self._own_name(), is_folder=True))
 
-    async def _save(self, path: Path, *, as_folder: bool) -> Path:
-        target = path / self._own_name() if as_folder else path
+    async def _save(self, place: Place) -> Path:
         if self._content is not None:
-            return await write_whole(target, self._content, replace=not as_folder)
+            return await write_whole(place, self._content)
         if self.filename is None or self._downloads is None:
             raise ValueError(f"the {self.kind} of node {self.node_id} is no file; it is in .value")
         try:
-            return await self._downloads.save(
-                (self.filename, self.subfolder, self.type), target, replace=not as_folder
-            )
+            return await self._downloads.save((self.filename, self.subfolder, self.type), place)
         except NotThere as error:
             raise self._gone() from error
 

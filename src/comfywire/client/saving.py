@@ -6,15 +6,37 @@ import asyncio
 import os
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self, TypeVar
 
 from .names import candidates
 
-__all__ = ["PartFile", "write_whole"]
+__all__ = ["PartFile", "Place", "write_whole"]
 
 Value = TypeVar("Value")
 BUFFER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file is to go.
+
+    Attributes:
+        path: The file itself, replaced if it is there; or a folder, which gets it under ``name``.
+        name: What it is called in a folder, numbered if that is taken.
+        is_folder: Which of them; None leaves it to the disk.
+
+    """
+
+    path: Path
+    name: str
+    is_folder: bool | None = None
+
+    def target(self) -> tuple[Path, bool]:
+        """Return the file, and whether one that is there is replaced. Asks the disk."""
+        is_folder = self.path.is_dir() if self.is_folder is None else self.is_folder
+        return (self.path / self.name, False) if is_folder else (self.path, True)
 
 
 class PartFile:
@@ -23,10 +45,10 @@ class PartFile:
     Leaving the context without :meth:`finish` removes it. File operations run in a thread.
     """
 
-    def __init__(self, target: Path, *, replace: bool) -> None:
-        self._target = target
-        self._replace = replace
-        self._part = target.with_name(f".{uuid.uuid4().hex}.part")
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._target = self._part = place.path
+        self._replace = False
         self._file: BinaryIO | None = None
         self._buffer = bytearray()
         self.length = 0
@@ -59,6 +81,8 @@ class PartFile:
 
     def _flush(self) -> None:
         if self._file is None:
+            self._target, self._replace = self._place.target()
+            self._part = self._target.with_name(f".{uuid.uuid4().hex}.part")
             self._target.parent.mkdir(parents=True, exist_ok=True)
             # Exclusive: a symlink that waits under this name is not followed.
             self._file = self._part.open("xb")
@@ -96,9 +120,9 @@ async def _in_thread(work: Callable[[], Value]) -> Value:
         raise
 
 
-async def write_whole(target: Path, content: bytes, *, replace: bool) -> Path:
+async def write_whole(place: Place, content: bytes) -> Path:
     """Write ``content`` at once; return the path, numbered if the name was taken."""
-    async with PartFile(target, replace=replace) as file:
+    async with PartFile(place) as file:
         await file.write(content)
         return await file.finish()
 

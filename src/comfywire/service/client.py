@@ -14,7 +14,7 @@ import httpx
 from blake3 import blake3
 
 from comfywire.client.names import safe_name
-from comfywire.client.saving import PartFile
+from comfywire.client.saving import PartFile, Place
 from comfywire.errors import ComfywireError, ConnectionFailed, ConnectionLost, UnexpectedReply
 
 from .event_stream import ServerEvent, read_events
@@ -171,7 +171,7 @@ class ServiceClient:
         try:
             async with (
                 self._http.stream("GET", path, follow_redirects=True) as response,
-                PartFile(folder / safe_name(name), replace=False) as file,
+                PartFile(Place(folder, safe_name(name), is_folder=True)) as file,
             ):
                 if response.status_code != 200:
                     await response.aread()
