@@ -1,7 +1,7 @@
 """The job service: what it costs beside driving a ComfyUI directly, and beside ``comfy-api-proxy``.
 
-    python bench/service.py [-n 100] [--jobs 400] [--servers 1,4,16] [--readers 1000] [--waiting 100000]
-                            [--workers 1] [--proxy] [--json FILE]
+    python bench/service.py [-n 100] [--jobs 400] [--rounds 3] [--servers 1,4,16] [--readers 1000]
+                            [--waiting 100000] [--workers 1] [--proxy] [--json FILE]
 
 Test servers, the service and the proxy are processes of their own; the figures hold for all of them and this
 client on one machine. A job is an 8 x 8 picture in a colour of its own, fetched and looked at. ``--proxy``
@@ -247,6 +247,16 @@ async def rate_direct(url: str, jobs: int) -> dict[str, Any]:
         return {"jobs/s": round(jobs / (time.perf_counter() - began), 1), "ends": {"succeeded": jobs}}
 
 
+async def rates(api: Api, options: argparse.Namespace) -> dict[str, Any]:
+    """The middle of some rounds, and the slowest and the fastest: machines are not always equally fast."""
+    rounds = sorted(
+        [await rate(api, options.jobs) for _ in range(options.rounds)], key=lambda found: found["jobs/s"]
+    )
+    ends = sum((Counter(found["ends"]) for found in rounds), Counter[str]())
+    between = f"{rounds[0]['jobs/s']} to {rounds[-1]['jobs/s']}"
+    return {**rounds[len(rounds) // 2], "between": between, "ends": dict(ends)}
+
+
 async def rate(api: Api, jobs: int) -> dict[str, Any]:
     """Jobs a second: all are submitted, 16 at a time, and waited for without asking again and again."""
     gate = asyncio.Semaphore(SUBMIT_AT_ONCE)
@@ -324,7 +334,7 @@ async def through_service(options: argparse.Namespace, folder: Path) -> dict[str
             async with service(servers[:count], data) as url, Api(url) as api:
                 if count == min(options.servers):
                     _told(found, "service, one by one", await one_by_one(api.run, options.n))
-                _told(found, f"service, through {count} servers", await rate(api, options.jobs))
+                _told(found, f"service, through {count} servers", await rates(api, options))
                 if count == min(options.servers):
                     _told(found, "event streams", await many_readers(api, options.readers))
                     if options.waiting:
@@ -336,7 +346,7 @@ async def through_service(options: argparse.Namespace, folder: Path) -> dict[str
             data = folder / f"apart{count}"
             async with service(servers[:count], data, options.workers) as url, Api(url) as api:
                 name = f"service, workers apart ({options.workers}), through {count} servers"
-                _told(found, name, await rate(api, options.jobs))
+                _told(found, name, await rates(api, options))
         if options.proxy:
             await beside(found, servers[0], options)
     overhead = found["service, one by one"]["p50 ms"] - found["directly, one by one"]["p50 ms"]
@@ -353,7 +363,7 @@ async def beside(found: dict[str, Any], server: str, options: argparse.Namespace
             return
         async with proxy(others[0].python, server) as url, Api(url) as api:
             _told(found, "proxy, one by one", await one_by_one(api.run, options.n))
-            _told(found, "proxy, through 1 server", await rate(api, options.jobs))
+            _told(found, "proxy, through 1 server", await rates(api, options))
 
 
 def _told(found: dict[str, Any], name: str, figures: Any) -> None:
@@ -366,6 +376,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-n", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=400)
+    parser.add_argument("--rounds", type=int, default=3, help="How often a rate is measured.")
     parser.add_argument(
         "--servers", type=lambda text: [int(one) for one in text.split(",")], default=[1, 4, 16]
     )
