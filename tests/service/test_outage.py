@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from comfywire.service import database as databases
+from comfywire.service import listening as listeners
 from comfywire.service import outage
 from comfywire.service.database import Database
 from comfywire.service.migrate import migrate
@@ -20,7 +20,7 @@ REST = 0.3
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(databases, "RECONNECT_PAUSE", 0.01)
+    monkeypatch.setattr(listeners, "RECONNECT_PAUSE", 0.01)
     monkeypatch.setattr(outage, "TELL_EVERY", REST)
 
 

@@ -1,26 +1,22 @@
-"""PostgreSQL: one pool of connections, one connection that listens, and our schema on both."""
+"""PostgreSQL: one pool of connections, one connection that listens (listening.py), and our schema on both."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Self, TypeAlias
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from .listening import Listener
 from .outage import Outage
 
 __all__ = ["SCHEMA", "Connection", "Database", "Row", "execute", "row", "rows"]
 
 SCHEMA = "comfywire"
 """The PostgreSQL schema of all our tables, and of the engine's."""
-LISTEN_CHECK = 5.0
-"""Seconds after which a silent listening connection is tried."""
-RECONNECT_PAUSE = 0.5
 
 Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
 Row: TypeAlias = dict[str, Any]
@@ -41,6 +37,7 @@ class Database:
         options: dict[str, Any] = {"options": said, "row_factory": dict_row}
         self._options = options
         self._outage = Outage()
+        self._listener = Listener(self._connect, self._outage)
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             # Prepared when first used: few statements come again and again, and plans cost more than they do.
@@ -95,31 +92,15 @@ class Database:
     async def listen(
         self, channels: list[str], on_notify: Callable[[str, str], None], on_gap: Callable[[], None]
     ) -> None:
-        """Call ``on_notify(channel, payload)`` for each notification, for ever.
+        """Call ``on_notify(channel, payload)`` for each notification, for ever; see :class:`Listener`.
 
-        ``on_gap`` is called after each (re)connection: what was said before was missed. Cancelling ends it.
+        ``on_gap`` is called when that begins and after each reconnection: what was said before was missed.
+        Cancelling ends it.
         """
-        while True:
-            try:
-                connecting = psycopg.AsyncConnection.connect(self.url, autocommit=True, **self._options)
-                async with await connecting as connection:
-                    for name in map(sql.Identifier, channels):
-                        await connection.execute(sql.SQL("LISTEN {}").format(name))
-                    self._outage.is_over()
-                    on_gap()
-                    await _notifications(connection, on_notify)
-            except psycopg.Error as error:
-                self._outage.goes_on(error)
-            await asyncio.sleep(RECONNECT_PAUSE)
+        await self._listener.listen(channels, on_notify, on_gap)
 
-
-async def _notifications(
-    connection: psycopg.AsyncConnection[Any], on_notify: Callable[[str, str], None]
-) -> None:
-    while True:
-        async for heard in connection.notifies(timeout=LISTEN_CHECK):
-            on_notify(heard.channel, heard.payload)
-        await connection.execute("SELECT 1")  # a connection that died silently raises here
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        return await psycopg.AsyncConnection.connect(self.url, autocommit=True, **self._options)
 
 
 def _literal(query: str) -> bytes:
