@@ -50,9 +50,11 @@ class Kept:
 
     async def start(self) -> None:
         """Start it and wait until it says that it is ready, again if it does not: as a supervisor would."""
-        for _ in range(10):
+        until_then = time.monotonic() + PATIENCE
+        while time.monotonic() < until_then:
             if await self._starts():
                 return
+            await asyncio.sleep(0.2)  # its database may be away, which it says at once
         raise AssertionError(f"{self.name} did not start:\n{self.log.read_text()[-2000:]}")
 
     async def _starts(self) -> bool:
