@@ -8,6 +8,7 @@ import contextlib
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -15,11 +16,15 @@ import pytest
 
 pytest.importorskip("procrastinate", reason="the job service needs the extra 'service'")
 
+from comfywire.server import Server
+from comfywire.server.faults import Faults
 from comfywire.service.database import SCHEMA, Database
 from comfywire.service.migrate import migrate
 from comfywire.service.postgres import Cluster
 from comfywire.service.queue import Queue
 from comfywire.service.store import Store
+
+from .rig import Rig
 
 
 @pytest.fixture(scope="session")
@@ -122,3 +127,16 @@ async def new_key(database: Database, name: str, **limits: int) -> uuid.UUID:
 def execute(url: str, statement: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(statement)
+
+
+@pytest.fixture
+def rig(tmp_path: Path, database: Database, key_id: uuid.UUID) -> Rig:
+    """A database and an asset store, and workers on them."""
+    return Rig(tmp_path, database, key_id)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    """A ComfyUI with faults to be told."""
+    async with Server(faults=Faults()) as server:
+        yield server

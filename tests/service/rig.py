@@ -25,7 +25,7 @@ from comfywire.service.signing import Signer
 from comfywire.service.store import Store
 from comfywire.service.worker import Worker
 
-__all__ = ["Rig", "killed", "picture", "runs_of", "until", "working"]
+__all__ = ["Rig", "killed", "picture", "runs_of", "until", "up", "working"]
 
 
 def picture(color: int = 0, **more: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,3 +116,8 @@ async def until(condition: Callable[[], Awaitable[object]]) -> None:
     """Wait until ``condition`` returns something that is true."""
     while not await condition():  # noqa: ASYNC110 - what is waited for is in another process
         await asyncio.sleep(0.01)
+
+
+async def up(rig: Rig) -> None:
+    """Wait until a server is known to be there."""
+    await until(lambda: rig.database.one("SELECT 1 FROM servers WHERE state = 'up'"))

@@ -1,32 +1,16 @@
 """A worker that stops: its servers are nobody's at once, and nobody else's are disturbed."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
-from uuid import UUID
 
 import pytest
 
 from comfywire.server import Server
-from comfywire.server.faults import Faults
 from comfywire.service import servers
-from comfywire.service.database import Database
 from comfywire.service.jobs import JobState
 from comfywire.service.operating import Operating, ServerRecord
 from comfywire.service.worker import Worker
 
 from .rig import Rig, picture, until, working
-
-
-@pytest.fixture
-def rig(tmp_path: Path, database: Database, key_id: UUID) -> Rig:
-    return Rig(tmp_path, database, key_id)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with Server(faults=Faults()) as server:
-        yield server
 
 
 async def the_server(rig: Rig) -> ServerRecord:

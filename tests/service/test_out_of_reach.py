@@ -1,12 +1,10 @@
 """Jobs on a ComfyUI that a worker does not reach: left to others for a time; lost with true words."""
 
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from comfywire.server import Server
-from comfywire.service.database import Database
 from comfywire.service.jobs import JobState
 from comfywire.service.leases import Leases
 from comfywire.service.records import JobRecord, Lease
@@ -21,11 +19,6 @@ DAY = 86400.0
 PAST = "UPDATE transitions SET at = at - make_interval(secs => %(seconds)s)"
 DUE = "UPDATE procrastinate_jobs SET scheduled_at = NULL"
 WAIT = "SELECT EXTRACT(epoch FROM scheduled_at - now())::float8 AS seconds FROM procrastinate_jobs"
-
-
-@pytest.fixture
-def rig(tmp_path: Path, database: Database, key_id: UUID) -> Rig:
-    return Rig(tmp_path, database, key_id)
 
 
 @pytest.fixture

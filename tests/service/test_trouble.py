@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -11,7 +10,6 @@ import pytest
 
 from comfywire.client import Client
 from comfywire.server import Server
-from comfywire.server.faults import Faults
 from comfywire.service import duties, leases, runner, servers
 from comfywire.service import worker as workers
 from comfywire.service.api.models import RetryPolicy
@@ -25,25 +23,10 @@ from comfywire.service.store import Store
 
 from .conftest import execute
 from .making import NEED, claimed, job
-from .rig import Rig, picture, runs_of, until, working
+from .rig import Rig, picture, runs_of, until, up, working
 
 NOWHERE = "http://127.0.0.1:9"
 AWAY = "SELECT 1 FROM servers WHERE url = %(url)s AND reason NOT IN ('', 'not probed yet')"
-
-
-@pytest.fixture
-def rig(tmp_path: Path, database: Database, key_id: UUID) -> Rig:
-    return Rig(tmp_path, database, key_id)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with Server(faults=Faults()) as server:
-        yield server
-
-
-async def up(rig: Rig) -> None:
-    await until(lambda: rig.database.one("SELECT 1 FROM servers WHERE state = 'up'"))
 
 
 async def reading(rig: Rig, **fields: object) -> JobRecord:

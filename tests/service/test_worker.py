@@ -1,14 +1,10 @@
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from uuid import UUID
-
-import pytest
 
 from comfywire.server import Server
-from comfywire.server.faults import Faults
 from comfywire.service.database import Database
 from comfywire.service.hooks import Hooks
 from comfywire.service.jobs import JobState
@@ -16,18 +12,7 @@ from comfywire.service.records import OutputRecord, Retry
 
 from .conftest import new_key
 from .receiver import receiver
-from .rig import Rig, killed, picture, runs_of, until, working
-
-
-@pytest.fixture
-def rig(tmp_path: Path, database: Database, key_id: UUID) -> Rig:
-    return Rig(tmp_path, database, key_id)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with Server(faults=Faults()) as server:
-        yield server
+from .rig import Rig, killed, picture, runs_of, until, up, working
 
 
 async def test_a_job_succeeds_with_its_outputs_kept(rig: Rig, server: Server):
@@ -388,10 +373,6 @@ async def test_a_key_runs_no_more_at_a_time_than_it_may(rig: Rig, server: Server
     assert (one.queue_id is None, other.queue_id is None) == (False, True)
     async with working(rig.worker(server.url)):
         assert (await rig.ended(other)).state is JobState.SUCCEEDED
-
-
-async def up(rig: Rig) -> None:
-    await until(lambda: rig.database.one("SELECT 1 FROM servers WHERE state = 'up'"))
 
 
 async def until_foreign(rig: Rig, count: int) -> None:

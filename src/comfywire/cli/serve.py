@@ -18,6 +18,7 @@ from .demo_servers import demo_servers
 from .durations import duration
 from .service import DEFAULT_SERVICE
 from .service_options import settings_of, worker_options
+from .setting import setting
 from .worker import stop_signals
 
 if TYPE_CHECKING:
@@ -45,127 +46,93 @@ def retention(text: str) -> float | None:
 
 
 @click.command(short_help="Serve the job service: a durable queue in front of your ComfyUIs.")
-@click.option(
+@setting(
     "--host",
     metavar="ADDRESS",
     default="127.0.0.1",
-    show_default=True,
-    envvar="COMFYWIRE_HOST",
-    show_envvar=True,
     help="Where to listen.",
 )
-@click.option(
+@setting(
     "--port",
     type=click.IntRange(0, 65535),
     metavar="PORT",
     default=DEFAULT_PORT,
-    show_default=True,
-    envvar="COMFYWIRE_PORT",
-    show_envvar=True,
     help="The port to listen on; 0 takes a free one.",
 )
-@click.option(
+@setting(
     "--keys",
     "keys_required",
     is_flag=True,
-    envvar="COMFYWIRE_KEYS_REQUIRED",
-    show_envvar=True,
     help="Let in only who has a key (`comfywire keys create`); a public --host insists.",
 )
-@click.option(
+@setting(
     "--max-queued",
     type=click.IntRange(1),
     metavar="N",
     default=10_000,
-    show_default=True,
-    envvar="COMFYWIRE_MAX_QUEUED",
-    show_envvar=True,
     help="Jobs of one key that may wait.",
 )
-@click.option(
+@setting(
     "--rate-per-minute",
     type=click.IntRange(1),
     metavar="N",
-    envvar="COMFYWIRE_RATE_PER_MINUTE",
-    show_envvar=True,
     help="Requests of one key a minute; as many as it likes by default.",
 )
-@click.option(
+@setting(
     "--max-streams",
     type=click.IntRange(1),
     metavar="N",
     default=2_000,
-    show_default=True,
-    envvar="COMFYWIRE_MAX_STREAMS",
-    show_envvar=True,
     help="Streams of events that one key may have open.",
 )
-@click.option(
+@setting(
     "--max-upload-bytes",
     type=click.IntRange(1),
     metavar="N",
     default=2 << 30,
     show_default="2 GiB",
-    envvar="COMFYWIRE_MAX_UPLOAD_BYTES",
-    show_envvar=True,
     help="The largest upload, and the largest input by URL.",
 )
-@click.option(
+@setting(
     "--max-body-bytes",
     type=click.IntRange(1),
     metavar="N",
     default=32 << 20,
     show_default="32 MiB",
-    envvar="COMFYWIRE_MAX_BODY_BYTES",
-    show_envvar=True,
     help="The largest request that is no upload: its workflow, and files in base64.",
 )
-@click.option(
+@setting(
     "--max-nodes",
     type=click.IntRange(1),
     metavar="N",
     default=5_000,
-    show_default=True,
-    envvar="COMFYWIRE_MAX_NODES",
-    show_envvar=True,
     help="Nodes that one workflow may have.",
 )
-@click.option(
+@setting(
     "--url-lifetime",
     type=duration,
     metavar="TIME",
     default="1h",
-    show_default=True,
-    envvar="COMFYWIRE_URL_LIFETIME",
-    show_envvar=True,
     help="How long a link to an asset's bytes is good without a key: 15m, 7d.",
 )
-@click.option(
+@setting(
     "--job-retention",
     type=duration,
     metavar="TIME",
     default="7d",
-    show_default=True,
-    envvar="COMFYWIRE_JOB_RETENTION",
-    show_envvar=True,
     help="How long an ended job and its outputs are kept: 12h, 30d.",
 )
-@click.option(
+@setting(
     "--asset-retention",
     type=retention,
     metavar="TIME",
     default="7d",
-    show_default=True,
-    envvar="COMFYWIRE_ASSET_RETENTION",
-    show_envvar=True,
     help="How long an upload is kept unless it says so itself: 12h, 30d, forever.",
 )
-@click.option(
+@setting(
     "--cors-origin",
     "cors_origins",
     multiple=True,
-    envvar="COMFYWIRE_CORS_ORIGINS",
-    show_envvar=True,
     metavar="ORIGIN",
     help="Web pages of this origin may call the API; repeat it for more.",
 )

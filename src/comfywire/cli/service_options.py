@@ -12,6 +12,7 @@ import click
 from comfywire.errors import MissingExtra
 
 from .database import database_options
+from .setting import setting
 
 if TYPE_CHECKING:
     from comfywire.service.settings import Settings
@@ -41,119 +42,88 @@ def _http(ctx: click.Context, parameter: click.Parameter, url: str | None) -> st
 
 
 _OPTIONS = (
-    click.option(
+    setting(
         "--server",
         "servers",
         multiple=True,
-        envvar="COMFYWIRE_SERVERS",
-        show_envvar=True,
         metavar="URL[#TAG,...]",
         callback=_comfyuis,
         help="A ComfyUI to run jobs on, with user:password@ or ?token= if it wants that; repeat it for more.",
     ),
-    click.option(
+    setting(
         "--assets",
         "assets_url",
         envvar="COMFYWIRE_ASSETS",
-        show_envvar=True,
         metavar="URL",
         help="Where inputs and outputs are kept: s3://bucket/prefix, ...; a folder in --data by default.",
     ),
-    click.option(
+    setting(
         "--base-url",
-        envvar="COMFYWIRE_BASE_URL",
-        show_envvar=True,
         metavar="URL",
         callback=_http,
         help="How others reach the service, for links; by default as they asked, and paths in webhooks.",
     ),
-    click.option(
+    setting(
         "--slots",
         type=click.IntRange(1, 16),
         metavar="N",
         default=2,
-        show_default=True,
-        envvar="COMFYWIRE_SLOTS",
-        show_envvar=True,
         help="Jobs at a time on one ComfyUI: one runs, the others wait there.",
     ),
-    click.option(
+    setting(
         "--server-patience",
         type=click.FloatRange(1),
         default=300.0,
-        show_default=True,
-        envvar="COMFYWIRE_SERVER_PATIENCE",
-        show_envvar=True,
         metavar="SECONDS",
         help="How long a ComfyUI may be away before what it was running counts as lost.",
     ),
-    click.option(
+    setting(
         "--drain-timeout",
         type=click.FloatRange(0),
         default=30.0,
-        show_default=True,
-        envvar="COMFYWIRE_DRAIN_TIMEOUT",
-        show_envvar=True,
         metavar="SECONDS",
         help="How long a process that is told to stop waits for its jobs; then others take them over.",
     ),
-    click.option(
+    setting(
         "--log-format",
         type=click.Choice(["plain", "json"]),
         default="plain",
-        show_default=True,
-        envvar="COMFYWIRE_LOG_FORMAT",
-        show_envvar=True,
         help="How it logs to standard error: for people, or a JSON object a line.",
     ),
-    click.option(
+    setting(
         "--hook-url",
-        envvar="COMFYWIRE_HOOK_URL",
-        show_envvar=True,
         metavar="URL",
         callback=_http,
         help="Who is asked about each job and each output, and may refuse.",
     ),
-    click.option(
+    setting(
         "--hook-timeout",
         type=click.FloatRange(0, min_open=True),
         default=5.0,
-        show_default=True,
-        envvar="COMFYWIRE_HOOK_TIMEOUT",
-        show_envvar=True,
         metavar="SECONDS",
         help="How long a hook has for its answer.",
     ),
-    click.option(
+    setting(
         "--hooks-fail-open",
         is_flag=True,
-        envvar="COMFYWIRE_HOOKS_FAIL_OPEN",
-        show_envvar=True,
         help="Let pass what a hook gives no answer about; else it is stopped.",
     ),
-    click.option(
+    setting(
         "--webhook-timeout",
         type=click.FloatRange(0, min_open=True),
         default=15.0,
-        show_default=True,
-        envvar="COMFYWIRE_WEBHOOK_TIMEOUT",
-        show_envvar=True,
         metavar="SECONDS",
         help="How long a webhook's receiver has for its answer; then it is tried again later.",
     ),
-    click.option(
+    setting(
         "--max-asset-bytes",
         type=click.IntRange(1),
-        envvar="COMFYWIRE_MAX_ASSET_BYTES",
-        show_envvar=True,
         metavar="N",
         help="What is kept, all together; beyond it the oldest that no job needs goes. No limit by default.",
     ),
-    click.option(
+    setting(
         "--allow-private-urls",
         is_flag=True,
-        envvar="COMFYWIRE_ALLOW_PRIVATE_URLS",
-        show_envvar=True,
         help="Let inputs and webhooks by URL reach this network and this machine.",
     ),
 )
