@@ -24,6 +24,8 @@ from comfywire.service.postgres import Cluster
 
 MARKING = Path(__file__).with_name("marking.py")
 PATIENCE = 60.0
+STARTED_WITHIN = 20.0
+"""Seconds for a PostgreSQL that was killed; longer, and it is the database that fails, not who waits."""
 
 
 @dataclass
@@ -220,7 +222,8 @@ class Town:
     async def start_database(self) -> None:
         """Start it again; the embedded one is started by its users."""
         if not self.is_embedded:
-            await asyncio.to_thread(self.cluster.ensure_running)
+            async with asyncio.timeout(STARTED_WITHIN):
+                await asyncio.to_thread(self.cluster.ensure_running)
 
     # What is asked of it
 
