@@ -57,6 +57,11 @@ NO_IO = {
     "subprocess",
 }
 NEVER = {"protocol": NO_IO, "workflow": NO_IO}
+# A layer that has rooms: what in its own layer each room may import, rooms and modules at the top alike. What stands at
+# the top of a layer and has no row here is above the rooms that do not name it.
+ROOMS: dict[str, set[str]] = {
+    "server/nodes": {"dynamic_inputs", "folders", "frames", "graph", "node_host"},
+}
 # Workflow.load() takes a path because its callers have one: this module reads the bytes, the others parse.
 EDGES = {"workflow/load.py": {"os", "pathlib"}}
 
@@ -70,7 +75,15 @@ def imports(path: Path) -> Iterator[str]:
             case ast.ImportFrom(module=module, level=level, names=names):
                 base = (*package[: len(package) - level + 1],) if level else ()
                 name = ".".join((*base, *([module] if module else [])))
-                yield from [f"{name}.{alias.name}" for alias in names] if name == "comfywire" else [name]
+                yield from [f"{name}.{alias.name}" if is_ours(name, alias.name) else name for alias in names]
+
+
+def is_ours(package: str, name: str) -> bool:
+    """Tell whether ``from package import name`` imports a module of ours."""
+    if not package.startswith("comfywire"):
+        return False
+    place = SRC.joinpath(*package.split(".")[1:], name)
+    return place.with_suffix(".py").exists() or place.is_dir()
 
 
 def modules() -> list[Path]:
@@ -93,6 +106,35 @@ def test_a_module_imports_only_what_its_layer_may(path: Path) -> None:
     ]
 
     assert wrong == [], f"{layer} may import {sorted(allowed_ours)} and {sorted(others)}"
+
+
+def room(parts: tuple[str, ...]) -> str:
+    """Return the room that a module is in, as ``layer/room``; a module at the top of its layer is its own."""
+    return "/".join(parts[:2])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in modules() if room(path.relative_to(SRC).with_suffix("").parts) in ROOMS],
+    ids=lambda path: str(path.relative_to(SRC)),
+)
+def test_a_module_imports_only_the_rooms_that_its_own_may(path: Path) -> None:
+    own = room(path.relative_to(SRC).with_suffix("").parts)
+    layer, here = own.split("/")
+
+    used = {
+        parts[2]
+        for name in imports(path)
+        if (parts := name.split("."))[:2] == ["comfywire", layer] and len(parts) > 2
+    }
+
+    assert used - ROOMS[own] <= {here}, f"{own} may import {sorted(ROOMS[own])} of its layer"
+
+
+def test_every_row_is_a_room_that_is_there() -> None:
+    assert not {
+        own for own in ROOMS if not SRC.joinpath(own).is_dir() and not SRC.joinpath(f"{own}.py").is_file()
+    }
 
 
 def test_the_server_shares_no_message_code_with_the_client() -> None:
