@@ -57,9 +57,40 @@ NO_IO = {
     "subprocess",
 }
 NEVER = {"protocol": NO_IO, "workflow": NO_IO}
-# A layer that has rooms: what in its own layer each room may import, rooms and modules at the top alike. What stands at
-# the top of a layer and has no row here is above the rooms that do not name it.
+# A layer that has rooms: what each room may import of its own layer, rooms and modules at the top alike. What
+# stands at the top and has no row is above the rooms that do not name it.
 ROOMS: dict[str, set[str]] = {
+    "workflow/metadata": {"recognise"},
+    "service/api": {
+        "access",
+        "asset_records",
+        "assets",
+        "blobs",
+        "broker",
+        "byte_ranges",
+        "core",
+        "ends",
+        "events",
+        "idempotency",
+        "inputs",
+        "jobs",
+        "limits",
+        "metrics",
+        "migrate",
+        "multipart",
+        "records",
+        "schemas",
+        "settings",
+        "storable",
+        "store",
+        "submitting",
+        "uploading",
+        "webhook_messages",
+        "webhook_secrets",
+        "webhooks",
+        "workflows",
+    },
+    "server/faults": {"embedded", "interruption", "prompt_server", "publishing", "sockets", "validator"},
     "server/nodes": {"dynamic_inputs", "folders", "frames", "graph", "node_host"},
 }
 # Workflow.load() takes a path because its callers have one: this module reads the bytes, the others parse.

@@ -3,7 +3,7 @@ import zlib
 
 import pytest
 
-from comfywire.workflow.bounded import MOST_BYTES, BoundedFile, MalformedFile, decode
+from comfywire.workflow.metadata.bounded import MOST_BYTES, BoundedFile, MalformedFile, decode
 
 
 def bounded(content: bytes) -> BoundedFile:

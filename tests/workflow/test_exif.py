@@ -2,8 +2,8 @@ import struct
 
 import pytest
 
-from comfywire.workflow.bounded import MalformedFile
-from comfywire.workflow.exif import parse_exif
+from comfywire.workflow.metadata.bounded import MalformedFile
+from comfywire.workflow.metadata.exif import parse_exif
 
 
 def tiff(*entries: tuple[int, int, bytes], order: str = "<", prefix: bytes = b"") -> bytes:

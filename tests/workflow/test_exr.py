@@ -2,8 +2,8 @@ import io
 
 import pytest
 
-from comfywire.workflow.bounded import BoundedFile, MalformedFile
-from comfywire.workflow.exr import SIGNATURE, read_exr
+from comfywire.workflow.metadata.bounded import BoundedFile, MalformedFile
+from comfywire.workflow.metadata.exr import SIGNATURE, read_exr
 
 
 def attribute(name: bytes, kind: bytes, value: bytes) -> bytes:

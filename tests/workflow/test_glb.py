@@ -4,8 +4,8 @@ import struct
 
 import pytest
 
-from comfywire.workflow.bounded import BoundedFile, MalformedFile
-from comfywire.workflow.glb import read_glb
+from comfywire.workflow.metadata.bounded import BoundedFile, MalformedFile
+from comfywire.workflow.metadata.glb import read_glb
 
 
 def read(scene: bytes, *, kind: bytes = b"JSON", length: int | None = None) -> list[tuple[str, str]]:

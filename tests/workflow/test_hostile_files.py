@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from comfywire.errors import UnreadableWorkflow
-from comfywire.workflow.metadata import _FORMATS, Format, find_in_file, format_of
+from comfywire.workflow.metadata.find import _FORMATS, Format, find_in_file, format_of
 
 FILES = Path(__file__).parent / "files"
 NAMES = sorted(

@@ -3,8 +3,8 @@ import zlib
 
 import pytest
 
-from comfywire.workflow.bounded import BoundedFile, MalformedFile
-from comfywire.workflow.id3 import read_mp3
+from comfywire.workflow.metadata.bounded import BoundedFile, MalformedFile
+from comfywire.workflow.metadata.id3 import read_mp3
 
 
 def syncsafe(number: int) -> bytes:

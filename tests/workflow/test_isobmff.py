@@ -2,8 +2,8 @@ import io
 
 import pytest
 
-from comfywire.workflow.bounded import BoundedFile, MalformedFile
-from comfywire.workflow.isobmff import read_movie, read_picture
+from comfywire.workflow.metadata.bounded import BoundedFile, MalformedFile
+from comfywire.workflow.metadata.isobmff import read_movie, read_picture
 
 
 def box(kind: bytes, *bodies: bytes) -> bytes:

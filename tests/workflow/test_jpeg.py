@@ -2,8 +2,8 @@ import io
 
 import pytest
 
-from comfywire.workflow.bounded import BoundedFile, MalformedFile
-from comfywire.workflow.jpeg import read_jpeg
+from comfywire.workflow.metadata.bounded import BoundedFile, MalformedFile
+from comfywire.workflow.metadata.jpeg import read_jpeg
 
 
 def segment(marker: int, body: bytes) -> bytes:

@@ -2,8 +2,8 @@ import io
 
 import pytest
 
-from comfywire.workflow.bounded import BoundedFile, MalformedFile
-from comfywire.workflow.matroska import SIGNATURE, read_matroska
+from comfywire.workflow.metadata.bounded import BoundedFile, MalformedFile
+from comfywire.workflow.metadata.matroska import SIGNATURE, read_matroska
 
 SEGMENT, TAGS, TAG, SIMPLE = b"\x18\x53\x80\x67", b"\x12\x54\xc3\x67", b"\x73\x73", b"\x67\xc8"
 NAME, STRING, CLUSTER, TIME = b"\x45\xa3", b"\x44\x87", b"\x1f\x43\xb6\x75", b"\xe7"

@@ -7,8 +7,8 @@ import pytest
 
 from comfywire.errors import UnreadableWorkflow
 from comfywire.workflow import Workflow
-from comfywire.workflow.bounded import BoundedFile
-from comfywire.workflow.metadata import find_in_file, format_of
+from comfywire.workflow.metadata.bounded import BoundedFile
+from comfywire.workflow.metadata.find import find_in_file, format_of
 
 FILES = Path(__file__).parent / "files"
 WITHOUT = {"plain.png", "a1111.png", "a1111.jpg"}

@@ -3,8 +3,8 @@ import zlib
 
 import pytest
 
-from comfywire.workflow.bounded import BoundedFile, MalformedFile
-from comfywire.workflow.png import SIGNATURE, read_png
+from comfywire.workflow.metadata.bounded import BoundedFile, MalformedFile
+from comfywire.workflow.metadata.png import SIGNATURE, read_png
 
 
 def chunk(kind: bytes, body: bytes = b"") -> bytes:

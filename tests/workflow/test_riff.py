@@ -2,8 +2,8 @@ import io
 
 import pytest
 
-from comfywire.workflow.bounded import BoundedFile, MalformedFile
-from comfywire.workflow.riff import read_webp
+from comfywire.workflow.metadata.bounded import BoundedFile, MalformedFile
+from comfywire.workflow.metadata.riff import read_webp
 
 EXIF = b"II*\0\x08\0\0\0\x01\0" + b"\x10\x01\x02\0\x03\0\0\0a:b\0" + bytes(4)
 

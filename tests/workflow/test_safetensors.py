@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from comfywire.workflow.bounded import BoundedFile, MalformedFile
-from comfywire.workflow.safetensors import read_safetensors
+from comfywire.workflow.metadata.bounded import BoundedFile, MalformedFile
+from comfywire.workflow.metadata.safetensors import read_safetensors
 
 
 def read(header: bytes, length: int | None = None) -> list[tuple[str, str]]:

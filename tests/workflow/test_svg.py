@@ -2,8 +2,8 @@ import io
 
 import pytest
 
-from comfywire.workflow.bounded import BoundedFile
-from comfywire.workflow.svg import read_svg
+from comfywire.workflow.metadata.bounded import BoundedFile
+from comfywire.workflow.metadata.svg import read_svg
 
 
 def read(picture: str) -> list[tuple[str, str]]:

@@ -3,8 +3,8 @@ import struct
 
 import pytest
 
-from comfywire.workflow.bounded import BoundedFile, MalformedFile
-from comfywire.workflow.vorbis import read_flac, read_ogg
+from comfywire.workflow.metadata.bounded import BoundedFile, MalformedFile
+from comfywire.workflow.metadata.vorbis import read_flac, read_ogg
 
 
 def comments(*texts: bytes, count: int | None = None) -> bytes:

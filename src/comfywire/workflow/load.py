@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from comfywire.errors import InvalidParameter, UnreadableWorkflow
+from comfywire.workflow.metadata.bounded import MOST_BYTES
+from comfywire.workflow.metadata.find import HEAD_BYTES, find_in_file, format_of
 
-from .bounded import MOST_BYTES
-from .metadata import HEAD_BYTES, find_in_file, format_of
 from .nearest import did_you_mean
 from .object_info import packaged
 from .params_toml import parse_toml, to_toml

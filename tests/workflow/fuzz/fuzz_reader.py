@@ -15,7 +15,7 @@ from typing import Any
 
 atheris: Any = import_module("atheris")
 with atheris.instrument_imports(include=["comfywire"]):
-    metadata = import_module("comfywire.workflow.metadata")
+    metadata = import_module("comfywire.workflow.metadata.find")
 UnreadableWorkflow = import_module("comfywire.errors").UnreadableWorkflow
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .bounded import MalformedFile, decode
+from comfywire.workflow.metadata.bounded import MalformedFile, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .bounded import BoundedFile, Text
+    from comfywire.workflow.metadata.bounded import BoundedFile, Text
 
 __all__ = ["read_mp3"]
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .bounded import BoundedFile, MalformedFile, decode
+from comfywire.workflow.metadata.bounded import BoundedFile, MalformedFile, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .bounded import Text
+    from comfywire.workflow.metadata.bounded import Text
 
 __all__ = ["SIGNATURE", "read_png"]
 

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from .bounded import MalformedFile, decode
+from comfywire.workflow.metadata.bounded import MalformedFile, decode
 
 if TYPE_CHECKING:
-    from .bounded import Text
+    from comfywire.workflow.metadata.bounded import Text
 
 __all__ = ["parse_exif"]
 

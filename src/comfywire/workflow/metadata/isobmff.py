@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .bounded import MalformedFile, decode
-from .exif import parse_exif
+from comfywire.workflow.metadata.bounded import MalformedFile, decode
+from comfywire.workflow.metadata.exif import parse_exif
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .bounded import BoundedFile, Text
+    from comfywire.workflow.metadata.bounded import BoundedFile, Text
 
 __all__ = ["PICTURE_BRANDS", "read_movie", "read_picture"]
 

@@ -10,12 +10,12 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from .bounded import MOST_BYTES, decode
+from comfywire.workflow.metadata.bounded import MOST_BYTES, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .bounded import BoundedFile, Text
+    from comfywire.workflow.metadata.bounded import BoundedFile, Text
 
 __all__ = ["read_svg"]
 

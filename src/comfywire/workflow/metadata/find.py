@@ -8,28 +8,27 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
 from comfywire.errors import UnreadableWorkflow
-
-from .bounded import MOST_BYTES, BoundedFile, MalformedFile
-from .exr import SIGNATURE as EXR
-from .exr import read_exr
-from .glb import read_glb
-from .id3 import read_mp3
-from .isobmff import PICTURE_BRANDS, read_movie, read_picture
-from .jpeg import read_jpeg
-from .matroska import SIGNATURE as MATROSKA
-from .matroska import read_matroska
-from .png import SIGNATURE as PNG
-from .png import read_png
-from .recognise import Found, parse_json, recognise
-from .riff import read_webp
-from .safetensors import read_safetensors
-from .svg import read_svg
-from .vorbis import read_flac, read_ogg
+from comfywire.workflow.metadata.bounded import MOST_BYTES, BoundedFile, MalformedFile
+from comfywire.workflow.metadata.exr import SIGNATURE as EXR
+from comfywire.workflow.metadata.exr import read_exr
+from comfywire.workflow.metadata.glb import read_glb
+from comfywire.workflow.metadata.id3 import read_mp3
+from comfywire.workflow.metadata.isobmff import PICTURE_BRANDS, read_movie, read_picture
+from comfywire.workflow.metadata.jpeg import read_jpeg
+from comfywire.workflow.metadata.matroska import SIGNATURE as MATROSKA
+from comfywire.workflow.metadata.matroska import read_matroska
+from comfywire.workflow.metadata.png import SIGNATURE as PNG
+from comfywire.workflow.metadata.png import read_png
+from comfywire.workflow.metadata.riff import read_webp
+from comfywire.workflow.metadata.safetensors import read_safetensors
+from comfywire.workflow.metadata.svg import read_svg
+from comfywire.workflow.metadata.vorbis import read_flac, read_ogg
+from comfywire.workflow.recognise import Found, parse_json, recognise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .bounded import Text
+    from comfywire.workflow.metadata.bounded import Text
 
 __all__ = ["HEAD_BYTES", "Format", "find_in_file", "format_of"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from .bounded import MalformedFile
+from comfywire.workflow.metadata.bounded import MalformedFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .bounded import BoundedFile, Text
+    from comfywire.workflow.metadata.bounded import BoundedFile, Text
 
 __all__ = ["read_glb"]
 

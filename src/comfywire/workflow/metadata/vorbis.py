@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .bounded import MOST_BYTES, MalformedFile, decode
+from comfywire.workflow.metadata.bounded import MOST_BYTES, MalformedFile, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .bounded import BoundedFile, Text
+    from comfywire.workflow.metadata.bounded import BoundedFile, Text
 
 __all__ = ["read_flac", "read_ogg"]
 
