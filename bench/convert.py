@@ -52,7 +52,7 @@ _CONVERTERS: dict[int, Any] = {}
 
 def _converter(key: int, object_info: dict[str, Any]) -> Any:
     if key not in _CONVERTERS:
-        made = importlib.import_module("comfywire.workflow.ui_format").Converter(object_info)
+        made = importlib.import_module("comfywire.workflow.conversion.convert").Converter(object_info)
         _CONVERTERS[key] = (object_info, made)  # with the dict, so that its id stays its own
     return _CONVERTERS[key][1]
 

@@ -1,5 +1,7 @@
 """Workflows without I/O: the graph and everything known about it. Reads bytes and dicts, never paths."""
 
+from comfywire.workflow.conversion.convert import Conversion, convert
+
 from .binding import Bound, FileInput
 from .node import Node
 from .object_info import ObjectInfo
@@ -7,7 +9,6 @@ from .parameters import Parameter, Parameters
 from .problems import Effect, Problem
 from .prompt import Workflow
 from .setting import Setting, parse_setting
-from .ui_format import Conversion, convert
 
 __all__ = [
     "Bound",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from comfywire.errors import InvalidParameter, UnreadableWorkflow
+from comfywire.workflow.conversion.convert import convert
 from comfywire.workflow.metadata.bounded import MOST_BYTES
 from comfywire.workflow.metadata.find import HEAD_BYTES, find_in_file, format_of
 
@@ -22,7 +23,6 @@ from .nearest import did_you_mean
 from .object_info import packaged
 from .params_toml import parse_toml, to_toml
 from .recognise import Found, parse_json, recognise
-from .ui_format import convert
 
 Choose: TypeAlias = Callable[[Sequence[Any]], Any]
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from comfywire.workflow.conversion.convert import Conversion, convert
 from comfywire.workflow.profiles import FE_1_27, FE_1_49, Profile
-from comfywire.workflow.ui_format import Conversion, convert
 
 OLD, NEW = FE_1_27, FE_1_49
 BOTH = (OLD, NEW)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.workflow.conversion.editor import BOTH, SERVER, converted, document, node, subgraph
 
 from comfywire.errors import UnreadableWorkflow
-from comfywire.workflow.ui_format import Converter
+from comfywire.workflow.conversion.convert import Converter
 
 HERE = Path(__file__).parent / "handmade"
 SEEDS = [

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from comfywire.workflow.ui_format import Converter
+from comfywire.workflow.conversion.convert import Converter
 
 HERE = Path(__file__).parent / "handmade"
 GOLDEN = Path(__file__).parents[4] / "shared" / "golden"

@@ -1,10 +1,10 @@
 import pytest
 from tests.workflow.conversion.editor import NEW, SERVER, document, inputs_of, node, node_type, subgraph
 
+from comfywire.workflow.conversion.layout import Socket
+from comfywire.workflow.conversion.load import Catalogue, load
+from comfywire.workflow.conversion.slot_types import bypass_group_input, bypass_input, fits
 from comfywire.workflow.object_info import ObjectInfo
-from comfywire.workflow.slot_types import bypass_group_input, bypass_input, fits
-from comfywire.workflow.ui_layout import Socket
-from comfywire.workflow.ui_load import Catalogue, load
 
 MIXED = [
     Socket("clip", "CLIP"),

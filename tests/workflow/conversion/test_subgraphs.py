@@ -1,7 +1,7 @@
 import pytest
 from tests.workflow.conversion.editor import BOTH, NEW, OLD, converted, document, inputs_of, node, subgraph
 
-from comfywire.workflow.subgraphs import find_definitions, leaves_first, renumber
+from comfywire.workflow.conversion.subgraphs import find_definitions, leaves_first, renumber
 
 
 def promoting(*instances, inner=None, links=(), nodes=()):

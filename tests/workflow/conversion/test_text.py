@@ -3,7 +3,12 @@ from datetime import datetime
 import pytest
 from tests.workflow.conversion.editor import OLD, converted, document, inputs_of, node, subgraph
 
-from comfywire.workflow.text import format_date, js_string, replace_percents, resolve_dynamic_prompt
+from comfywire.workflow.conversion.text import (
+    format_date,
+    js_string,
+    replace_percents,
+    resolve_dynamic_prompt,
+)
 
 NOW = datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001  # local time, as the editor writes it
 

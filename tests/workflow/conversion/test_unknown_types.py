@@ -1,7 +1,7 @@
 import pytest
 from tests.workflow.conversion.editor import NEW, OLD, converted, document, node
 
-from comfywire.workflow.ui_unknown import UnknownType, node_pack
+from comfywire.workflow.conversion.unknown import UnknownType, node_pack
 
 
 def unheard(*values, **more):

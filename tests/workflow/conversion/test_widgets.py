@@ -1,9 +1,9 @@
 import pytest
 from tests.workflow.conversion.editor import BOTH, NEW, OLD
 
+from comfywire.workflow.conversion.layout import ABSENT
+from comfywire.workflow.conversion.widgets import lay_out
 from comfywire.workflow.object_info import parse_inputs
-from comfywire.workflow.ui_layout import ABSENT
-from comfywire.workflow.ui_widgets import lay_out
 
 CONTROL = "control_after_generate"
 CHOICES = ["x", "y"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfywire.workflow.ui_graph import INPUT_NODE, Graph, Node
+from comfywire.workflow.conversion.graph import INPUT_NODE, Graph, Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from comfywire.workflow.ui_layout import Socket
+    from comfywire.workflow.conversion.layout import Socket
 
 __all__ = ["bypass_group_input", "bypass_input", "fits", "input_type", "output_type"]
 

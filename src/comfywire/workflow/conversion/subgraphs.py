@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from comfywire.workflow.ui_graph import ID_TYPES, INPUT_NODE, Graph, Host, Link, Node, Slot
-from comfywire.workflow.ui_layout import ABSENT
-from comfywire.workflow.ui_values import settled
+from comfywire.workflow.conversion.graph import ID_TYPES, INPUT_NODE, Graph, Host, Link, Node, Slot
+from comfywire.workflow.conversion.layout import ABSENT
+from comfywire.workflow.conversion.values import settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from comfywire.workflow.conversion.special import editor_inputs
 from comfywire.workflow.object_info import ObjectInfo, parse_input
-from comfywire.workflow.ui_special import editor_inputs
 
 if TYPE_CHECKING:
     from comfywire.workflow.object_info import NodeType

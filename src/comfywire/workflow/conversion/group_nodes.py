@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from comfywire.workflow.group_types import GroupType
-from comfywire.workflow.slot_types import fits, output_type
-from comfywire.workflow.ui_graph import INPUT_NODE, Graph, Host, Kind, Link, Node, Slot
-from comfywire.workflow.ui_layout import ABSENT, Layout, Socket
-from comfywire.workflow.ui_special import layout_of
-from comfywire.workflow.ui_values import ForcedInputs, pour
+from comfywire.workflow.conversion.graph import INPUT_NODE, Graph, Host, Kind, Link, Node, Slot
+from comfywire.workflow.conversion.group_types import GroupType
+from comfywire.workflow.conversion.layout import ABSENT, Layout, Socket
+from comfywire.workflow.conversion.slot_types import fits, output_type
+from comfywire.workflow.conversion.special import layout_of
+from comfywire.workflow.conversion.values import ForcedInputs, pour
 
 if TYPE_CHECKING:
     from comfywire.workflow.object_info import ObjectInfo

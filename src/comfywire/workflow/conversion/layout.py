@@ -1,7 +1,7 @@
 """The sockets and widgets of a node type, and what each widget does with its value.
 
-A :class:`Layout` is worked out once per node type and profile by :mod:`comfywire.workflow.ui_widgets`, and
-shared by all nodes of that type.
+A :class:`Layout` is worked out once per node type and profile by `conversion/widgets.py`,
+and shared by all nodes of that type.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Layout:
 
     @cached_property
     def settled(self) -> tuple[int, ...]:
-        """Which widgets change a value that is put into them (see :mod:`comfywire.workflow.ui_values`)."""
+        """Which widgets change a value that is put into them (see `conversion/values.py`)."""
         return tuple(index for index, spec in enumerate(self.widgets) if spec.settles)
 
     @cached_property

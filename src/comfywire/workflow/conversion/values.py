@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from comfywire.workflow.ui_layout import ABSENT, Layout, WidgetSpec, chosen_layout
-from comfywire.workflow.ui_special import OPTION, option_widget
+from comfywire.workflow.conversion.layout import ABSENT, Layout, WidgetSpec, chosen_layout
+from comfywire.workflow.conversion.special import OPTION, option_widget
 
 if TYPE_CHECKING:
     from comfywire.workflow.object_info import NodeType

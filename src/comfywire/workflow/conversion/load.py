@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import UnreadableWorkflow
-from comfywire.workflow import group_nodes, proxy_widgets, subgraphs
-from comfywire.workflow.group_nodes import GroupNodes
-from comfywire.workflow.ui_graph import ID_TYPES, Graph, Host, Kind, Node, read_links
-from comfywire.workflow.ui_layout import Layout, chosen_layout
-from comfywire.workflow.ui_special import layout_of
-from comfywire.workflow.ui_unknown import UnknownType, pour_unknown
-from comfywire.workflow.ui_values import ForcedInputs, pour
+from comfywire.workflow.conversion import group_nodes, proxy_widgets, subgraphs
+from comfywire.workflow.conversion.graph import ID_TYPES, Graph, Host, Kind, Node, read_links
+from comfywire.workflow.conversion.group_nodes import GroupNodes
+from comfywire.workflow.conversion.layout import Layout, chosen_layout
+from comfywire.workflow.conversion.special import layout_of
+from comfywire.workflow.conversion.unknown import UnknownType, pour_unknown
+from comfywire.workflow.conversion.values import ForcedInputs, pour
 
 if TYPE_CHECKING:
     from collections.abc import Callable

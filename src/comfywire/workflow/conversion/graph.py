@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
-from comfywire.workflow.ui_layout import ABSENT, Layout, Socket, WidgetSpec, chosen_layout
+from comfywire.workflow.conversion.layout import ABSENT, Layout, Socket, WidgetSpec, chosen_layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from comfywire.workflow.ui_layout import WidgetSpec
+from comfywire.workflow.conversion.layout import WidgetSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from comfywire.workflow.ui_graph import Node
+    from comfywire.workflow.conversion.graph import Node
 
 __all__ = ["UnknownType", "node_pack", "pour_unknown"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from comfywire.workflow.conversion.layout import Layout, WidgetSpec
+from comfywire.workflow.conversion.widgets import lay_out
 from comfywire.workflow.object_info import Input
-from comfywire.workflow.ui_layout import Layout, WidgetSpec
-from comfywire.workflow.ui_widgets import lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

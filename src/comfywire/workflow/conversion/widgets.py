@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from comfywire.workflow.conversion.layout import ABSENT, Autogrow, Layout, Socket, WidgetSpec, chosen_layout
 from comfywire.workflow.object_info import AUTOGROW, DYNAMIC_COMBO, MATCH_TYPE, Input, parse_inputs
-from comfywire.workflow.ui_layout import ABSENT, Autogrow, Layout, Socket, WidgetSpec, chosen_layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from comfywire.workflow.slot_types import bypass_group_input, bypass_input, input_type, output_type
-from comfywire.workflow.ui_graph import BYPASSED, INPUT_NODE, MUTED, Graph, Kind, Link, Node
+from comfywire.workflow.conversion.graph import BYPASSED, INPUT_NODE, MUTED, Graph, Kind, Link, Node
+from comfywire.workflow.conversion.slot_types import bypass_group_input, bypass_input, input_type, output_type
 
 __all__ = ["Frame", "Promoted", "Resolver", "Source"]
 

@@ -8,18 +8,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import UnreadableWorkflow
-from comfywire.workflow.links import Frame, Promoted, Resolver
-from comfywire.workflow.primitives import apply_primitives
-from comfywire.workflow.subgraphs import Shared
-from comfywire.workflow.text import js_string, replace_percents, resolve_dynamic_prompt
-from comfywire.workflow.ui_graph import Kind, Node
-from comfywire.workflow.ui_layout import ABSENT, WidgetSpec
-from comfywire.workflow.ui_special import VIEWER_TYPES, scene
+from comfywire.workflow.conversion.graph import Kind, Node
+from comfywire.workflow.conversion.layout import ABSENT, WidgetSpec
+from comfywire.workflow.conversion.links import Frame, Promoted, Resolver
+from comfywire.workflow.conversion.primitives import apply_primitives
+from comfywire.workflow.conversion.special import VIEWER_TYPES, scene
+from comfywire.workflow.conversion.subgraphs import Shared
+from comfywire.workflow.conversion.text import js_string, replace_percents, resolve_dynamic_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from comfywire.workflow.ui_load import Loaded
+    from comfywire.workflow.conversion.load import Loaded
 
 __all__ = ["Export"]
 

@@ -10,9 +10,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from comfywire.workflow.subgraphs import source_value
-from comfywire.workflow.ui_graph import Graph, Host, Kind, Node
-from comfywire.workflow.ui_layout import ABSENT, Socket
+from comfywire.workflow.conversion.graph import Graph, Host, Kind, Node
+from comfywire.workflow.conversion.layout import ABSENT, Socket
+from comfywire.workflow.conversion.subgraphs import source_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,14 +6,14 @@ import math
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from comfywire.workflow.ui_graph import Kind
-from comfywire.workflow.ui_layout import ABSENT
+from comfywire.workflow.conversion.graph import Kind
+from comfywire.workflow.conversion.layout import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from comfywire.workflow.ui_graph import Graph, Node
-    from comfywire.workflow.ui_layout import WidgetSpec
+    from comfywire.workflow.conversion.graph import Graph, Node
+    from comfywire.workflow.conversion.layout import WidgetSpec
 
 __all__ = ["apply_primitives"]
 

@@ -1,7 +1,7 @@
 """The editor's JSON becomes what ComfyUI's own front end would send (``graphToPrompt``).
 
 The rules are those of conversion.md; paragraphs are cited where they are followed. First the file is loaded
-(:mod:`comfywire.workflow.ui_load`), then exported (:mod:`comfywire.workflow.ui_export`).
+(:mod:`comfywire.workflow.conversion.load`), then exported (:mod:`comfywire.workflow.conversion.export`).
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import UnreadableWorkflow
+from comfywire.workflow.conversion.export import Export
+from comfywire.workflow.conversion.load import Catalogue, load
 from comfywire.workflow.object_info import ObjectInfo
 from comfywire.workflow.profiles import FE_1_49, Profile, profile_for
-from comfywire.workflow.ui_export import Export
-from comfywire.workflow.ui_load import Catalogue, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from comfywire.workflow.ui_unknown import UnknownType
+    from comfywire.workflow.conversion.unknown import UnknownType
 
 __all__ = ["Conversion", "Converter", "convert", "to_prompt"]
 

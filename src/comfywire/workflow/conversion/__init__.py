@@ -1,0 +1,1 @@
+"""Convert the editor's workflow files into prompts in API format, and back."""
