@@ -4,8 +4,8 @@ import pytest
 
 from comfywire.errors import InvalidParameter, UnknownNode
 from comfywire.workflow import Workflow
-from comfywire.workflow.binding import FileInput
-from comfywire.workflow.parameters import Parameter, Parameters
+from comfywire.workflow.parameters.bind import FileInput
+from comfywire.workflow.parameters.parameters import Parameter, Parameters
 
 OBJECT_INFO = {
     "KSampler": {"input": {"required": {"seed": ["INT"], "steps": ["INT"], "cfg": ["FLOAT"]}}, "output": []},

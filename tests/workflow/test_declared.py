@@ -1,6 +1,6 @@
 import pytest
 
-from comfywire.workflow.declared import declared_inputs
+from comfywire.workflow.validation.declared import declared_inputs
 
 
 def raw(**required) -> dict:

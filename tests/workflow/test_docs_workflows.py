@@ -9,7 +9,7 @@ from pathlib import Path
 
 import comfywire.errors
 from comfywire.workflow import Workflow
-from comfywire.workflow.params_toml import parse_toml
+from comfywire.workflow.parameters.toml import parse_toml
 
 PAGE = Path(__file__).parents[2] / "docs" / "workflows.md"
 FILES = Path(__file__).parent / "files"

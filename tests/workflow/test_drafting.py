@@ -1,7 +1,7 @@
 import pytest
 
 from comfywire.workflow import Workflow
-from comfywire.workflow.parameters import Parameter
+from comfywire.workflow.parameters.parameters import Parameter
 
 OBJECT_INFO = {
     "KSampler": {

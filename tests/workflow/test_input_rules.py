@@ -1,7 +1,13 @@
 import pytest
 
-from comfywire.workflow.declared import Declared
-from comfywire.workflow.input_rules import Mistake, ServerRaises, check_type, check_value, rules_for
+from comfywire.workflow.validation.declared import Declared
+from comfywire.workflow.validation.input_rules import (
+    Mistake,
+    ServerRaises,
+    check_type,
+    check_value,
+    rules_for,
+)
 
 NEWER, OLDER = rules_for("0.33.0", is_modern=True), rules_for("0.3.64", is_modern=False)
 

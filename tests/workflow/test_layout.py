@@ -1,6 +1,6 @@
 import pytest
 
-from comfywire.workflow.layout import Link, arrange, links_of
+from comfywire.workflow.drawing.layout import Link, arrange, links_of
 
 
 def node(*origins: str) -> dict:

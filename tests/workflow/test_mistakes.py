@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from comfywire.workflow.object_info import ObjectInfo
-from comfywire.workflow.problems import Effect
-from comfywire.workflow.validate import validate
+from comfywire.workflow.validation.problems import Effect
+from comfywire.workflow.validation.validate import validate
 
 FOLDER = Path(__file__).parent / "mistakes"
 VERSIONS = ["0.3.64", "0.33.0"]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from comfywire.errors import UnreadableWorkflow
 from comfywire.workflow import Parameters, Workflow
-from comfywire.workflow.params_toml import parse_toml, to_toml
+from comfywire.workflow.parameters.toml import parse_toml, to_toml
 
 OBJECT_INFO = {
     "A": {

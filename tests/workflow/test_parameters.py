@@ -2,7 +2,7 @@ import pytest
 
 from comfywire.errors import InvalidParameter
 from comfywire.workflow import Workflow
-from comfywire.workflow.parameters import Parameter, Parameters
+from comfywire.workflow.parameters.parameters import Parameter, Parameters
 
 
 def parameter(**changes) -> Parameter:

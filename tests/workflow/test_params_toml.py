@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from comfywire.errors import InvalidParameter
 from comfywire.workflow.load import params_path, read_params, write_params
-from comfywire.workflow.parameters import TYPES, Parameter, Parameters
-from comfywire.workflow.params_toml import parse_tables, parse_toml, to_tables, to_toml
+from comfywire.workflow.parameters.parameters import TYPES, Parameter, Parameters
+from comfywire.workflow.parameters.toml import parse_tables, parse_toml, to_tables, to_toml
 
 PARAMETERS = Parameters(
     {

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from comfywire.workflow.rejection import dropped, sentences, types_wanted, with_choices
+from comfywire.workflow.validation.rejection import dropped, sentences, types_wanted, with_choices
 
 GRAPH = {"1": {"class_type": "EmptyImage", "inputs": {}}, "7": {"class_type": "KSampler", "inputs": {}}}
 MANY = {"type": "value_not_in_list", "extra_info": {"input_name": "sampler_name", "received_value": "eular"}}

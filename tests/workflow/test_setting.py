@@ -2,7 +2,7 @@ import pytest
 
 from comfywire.errors import InvalidParameter, UnknownNode
 from comfywire.workflow import Workflow
-from comfywire.workflow.setting import parse_setting
+from comfywire.workflow.parameters.setting import parse_setting
 
 PROMPT = {
     "3": {"class_type": "KSampler", "inputs": {"seed": 1, "cfg": 7, "model": ["4", 0]}},

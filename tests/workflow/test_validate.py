@@ -1,8 +1,8 @@
 import pytest
 
 from comfywire.workflow import Workflow
-from comfywire.workflow.problems import Effect
-from comfywire.workflow.validate import validate
+from comfywire.workflow.validation.problems import Effect
+from comfywire.workflow.validation.validate import validate
 
 OBJECT_INFO = {
     "Loader": {

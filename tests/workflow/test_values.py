@@ -3,7 +3,7 @@ import math
 import pytest
 
 from comfywire.workflow.object_info import Input
-from comfywire.workflow.values import coerce, kind_of, parse_text
+from comfywire.workflow.parameters.values import coerce, kind_of, parse_text
 
 
 @pytest.mark.parametrize(

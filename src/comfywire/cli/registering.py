@@ -81,7 +81,7 @@ def _body(
 ) -> dict[str, Any]:
     from comfywire.workflow import Workflow  # noqa: PLC0415
     from comfywire.workflow.load import read_params  # noqa: PLC0415
-    from comfywire.workflow.params_toml import parse_toml, to_tables  # noqa: PLC0415
+    from comfywire.workflow.parameters.toml import parse_toml, to_tables  # noqa: PLC0415
 
     workflow = Workflow.load(file)
     # The service converts the editor's document itself: it knows the nodes of its servers.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from comfywire.errors import JobError, JobFailed, JobInterrupted, JobLost, OutputsGone
 from comfywire.protocol.messages import ExecutionError, ExecutionInterrupted, ExecutionSuccess
 from comfywire.protocol.tracked import SOCKET_SAVERS, Tracked
-from comfywire.workflow.rejection import dropped
+from comfywire.workflow.validation.rejection import dropped
 
 from .outputs import Output, Result, collect_outputs
 from .watch import Watch

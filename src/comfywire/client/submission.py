@@ -17,7 +17,7 @@ from comfywire.errors import (
     WorkflowRejected,
 )
 from comfywire.transport.http import Http
-from comfywire.workflow.rejection import sentences, types_wanted, with_choices
+from comfywire.workflow.validation.rejection import sentences, types_wanted, with_choices
 
 from .cancelling import Canceller
 from .catalogue import Catalogue

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from comfywire.workflow import Effect, ObjectInfo, Problem
-from comfywire.workflow.validate import validate
+from comfywire.workflow.validation.validate import validate
 
 from .database import Database
 from .needs import MODEL_SUFFIXES

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from comfywire.workflow import Parameter, Parameters
-from comfywire.workflow.values import RANDOM
+from comfywire.workflow.parameters.values import RANDOM
 
 __all__ = ["ASSET", "schema_of", "schema_of_file"]
 

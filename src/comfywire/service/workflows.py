@@ -15,8 +15,8 @@ from psycopg.types.json import Jsonb
 
 from comfywire.errors import InvalidParameter, UnreadableWorkflow, WorkflowError
 from comfywire.workflow import Parameters, Workflow
-from comfywire.workflow.params_toml import parse_tables, to_tables
-from comfywire.workflow.setting import resolve_input
+from comfywire.workflow.parameters.setting import resolve_input
+from comfywire.workflow.parameters.toml import parse_tables, to_tables
 
 from .database import Database, execute, row
 from .sql import queries

@@ -1,14 +1,14 @@
 """Workflows without I/O: the graph and everything known about it. Reads bytes and dicts, never paths."""
 
 from comfywire.workflow.conversion.convert import Conversion, convert
+from comfywire.workflow.parameters.bind import Bound, FileInput
+from comfywire.workflow.parameters.parameters import Parameter, Parameters
+from comfywire.workflow.parameters.setting import Setting, parse_setting
+from comfywire.workflow.validation.problems import Effect, Problem
+from comfywire.workflow.workflow import Workflow
 
-from .binding import Bound, FileInput
 from .node import Node
 from .object_info import ObjectInfo
-from .parameters import Parameter, Parameters
-from .problems import Effect, Problem
-from .prompt import Workflow
-from .setting import Setting, parse_setting
 
 __all__ = [
     "Bound",

@@ -18,17 +18,18 @@ from comfywire.errors import InvalidParameter, UnreadableWorkflow
 from comfywire.workflow.conversion.convert import convert
 from comfywire.workflow.metadata.bounded import MOST_BYTES
 from comfywire.workflow.metadata.find import HEAD_BYTES, find_in_file, format_of
+from comfywire.workflow.parameters.toml import parse_toml, to_toml
 
 from .nearest import did_you_mean
 from .object_info import packaged
-from .params_toml import parse_toml, to_toml
 from .recognise import Found, parse_json, recognise
 
 Choose: TypeAlias = Callable[[Sequence[Any]], Any]
 
 if TYPE_CHECKING:
+    from comfywire.workflow.parameters.parameters import Parameters
+
     from .object_info import ObjectInfo
-    from .parameters import Parameters
 
 __all__ = [
     "Loaded",

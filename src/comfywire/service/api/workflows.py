@@ -20,7 +20,7 @@ from comfywire.service.records import JobRecord, Retry
 from comfywire.service.schemas import schema_of
 from comfywire.service.submitting import Submission, submit_once
 from comfywire.service.workflows import WorkflowRecord, class_types_of
-from comfywire.workflow.params_toml import to_tables
+from comfywire.workflow.parameters.toml import to_tables
 
 from .context import Asking, Service, origin_of
 from .models import ExtraData, Graph, RetryPolicy, Text

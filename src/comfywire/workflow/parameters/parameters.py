@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import InvalidParameter
-
-from .nearest import did_you_mean
-from .values import RANDOM, coerce
+from comfywire.workflow.nearest import did_you_mean
+from comfywire.workflow.parameters.values import RANDOM, coerce
 
 if TYPE_CHECKING:
-    from .prompt import Workflow
+    from comfywire.workflow.workflow import Workflow
 
 __all__ = ["FILE_TYPES", "TYPES", "Parameter", "Parameters"]
 

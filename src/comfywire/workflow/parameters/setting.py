@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import InvalidParameter, UnknownNode
-
-from .node import unknown_input
-from .values import RANDOM, draw_seed, is_seed, kind_of, parse_text
+from comfywire.workflow.node import unknown_input
+from comfywire.workflow.parameters.values import RANDOM, draw_seed, is_seed, kind_of, parse_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from .node import Node
-    from .prompt import Workflow
+    from comfywire.workflow.node import Node
+    from comfywire.workflow.workflow import Workflow
 
 __all__ = ["Setting", "parse_setting", "resolve_input"]
 

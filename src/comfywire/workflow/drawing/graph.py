@@ -7,14 +7,14 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from .layout import Layout, Link, arrange, links_of
-from .node import is_link
+from comfywire.workflow.drawing.layout import Layout, Link, arrange, links_of
+from comfywire.workflow.node import is_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .node import Node
-    from .prompt import Workflow
+    from comfywire.workflow.node import Node
+    from comfywire.workflow.workflow import Workflow
 
 __all__ = ["GraphForm", "draw"]
 

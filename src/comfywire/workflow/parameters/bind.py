@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import InvalidParameter
-
-from .parameters import Parameter
-from .setting import resolve_input
-from .values import RANDOM, coerce, draw_seed, is_seed, kind_of
+from comfywire.workflow.parameters.parameters import Parameter
+from comfywire.workflow.parameters.setting import resolve_input
+from comfywire.workflow.parameters.values import RANDOM, coerce, draw_seed, is_seed, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .node import Node
-    from .parameters import Parameters
-    from .prompt import Workflow
+    from comfywire.workflow.node import Node
+    from comfywire.workflow.parameters.parameters import Parameters
+    from comfywire.workflow.workflow import Workflow
 
 __all__ = ["Bound", "FileInput", "bind"]
 

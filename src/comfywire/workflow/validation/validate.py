@@ -13,16 +13,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .input_rules import Mistake, rules_for
-from .nearest import did_you_mean, nearest
-from .node import name_node
-from .node_rules import NodeCheck, NodeChecker, type_of
-from .problems import Effect, Problem
-from .profiles import profile_for
+from comfywire.workflow.nearest import did_you_mean, nearest
+from comfywire.workflow.node import name_node
+from comfywire.workflow.profiles import profile_for
+from comfywire.workflow.validation.input_rules import Mistake, rules_for
+from comfywire.workflow.validation.node_rules import NodeCheck, NodeChecker, type_of
+from comfywire.workflow.validation.problems import Effect, Problem
 
 if TYPE_CHECKING:
-    from .input_rules import Rules
-    from .object_info import NodeType, ObjectInfo
+    from comfywire.workflow.object_info import NodeType, ObjectInfo
+    from comfywire.workflow.validation.input_rules import Rules
 
 __all__ = ["validate"]
 

@@ -6,24 +6,23 @@ import copy
 from typing import TYPE_CHECKING, Any, Self
 
 from comfywire.errors import UnknownNode
-
-from .binding import bind
-from .drafting import draft
-from .graph import draw
-from .load import read_workflow, write_prompt
-from .nearest import did_you_mean
-from .node import Node, is_link
-from .object_info import ObjectInfo, packaged
-from .validate import validate
+from comfywire.workflow.drawing.graph import draw
+from comfywire.workflow.load import read_workflow, write_prompt
+from comfywire.workflow.nearest import did_you_mean
+from comfywire.workflow.node import Node, is_link
+from comfywire.workflow.object_info import ObjectInfo, packaged
+from comfywire.workflow.parameters.bind import bind
+from comfywire.workflow.parameters.draft import draft
+from comfywire.workflow.validation.validate import validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from .binding import Bound
-    from .graph import GraphForm
-    from .load import Source
-    from .parameters import Parameters
-    from .problems import Problem
+    from comfywire.workflow.drawing.graph import GraphForm
+    from comfywire.workflow.load import Source
+    from comfywire.workflow.parameters.bind import Bound
+    from comfywire.workflow.parameters.parameters import Parameters
+    from comfywire.workflow.validation.problems import Problem
 
 __all__ = ["Workflow"]
 

@@ -6,14 +6,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .declared import Declared, declared_inputs
-from .input_rules import Mistake, ServerRaises, check_file, check_type, check_value
-from .nearest import did_you_mean, nearest
-from .object_info import DYNAMIC_COMBO
+from comfywire.workflow.nearest import did_you_mean, nearest
+from comfywire.workflow.object_info import DYNAMIC_COMBO
+from comfywire.workflow.validation.declared import Declared, declared_inputs
+from comfywire.workflow.validation.input_rules import (
+    Mistake,
+    ServerRaises,
+    check_file,
+    check_type,
+    check_value,
+)
 
 if TYPE_CHECKING:
-    from .input_rules import Rules
-    from .object_info import NodeType, ObjectInfo
+    from comfywire.workflow.object_info import NodeType, ObjectInfo
+    from comfywire.workflow.validation.input_rules import Rules
 
 __all__ = ["NodeCheck", "NodeChecker", "type_of"]
 

@@ -7,9 +7,8 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import InvalidParameter
-
-from .nearest import did_you_mean
-from .parameters import Parameter, Parameters
+from comfywire.workflow.nearest import did_you_mean
+from comfywire.workflow.parameters.parameters import Parameter, Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

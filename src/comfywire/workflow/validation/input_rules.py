@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .declared import Declared
-from .nearest import did_you_mean, nearest
+from comfywire.workflow.nearest import did_you_mean, nearest
+from comfywire.workflow.validation.declared import Declared
 
 __all__ = ["Mistake", "Rules", "ServerRaises", "check_file", "check_type", "check_value", "rules_for"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .object_info import Input
+    from comfywire.workflow.object_info import Input
 
 __all__ = ["RANDOM", "coerce", "draw_seed", "is_seed", "kind_of", "parse_text"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .node import is_link
+from comfywire.workflow.node import is_link
 
 __all__ = ["Layout", "Link", "arrange", "links_of"]
 

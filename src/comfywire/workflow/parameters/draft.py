@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import InvalidParameter
-
-from .node import is_link
-from .parameters import FILE_TYPES, Parameter, Parameters
-from .values import is_seed, kind_of
+from comfywire.workflow.node import is_link
+from comfywire.workflow.parameters.parameters import FILE_TYPES, Parameter, Parameters
+from comfywire.workflow.parameters.values import is_seed, kind_of
 
 if TYPE_CHECKING:
-    from .node import Node
-    from .object_info import Input
-    from .prompt import Workflow
+    from comfywire.workflow.node import Node
+    from comfywire.workflow.object_info import Input
+    from comfywire.workflow.workflow import Workflow
 
 __all__ = ["draft"]
 

@@ -1,0 +1,1 @@
+"""The named inputs of a workflow: declared, drafted, read from TOML, and bound to values."""
