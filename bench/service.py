@@ -32,8 +32,8 @@ from others.environments import installed_others
 from waiting_jobs import fill, measured
 
 from comfywire import Client
-from comfywire.service.database import Database
-from comfywire.service.postgres import Cluster
+from comfywire.service.database.pool import Database
+from comfywire.service.postgres.embedded import Cluster
 
 ENDED = {"succeeded", "failed", "canceled", "expired"}
 READY = re.compile(r"(http://[\d.]+:\d+)")

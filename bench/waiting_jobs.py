@@ -16,11 +16,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 from comfywire.service.leases import Leases
 from comfywire.service.migrate import migrate
 from comfywire.service.needs import need_of, requirement_of
-from comfywire.service.postgres import database_at
+from comfywire.service.postgres.embedded import database_at
 from comfywire.service.queue import Queue
 from comfywire.service.records import NewJob
 from comfywire.service.store import Store

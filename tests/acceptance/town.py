@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp import web
 
 from comfywire.service.migrate import migrate
-from comfywire.service.postgres import Cluster
+from comfywire.service.postgres.embedded import Cluster
 
 MARKING = Path(__file__).with_name("marking.py")
 PATIENCE = 60.0

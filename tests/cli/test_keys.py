@@ -11,9 +11,9 @@ import asyncio
 
 from comfywire.cli.main import main
 from comfywire.service.access import Access, Caller, Unauthorized
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 from comfywire.service.migrate import migrate
-from comfywire.service.postgres import Cluster
+from comfywire.service.postgres.embedded import Cluster
 
 Keys = Callable[..., str]
 

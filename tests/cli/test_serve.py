@@ -27,7 +27,7 @@ from comfywire.cli.serve import serve
 from comfywire.cli.service_options import settings_of
 from comfywire.cli.worker import worker
 from comfywire.service.migrate import migrate
-from comfywire.service.postgres import Cluster
+from comfywire.service.postgres.embedded import Cluster
 from comfywire.service.settings import Settings
 
 

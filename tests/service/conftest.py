@@ -18,9 +18,9 @@ pytest.importorskip("procrastinate", reason="the job service needs the extra 'se
 
 from comfywire.server import Server
 from comfywire.server.faults import Faults
-from comfywire.service.database import SCHEMA, Database
+from comfywire.service.database.pool import SCHEMA, Database
 from comfywire.service.migrate import migrate
-from comfywire.service.postgres import Cluster
+from comfywire.service.postgres.embedded import Cluster
 from comfywire.service.queue import Queue
 from comfywire.service.store import Store
 

@@ -13,7 +13,7 @@ from typing import Any
 from comfywire.server import Server
 from comfywire.service.assets import Assets
 from comfywire.service.blobs import Blobs
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 from comfywire.service.hooks import Hooks
 from comfywire.service.jobs import TERMINAL
 from comfywire.service.needs import need_of, requirement_of

@@ -15,7 +15,7 @@ from comfywire.service.access import (
     Unauthorized,
     must_be_safe,
 )
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 from comfywire.service.settings import Settings
 
 

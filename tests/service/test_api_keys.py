@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from comfywire.errors import ComfywireError
 from comfywire.service.access import LOCAL, Access, Forbidden, KeyNotFound, Unauthorized
 from comfywire.service.api import keys, webhooks
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 from comfywire.service.limits import RateLimits
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 
 from comfywire.cli.demo_servers import MEMORY, demo_servers
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 
 
 async def ports_of_a_start(data: Path, database: Database) -> tuple[int, ...]:

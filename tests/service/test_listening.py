@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
 
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 
 from .rig import until
 

@@ -2,7 +2,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 from comfywire.service.membership import Membership
 from comfywire.service.queue import Queue
 

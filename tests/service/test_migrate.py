@@ -5,7 +5,7 @@ import psycopg
 import pytest
 
 from comfywire.service import migrate as steps
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 from comfywire.service.jobs import JobState
 from comfywire.service.migrate import is_current, migrate
 from comfywire.service.queue import WHOLE_SCHEMA, Queue, migrations

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from comfywire.service import listening as listeners
-from comfywire.service import outage
-from comfywire.service.database import Database
+from comfywire.service.database import listening as listeners
+from comfywire.service.database import outage
+from comfywire.service.database.pool import Database
 from comfywire.service.migrate import migrate
 
 from .conftest import execute

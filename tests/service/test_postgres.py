@@ -14,9 +14,9 @@ from typing import IO
 import psycopg
 import pytest
 
-from comfywire.service import postgres_cluster
-from comfywire.service.postgres import Cluster, NoDatabase, database_at, embedded
-from comfywire.service.postgres_programs import Account, account_for, programs_for
+from comfywire.service.postgres import cluster as postgres_cluster
+from comfywire.service.postgres.embedded import Cluster, NoDatabase, database_at, embedded
+from comfywire.service.postgres.programs import Account, account_for, programs_for
 
 HOLD = """
 import asyncio, sys

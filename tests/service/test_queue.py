@@ -3,7 +3,7 @@ import uuid
 
 import pytest
 
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 from comfywire.service.leases import Leases
 from comfywire.service.queue import NotRegistered, Queue
 from comfywire.service.store import Store

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 from comfywire.service.jobs import JobState
 from comfywire.service.leases import Leases
 from comfywire.service.registry import Registry

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 from comfywire.service.jobs import TERMINAL, TRANSITIONS, IllegalTransition, JobState, must_be_legal
 from comfywire.service.leases import Leases
 from comfywire.service.queue import Queue

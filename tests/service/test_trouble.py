@@ -13,7 +13,7 @@ from comfywire.server import Server
 from comfywire.service import duties, leases, runner, servers
 from comfywire.service import worker as workers
 from comfywire.service.api.models import RetryPolicy
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 from comfywire.service.following import Following
 from comfywire.service.jobs import JobState
 from comfywire.service.leases import Fenced, KeptOutput, Leases

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import standardwebhooks
 
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 from comfywire.service.jobs import JobState
 from comfywire.service.needs import need_of, requirement_of
 from comfywire.service.records import JobRecord, NewJob

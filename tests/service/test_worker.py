@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from comfywire.server import Server
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 from comfywire.service.hooks import Hooks
 from comfywire.service.jobs import JobState
 from comfywire.service.records import OutputRecord, Retry

@@ -37,7 +37,7 @@ def upgrade(*, data: Path, database_url: str | None) -> None:
 async def _upgrade(data: Path, database_url: str | None) -> list[str]:
     try:
         from comfywire.service.migrate import migrate  # noqa: PLC0415
-        from comfywire.service.postgres import database_at  # noqa: PLC0415
+        from comfywire.service.postgres.embedded import database_at  # noqa: PLC0415
     except ModuleNotFoundError as error:
         from comfywire.errors import MissingExtra  # noqa: PLC0415
 

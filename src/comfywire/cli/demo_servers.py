@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from comfywire.server import Server
-    from comfywire.service.database import Database
+    from comfywire.service.database.pool import Database
 
 __all__ = ["DemoServers", "demo_servers"]
 
@@ -85,7 +85,7 @@ def _server(port: int) -> Server:
 @contextlib.contextmanager
 def _held(memory: Path) -> Iterator[Path | None]:
     """Hold the file for as long as the servers of this process run: those that it names are dead then."""
-    from comfywire.service.file_locks import lock_at_once  # noqa: PLC0415
+    from comfywire.service.postgres.file_locks import lock_at_once  # noqa: PLC0415
 
     memory.parent.mkdir(parents=True, exist_ok=True)
     lock = lock_at_once(memory)

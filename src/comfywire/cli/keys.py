@@ -159,9 +159,9 @@ async def _working(
 ) -> Value:
     try:
         from comfywire.service.access import Access  # noqa: PLC0415
-        from comfywire.service.database import Database  # noqa: PLC0415
+        from comfywire.service.database.pool import Database  # noqa: PLC0415
         from comfywire.service.migrate import is_current, migrate  # noqa: PLC0415
-        from comfywire.service.postgres import NoDatabase, database_at, is_there, must_be_there  # noqa: PLC0415
+        from comfywire.service.postgres.embedded import NoDatabase, database_at, is_there, must_be_there  # noqa: PLC0415
     except ModuleNotFoundError as error:
         from comfywire.errors import MissingExtra  # noqa: PLC0415
 

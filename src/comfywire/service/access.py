@@ -14,8 +14,8 @@ from typing import Any
 from uuid import UUID
 
 from comfywire.errors import ComfywireError
+from comfywire.service.database.pool import Database, Row
 
-from .database import Database, Row
 from .settings import Settings
 from .sql import queries
 

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from comfywire.service.database.pool import Connection, Database, execute, row, rows
+
 from .asset_records import (
     AssetInUse,
     AssetNotFound,
@@ -19,7 +21,6 @@ from .asset_records import (
     hex_of,
 )
 from .blobs import Blob, Blobs, Staged
-from .database import Connection, Database, execute, row, rows
 from .jobs import TERMINAL
 from .settings import Settings
 from .signing import Signer

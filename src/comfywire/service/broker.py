@@ -15,9 +15,10 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
+from comfywire.service.database.outage import AWAY
+
 from .jobs import TERMINAL, JobState
 from .operating import Operating
-from .outage import AWAY
 from .records import JobRecord, OutputRecord, Transition
 from .sql import queries
 from .store import Store

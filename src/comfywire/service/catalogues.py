@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from comfywire.service.database.pool import Database
 from comfywire.workflow import Effect, ObjectInfo, Problem
 from comfywire.workflow.validation.validate import validate
 
-from .database import Database
 from .needs import MODEL_SUFFIXES
 from .sql import queries
 

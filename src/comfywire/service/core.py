@@ -7,18 +7,18 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from comfywire.errors import ComfywireError
+from comfywire.service.database.pool import Database
+from comfywire.service.postgres.embedded import database_at
 
 from .access import Access
 from .assets import Assets
 from .blobs import Blobs
 from .broker import Broker
 from .catalogues import Catalogues
-from .database import Database
 from .hooks import Hooks
 from .limits import RateLimits, StreamLimit
 from .migrate import is_current, migrate
 from .operating import Operating
-from .postgres import database_at
 from .queue import Queue
 from .sealing import Sealer
 from .settings import Settings

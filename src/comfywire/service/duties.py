@@ -7,8 +7,9 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 
+from comfywire.service.database.outage import AWAY
+
 from .assets import Assets
-from .outage import AWAY
 from .registry import Registry
 from .store import Store
 

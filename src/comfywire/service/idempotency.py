@@ -13,8 +13,8 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from comfywire.errors import ComfywireError
+from comfywire.service.database.pool import Connection, Database, Row, execute, row
 
-from .database import Connection, Database, Row, execute, row
 from .sql import queries
 
 __all__ = ["Answer", "IdempotencyKeyInUse", "IdempotencyKeyReuse", "InvalidIdempotencyKey", "Once"]

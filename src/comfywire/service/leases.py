@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 
 from psycopg.types.json import Jsonb
 
-from .database import Row, execute
+from comfywire.service.database.outage import AWAY
+from comfywire.service.database.pool import Row, execute
+from comfywire.service.database.storable import as_storable, as_text
+
 from .jobs import OPEN, TERMINAL, JobState
-from .outage import AWAY
 from .queue import Taken
 from .records import JobRecord, Lease
 from .sql import queries
-from .storable import as_storable, as_text
 from .store import Store, change
 
 __all__ = ["Claim", "Fenced", "KeptBytes", "KeptOutput", "Leases", "patiently"]

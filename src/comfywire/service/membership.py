@@ -7,8 +7,9 @@ import logging
 import time
 from math import inf
 
+from comfywire.service.database.outage import AWAY
+
 from .leases import patiently
-from .outage import AWAY
 from .queue import Queue
 
 __all__ = ["Membership"]

@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from .database import Connection, Database, Row, execute, row, rows
+from comfywire.service.database.pool import Connection, Database, Row, execute, row, rows
+
 from .registry import SILENT_AFTER
 from .sql import queries
 

@@ -8,8 +8,9 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from comfywire.service.database.pool import SCHEMA, Connection, execute, rows
+
 from . import queue
-from .database import SCHEMA, Connection, execute, rows
 
 __all__ = ["is_current", "migrate"]
 

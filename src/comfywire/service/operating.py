@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from comfywire.errors import ComfywireError
+from comfywire.service.database.pool import Database, Row
 
-from .database import Database, Row
 from .fleet import why_waiting
 from .jobs import JobState
 from .records import JobRecord

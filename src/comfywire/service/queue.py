@@ -19,7 +19,8 @@ import psycopg
 from procrastinate import sql as engine_sql
 from procrastinate.schema import SchemaManager
 
-from .database import Connection, Database, Row, execute, row, rows
+from comfywire.service.database.pool import Connection, Database, Row, execute, row, rows
+
 from .sql import queries
 
 __all__ = [

@@ -12,7 +12,8 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from .database import Database
+from comfywire.service.database.pool import Database
+
 from .sql import queries
 
 __all__ = ["SILENT_AFTER", "Registry"]

@@ -13,14 +13,14 @@ from uuid import UUID
 
 from comfywire.client import Client
 from comfywire.errors import ComfywireError
+from comfywire.service.database.outage import AWAY
+from comfywire.service.database.storable import as_storable, as_text
 from comfywire.workflow.object_info import ObjectInfo
 
 from .breaker import Breaker
 from .fleet import ServerView, refusals
 from .leases import patiently
-from .outage import AWAY
 from .registry import Registry
-from .storable import as_storable, as_text
 from .waiting import set_within
 
 __all__ = ["Server"]

@@ -10,8 +10,8 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from comfywire.errors import ComfywireError
+from comfywire.service.database.pool import Connection, Database, execute, row, rows
 
-from .database import Connection, Database, execute, row, rows
 from .headroom import SLACK, Headroom
 from .jobs import OPEN, TERMINAL, TRANSITIONS, JobState, must_be_legal
 from .operating import Operating

@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 import psycopg
 
 from comfywire.errors import ComfywireError
+from comfywire.service.database.pool import Connection
 from comfywire.workflow import Problem
 
 from .access import Caller
-from .database import Connection
 from .hooks import submission_facts
 from .idempotency import Answer, Once
 from .needs import need_of, requirement_of

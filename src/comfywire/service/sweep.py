@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
+from comfywire.service.database.pool import Connection, Database, execute, row, rows
+
 from .blobs import Blobs
-from .database import Connection, Database, execute, row, rows
 from .jobs import TERMINAL
 from .sql import queries
 

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from comfywire.service.database.pool import Database
+
 from .access import KeyNotFound
-from .database import Database
 from .sealing import Sealer
 from .sql import queries
 

@@ -25,9 +25,9 @@ import psycopg_pool
 from psycopg.types.json import Jsonb
 
 from comfywire.errors import ComfywireError
+from comfywire.service.database.pool import Database, Row, execute
 
 from .addresses import GuardedTransport
-from .database import Database, Row, execute
 from .records import JobRecord, OutputRecord
 from .sealing import Sealer
 from .settings import Settings

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from comfywire.service.database.outage import AWAY
+
 from . import queue as engine
 from .assets import Assets
 from .duties import TIDY_EVERY, for_ever, patience, sweep, tidy
@@ -23,7 +25,6 @@ from .following import Following
 from .hooks import Hooks
 from .leases import Leases
 from .membership import Membership
-from .outage import AWAY
 from .queue import Taken
 from .registry import Registry
 from .sealing import Sealer

@@ -12,7 +12,7 @@ from tests.service.making import changed, claimed, picture
 from tests.service.rig import until
 
 from comfywire.service.api import events
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 from comfywire.service.jobs import JobState
 from comfywire.service.leases import Leases
 from comfywire.service.queue import Queue

@@ -19,7 +19,7 @@ from comfywire.service.api.assets import router
 from comfywire.service.api.errors import answer_errors
 from comfywire.service.assets import Assets
 from comfywire.service.blobs import Blobs
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 from comfywire.service.limits import RateLimits
 from comfywire.service.needs import need_of, requirement_of
 from comfywire.service.records import NewJob

@@ -21,7 +21,7 @@ from comfywire.service.asset_records import (
 )
 from comfywire.service.assets import Assets
 from comfywire.service.blobs import TooLarge
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 from comfywire.service.jobs import JobState
 from comfywire.service.store import Store, change
 

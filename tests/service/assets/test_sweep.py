@@ -9,7 +9,7 @@ import pytest
 
 from comfywire.service.assets import AssetRecord, Assets
 from comfywire.service.blobs import Blobs
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 from comfywire.service.jobs import JobState
 from comfywire.service.records import JobRecord
 from comfywire.service.settings import Settings

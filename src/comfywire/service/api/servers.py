@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from comfywire.service.storable import must_be_text
+from comfywire.service.database.storable import must_be_text
 
 from .context import Asking, Service
 

@@ -17,9 +17,8 @@ from urllib.parse import quote
 import psycopg
 
 from comfywire.errors import ComfywireError
-
-from .file_locks import lock, locked, nobody_else_has
-from .postgres_programs import Account, account_for, programs_for
+from comfywire.service.postgres.file_locks import lock, locked, nobody_else_has
+from comfywire.service.postgres.programs import Account, account_for, programs_for
 
 __all__ = ["Cluster", "NoDatabase"]
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg import sql
 
-from .outage import Outage
+from comfywire.service.database.outage import Outage
 
 __all__ = ["Listener"]
 

@@ -10,8 +10,8 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from .listening import Listener
-from .outage import Outage
+from comfywire.service.database.listening import Listener
+from comfywire.service.database.outage import Outage
 
 __all__ = ["SCHEMA", "Connection", "Database", "Row", "execute", "row", "rows"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 
-from .postgres_cluster import Cluster, NoDatabase
+from comfywire.service.postgres.cluster import Cluster, NoDatabase
 
 __all__ = ["Cluster", "NoDatabase", "database_at", "embedded", "is_there", "must_be_there"]
 

@@ -1,0 +1,1 @@
+"""The pool of connections, what PostgreSQL notifies, and what an outage is."""
