@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from comfywire.service.database.pool import Database
-from comfywire.service.leases import Leases
+from comfywire.service.fleet.needs import need_of, requirement_of
+from comfywire.service.jobs.engine import Queue
+from comfywire.service.jobs.leases import Leases
+from comfywire.service.jobs.records import NewJob
+from comfywire.service.jobs.store import Store
 from comfywire.service.migrate import migrate
-from comfywire.service.needs import need_of, requirement_of
 from comfywire.service.postgres.embedded import database_at
-from comfywire.service.queue import Queue
-from comfywire.service.records import NewJob
-from comfywire.service.store import Store
 
 __all__ = ["fill", "measured"]
 

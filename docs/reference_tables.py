@@ -20,7 +20,7 @@ from types import ModuleType
 from comfywire import errors
 from comfywire.protocol import feeds, job, schedule, session
 from comfywire.server.nodes import catalogue
-from comfywire.service import jobs
+from comfywire.service.jobs import states as jobs
 
 ROOT = Path(__file__).parents[1]
 MODULES = {
@@ -89,7 +89,7 @@ def service_states() -> str:
 
 
 def service_transitions() -> str:
-    """Return the table of service/jobs.py."""
+    """Return the table of service/jobs/states.py."""
     rows = [
         ["-" if before is None else f"`{before}`", f"`{after}`", why]
         for (before, after), why in jobs.TRANSITIONS.items()

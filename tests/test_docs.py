@@ -69,7 +69,7 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 
 def test_every_change_of_a_job_s_state_is_in_its_life() -> None:
-    from comfywire.service.jobs import TRANSITIONS
+    from comfywire.service.jobs.states import TRANSITIONS
 
     page = text(DOCS / "service-jobs.md")
     rows = [

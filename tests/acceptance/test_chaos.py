@@ -22,7 +22,7 @@ from PIL import Image
 
 pytest.importorskip("procrastinate", reason="the job service needs the extra 'service'")
 
-from comfywire.service.jobs import TRANSITIONS, JobState
+from comfywire.service.jobs.states import TRANSITIONS, JobState
 
 from .town import Kept, Run, Town, color_of, frozen, until
 

@@ -19,10 +19,10 @@ pytest.importorskip("procrastinate", reason="the job service needs the extra 'se
 from comfywire.server import Server
 from comfywire.server.faults import Faults
 from comfywire.service.database.pool import SCHEMA, Database
+from comfywire.service.jobs.engine import Queue
+from comfywire.service.jobs.store import Store
 from comfywire.service.migrate import migrate
 from comfywire.service.postgres.embedded import Cluster
-from comfywire.service.queue import Queue
-from comfywire.service.store import Store
 
 from .rig import Rig
 

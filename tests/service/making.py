@@ -6,11 +6,11 @@ from typing import Any
 
 from comfywire.service.asset_records import AssetRecord
 from comfywire.service.assets import Assets
-from comfywire.service.jobs import JobState
-from comfywire.service.leases import Claim, KeptBytes, KeptOutput, Leases
-from comfywire.service.needs import need_of, requirement_of
-from comfywire.service.records import JobRecord, NewJob
-from comfywire.service.store import Store, change
+from comfywire.service.fleet.needs import need_of, requirement_of
+from comfywire.service.jobs.leases import Claim, KeptBytes, KeptOutput, Leases
+from comfywire.service.jobs.records import JobRecord, NewJob
+from comfywire.service.jobs.states import JobState
+from comfywire.service.jobs.store import Store, change
 
 PROMPT = {"1": {"class_type": "EmptyImage", "inputs": {}}}
 REQUIREMENT = requirement_of(PROMPT)

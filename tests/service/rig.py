@@ -14,15 +14,15 @@ from comfywire.server import Server
 from comfywire.service.assets import Assets
 from comfywire.service.blobs import Blobs
 from comfywire.service.database.pool import Database
+from comfywire.service.fleet.needs import need_of, requirement_of
 from comfywire.service.hooks import Hooks
-from comfywire.service.jobs import TERMINAL
-from comfywire.service.needs import need_of, requirement_of
-from comfywire.service.queue import Queue
-from comfywire.service.records import JobRecord, NewJob
+from comfywire.service.jobs.engine import Queue
+from comfywire.service.jobs.records import JobRecord, NewJob
+from comfywire.service.jobs.states import TERMINAL
+from comfywire.service.jobs.store import Store
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
 from comfywire.service.signing import Signer
-from comfywire.service.store import Store
 from comfywire.service.worker import Worker
 
 __all__ = ["Rig", "killed", "picture", "runs_of", "until", "up", "working"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from comfywire.service.access import (
+from comfywire.service.access.keys import (
     CACHED,
     LOCAL,
     Access,

@@ -14,13 +14,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from comfywire.errors import ComfywireError
-from comfywire.service.access import LOCAL, Access, Forbidden, KeyNotFound, Unauthorized
+from comfywire.service.access.keys import LOCAL, Access, Forbidden, KeyNotFound, Unauthorized
+from comfywire.service.access.limits import RateLimits
 from comfywire.service.api import keys, webhooks
 from comfywire.service.database.pool import Database
-from comfywire.service.limits import RateLimits
+from comfywire.service.jobs.store import Store
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
-from comfywire.service.store import Store
 from comfywire.service.webhooks import NoDelivery, Webhooks
 
 from .receiver import receiver

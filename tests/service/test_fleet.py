@@ -1,8 +1,8 @@
 import pytest
 
-from comfywire.service.fleet import Choice, ServerView, choose, refusals, why_waiting
-from comfywire.service.needs import need_of, requirement_of
-from comfywire.service.queue import Head
+from comfywire.service.fleet.needs import need_of, requirement_of
+from comfywire.service.jobs.engine import Head
+from comfywire.service.jobs.placement import Choice, ServerView, choose, refusals, why_waiting
 from comfywire.workflow.object_info import ObjectInfo
 
 LOADER = {

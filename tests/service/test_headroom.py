@@ -1,7 +1,7 @@
 import itertools
 from uuid import UUID
 
-from comfywire.service.headroom import GOOD_FOR, PROCESSES, Headroom
+from comfywire.service.jobs.headroom import GOOD_FOR, PROCESSES, Headroom
 
 KEY, OTHER = UUID(int=1), UUID(int=2)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from comfywire.service.access import Caller
+from comfywire.service.access.keys import Caller
 from comfywire.service.hooks import BrokenHook, Hooks, HttpHook, Refusal, submission_facts
-from comfywire.service.records import NewJob
+from comfywire.service.jobs.records import NewJob
 from comfywire.service.settings import Settings
 
 from .receiver import receiver

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from comfywire.service.jobs import JobState
-from comfywire.service.leases import Claim, Fenced, KeptOutput, Leases
-from comfywire.service.records import Retry
-from comfywire.service.store import Store
+from comfywire.service.jobs.leases import Claim, Fenced, KeptOutput, Leases
+from comfywire.service.jobs.records import Retry
+from comfywire.service.jobs.states import JobState
+from comfywire.service.jobs.store import Store
 
 from .making import NEED, claimed, job
 

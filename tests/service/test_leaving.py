@@ -6,8 +6,8 @@ import pytest
 
 from comfywire.server import Server
 from comfywire.service import servers
-from comfywire.service.jobs import JobState
-from comfywire.service.operating import Operating, ServerRecord
+from comfywire.service.jobs.overview import Operating, ServerRecord
+from comfywire.service.jobs.states import JobState
 from comfywire.service.worker import Worker
 
 from .rig import Rig, picture, until, working

@@ -2,8 +2,8 @@ import uuid
 
 import pytest
 
-from comfywire.service.access import Caller
-from comfywire.service.limits import RateLimited, RateLimits
+from comfywire.service.access.keys import Caller
+from comfywire.service.access.limits import RateLimited, RateLimits
 
 
 class Clock:

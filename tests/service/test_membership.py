@@ -3,8 +3,8 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from comfywire.service.database.pool import Database
+from comfywire.service.jobs.engine import Queue
 from comfywire.service.membership import Membership
-from comfywire.service.queue import Queue
 
 from .rig import until
 

@@ -6,10 +6,10 @@ import pytest
 
 from comfywire.service import migrate as steps
 from comfywire.service.database.pool import Database
-from comfywire.service.jobs import JobState
+from comfywire.service.jobs.engine import WHOLE_SCHEMA, Queue, migrations
+from comfywire.service.jobs.states import JobState
+from comfywire.service.jobs.store import Store
 from comfywire.service.migrate import is_current, migrate
-from comfywire.service.queue import WHOLE_SCHEMA, Queue, migrations
-from comfywire.service.store import Store
 
 from .conftest import new_key
 from .making import claimed, job, job_in

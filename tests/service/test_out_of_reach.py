@@ -5,11 +5,11 @@ from uuid import UUID
 import pytest
 
 from comfywire.server import Server
-from comfywire.service.jobs import JobState
-from comfywire.service.leases import Leases
-from comfywire.service.records import JobRecord, Lease
-from comfywire.service.registry import Registry
-from comfywire.service.store import Store
+from comfywire.service.fleet.registry import Registry
+from comfywire.service.jobs.leases import Leases
+from comfywire.service.jobs.records import JobRecord, Lease
+from comfywire.service.jobs.states import JobState
+from comfywire.service.jobs.store import Store
 
 from .making import NEED, job
 from .rig import Rig, picture, runs_of, working

@@ -4,9 +4,9 @@ import uuid
 import pytest
 
 from comfywire.service.database.pool import Database
-from comfywire.service.leases import Leases
-from comfywire.service.queue import NotRegistered, Queue
-from comfywire.service.store import Store
+from comfywire.service.jobs.engine import NotRegistered, Queue
+from comfywire.service.jobs.leases import Leases
+from comfywire.service.jobs.store import Store
 
 from .conftest import new_key
 from .making import NEED, claimed, job

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from comfywire.service.database.pool import Database
-from comfywire.service.jobs import JobState
-from comfywire.service.leases import Leases
-from comfywire.service.registry import Registry
-from comfywire.service.store import QueueFull, Store
+from comfywire.service.fleet.registry import Registry
+from comfywire.service.jobs.leases import Leases
+from comfywire.service.jobs.states import JobState
+from comfywire.service.jobs.store import QueueFull, Store
 
 from .conftest import new_key
 from .making import NEED, claimed, job, job_in

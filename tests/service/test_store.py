@@ -8,10 +8,10 @@ import psycopg
 import pytest
 
 from comfywire.service.database.pool import Database
-from comfywire.service.jobs import TERMINAL, TRANSITIONS, IllegalTransition, JobState, must_be_legal
-from comfywire.service.leases import Leases
-from comfywire.service.queue import Queue
-from comfywire.service.store import QueueFull, Store, change
+from comfywire.service.jobs.engine import Queue
+from comfywire.service.jobs.leases import Leases
+from comfywire.service.jobs.states import TERMINAL, TRANSITIONS, IllegalTransition, JobState, must_be_legal
+from comfywire.service.jobs.store import QueueFull, Store, change
 
 from .conftest import new_key
 from .making import NEED, changed, claimed, job, job_in

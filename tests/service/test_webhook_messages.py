@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import standardwebhooks
 
-from comfywire.service.jobs import JobState
-from comfywire.service.records import JobRecord, OutputRecord, Retry
+from comfywire.service.jobs.records import JobRecord, OutputRecord, Retry
+from comfywire.service.jobs.states import JobState
 from comfywire.service.webhook_messages import (
     SCHEDULE,
     InvalidWebhookUrl,

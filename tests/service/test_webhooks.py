@@ -14,12 +14,12 @@ import pytest
 import standardwebhooks
 
 from comfywire.service.database.pool import Database
-from comfywire.service.jobs import JobState
-from comfywire.service.needs import need_of, requirement_of
-from comfywire.service.records import JobRecord, NewJob
+from comfywire.service.fleet.needs import need_of, requirement_of
+from comfywire.service.jobs.records import JobRecord, NewJob
+from comfywire.service.jobs.states import JobState
+from comfywire.service.jobs.store import Store, change
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
-from comfywire.service.store import Store, change
 from comfywire.service.webhooks import MOST_PER_URL, NoDelivery, Webhooks
 
 from .conftest import new_key

@@ -7,8 +7,8 @@ from typing import Any
 from comfywire.server import Server
 from comfywire.service.database.pool import Database
 from comfywire.service.hooks import Hooks
-from comfywire.service.jobs import JobState
-from comfywire.service.records import OutputRecord, Retry
+from comfywire.service.jobs.records import OutputRecord, Retry
+from comfywire.service.jobs.states import JobState
 
 from .conftest import new_key
 from .receiver import receiver

@@ -49,7 +49,7 @@ class DemoServers:
 
     async def settle(self, database: Database) -> None:
         """Give up the addresses that they had and have no more, and remember those that they have."""
-        from comfywire.service.registry import Registry  # noqa: PLC0415
+        from comfywire.service.fleet.registry import Registry  # noqa: PLC0415
 
         if self.memory is not None:
             left = [_url(port) for port in self.former if port not in self.ports]

@@ -16,7 +16,7 @@ from .json_lines import print_json
 from .options import json_option
 
 if TYPE_CHECKING:
-    from comfywire.service.access import Access, KeyRecord
+    from comfywire.service.access.keys import Access, KeyRecord
 
 __all__ = ["keys"]
 
@@ -158,7 +158,7 @@ async def _working(
     makes_database: bool,
 ) -> Value:
     try:
-        from comfywire.service.access import Access  # noqa: PLC0415
+        from comfywire.service.access.keys import Access  # noqa: PLC0415
         from comfywire.service.database.pool import Database  # noqa: PLC0415
         from comfywire.service.migrate import is_current, migrate  # noqa: PLC0415
         from comfywire.service.postgres.embedded import NoDatabase, database_at, is_there, must_be_there  # noqa: PLC0415

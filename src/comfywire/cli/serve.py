@@ -22,7 +22,7 @@ from .setting import setting
 from .worker import stop_signals
 
 if TYPE_CHECKING:
-    from comfywire.service.access import Access
+    from comfywire.service.access.keys import Access
     from comfywire.service.core import Core
     from comfywire.service.settings import Settings
 
@@ -159,7 +159,7 @@ def serve(*, no_workers: bool, demo: bool, **options: Any) -> None:
 
 
 async def _serve(settings: Settings, *, runs_jobs: bool, demo: bool) -> None:
-    from comfywire.service.access import must_be_safe  # noqa: PLC0415
+    from comfywire.service.access.keys import must_be_safe  # noqa: PLC0415
     from comfywire.service.api.app import create_app  # noqa: PLC0415
     from comfywire.service.core import open_core  # noqa: PLC0415
     from comfywire.service.serving import bound, serving  # noqa: PLC0415
@@ -233,7 +233,7 @@ async def _introduce_demo(core: Core) -> None:
 
 async def _demo_key(access: Access) -> str:
     """Return a secret of the demo's one key: each start gives it another, and what was made with it stays."""
-    from comfywire.service.access import SCOPES  # noqa: PLC0415
+    from comfywire.service.access.keys import SCOPES  # noqa: PLC0415
 
     ours = (DEMO_KEY, SCOPES)
     known = [

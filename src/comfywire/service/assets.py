@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from comfywire.service.database.pool import Connection, Database, execute, row, rows
+from comfywire.service.jobs.states import TERMINAL
 
 from .asset_records import (
     AssetInUse,
@@ -21,7 +22,6 @@ from .asset_records import (
     hex_of,
 )
 from .blobs import Blob, Blobs, Staged
-from .jobs import TERMINAL
 from .settings import Settings
 from .signing import Signer
 from .sql import queries

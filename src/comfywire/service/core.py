@@ -7,23 +7,23 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from comfywire.errors import ComfywireError
+from comfywire.service.access.keys import Access
+from comfywire.service.access.limits import RateLimits, StreamLimit
 from comfywire.service.database.pool import Database
+from comfywire.service.fleet.catalogues import Catalogues
+from comfywire.service.jobs.engine import Queue
+from comfywire.service.jobs.feeds import Broker
+from comfywire.service.jobs.overview import Operating
+from comfywire.service.jobs.store import Store
 from comfywire.service.postgres.embedded import database_at
 
-from .access import Access
 from .assets import Assets
 from .blobs import Blobs
-from .broker import Broker
-from .catalogues import Catalogues
 from .hooks import Hooks
-from .limits import RateLimits, StreamLimit
 from .migrate import is_current, migrate
-from .operating import Operating
-from .queue import Queue
 from .sealing import Sealer
 from .settings import Settings
 from .signing import Signer
-from .store import Store
 from .store_check import StoreCheck
 from .webhooks import Webhooks
 from .workflows import Workflows

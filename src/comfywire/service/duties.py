@@ -8,10 +8,10 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 
 from comfywire.service.database.outage import AWAY
+from comfywire.service.fleet.registry import Registry
+from comfywire.service.jobs.store import Store
 
 from .assets import Assets
-from .registry import Registry
-from .store import Store
 
 __all__ = ["TIDY_EVERY", "for_ever", "patience", "sweep", "tidy"]
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass
 from typing import Any
 
-from .jobs import TERMINAL
+from comfywire.service.jobs.states import TERMINAL
 
 __all__ = ["ServerEvent", "read_events"]
 

@@ -11,22 +11,22 @@ from uuid import UUID
 
 from comfywire.client import Client
 from comfywire.errors import ComfywireError
+from comfywire.service.fleet.registry import Registry
+from comfywire.service.jobs.engine import Taken
+from comfywire.service.jobs.leases import Claim, Fenced, Leases, patiently
+from comfywire.service.jobs.states import JobState
+from comfywire.service.jobs.store import Store
 
 from .assets import Assets
 from .hooks import Hooks, job_facts
-from .jobs import JobState
 from .keeping import Keeper
-from .leases import Claim, Fenced, Leases, patiently
 from .logs import about
 from .membership import Membership
 from .outcome import Outcome
-from .queue import Taken
-from .registry import Registry
 from .runner import Run
 from .sealing import Sealer
 from .servers import Server
 from .staging import stage
-from .store import Store
 from .tracing import job_span
 
 __all__ = ["Following"]

@@ -19,9 +19,9 @@ from typing import Any, Self
 import httpx
 
 from comfywire.errors import ComfywireError
+from comfywire.service.access.keys import Caller
+from comfywire.service.jobs.records import JobRecord, NewJob
 
-from .access import Caller
-from .records import JobRecord, NewJob
 from .settings import Settings
 
 __all__ = ["GROUP", "BrokenHook", "Hooks", "HttpHook", "Refusal", "job_facts", "submission_facts"]

@@ -12,12 +12,12 @@ from typing import Any
 from uuid import uuid4
 
 from comfywire.client import Output
+from comfywire.service.jobs.leases import KeptBytes, KeptOutput, Leases, patiently
+from comfywire.service.jobs.records import Lease
 
 from .asset_records import path_of
 from .assets import Assets
 from .blobs import Staged
-from .leases import KeptBytes, KeptOutput, Leases, patiently
-from .records import Lease
 
 __all__ = ["Keeper"]
 

@@ -8,9 +8,8 @@ import time
 from math import inf
 
 from comfywire.service.database.outage import AWAY
-
-from .leases import patiently
-from .queue import Queue
+from comfywire.service.jobs.engine import Queue
+from comfywire.service.jobs.leases import patiently
 
 __all__ = ["Membership"]
 

@@ -15,8 +15,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from comfywire.service.database.pool import Connection, Database, Row, execute, row, rows
+from comfywire.service.fleet.registry import SILENT_AFTER
 
-from .registry import SILENT_AFTER
 from .sql import queries
 
 __all__ = ["BUCKETS", "CONTENT_TYPE", "Metrics"]

@@ -9,8 +9,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from comfywire.service.database.pool import SCHEMA, Connection, execute, rows
-
-from . import queue
+from comfywire.service.jobs import engine as queue
 
 __all__ = ["is_current", "migrate"]
 

@@ -22,10 +22,10 @@ from comfywire.errors import (
     ServerError,
     UnexpectedReply,
 )
+from comfywire.service.jobs.leases import Claim, Leases
+from comfywire.service.jobs.states import JobState
 
-from .jobs import JobState
 from .keeping import Keeper
-from .leases import Claim, Leases
 from .servers import Server
 from .waiting import set_within
 

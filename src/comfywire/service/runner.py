@@ -25,11 +25,11 @@ from comfywire.errors import (
     WorkflowError,
     WorkflowRejected,
 )
+from comfywire.service.jobs.leases import Claim, Fenced, Leases
+from comfywire.service.jobs.states import JobState
 from comfywire.workflow import Workflow
 
-from .jobs import JobState
 from .keeping import Keeper
-from .leases import Claim, Fenced, Leases
 from .outcome import Outcome, is_about_the_request
 from .servers import Server
 from .staging import InputGone

@@ -15,12 +15,12 @@ from comfywire.client import Client
 from comfywire.errors import ComfywireError
 from comfywire.service.database.outage import AWAY
 from comfywire.service.database.storable import as_storable, as_text
+from comfywire.service.fleet.registry import Registry
+from comfywire.service.jobs.leases import patiently
+from comfywire.service.jobs.placement import ServerView, refusals
 from comfywire.workflow.object_info import ObjectInfo
 
 from .breaker import Breaker
-from .fleet import ServerView, refusals
-from .leases import patiently
-from .registry import Registry
 from .waiting import set_within
 
 __all__ = ["Server"]

@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 
 from comfywire.client import Client
 from comfywire.errors import ComfywireError
+from comfywire.service.jobs.leases import patiently
 
 from .assets import AssetRecord, Assets
 from .blobs import BlobGone
-from .leases import patiently
 from .references import asset_ids, with_files
 
 __all__ = ["InputGone", "stage"]

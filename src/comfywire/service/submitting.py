@@ -10,14 +10,14 @@ from uuid import UUID, uuid4
 import psycopg
 
 from comfywire.errors import ComfywireError
+from comfywire.service.access.idempotency import Answer, Once
+from comfywire.service.access.keys import Caller
 from comfywire.service.database.pool import Connection
+from comfywire.service.fleet.needs import need_of, requirement_of
+from comfywire.service.jobs.records import JobRecord, NewJob, Retry
 from comfywire.workflow import Problem
 
-from .access import Caller
 from .hooks import submission_facts
-from .idempotency import Answer, Once
-from .needs import need_of, requirement_of
-from .records import JobRecord, NewJob, Retry
 from .references import asset_ids, with_files
 from .webhook_messages import must_be_webhook_url
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from comfywire.service.database.pool import Connection, Database, execute, row, rows
+from comfywire.service.jobs.states import TERMINAL
 
 from .blobs import Blobs
-from .jobs import TERMINAL
 from .sql import queries
 
 __all__ = ["GRACE", "Sweep"]

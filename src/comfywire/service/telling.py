@@ -10,10 +10,10 @@ from typing import Any
 from comfywire.client import Job, JobProgress
 from comfywire.client.events import Executed, Executing, ExecutionCached, ExecutionStart, PreviewImage
 from comfywire.errors import ComfywireError
+from comfywire.service.jobs.leases import Leases
+from comfywire.service.jobs.records import Lease
 
 from .keeping import Keeper
-from .leases import Leases
-from .records import Lease
 from .waiting import set_within
 
 __all__ = ["Teller", "snapshot_of"]

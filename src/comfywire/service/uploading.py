@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import UUID
 
+from comfywire.service.access.idempotency import Answer, Once
+
 from .asset_records import AssetRecord, NewAsset
 from .assets import Assets
 from .blobs import Staged
-from .idempotency import Answer, Once
 
 __all__ = ["keep_once", "request_of"]
 

@@ -12,8 +12,7 @@ from uuid import UUID
 from standardwebhooks import Webhook
 
 from comfywire.errors import ComfywireError
-
-from .records import JobRecord, OutputRecord
+from comfywire.service.jobs.records import JobRecord, OutputRecord
 
 __all__ = ["SCHEDULE", "InvalidWebhookUrl", "must_be_webhook_url", "payload_of", "signed", "wait_after"]
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from comfywire.service.access.keys import KeyNotFound
 from comfywire.service.database.pool import Database
 
-from .access import KeyNotFound
 from .sealing import Sealer
 from .sql import queries
 

@@ -26,9 +26,9 @@ from psycopg.types.json import Jsonb
 
 from comfywire.errors import ComfywireError
 from comfywire.service.database.pool import Database, Row, execute
+from comfywire.service.jobs.records import JobRecord, OutputRecord
 
 from .addresses import GuardedTransport
-from .records import JobRecord, OutputRecord
 from .sealing import Sealer
 from .settings import Settings
 from .sql import queries

@@ -16,21 +16,21 @@ from typing import Any
 from uuid import UUID
 
 from comfywire.service.database.outage import AWAY
+from comfywire.service.fleet.registry import Registry
+from comfywire.service.jobs import engine
+from comfywire.service.jobs.engine import Taken
+from comfywire.service.jobs.leases import Leases
+from comfywire.service.jobs.placement import choose, models_of
+from comfywire.service.jobs.store import Store
 
-from . import queue as engine
 from .assets import Assets
 from .duties import TIDY_EVERY, for_ever, patience, sweep, tidy
-from .fleet import choose, models_of
 from .following import Following
 from .hooks import Hooks
-from .leases import Leases
 from .membership import Membership
-from .queue import Taken
-from .registry import Registry
 from .sealing import Sealer
 from .servers import Server
 from .settings import Settings
-from .store import Store
 from .waiting import set_within
 
 __all__ = ["Worker"]

@@ -13,10 +13,10 @@ from tests.service.rig import until
 
 from comfywire.service.api import events
 from comfywire.service.database.pool import Database
-from comfywire.service.jobs import JobState
-from comfywire.service.leases import Leases
-from comfywire.service.queue import Queue
-from comfywire.service.store import Store
+from comfywire.service.jobs.engine import Queue
+from comfywire.service.jobs.leases import Leases
+from comfywire.service.jobs.states import JobState
+from comfywire.service.jobs.store import Store
 
 from .conftest import Service, closed, error_of, id_of, submitted
 

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from comfywire.service.fleet import refusals
-from comfywire.service.operating import why
-from comfywire.service.registry import Registry
+from comfywire.service.fleet.registry import Registry
+from comfywire.service.jobs.overview import why
+from comfywire.service.jobs.placement import refusals
 from comfywire.workflow.object_info import packaged
 
 from .conftest import PROMPT, Service, error_of, id_of, submitted

@@ -14,15 +14,15 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from comfywire.service.access import Access
+from comfywire.service.access.keys import Access
+from comfywire.service.access.limits import RateLimits
 from comfywire.service.api.assets import router
 from comfywire.service.api.errors import answer_errors
 from comfywire.service.assets import Assets
 from comfywire.service.blobs import Blobs
 from comfywire.service.database.pool import Database
-from comfywire.service.limits import RateLimits
-from comfywire.service.needs import need_of, requirement_of
-from comfywire.service.records import NewJob
+from comfywire.service.fleet.needs import need_of, requirement_of
+from comfywire.service.jobs.records import NewJob
 from comfywire.service.settings import Settings
 from comfywire.service.signing import Signer
 

@@ -17,7 +17,7 @@ from blake3 import blake3
 from comfywire.service.assets import Assets
 from comfywire.service.blobs import Blobs
 from comfywire.service.database.pool import Database
-from comfywire.service.store import Store
+from comfywire.service.jobs.store import Store
 
 from .conftest import client_of, job, noise, pieces
 

@@ -22,8 +22,8 @@ from comfywire.service.asset_records import (
 from comfywire.service.assets import Assets
 from comfywire.service.blobs import TooLarge
 from comfywire.service.database.pool import Database
-from comfywire.service.jobs import JobState
-from comfywire.service.store import Store, change
+from comfywire.service.jobs.states import JobState
+from comfywire.service.jobs.store import Store, change
 
 from .conftest import job, noise, pieces, whole
 

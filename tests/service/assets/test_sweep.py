@@ -10,10 +10,10 @@ import pytest
 from comfywire.service.assets import AssetRecord, Assets
 from comfywire.service.blobs import Blobs
 from comfywire.service.database.pool import Database
-from comfywire.service.jobs import JobState
-from comfywire.service.records import JobRecord
+from comfywire.service.jobs.records import JobRecord
+from comfywire.service.jobs.states import JobState
+from comfywire.service.jobs.store import Store, change
 from comfywire.service.settings import Settings
-from comfywire.service.store import Store, change
 from comfywire.service.sweep import Sweep
 
 from .conftest import job, noise, pieces, whole

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from tests.service.flows.conftest import COLOUR, DRAW, SCALE, register
 
-from comfywire.service.jobs import JobState
-from comfywire.service.registry import Registry
+from comfywire.service.fleet.registry import Registry
+from comfywire.service.jobs.states import JobState
 from comfywire.workflow.object_info import packaged
 
 

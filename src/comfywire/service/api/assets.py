@@ -14,10 +14,10 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
+from comfywire.service.access.idempotency import Answer, Once
 from comfywire.service.asset_records import EXPIRES_IN, AssetNotFound, AssetRecord, InvalidAsset, NewAsset
 from comfywire.service.assets import Assets
 from comfywire.service.blobs import Staged, TooLarge
-from comfywire.service.idempotency import Answer, Once
 from comfywire.service.multipart import MalformedForm, Part, parts
 from comfywire.service.uploading import keep_once, request_of
 

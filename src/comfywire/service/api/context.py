@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Depends, Header
 from starlette.requests import HTTPConnection
 
-from comfywire.service.access import Caller
+from comfywire.service.access.keys import Caller
 from comfywire.service.core import Core
 
 from .errors import NotFound

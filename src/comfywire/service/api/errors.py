@@ -16,9 +16,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from comfywire.errors import ComfywireError, InvalidParameter, WorkflowError
-from comfywire.service.access import Forbidden, KeyNotFound, Unauthorized
-from comfywire.service.limits import RateLimited
-from comfywire.service.store import QueueFull
+from comfywire.service.access.keys import Forbidden, KeyNotFound, Unauthorized
+from comfywire.service.access.limits import RateLimited
+from comfywire.service.jobs.store import QueueFull
 from comfywire.service.webhook_messages import InvalidWebhookUrl
 from comfywire.service.webhooks import NoDelivery
 

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Header, Query, Request, WebSocket
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from comfywire.service.broker import Broker, Feed
-from comfywire.service.events import Reader
+from comfywire.service.jobs.feeds import Broker, Feed
+from comfywire.service.jobs.reader import Reader
 
 from .context import Asking, Service, core_of, get_caller, origin_of
 from .errors import InvalidRequest, error_response

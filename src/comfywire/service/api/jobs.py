@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from comfywire.errors import ComfywireError
-from comfywire.service.access import Caller
+from comfywire.service.access.idempotency import Once
+from comfywire.service.access.keys import Caller
 from comfywire.service.core import Core
 from comfywire.service.database.storable import must_be_text
-from comfywire.service.idempotency import Once
-from comfywire.service.jobs import JobState
-from comfywire.service.records import JobRecord
+from comfywire.service.jobs.records import JobRecord
+from comfywire.service.jobs.states import JobState
 from comfywire.service.submitting import MOST_LABELS, Submission, submit_once
 
 from . import models

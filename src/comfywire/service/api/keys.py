@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
-from comfywire.service.access import Caller
+from comfywire.service.access.keys import Caller
 
 from .context import get_caller, get_core
 

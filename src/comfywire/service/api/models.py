@@ -9,8 +9,8 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from comfywire.service.database.storable import must_be_storable, must_be_text
-from comfywire.service.jobs import JobState
-from comfywire.service.records import Retry
+from comfywire.service.jobs.records import Retry
+from comfywire.service.jobs.states import JobState
 
 from .errors import InvalidRequest
 

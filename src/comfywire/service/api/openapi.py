@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
-from comfywire.service.access import Unauthorized
+from comfywire.service.access.keys import Unauthorized
 from comfywire.service.schemas import schema_of
 from comfywire.service.workflows import WorkflowRecord
 

@@ -10,11 +10,11 @@ from typing import Any
 from uuid import UUID
 
 from comfywire.service.assets import Assets
-from comfywire.service.broker import Preview
-from comfywire.service.events import NOWHERE, Event, Queued
-from comfywire.service.jobs import JobState
-from comfywire.service.records import JobRecord, OutputRecord
-from comfywire.service.records import Transition as TransitionRecord
+from comfywire.service.jobs.feeds import Preview
+from comfywire.service.jobs.reader import NOWHERE, Event, Queued
+from comfywire.service.jobs.records import JobRecord, OutputRecord
+from comfywire.service.jobs.records import Transition as TransitionRecord
+from comfywire.service.jobs.states import JobState
 
 from . import models
 from .errors import InvalidRequest

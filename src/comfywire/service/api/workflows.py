@@ -10,13 +10,13 @@ from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
-from comfywire.service.access import Caller
+from comfywire.service.access.idempotency import Answer, Once
+from comfywire.service.access.keys import Caller
 from comfywire.service.core import Core
-from comfywire.service.ends import until_over
-from comfywire.service.idempotency import Answer, Once
 from comfywire.service.inputs import FileInputs
-from comfywire.service.jobs import JobState
-from comfywire.service.records import JobRecord, Retry
+from comfywire.service.jobs.records import JobRecord, Retry
+from comfywire.service.jobs.states import JobState
+from comfywire.service.jobs.until_over import until_over
 from comfywire.service.schemas import schema_of
 from comfywire.service.submitting import Submission, submit_once
 from comfywire.service.workflows import WorkflowRecord, class_types_of

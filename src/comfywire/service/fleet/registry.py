@@ -13,8 +13,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from comfywire.service.database.pool import Database
-
-from .sql import queries
+from comfywire.service.sql import queries
 
 __all__ = ["SILENT_AFTER", "Registry"]
 

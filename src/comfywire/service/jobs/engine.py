@@ -20,8 +20,7 @@ from procrastinate import sql as engine_sql
 from procrastinate.schema import SchemaManager
 
 from comfywire.service.database.pool import Connection, Database, Row, execute, row, rows
-
-from .sql import queries
+from comfywire.service.sql import queries
 
 __all__ = [
     "BAND",

@@ -12,12 +12,11 @@ from psycopg.types.json import Jsonb
 from comfywire.service.database.outage import AWAY
 from comfywire.service.database.pool import Row, execute
 from comfywire.service.database.storable import as_storable, as_text
-
-from .jobs import OPEN, TERMINAL, JobState
-from .queue import Taken
-from .records import JobRecord, Lease
-from .sql import queries
-from .store import Store, change
+from comfywire.service.jobs.engine import Taken
+from comfywire.service.jobs.records import JobRecord, Lease
+from comfywire.service.jobs.states import OPEN, TERMINAL, JobState
+from comfywire.service.jobs.store import Store, change
+from comfywire.service.sql import queries
 
 __all__ = ["Claim", "Fenced", "KeptBytes", "KeptOutput", "Leases", "patiently"]
 

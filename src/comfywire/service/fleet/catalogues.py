@@ -10,11 +10,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from comfywire.service.database.pool import Database
+from comfywire.service.fleet.needs import MODEL_SUFFIXES
+from comfywire.service.sql import queries
 from comfywire.workflow import Effect, ObjectInfo, Problem
 from comfywire.workflow.validation.validate import validate
-
-from .needs import MODEL_SUFFIXES
-from .sql import queries
 
 __all__ = ["Catalogues"]
 

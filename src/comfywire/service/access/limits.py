@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from comfywire.errors import ComfywireError
-
-from .access import Caller
+from comfywire.service.access.keys import Caller
 
 __all__ = ["Bucket", "RateLimited", "RateLimits", "StreamLimit", "TooManyStreams"]
 

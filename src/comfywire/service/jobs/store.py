@@ -11,13 +11,12 @@ from psycopg.types.json import Jsonb
 
 from comfywire.errors import ComfywireError
 from comfywire.service.database.pool import Connection, Database, execute, row, rows
-
-from .headroom import SLACK, Headroom
-from .jobs import OPEN, TERMINAL, TRANSITIONS, JobState, must_be_legal
-from .operating import Operating
-from .queue import BAND, Queue
-from .records import JobRecord, NewJob, OutputRecord, Transition
-from .sql import queries
+from comfywire.service.jobs.engine import BAND, Queue
+from comfywire.service.jobs.headroom import SLACK, Headroom
+from comfywire.service.jobs.overview import Operating
+from comfywire.service.jobs.records import JobRecord, NewJob, OutputRecord, Transition
+from comfywire.service.jobs.states import OPEN, TERMINAL, TRANSITIONS, JobState, must_be_legal
+from comfywire.service.sql import queries
 
 __all__ = ["QueueFull", "Store", "sources_of"]
 

@@ -15,9 +15,8 @@ from uuid import UUID
 
 from comfywire.errors import ComfywireError
 from comfywire.service.database.pool import Database, Row
-
-from .settings import Settings
-from .sql import queries
+from comfywire.service.settings import Settings
+from comfywire.service.sql import queries
 
 __all__ = [
     "LOCAL",

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .broker import Feed, Preview
-from .records import OutputRecord, Transition
+from comfywire.service.jobs.feeds import Feed, Preview
+from comfywire.service.jobs.records import OutputRecord, Transition
 
 __all__ = ["NOWHERE", "Event", "Queued", "Reader"]
 

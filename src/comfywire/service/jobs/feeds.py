@@ -16,12 +16,11 @@ from typing import Self
 from uuid import UUID
 
 from comfywire.service.database.outage import AWAY
-
-from .jobs import TERMINAL, JobState
-from .operating import Operating
-from .records import JobRecord, OutputRecord, Transition
-from .sql import queries
-from .store import Store
+from comfywire.service.jobs.overview import Operating
+from comfywire.service.jobs.records import JobRecord, OutputRecord, Transition
+from comfywire.service.jobs.states import TERMINAL, JobState
+from comfywire.service.jobs.store import Store
+from comfywire.service.sql import queries
 
 __all__ = ["Broker", "Feed", "Preview"]
 

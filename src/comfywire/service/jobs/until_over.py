@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
-from .broker import Broker
-from .records import JobRecord
+from comfywire.service.jobs.feeds import Broker
+from comfywire.service.jobs.records import JobRecord
 
 __all__ = ["until_over"]
 

@@ -9,12 +9,11 @@ from typing import Any
 
 from comfywire.errors import ComfywireError
 from comfywire.service.database.pool import Database, Row
-
-from .fleet import why_waiting
-from .jobs import JobState
-from .records import JobRecord
-from .registry import SILENT_AFTER
-from .sql import queries
+from comfywire.service.fleet.registry import SILENT_AFTER
+from comfywire.service.jobs.placement import why_waiting
+from comfywire.service.jobs.records import JobRecord
+from comfywire.service.jobs.states import JobState
+from comfywire.service.sql import queries
 
 __all__ = ["Operating", "QueueRecord", "ServerRecord", "UnknownServer", "why"]
 

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from comfywire.service.jobs.engine import Head
 from comfywire.workflow.object_info import ObjectInfo
-
-from .queue import Head
 
 __all__ = ["AFFINITY_ROUNDS", "Choice", "ServerView", "choose", "models_of", "refusals", "why_waiting"]
 

@@ -14,8 +14,7 @@ from psycopg.types.json import Jsonb
 
 from comfywire.errors import ComfywireError
 from comfywire.service.database.pool import Connection, Database, Row, execute, row
-
-from .sql import queries
+from comfywire.service.sql import queries
 
 __all__ = ["Answer", "IdempotencyKeyInUse", "IdempotencyKeyReuse", "InvalidIdempotencyKey", "Once"]
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from .jobs import TERMINAL, JobState
+from comfywire.service.jobs.states import TERMINAL, JobState
 
 __all__ = ["JobRecord", "Lease", "NewJob", "OutputRecord", "Retry", "Transition"]
 

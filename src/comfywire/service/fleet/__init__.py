@@ -1,0 +1,1 @@
+"""Which ComfyUIs there are, and what each has."""

@@ -1,0 +1,1 @@
+"""Jobs: their states, records, leases and news, and which of them is next."""
