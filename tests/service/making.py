@@ -4,8 +4,8 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-from comfywire.service.asset_records import AssetRecord
-from comfywire.service.assets import Assets
+from comfywire.service.assets.assets import Assets
+from comfywire.service.assets.records import AssetRecord
 from comfywire.service.fleet.needs import need_of, requirement_of
 from comfywire.service.jobs.leases import Claim, KeptBytes, KeptOutput, Leases
 from comfywire.service.jobs.records import JobRecord, NewJob

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from comfywire.server import Server
-from comfywire.service.assets import Assets
-from comfywire.service.blobs import Blobs
+from comfywire.service.assets.assets import Assets
+from comfywire.service.assets.blobs import Blobs
+from comfywire.service.assets.signing import Signer
 from comfywire.service.database.pool import Database
 from comfywire.service.fleet.needs import need_of, requirement_of
 from comfywire.service.hooks import Hooks
@@ -22,7 +23,6 @@ from comfywire.service.jobs.states import TERMINAL
 from comfywire.service.jobs.store import Store
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
-from comfywire.service.signing import Signer
 from comfywire.service.worker import Worker
 
 __all__ = ["Rig", "killed", "picture", "runs_of", "until", "up", "working"]

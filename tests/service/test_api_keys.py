@@ -21,7 +21,7 @@ from comfywire.service.database.pool import Database
 from comfywire.service.jobs.store import Store
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
-from comfywire.service.webhooks import NoDelivery, Webhooks
+from comfywire.service.webhooks.delivery import NoDelivery, Webhooks
 
 from .receiver import receiver
 from .serving import serving

@@ -1,7 +1,7 @@
 import jsonschema
 import pytest
 
-from comfywire.service.schemas import schema_of
+from comfywire.service.workflows.schemas import schema_of
 from comfywire.workflow import Parameter, Parameters
 
 PARAMETERS = Parameters(

@@ -8,7 +8,7 @@ import standardwebhooks
 
 from comfywire.service.jobs.records import JobRecord, OutputRecord, Retry
 from comfywire.service.jobs.states import JobState
-from comfywire.service.webhook_messages import (
+from comfywire.service.webhooks.messages import (
     SCHEDULE,
     InvalidWebhookUrl,
     must_be_webhook_url,

@@ -20,7 +20,7 @@ from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store, change
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
-from comfywire.service.webhooks import MOST_PER_URL, NoDelivery, Webhooks
+from comfywire.service.webhooks.delivery import MOST_PER_URL, NoDelivery, Webhooks
 
 from .conftest import new_key
 from .receiver import Receiver, receiver

@@ -6,7 +6,7 @@ import pytest
 from tests.server.wire import text_to_image
 
 from comfywire.errors import InvalidParameter, UnknownNode, UnreadableWorkflow
-from comfywire.service.workflows import UnknownWorkflow, Workflows, class_types_of
+from comfywire.service.workflows.registered import UnknownWorkflow, Workflows, class_types_of
 from comfywire.workflow import Parameter, Parameters
 
 LOAD = {

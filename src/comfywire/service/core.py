@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from comfywire.errors import ComfywireError
 from comfywire.service.access.keys import Access
 from comfywire.service.access.limits import RateLimits, StreamLimit
+from comfywire.service.assets.assets import Assets
+from comfywire.service.assets.blobs import Blobs
+from comfywire.service.assets.signing import Signer
+from comfywire.service.assets.store_check import StoreCheck
 from comfywire.service.database.pool import Database
 from comfywire.service.fleet.catalogues import Catalogues
 from comfywire.service.jobs.engine import Queue
@@ -16,17 +20,13 @@ from comfywire.service.jobs.feeds import Broker
 from comfywire.service.jobs.overview import Operating
 from comfywire.service.jobs.store import Store
 from comfywire.service.postgres.embedded import database_at
+from comfywire.service.webhooks.delivery import Webhooks
+from comfywire.service.workflows.registered import Workflows
 
-from .assets import Assets
-from .blobs import Blobs
 from .hooks import Hooks
 from .migrate import is_current, migrate
 from .sealing import Sealer
 from .settings import Settings
-from .signing import Signer
-from .store_check import StoreCheck
-from .webhooks import Webhooks
-from .workflows import Workflows
 
 __all__ = ["Core", "OldSchema", "open_core"]
 

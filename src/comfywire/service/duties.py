@@ -7,11 +7,10 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 
+from comfywire.service.assets.assets import Assets
 from comfywire.service.database.outage import AWAY
 from comfywire.service.fleet.registry import Registry
 from comfywire.service.jobs.store import Store
-
-from .assets import Assets
 
 __all__ = ["TIDY_EVERY", "for_ever", "patience", "sweep", "tidy"]
 

@@ -11,13 +11,13 @@ from uuid import UUID
 
 from comfywire.client import Client
 from comfywire.errors import ComfywireError
+from comfywire.service.assets.assets import Assets
 from comfywire.service.fleet.registry import Registry
 from comfywire.service.jobs.engine import Taken
 from comfywire.service.jobs.leases import Claim, Fenced, Leases, patiently
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store
 
-from .assets import Assets
 from .hooks import Hooks, job_facts
 from .keeping import Keeper
 from .logs import about

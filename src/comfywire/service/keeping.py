@@ -12,12 +12,11 @@ from typing import Any
 from uuid import uuid4
 
 from comfywire.client import Output
+from comfywire.service.assets.assets import Assets
+from comfywire.service.assets.blobs import Staged
+from comfywire.service.assets.records import path_of
 from comfywire.service.jobs.leases import KeptBytes, KeptOutput, Leases, patiently
 from comfywire.service.jobs.records import Lease
-
-from .asset_records import path_of
-from .assets import Assets
-from .blobs import Staged
 
 __all__ = ["Keeper"]
 

@@ -10,11 +10,10 @@ from uuid import UUID, uuid4
 
 from comfywire.client import Client
 from comfywire.errors import ComfywireError
+from comfywire.service.assets.assets import AssetRecord, Assets
+from comfywire.service.assets.blobs import BlobGone
+from comfywire.service.assets.references import asset_ids, with_files
 from comfywire.service.jobs.leases import patiently
-
-from .assets import AssetRecord, Assets
-from .blobs import BlobGone
-from .references import asset_ids, with_files
 
 __all__ = ["InputGone", "stage"]
 

@@ -12,14 +12,14 @@ import psycopg
 from comfywire.errors import ComfywireError
 from comfywire.service.access.idempotency import Answer, Once
 from comfywire.service.access.keys import Caller
+from comfywire.service.assets.references import asset_ids, with_files
 from comfywire.service.database.pool import Connection
 from comfywire.service.fleet.needs import need_of, requirement_of
 from comfywire.service.jobs.records import JobRecord, NewJob, Retry
+from comfywire.service.webhooks.messages import must_be_webhook_url
 from comfywire.workflow import Problem
 
 from .hooks import submission_facts
-from .references import asset_ids, with_files
-from .webhook_messages import must_be_webhook_url
 
 if TYPE_CHECKING:
     from .core import Core

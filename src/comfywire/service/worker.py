@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from comfywire.service.assets.assets import Assets
 from comfywire.service.database.outage import AWAY
 from comfywire.service.fleet.registry import Registry
 from comfywire.service.jobs import engine
@@ -23,7 +24,6 @@ from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.placement import choose, models_of
 from comfywire.service.jobs.store import Store
 
-from .assets import Assets
 from .duties import TIDY_EVERY, for_ever, patience, sweep, tidy
 from .following import Following
 from .hooks import Hooks

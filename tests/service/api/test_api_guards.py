@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from comfywire.cli.serve import serve
-from comfywire.service.store_check import EVERY, StoreCheck
+from comfywire.service.assets.store_check import EVERY, StoreCheck
 
 from .conftest import PROMPT, Service, closed, error_of
 

@@ -6,10 +6,10 @@ import httpx
 import pytest
 from tests.service.making import changed, claimed, picture
 
+from comfywire.service.assets.references import ASSET
 from comfywire.service.hooks import Hooks
 from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.states import JobState
-from comfywire.service.references import ASSET
 
 from .conftest import PROMPT, Service, error_of, id_of, submitted
 

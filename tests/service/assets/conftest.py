@@ -18,13 +18,13 @@ from comfywire.service.access.keys import Access
 from comfywire.service.access.limits import RateLimits
 from comfywire.service.api.assets import router
 from comfywire.service.api.errors import answer_errors
-from comfywire.service.assets import Assets
-from comfywire.service.blobs import Blobs
+from comfywire.service.assets.assets import Assets
+from comfywire.service.assets.blobs import Blobs
+from comfywire.service.assets.signing import Signer
 from comfywire.service.database.pool import Database
 from comfywire.service.fleet.needs import need_of, requirement_of
 from comfywire.service.jobs.records import NewJob
 from comfywire.service.settings import Settings
-from comfywire.service.signing import Signer
 
 PROMPT = {"1": {"class_type": "EmptyImage", "inputs": {}}}
 REQUIREMENT = requirement_of(PROMPT)

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from blake3 import blake3
 
-from comfywire.service.assets import Assets
-from comfywire.service.blobs import Blobs
+from comfywire.service.assets.assets import Assets
+from comfywire.service.assets.blobs import Blobs
 from comfywire.service.database.pool import Database
 from comfywire.service.jobs.store import Store
 

@@ -9,7 +9,9 @@ import pytest
 from blake3 import blake3
 from tests.service.making import output
 
-from comfywire.service.asset_records import (
+from comfywire.service.assets.assets import Assets
+from comfywire.service.assets.blobs import TooLarge
+from comfywire.service.assets.records import (
     AssetInUse,
     AssetNotFound,
     BlobNotFound,
@@ -19,8 +21,6 @@ from comfywire.service.asset_records import (
     UrlExpired,
     path_of,
 )
-from comfywire.service.assets import Assets
-from comfywire.service.blobs import TooLarge
 from comfywire.service.database.pool import Database
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store, change

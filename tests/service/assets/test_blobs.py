@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from comfywire.service.blobs import BlobGone, Blobs, TooLarge, UnusableStore, _in_thread
+from comfywire.service.assets.blobs import BlobGone, Blobs, TooLarge, UnusableStore, _in_thread
 
 from .conftest import noise, pieces, whole
 

@@ -2,7 +2,7 @@ from uuid import UUID
 
 import pytest
 
-from comfywire.service.references import MalformedReference, asset_ids, with_files
+from comfywire.service.assets.references import MalformedReference, asset_ids, with_files
 
 ONE, TWO = UUID(int=1), UUID(int=2)
 

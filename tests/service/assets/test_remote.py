@@ -14,8 +14,8 @@ from fastapi import FastAPI, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from comfywire.service.addresses import GuardedTransport
-from comfywire.service.blobs import TooLarge
-from comfywire.service.remote import UnusableInput, fetch_input, from_base64
+from comfywire.service.assets.blobs import TooLarge
+from comfywire.service.assets.by_url import UnusableInput, fetch_input, from_base64
 from comfywire.service.settings import Settings
 
 from .conftest import noise, serving, whole

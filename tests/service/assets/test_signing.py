@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfywire.service.signing import Signer
+from comfywire.service.assets.signing import Signer
 
 SIGNER = Signer(b"secret")
 GOOD = SIGNER.sign("asset", 1000)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from comfywire.service.blobs import Blobs, UnusableStore
-from comfywire.service.store_check import EVERY, SOON, StoreCheck
+from comfywire.service.assets.blobs import Blobs, UnusableStore
+from comfywire.service.assets.store_check import EVERY, SOON, StoreCheck
 
 
 class Clock:

@@ -7,14 +7,14 @@ from uuid import UUID
 
 import pytest
 
-from comfywire.service.assets import AssetRecord, Assets
-from comfywire.service.blobs import Blobs
+from comfywire.service.assets.assets import AssetRecord, Assets
+from comfywire.service.assets.blobs import Blobs
+from comfywire.service.assets.sweep import Sweep
 from comfywire.service.database.pool import Database
 from comfywire.service.jobs.records import JobRecord
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store, change
 from comfywire.service.settings import Settings
-from comfywire.service.sweep import Sweep
 
 from .conftest import job, noise, pieces, whole
 from .test_assets import until_somebody_waits

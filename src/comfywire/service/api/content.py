@@ -13,7 +13,7 @@ from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from comfywire.service.assets import AssetRecord, Assets
+from comfywire.service.assets.assets import AssetRecord, Assets
 from comfywire.service.byte_ranges import range_of
 
 __all__ = ["content", "disposition"]

@@ -19,8 +19,8 @@ from comfywire.errors import ComfywireError, InvalidParameter, WorkflowError
 from comfywire.service.access.keys import Forbidden, KeyNotFound, Unauthorized
 from comfywire.service.access.limits import RateLimited
 from comfywire.service.jobs.store import QueueFull
-from comfywire.service.webhook_messages import InvalidWebhookUrl
-from comfywire.service.webhooks import NoDelivery
+from comfywire.service.webhooks.delivery import NoDelivery
+from comfywire.service.webhooks.messages import InvalidWebhookUrl
 
 __all__ = ["ENVELOPE", "InvalidRequest", "NotFound", "answer_errors", "envelope", "error_response"]
 

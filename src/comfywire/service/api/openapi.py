@@ -12,8 +12,8 @@ from typing import Any
 from fastapi import FastAPI, Request
 
 from comfywire.service.access.keys import Unauthorized
-from comfywire.service.schemas import schema_of
-from comfywire.service.workflows import WorkflowRecord
+from comfywire.service.workflows.registered import WorkflowRecord
+from comfywire.service.workflows.schemas import schema_of
 
 from .context import core_of, get_caller
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from comfywire.service.assets import Assets
+from comfywire.service.assets.assets import Assets
 from comfywire.service.jobs.feeds import Preview
 from comfywire.service.jobs.reader import NOWHERE, Event, Queued
 from comfywire.service.jobs.records import JobRecord, OutputRecord

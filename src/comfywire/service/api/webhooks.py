@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from comfywire.service.access.keys import Caller
-from comfywire.service.webhook_secrets import GRACE
+from comfywire.service.webhooks.secrets import GRACE
 
 from .context import get_caller, get_core
 

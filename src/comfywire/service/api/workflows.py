@@ -13,13 +13,13 @@ from starlette.responses import JSONResponse
 from comfywire.service.access.idempotency import Answer, Once
 from comfywire.service.access.keys import Caller
 from comfywire.service.core import Core
-from comfywire.service.inputs import FileInputs
 from comfywire.service.jobs.records import JobRecord, Retry
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.until_over import until_over
-from comfywire.service.schemas import schema_of
 from comfywire.service.submitting import Submission, submit_once
-from comfywire.service.workflows import WorkflowRecord, class_types_of
+from comfywire.service.workflows.files import FileInputs
+from comfywire.service.workflows.registered import WorkflowRecord, class_types_of
+from comfywire.service.workflows.schemas import schema_of
 from comfywire.workflow.parameters.toml import to_tables
 
 from .context import Asking, Service, origin_of

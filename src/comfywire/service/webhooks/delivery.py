@@ -25,15 +25,14 @@ import psycopg_pool
 from psycopg.types.json import Jsonb
 
 from comfywire.errors import ComfywireError
+from comfywire.service.addresses import GuardedTransport
 from comfywire.service.database.pool import Database, Row, execute
 from comfywire.service.jobs.records import JobRecord, OutputRecord
-
-from .addresses import GuardedTransport
-from .sealing import Sealer
-from .settings import Settings
-from .sql import queries
-from .webhook_messages import payload_of, signed, wait_after
-from .webhook_secrets import WebhookSecrets
+from comfywire.service.sealing import Sealer
+from comfywire.service.settings import Settings
+from comfywire.service.sql import queries
+from comfywire.service.webhooks.messages import payload_of, signed, wait_after
+from comfywire.service.webhooks.secrets import WebhookSecrets
 
 __all__ = ["CHANNEL", "Delivery", "NoDelivery", "Webhooks"]
 

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from uuid import UUID
 
 from comfywire.service.access.idempotency import Answer, Once
-
-from .asset_records import AssetRecord, NewAsset
-from .assets import Assets
-from .blobs import Staged
+from comfywire.service.assets.assets import Assets
+from comfywire.service.assets.blobs import Staged
+from comfywire.service.assets.records import AssetRecord, NewAsset
 
 __all__ = ["keep_once", "request_of"]
 

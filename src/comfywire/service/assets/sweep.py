@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
+from comfywire.service.assets.blobs import Blobs
 from comfywire.service.database.pool import Connection, Database, execute, row, rows
 from comfywire.service.jobs.states import TERMINAL
-
-from .blobs import Blobs
-from .sql import queries
+from comfywire.service.sql import queries
 
 __all__ = ["GRACE", "Sweep"]
 

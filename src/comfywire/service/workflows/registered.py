@@ -15,11 +15,10 @@ from psycopg.types.json import Jsonb
 
 from comfywire.errors import InvalidParameter, UnreadableWorkflow, WorkflowError
 from comfywire.service.database.pool import Database, execute, row
+from comfywire.service.sql import queries
 from comfywire.workflow import Parameters, Workflow
 from comfywire.workflow.parameters.setting import resolve_input
 from comfywire.workflow.parameters.toml import parse_tables, to_tables
-
-from .sql import queries
 
 if TYPE_CHECKING:
     from comfywire.workflow.load import Source

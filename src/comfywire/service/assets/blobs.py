@@ -17,8 +17,7 @@ import fsspec
 from blake3 import blake3
 
 from comfywire.errors import ComfywireError, MissingExtra
-
-from .blob_files import hashed, moved
+from comfywire.service.assets.blob_files import hashed, moved
 
 __all__ = ["CHUNK", "Blob", "BlobGone", "Blobs", "Staged", "TooLarge", "UnusableStore"]
 

@@ -15,10 +15,9 @@ from urllib.parse import unquote, unquote_to_bytes
 import httpx
 
 from comfywire.errors import ComfywireError
-
-from .addresses import GuardedTransport, PrivateAddress, UnknownHost
-from .blobs import CHUNK, TooLarge
-from .settings import Settings
+from comfywire.service.addresses import GuardedTransport, PrivateAddress, UnknownHost
+from comfywire.service.assets.blobs import CHUNK, TooLarge
+from comfywire.service.settings import Settings
 
 __all__ = ["RemoteFile", "UnusableInput", "fetch_input", "from_base64"]
 

@@ -8,13 +8,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from comfywire.errors import InvalidParameter
+from comfywire.service.assets.assets import Assets
+from comfywire.service.assets.by_url import RemoteFile, UnusableInput, fetch_input, from_base64
+from comfywire.service.assets.references import ASSET
+from comfywire.service.settings import Settings
+from comfywire.service.workflows.registered import WorkflowRecord
 from comfywire.workflow import Parameter
-
-from .assets import Assets
-from .references import ASSET
-from .remote import RemoteFile, UnusableInput, fetch_input, from_base64
-from .settings import Settings
-from .workflows import WorkflowRecord
 
 __all__ = ["FileInputs", "reference"]
 

@@ -11,9 +11,8 @@ from uuid import UUID
 
 from comfywire.service.access.keys import KeyNotFound
 from comfywire.service.database.pool import Database
-
-from .sealing import Sealer
-from .sql import queries
+from comfywire.service.sealing import Sealer
+from comfywire.service.sql import queries
 
 __all__ = ["GRACE", "WebhookSecrets"]
 

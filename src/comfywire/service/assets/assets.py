@@ -9,10 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from comfywire.service.database.pool import Connection, Database, execute, row, rows
-from comfywire.service.jobs.states import TERMINAL
-
-from .asset_records import (
+from comfywire.service.assets.blobs import Blob, Blobs, Staged
+from comfywire.service.assets.records import (
     AssetInUse,
     AssetNotFound,
     AssetRecord,
@@ -21,11 +19,12 @@ from .asset_records import (
     UrlExpired,
     hex_of,
 )
-from .blobs import Blob, Blobs, Staged
-from .settings import Settings
-from .signing import Signer
-from .sql import queries
-from .sweep import Sweep
+from comfywire.service.assets.signing import Signer
+from comfywire.service.assets.sweep import Sweep
+from comfywire.service.database.pool import Connection, Database, execute, row, rows
+from comfywire.service.jobs.states import TERMINAL
+from comfywire.service.settings import Settings
+from comfywire.service.sql import queries
 
 __all__ = ["AssetRecord", "Assets"]
 

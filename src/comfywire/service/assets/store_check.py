@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-from .blobs import Blobs, UnusableStore
+from comfywire.service.assets.blobs import Blobs, UnusableStore
 
 __all__ = ["StoreCheck"]
 

@@ -1,0 +1,1 @@
+"""Files: whose they are, where their bytes are, and for how long."""

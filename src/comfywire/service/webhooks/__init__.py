@@ -1,0 +1,1 @@
+"""Webhooks: their messages, secrets and delivery."""

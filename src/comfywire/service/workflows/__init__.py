@@ -1,0 +1,1 @@
+"""Registered workflows: versions, schemas and the files that they name."""
