@@ -23,7 +23,7 @@ from comfywire.service.jobs.states import TERMINAL
 from comfywire.service.jobs.store import Store
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
-from comfywire.service.worker import Worker
+from comfywire.service.worker.worker import Worker
 
 __all__ = ["Rig", "killed", "picture", "runs_of", "until", "up", "working"]
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from comfywire.service.breaker import SLOW, Breaker
+from comfywire.service.worker.breaker import SLOW, Breaker
 
 ONE, OTHER = UUID(int=1), UUID(int=2)
 

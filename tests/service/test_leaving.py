@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from comfywire.server import Server
-from comfywire.service import servers
 from comfywire.service.jobs.overview import Operating, ServerRecord
 from comfywire.service.jobs.states import JobState
-from comfywire.service.worker import Worker
+from comfywire.service.worker import server as servers
+from comfywire.service.worker.worker import Worker
 
 from .rig import Rig, picture, until, working
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from comfywire.service.database.pool import Database
 from comfywire.service.jobs.engine import Queue
-from comfywire.service.membership import Membership
+from comfywire.service.worker.membership import Membership
 
 from .rig import until
 

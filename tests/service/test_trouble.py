@@ -10,17 +10,19 @@ import pytest
 
 from comfywire.client import Client
 from comfywire.server import Server
-from comfywire.service import duties, runner, servers
-from comfywire.service import worker as workers
 from comfywire.service.api.models import RetryPolicy
 from comfywire.service.database.pool import Database
 from comfywire.service.fleet.registry import Registry
-from comfywire.service.following import Following
 from comfywire.service.jobs import leases
 from comfywire.service.jobs.leases import Fenced, KeptOutput, Leases
 from comfywire.service.jobs.records import JobRecord, Retry
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store
+from comfywire.service.worker import duties
+from comfywire.service.worker import run as runner
+from comfywire.service.worker import server as servers
+from comfywire.service.worker import worker as workers
+from comfywire.service.worker.follower import Following
 
 from .conftest import execute
 from .making import NEED, claimed, job

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from comfywire.service.vitals import CannotAnswer, answering
+from comfywire.service.worker.health import CannotAnswer, answering
 
 
 @pytest.mark.parametrize(

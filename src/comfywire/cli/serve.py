@@ -181,7 +181,7 @@ async def _serve(settings: Settings, *, runs_jobs: bool, demo: bool) -> None:
 
 async def _work(core: Core, stop: asyncio.Event, *, runs_jobs: bool) -> None:
     """Run jobs and tell webhooks until the process is told to stop."""
-    from comfywire.service.worker import Worker  # noqa: PLC0415
+    from comfywire.service.worker.worker import Worker  # noqa: PLC0415
 
     async with asyncio.TaskGroup() as group:
         telling = group.create_task(core.webhooks.run(), name="comfywire webhooks")

@@ -44,8 +44,8 @@ def worker(*, health_port: int | None, **options: Any) -> None:
 
 async def _work(settings: Settings, health_port: int | None) -> None:
     from comfywire.service.core import open_core  # noqa: PLC0415
-    from comfywire.service.vitals import answering  # noqa: PLC0415
-    from comfywire.service.worker import Worker  # noqa: PLC0415
+    from comfywire.service.worker.health import answering  # noqa: PLC0415
+    from comfywire.service.worker.worker import Worker  # noqa: PLC0415
 
     with stop_signals() as stop:
         async with open_core(settings) as core, AsyncExitStack() as stack, asyncio.TaskGroup() as group:

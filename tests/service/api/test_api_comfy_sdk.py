@@ -18,7 +18,7 @@ from tests.service.rig import until, working
 
 from comfywire.server import Server
 from comfywire.server.faults import Faults
-from comfywire.service.worker import Worker
+from comfywire.service.worker.worker import Worker
 
 from .conftest import PROMPT, Service
 

@@ -12,7 +12,7 @@ from comfywire.server import Server
 from comfywire.service.api.app import create_app
 from comfywire.service.core import Core, open_core
 from comfywire.service.settings import Settings
-from comfywire.service.worker import Worker
+from comfywire.service.worker.worker import Worker
 
 SCALE = {
     "1": {"class_type": "LoadImage", "inputs": {"image": "mine.png"}},

@@ -12,9 +12,8 @@ from comfywire.client.events import Executed, Executing, ExecutionCached, Execut
 from comfywire.errors import ComfywireError
 from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.records import Lease
-
-from .keeping import Keeper
-from .waiting import set_within
+from comfywire.service.waiting import set_within
+from comfywire.service.worker.outputs import Keeper
 
 __all__ = ["Teller", "snapshot_of"]
 

@@ -18,10 +18,9 @@ from comfywire.service.database.storable import as_storable, as_text
 from comfywire.service.fleet.registry import Registry
 from comfywire.service.jobs.leases import patiently
 from comfywire.service.jobs.placement import ServerView, refusals
+from comfywire.service.waiting import set_within
+from comfywire.service.worker.breaker import Breaker
 from comfywire.workflow.object_info import ObjectInfo
-
-from .breaker import Breaker
-from .waiting import set_within
 
 __all__ = ["Server"]
 

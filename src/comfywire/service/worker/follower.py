@@ -13,21 +13,20 @@ from comfywire.client import Client
 from comfywire.errors import ComfywireError
 from comfywire.service.assets.assets import Assets
 from comfywire.service.fleet.registry import Registry
+from comfywire.service.hooks import Hooks, job_facts
 from comfywire.service.jobs.engine import Taken
 from comfywire.service.jobs.leases import Claim, Fenced, Leases, patiently
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store
-
-from .hooks import Hooks, job_facts
-from .keeping import Keeper
-from .logs import about
-from .membership import Membership
-from .outcome import Outcome
-from .runner import Run
-from .sealing import Sealer
-from .servers import Server
-from .staging import stage
-from .tracing import job_span
+from comfywire.service.logs import about
+from comfywire.service.sealing import Sealer
+from comfywire.service.tracing import job_span
+from comfywire.service.worker.inputs import stage
+from comfywire.service.worker.membership import Membership
+from comfywire.service.worker.outcome import Outcome
+from comfywire.service.worker.outputs import Keeper
+from comfywire.service.worker.run import Run
+from comfywire.service.worker.server import Server
 
 __all__ = ["Following"]
 

@@ -24,10 +24,9 @@ from comfywire.errors import (
 )
 from comfywire.service.jobs.leases import Claim, Leases
 from comfywire.service.jobs.states import JobState
-
-from .keeping import Keeper
-from .servers import Server
-from .waiting import set_within
+from comfywire.service.waiting import set_within
+from comfywire.service.worker.outputs import Keeper
+from comfywire.service.worker.server import Server
 
 __all__ = ["Outcome", "is_about_the_request"]
 

@@ -27,13 +27,12 @@ from comfywire.errors import (
 )
 from comfywire.service.jobs.leases import Claim, Fenced, Leases
 from comfywire.service.jobs.states import JobState
+from comfywire.service.worker.inputs import InputGone
+from comfywire.service.worker.outcome import Outcome, is_about_the_request
+from comfywire.service.worker.outputs import Keeper
+from comfywire.service.worker.progress import Teller
+from comfywire.service.worker.server import Server
 from comfywire.workflow import Workflow
-
-from .keeping import Keeper
-from .outcome import Outcome, is_about_the_request
-from .servers import Server
-from .staging import InputGone
-from .telling import Teller
 
 __all__ = ["Run", "Surroundings"]
 

@@ -18,20 +18,19 @@ from uuid import UUID
 from comfywire.service.assets.assets import Assets
 from comfywire.service.database.outage import AWAY
 from comfywire.service.fleet.registry import Registry
+from comfywire.service.hooks import Hooks
 from comfywire.service.jobs import engine
 from comfywire.service.jobs.engine import Taken
 from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.placement import choose, models_of
 from comfywire.service.jobs.store import Store
-
-from .duties import TIDY_EVERY, for_ever, patience, sweep, tidy
-from .following import Following
-from .hooks import Hooks
-from .membership import Membership
-from .sealing import Sealer
-from .servers import Server
-from .settings import Settings
-from .waiting import set_within
+from comfywire.service.sealing import Sealer
+from comfywire.service.settings import Settings
+from comfywire.service.waiting import set_within
+from comfywire.service.worker.duties import TIDY_EVERY, for_ever, patience, sweep, tidy
+from comfywire.service.worker.follower import Following
+from comfywire.service.worker.membership import Membership
+from comfywire.service.worker.server import Server
 
 __all__ = ["Worker"]
 

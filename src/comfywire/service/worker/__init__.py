@@ -1,0 +1,1 @@
+"""One worker: its loops, its ComfyUIs, and one run of one job."""
