@@ -6,11 +6,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.service import making
 from tests.service.conftest import new_key
 
+from comfywire.service.api.prometheus import BUCKETS, Metrics
 from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.records import NewJob
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import change
-from comfywire.service.metrics import BUCKETS, Metrics
 
 PROMPT = {"1": {"class_type": "EmptyImage", "inputs": {}}}
 NEED = {"class_types": ["EmptyImage"], "models": {}, "tags": []}

@@ -2,7 +2,7 @@ import asyncio
 import socket
 from pathlib import Path
 
-from comfywire.service.serving import bound
+from comfywire.service.http_server import bound
 from comfywire.service.settings import Settings
 
 

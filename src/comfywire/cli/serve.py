@@ -162,7 +162,7 @@ async def _serve(settings: Settings, *, runs_jobs: bool, demo: bool) -> None:
     from comfywire.service.access.keys import must_be_safe  # noqa: PLC0415
     from comfywire.service.api.app import create_app  # noqa: PLC0415
     from comfywire.service.core import open_core  # noqa: PLC0415
-    from comfywire.service.serving import bound, serving  # noqa: PLC0415
+    from comfywire.service.http_server import bound, serving  # noqa: PLC0415
 
     must_be_safe(settings)
     with stop_signals() as stop, bound(settings) as listener:

@@ -15,11 +15,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from comfywire.service.access.idempotency import Answer, Once
+from comfywire.service.api.multipart import MalformedForm, Part, parts
 from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.blobs import Staged, TooLarge
 from comfywire.service.assets.records import EXPIRES_IN, AssetNotFound, AssetRecord, InvalidAsset, NewAsset
 from comfywire.service.assets.uploads import keep_once, request_of
-from comfywire.service.multipart import MalformedForm, Part, parts
 
 from .content import content
 from .context import IdempotencyKey, get_caller, get_core, origin_of

@@ -13,8 +13,8 @@ from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from comfywire.service.api.byte_ranges import range_of
 from comfywire.service.assets.assets import AssetRecord, Assets
-from comfywire.service.byte_ranges import range_of
 
 __all__ = ["content", "disposition"]
 

@@ -15,7 +15,7 @@ from comfywire.service.core import Core
 from comfywire.service.database.storable import must_be_text
 from comfywire.service.jobs.records import JobRecord
 from comfywire.service.jobs.states import JobState
-from comfywire.service.submitting import MOST_LABELS, Submission, submit_once
+from comfywire.service.submission import MOST_LABELS, Submission, submit_once
 
 from . import models
 from .context import Asking, IdempotencyKey, Service, job_id_of, origin_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from comfywire.service.metrics import CONTENT_TYPE, Metrics
+from comfywire.service.api.prometheus import CONTENT_TYPE, Metrics
 
 from .context import Asking, Service
 

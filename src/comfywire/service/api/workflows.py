@@ -16,7 +16,7 @@ from comfywire.service.core import Core
 from comfywire.service.jobs.records import JobRecord, Retry
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.until_over import until_over
-from comfywire.service.submitting import Submission, submit_once
+from comfywire.service.submission import Submission, submit_once
 from comfywire.service.workflows.files import FileInputs
 from comfywire.service.workflows.registered import WorkflowRecord, class_types_of
 from comfywire.service.workflows.schemas import schema_of

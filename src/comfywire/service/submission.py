@@ -15,14 +15,13 @@ from comfywire.service.access.keys import Caller
 from comfywire.service.assets.references import asset_ids, with_files
 from comfywire.service.database.pool import Connection
 from comfywire.service.fleet.needs import need_of, requirement_of
+from comfywire.service.hooks import submission_facts
 from comfywire.service.jobs.records import JobRecord, NewJob, Retry
 from comfywire.service.webhooks.messages import must_be_webhook_url
 from comfywire.workflow import Problem
 
-from .hooks import submission_facts
-
 if TYPE_CHECKING:
-    from .core import Core
+    from comfywire.service.core import Core
 
 __all__ = [
     "InvalidMetadata",

@@ -16,8 +16,7 @@ from prometheus_client.registry import Collector
 
 from comfywire.service.database.pool import Connection, Database, Row, execute, row, rows
 from comfywire.service.fleet.registry import SILENT_AFTER
-
-from .sql import queries
+from comfywire.service.sql import queries
 
 __all__ = ["BUCKETS", "CONTENT_TYPE", "Metrics"]
 

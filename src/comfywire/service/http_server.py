@@ -12,8 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from comfywire.errors import ComfywireError
-
-from .settings import Settings
+from comfywire.service.settings import Settings
 
 __all__ = ["CannotListen", "bound", "serving"]
 
