@@ -40,8 +40,12 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
             "uvloop",
         },
     ),
+    "service_client": ({"errors", "client", "service"}, {"blake3", "httpx"}),
     "pytest_plugin": ({"errors", "server"}, {"pytest"}),
-    "cli": ({"errors", "client", "sync", "workflow", "server", "service"}, {"click", "rich", "PIL"}),
+    "cli": (
+        {"errors", "client", "sync", "workflow", "server", "service", "service_client"},
+        {"click", "rich", "PIL"},
+    ),
 }
 NO_IO = {
     "asyncio",

@@ -13,7 +13,7 @@ from .connection import debug_option
 
 if TYPE_CHECKING:
     from comfywire.errors import JobError
-    from comfywire.service.client import ServiceClient
+    from comfywire.service_client.client import ServiceClient
 
 __all__ = ["DEFAULT_SERVICE", "FILES", "Service", "ending_of", "labels", "service_options"]
 
@@ -40,7 +40,7 @@ class Service:
 
         """
         try:
-            from comfywire.service.client import ServiceClient  # noqa: PLC0415 - with its HTTP client
+            from comfywire.service_client.client import ServiceClient  # noqa: PLC0415 - with its HTTP client
         except ModuleNotFoundError as error:
             from comfywire.errors import MissingExtra  # noqa: PLC0415
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from comfywire.errors import JobError
-    from comfywire.service.client import ServiceClient
+    from comfywire.service_client.client import ServiceClient
 
     from .service_telling import Teller
 

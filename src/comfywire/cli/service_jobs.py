@@ -13,7 +13,7 @@ from .options import json_option
 from .service import Service, labels, service_options
 
 if TYPE_CHECKING:
-    from comfywire.service.client import ServiceClient
+    from comfywire.service_client.client import ServiceClient
 
 __all__ = ["cancel_jobs", "jobs", "retry"]
 
@@ -162,7 +162,7 @@ def cancel_jobs(service: Service, job_ids: tuple[str, ...]) -> int:
 
 
 def _each(service: Service, job_ids: tuple[str, ...], verb: str, good: Mapping[str, str]) -> int:
-    from comfywire.service.client import ServiceRefused  # noqa: PLC0415
+    from comfywire.service_client.client import ServiceRefused  # noqa: PLC0415
 
     async def ask_all(client: ServiceClient) -> list[tuple[str, bool]]:
         fates = []

@@ -20,7 +20,7 @@ from .service import FILES, Service, labels, service_options
 
 if TYPE_CHECKING:
     from comfywire.errors import JobError
-    from comfywire.service.client import ServiceClient
+    from comfywire.service_client.client import ServiceClient
 
 __all__ = ["submit", "wait"]
 
@@ -165,7 +165,7 @@ async def _submit_file(client: ServiceClient, order: Order) -> dict[str, Any]:
 
 async def _registered(client: ServiceClient, order: Order) -> dict[str, Any]:
     """Return what the service knows of a workflow by its name, or say that a file is missing, too."""
-    from comfywire.service.client import ServiceRefused  # noqa: PLC0415
+    from comfywire.service_client.client import ServiceRefused  # noqa: PLC0415
 
     if "/" in order.what:
         raise click.BadParameter(f"there is no file {order.what!r}", param_hint="FILE|NAME")

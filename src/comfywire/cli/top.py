@@ -17,7 +17,7 @@ from .service import Service, service_options
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from comfywire.service.client import ServiceClient
+    from comfywire.service_client.client import ServiceClient
 
 __all__ = ["top"]
 

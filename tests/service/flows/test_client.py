@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 
 from comfywire.errors import ConnectionFailed, UnexpectedReply
-from comfywire.service import client as module
-from comfywire.service.client import ServiceClient, ServiceRefused
-from comfywire.service.event_stream import ServerEvent, read_events
+from comfywire.service_client import client as module
+from comfywire.service_client.client import ServiceClient, ServiceRefused
+from comfywire.service_client.event_stream import ServerEvent, read_events
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 END = 'id: 9\nevent: status\ndata: {"status": "succeeded"}\n\n'

@@ -16,8 +16,7 @@ from blake3 import blake3
 from comfywire.client.names import safe_name
 from comfywire.client.saving import PartFile, Place
 from comfywire.errors import ComfywireError, ConnectionFailed, ConnectionLost, UnexpectedReply
-
-from .event_stream import ServerEvent, read_events
+from comfywire.service_client.event_stream import ServerEvent, read_events
 
 __all__ = ["NoService", "ServiceClient", "ServiceRefused"]
 

@@ -1,0 +1,1 @@
+"""The client of a job service, for `comfywire submit` and for other programs."""
