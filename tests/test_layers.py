@@ -103,8 +103,12 @@ ROOMS: dict[str, set[str]] = {
         "waiting",
     },
     "service/workflows": {"assets", "database", "settings", "sql"},
-    "server/faults": {"embedded", "interruption", "prompt_server", "publishing", "sockets", "validator"},
-    "server/nodes": {"dynamic_inputs", "folders", "frames", "graph", "node_host"},
+    "server/execution": {"folders", "graph", "messages", "prompt_server"},
+    "server/faults": {"embedded", "execution", "messages", "prompt_server", "validation"},
+    "server/http": {"execution", "faults", "folders", "graph", "prompt_server", "validation"},
+    "server/messages": {"graph", "prompt_server"},
+    "server/nodes": {"execution", "folders", "graph", "messages"},
+    "server/validation": {"execution", "graph"},
 }
 # Workflow.load() takes a path because its callers have one: this module reads the bytes, the others parse.
 EDGES = {"workflow/load.py": {"os", "pathlib"}}

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, ClassVar
 
-from comfywire.server.node_host import NodeHost
+from comfywire.server.execution.node_host import NodeHost
 
 Prompt = dict[str, Any]
 

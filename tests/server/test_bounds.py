@@ -34,7 +34,7 @@ async def test_a_frame_over_four_megabytes_ends_its_socket_and_no_other(server: 
 
 
 async def test_a_queue_that_is_full_takes_no_more(server: Server, wire: Wire, monkeypatch):
-    monkeypatch.setattr("comfywire.server.routes_prompts.MAXIMUM_PENDING", 2)
+    monkeypatch.setattr("comfywire.server.http.prompts.MAXIMUM_PENDING", 2)
     server.faults.nodes.hold()
     await server.until_running(await wire.submit(image()))
     for number in (1, 2):

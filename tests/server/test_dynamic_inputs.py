@@ -6,7 +6,7 @@ import pytest
 from tests.server.wire import Wire
 
 from comfywire.server import Server
-from comfywire.server.dynamic_inputs import class_inputs
+from comfywire.server.execution.dynamic_inputs import class_inputs
 from comfywire.server.nodes.catalogue import built_in
 from comfywire.server.nodes.stubbed import stand_ins
 

@@ -7,7 +7,7 @@ import pytest
 from tests.server.wire import Wire, image
 
 from comfywire.server import Server
-from comfywire.server.jobs import is_canonical_uuid, job_of_entry, job_of_item
+from comfywire.server.http.jobs_view import is_canonical_uuid, job_of_entry, job_of_item
 
 ID = "f2c9943a-b89a-4e92-84f8-0d0b6cdf5077"
 

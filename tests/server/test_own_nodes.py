@@ -10,8 +10,8 @@ import pytest
 from tests.server.wire import Feed, Wire
 
 from comfywire.server import Server
+from comfywire.server.execution.node_host import NodeHost
 from comfywire.server.graph import GraphBuilder
-from comfywire.server.node_host import NodeHost
 
 
 class Node:

@@ -162,7 +162,7 @@ async def test_history_is_paged_as_comfyui_does_it(server: Server, wire: Wire, q
 
 
 async def test_the_oldest_history_entry_goes_when_there_are_too_many(server: Server, wire: Wire, monkeypatch):
-    monkeypatch.setattr("comfywire.server.prompt_queue.MAXIMUM_HISTORY_SIZE", 2)
+    monkeypatch.setattr("comfywire.server.execution.prompt_queue.MAXIMUM_HISTORY_SIZE", 2)
 
     for number in range(4):
         await wire.submit(image(number), prompt_id=f"p{number}")

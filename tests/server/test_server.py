@@ -15,7 +15,7 @@ from tests.server.wire import Wire, image
 
 from comfywire.errors import MissingExtra
 from comfywire.server import Server, load_nodes, serve_forever, server_in_thread
-from comfywire.server.node_host import NodeHost
+from comfywire.server.execution.node_host import NodeHost
 
 
 def test_importing_the_package_brings_in_nothing_heavy():
@@ -156,7 +156,7 @@ async def test_the_log_has_the_prompt_as_it_was_submitted():
 
 
 async def test_the_log_forgets_the_first_runs_when_there_are_very_many(monkeypatch):
-    monkeypatch.setattr("comfywire.server.worker.MAXIMUM_LOG_SIZE", 3)
+    monkeypatch.setattr("comfywire.server.execution.worker.MAXIMUM_LOG_SIZE", 3)
     async with Server() as server, Wire(server.url) as wire:
         prompt_ids = [await wire.submit(image(number)) for number in range(5)]
         await server.until_idle()
@@ -285,7 +285,7 @@ class Stubborn:
 
 
 async def test_a_node_that_does_not_let_go_is_left_behind(monkeypatch, caplog):
-    monkeypatch.setattr("comfywire.server.worker.JOIN_TIMEOUT", 0.05)
+    monkeypatch.setattr("comfywire.server.execution.worker.JOIN_TIMEOUT", 0.05)
     async with Server(nodes={"Stubborn": Stubborn}) as server, Wire(server.url) as wire:
         prompt_id = await wire.submit({"1": {"class_type": "Stubborn", "inputs": {}}})
         await server.until_executing(prompt_id, "1")

@@ -158,7 +158,7 @@ def server(
 
 
 def _check_host(host: str, token: str | None) -> None:
-    from comfywire.server.access import refuse_public  # noqa: PLC0415
+    from comfywire.server.http.access import refuse_public  # noqa: PLC0415
 
     try:
         refuse_public(host, token)
@@ -185,7 +185,7 @@ def _object_info(path: Path | None, *, stub_missing: bool) -> Mapping[str, Any]:
 
 def _announcement(running: Server, host: str, profile: str, *, token: str | None) -> Iterator[str]:
     """What it is, where, and how to reach it. The token is not printed: whoever started it knows it."""
-    from comfywire.server.access import is_loopback  # noqa: PLC0415
+    from comfywire.server.http.access import is_loopback  # noqa: PLC0415
 
     yield f"Comfywire's test server is ready at {running.url}"
     yield f"  It answers as ComfyUI {profile} does; text-to-image is simulated, pictures are placeholders."

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from aiohttp import web
 
-from comfywire.server.access import refuse_public
-from comfywire.server.app import make_app
 from comfywire.server.faults import Faults
 from comfywire.server.faults.tcp import reset
 from comfywire.server.folders import Folders
+from comfywire.server.http.access import refuse_public
+from comfywire.server.http.app import make_app
 from comfywire.server.nodes.catalogue import built_in
 from comfywire.server.nodes.stubbed import stand_ins
 from comfywire.server.options import MAX_UPLOAD_BYTES, Options, Profile
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
     from types import TracebackType
 
+    from comfywire.server.execution.run_log import Run
     from comfywire.server.graph import NodeClass
-    from comfywire.server.run_log import Run
 
 __all__ = ["Server"]
 

@@ -6,23 +6,23 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from comfywire.server.execution.interruption import Interruption
+from comfywire.server.execution.node_host import NodeHost, bind
+from comfywire.server.execution.prompt_queue import PromptQueue
+from comfywire.server.execution.worker import Worker
 from comfywire.server.graph import DynamicPrompt
-from comfywire.server.interruption import Interruption
-from comfywire.server.node_host import NodeHost, bind
-from comfywire.server.progress import ProgressRegistry
-from comfywire.server.prompt_queue import PromptQueue
-from comfywire.server.publishing import Message, Publisher
-from comfywire.server.sockets import Sockets
-from comfywire.server.worker import Worker
+from comfywire.server.messages.progress import ProgressRegistry
+from comfywire.server.messages.publisher import Message, Publisher
+from comfywire.server.messages.sockets import Sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from comfywire.server.execution.run_log import Run
     from comfywire.server.faults import Faults
     from comfywire.server.folders import Folders
     from comfywire.server.graph import NodeClass
     from comfywire.server.options import Options
-    from comfywire.server.run_log import Run
 
 __all__ = ["PromptServer"]
 

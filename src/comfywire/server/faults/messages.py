@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from comfywire.server.faults.rules import Attachment, PromptRule, RuleList
-from comfywire.server.publishing import Message
+from comfywire.server.messages.publisher import Message
 
 if TYPE_CHECKING:
     from comfywire.server.faults.sockets import Cut, SocketFaults

@@ -6,8 +6,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from comfywire.server.execution.interruption import WorkerDied
 from comfywire.server.faults.rules import Attachment, NodeRule, RuleList
-from comfywire.server.interruption import WorkerDied
 
 if TYPE_CHECKING:
     from comfywire.server.prompt_server import PromptServer

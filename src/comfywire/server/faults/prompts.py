@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from comfywire.server.faults.rules import Attachment
-from comfywire.server.validator import validate_prompt
+from comfywire.server.validation.validator import validate_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

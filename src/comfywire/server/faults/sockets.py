@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Literal
 
 from comfywire.server.faults.rules import Attachment, Rule, RuleList
 from comfywire.server.faults.tcp import reset, shrink_buffer
-from comfywire.server.publishing import Message
+from comfywire.server.messages.publisher import Message
 
 if TYPE_CHECKING:
-    from comfywire.server.sockets import Socket
+    from comfywire.server.messages.sockets import Socket
 
 __all__ = ["Cut", "HalfOpen", "SocketFaults", "StalledReader"]
 

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from comfywire.server.execution.node_host import NodeHost
 from comfywire.server.graph import GraphBuilder
-from comfywire.server.node_host import NodeHost
 from comfywire.server.nodes.resize import Pixels
 
 __all__ = [

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from comfywire.server.node_host import NodeHost
+from comfywire.server.execution.node_host import NodeHost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from comfywire.server.frames import Preview
+from comfywire.server.messages.frames import Preview
 from comfywire.server.nodes.conditioning import Conditioning
 from comfywire.server.nodes.declared import SIMULATED, DeclaredNode
 from comfywire.server.nodes.latent_scaling import Latent

@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from comfywire.server.frames import Preview
+from comfywire.server.messages.frames import Preview
 from comfywire.server.nodes.declared import DeclaredNode
 from comfywire.server.nodes.files import to_pillow
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from comfywire.server.dynamic_inputs import class_inputs
-from comfywire.server.node_host import NodeHost
+from comfywire.server.execution.dynamic_inputs import class_inputs
+from comfywire.server.execution.node_host import NodeHost
 from comfywire.server.nodes.declared import declared, plain_hidden
 from comfywire.server.nodes.files import PreviewImage
 from comfywire.server.nodes.placeholder import Drawing

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from comfywire.server.overview import overview
+from comfywire.server.http.overview import overview
 
 if TYPE_CHECKING:
     from comfywire.server.prompt_server import PromptServer

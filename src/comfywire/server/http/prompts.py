@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from comfywire.server.jobs import is_canonical_uuid
-from comfywire.server.prompt_queue import MAXIMUM_PENDING, SECRETS
-from comfywire.server.validator import Validation, validate_prompt
+from comfywire.server.execution.prompt_queue import MAXIMUM_PENDING, SECRETS
+from comfywire.server.http.jobs_view import is_canonical_uuid
+from comfywire.server.validation.validator import Validation, validate_prompt
 
 if TYPE_CHECKING:
     from comfywire.server.prompt_server import PromptServer

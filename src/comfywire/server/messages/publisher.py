@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from comfywire.server.sockets import Sockets
+    from comfywire.server.messages.sockets import Sockets
 
 __all__ = ["Message", "Publisher"]
 

@@ -6,11 +6,11 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from comfywire.server.dynamic_inputs import class_inputs
+from comfywire.server.execution.dynamic_inputs import class_inputs
+from comfywire.server.execution.node_run import qualified_name
 from comfywire.server.graph import ClassInputs, NodeClass, input_info
-from comfywire.server.node_run import qualified_name
-from comfywire.server.own_validation import OwnValidation
-from comfywire.server.validator_inputs import InputError, check_value, convert, is_compatible
+from comfywire.server.validation.inputs import InputError, check_value, convert, is_compatible
+from comfywire.server.validation.own import OwnValidation
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

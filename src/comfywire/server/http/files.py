@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from comfywire.server.pictures import alpha_only, merge_mask, preview_of, without_alpha
-from comfywire.server.served import headers_of
+from comfywire.server.http.pictures import alpha_only, merge_mask, preview_of, without_alpha
+from comfywire.server.http.served import headers_of
 
 if TYPE_CHECKING:
     from comfywire.server.faults import FileFaults

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from comfywire.server.prompt_queue import QueueItem
+    from comfywire.server.execution.prompt_queue import QueueItem
 
 __all__ = ["STATUSES", "Job", "is_canonical_uuid", "job_of_entry", "job_of_item", "result_items"]
 

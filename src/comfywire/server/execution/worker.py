@@ -9,13 +9,13 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from comfywire.server.executor import PromptExecutor
-from comfywire.server.interruption import WorkerDied, WorkerStopped
-from comfywire.server.publishing import Message
-from comfywire.server.run_log import MAXIMUM_LOG_SIZE, Run
+from comfywire.server.execution.executor import PromptExecutor
+from comfywire.server.execution.interruption import WorkerDied, WorkerStopped
+from comfywire.server.execution.run_log import MAXIMUM_LOG_SIZE, Run
+from comfywire.server.messages.publisher import Message
 
 if TYPE_CHECKING:
-    from comfywire.server.prompt_queue import QueueItem
+    from comfywire.server.execution.prompt_queue import QueueItem
     from comfywire.server.prompt_server import PromptServer
 
 __all__ = ["Worker"]

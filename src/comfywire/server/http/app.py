@@ -7,15 +7,15 @@ from urllib.parse import urlparse, urlsplit
 
 from aiohttp import web
 
-from comfywire.server.access import require_token
 from comfywire.server.faults.over_http import FaultRoutes
-from comfywire.server.routes_catalogue import CatalogueRoutes
-from comfywire.server.routes_files import FileRoutes
-from comfywire.server.routes_jobs import JobRoutes
-from comfywire.server.routes_models import ModelRoutes
-from comfywire.server.routes_page import PageRoutes
-from comfywire.server.routes_prompts import PromptRoutes
-from comfywire.server.routes_user import UserRoutes
+from comfywire.server.http.access import require_token
+from comfywire.server.http.catalogue import CatalogueRoutes
+from comfywire.server.http.files import FileRoutes
+from comfywire.server.http.jobs import JobRoutes
+from comfywire.server.http.models import ModelRoutes
+from comfywire.server.http.page import PageRoutes
+from comfywire.server.http.prompts import PromptRoutes
+from comfywire.server.http.user import UserRoutes
 
 if TYPE_CHECKING:
     from collections import Counter

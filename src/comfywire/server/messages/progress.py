@@ -6,7 +6,7 @@ import json
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from comfywire.server.publishing import Message
+from comfywire.server.messages.publisher import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable

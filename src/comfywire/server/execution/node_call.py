@@ -7,7 +7,7 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from comfywire.server.dynamic_inputs import class_inputs
+from comfywire.server.execution.dynamic_inputs import class_inputs
 from comfywire.server.graph import (
     DynamicPrompt,
     ExecutionBlocker,
@@ -16,7 +16,7 @@ from comfywire.server.graph import (
     input_info,
     is_link,
 )
-from comfywire.server.progress import current_node
+from comfywire.server.messages.progress import current_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable

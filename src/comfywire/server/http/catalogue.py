@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from comfywire.server.catalogue import node_info, object_info
+from comfywire.server.http.node_info import node_info, object_info
 
 if TYPE_CHECKING:
     from comfywire.server.prompt_server import PromptServer

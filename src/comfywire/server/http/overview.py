@@ -6,12 +6,12 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from comfywire.server.jobs import result_items
+from comfywire.server.http.jobs_view import result_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from comfywire.server.prompt_queue import QueueItem
+    from comfywire.server.execution.prompt_queue import QueueItem
     from comfywire.server.prompt_server import PromptServer
 
 __all__ = ["overview"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from comfywire.server.execution.node_call import call_node, finished, gather_inputs
 from comfywire.server.graph import ExecutionBlocker
-from comfywire.server.node_call import call_node, finished, gather_inputs
-from comfywire.server.validator_inputs import InputError
+from comfywire.server.validation.inputs import InputError
 
 if TYPE_CHECKING:
     from comfywire.server.graph import NodeClass

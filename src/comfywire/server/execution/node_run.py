@@ -6,10 +6,9 @@ import asyncio
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from comfywire.server.cache import UiResult
-from comfywire.server.graph import ExecutionBlocker, NodeClass, is_link
-from comfywire.server.interruption import PromptInterrupted
-from comfywire.server.node_call import (
+from comfywire.server.execution.cache import UiResult
+from comfywire.server.execution.interruption import PromptInterrupted
+from comfywire.server.execution.node_call import (
     NodeInputs,
     NodeResult,
     call_node,
@@ -18,10 +17,11 @@ from comfywire.server.node_call import (
     merge,
     put_together,
 )
+from comfywire.server.graph import ExecutionBlocker, NodeClass, is_link
 
 if TYPE_CHECKING:
-    from comfywire.server.execution_list import DependencyCycle
-    from comfywire.server.executor import PromptRun
+    from comfywire.server.execution.execution_list import DependencyCycle
+    from comfywire.server.execution.executor import PromptRun
 
 __all__ = ["NodeFailed", "NodeRun"]
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from comfywire.server.served import download_headers
+from comfywire.server.http.served import download_headers
 
 if TYPE_CHECKING:
     from comfywire.server.folders import Folders

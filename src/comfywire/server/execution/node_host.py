@@ -6,14 +6,14 @@ import random
 import time
 from typing import TYPE_CHECKING
 
-from comfywire.server.frames import preview_frame, preview_frame_with_metadata, text_frame
-from comfywire.server.progress import Throttle, current_node
-from comfywire.server.publishing import Message
+from comfywire.server.messages.frames import preview_frame, preview_frame_with_metadata, text_frame
+from comfywire.server.messages.progress import Throttle, current_node
+from comfywire.server.messages.publisher import Message
 
 if TYPE_CHECKING:
     from comfywire.server.folders import Folders
-    from comfywire.server.frames import Preview
     from comfywire.server.graph import NodeClass
+    from comfywire.server.messages.frames import Preview
     from comfywire.server.prompt_server import PromptServer
 
 __all__ = ["NodeHost", "bind"]

@@ -6,19 +6,19 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from comfywire.server.cache import Cache
-from comfywire.server.execution_list import DependencyCycle, ExecutionList
+from comfywire.server.execution.cache import Cache
+from comfywire.server.execution.execution_list import DependencyCycle, ExecutionList
+from comfywire.server.execution.interruption import PromptInterrupted
+from comfywire.server.execution.node_call import Hidden, call_node, finished, gather_inputs
+from comfywire.server.execution.node_run import NodeFailed, NodeRun
 from comfywire.server.graph import DynamicPrompt, ExecutionBlocker
-from comfywire.server.interruption import PromptInterrupted
-from comfywire.server.node_call import Hidden, call_node, finished, gather_inputs
-from comfywire.server.node_run import NodeFailed, NodeRun
-from comfywire.server.progress import ProgressRegistry
-from comfywire.server.publishing import Message
+from comfywire.server.messages.progress import ProgressRegistry
+from comfywire.server.messages.publisher import Message
 
 if TYPE_CHECKING:
-    from comfywire.server.prompt_queue import QueueItem
+    from comfywire.server.execution.prompt_queue import QueueItem
+    from comfywire.server.execution.run_log import Run
     from comfywire.server.prompt_server import PromptServer
-    from comfywire.server.run_log import Run
 
 __all__ = ["PromptExecutor", "PromptRun"]
 

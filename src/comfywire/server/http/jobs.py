@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from comfywire.server.jobs import STATUSES, Job, is_canonical_uuid, job_of_entry, job_of_item
+from comfywire.server.http.jobs_view import STATUSES, Job, is_canonical_uuid, job_of_entry, job_of_item
 
 if TYPE_CHECKING:
     from comfywire.server.prompt_server import PromptServer

@@ -1,0 +1,1 @@
+"""The test server's queue, its cache and the running of prompts."""

@@ -1,0 +1,1 @@
+"""What the test server sends over its sockets."""

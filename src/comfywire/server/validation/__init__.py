@@ -1,0 +1,1 @@
+"""How the test server checks a prompt that is posted."""
