@@ -109,6 +109,29 @@ ROOMS: dict[str, set[str]] = {
     "server/messages": {"graph", "prompt_server"},
     "server/nodes": {"execution", "folders", "graph", "messages"},
     "server/validation": {"execution", "graph"},
+    "cli/comfyui": {
+        "catalogues",
+        "connection",
+        "failures",
+        "jobs",
+        "json_lines",
+        "options",
+        "run",
+        "terminal",
+    },
+    "cli/jobs": {"connection", "failures", "json_lines", "options", "terminal", "workflow"},
+    "cli/operate": {"calling", "connection", "durations", "jobs", "json_lines", "options", "terminal"},
+    "cli/run": {
+        "calling",
+        "connection",
+        "failures",
+        "json_lines",
+        "naming",
+        "options",
+        "pictures",
+        "terminal",
+    },
+    "cli/workflow": {"catalogues", "connection", "failures", "json_lines", "options", "terminal"},
 }
 # Workflow.load() takes a path because its callers have one: this module reads the bytes, the others parse.
 EDGES = {"workflow/load.py": {"os", "pathlib"}}

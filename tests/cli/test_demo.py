@@ -15,7 +15,7 @@ from comfywire.workflow.object_info import packaged
 
 @pytest.fixture
 def shown(comfywire, monkeypatch):
-    monkeypatch.setattr("comfywire.cli.demo.STEP_TIME", 0.01)
+    monkeypatch.setattr("comfywire.cli.run.demo.STEP_TIME", 0.01)
     return comfywire("demo")
 
 

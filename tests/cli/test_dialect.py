@@ -7,9 +7,9 @@ import pytest
 from tests.cli.conftest import save
 from tests.cli.test_main import failing, rejected
 
-from comfywire.cli.dialect import describe
 from comfywire.cli.json_lines import print_json
 from comfywire.cli.naming import NodeNames
+from comfywire.cli.run.dialect import describe
 from comfywire.client import JobProgress
 from comfywire.client.events import (
     Executing,

@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 import pytest
 
-from comfywire.cli import dialect, failures, reports
+from comfywire.cli import failures
 from comfywire.cli.main import COMMANDS, comfywire_command
+from comfywire.cli.run import dialect, reports
 
 PAGE = Path(__file__).parents[2] / "docs" / "command-line.md"
 HELP = re.compile(r"<!-- help: (\w*) *-->\n.*?<!-- end -->", re.DOTALL)

@@ -23,9 +23,9 @@ from tests.server.wire import text_to_image
 pytest.importorskip("procrastinate", reason="the job service needs the extra 'service'")
 
 from comfywire.cli.main import comfywire_command
-from comfywire.cli.serve import serve
-from comfywire.cli.service_options import settings_of
-from comfywire.cli.worker import worker
+from comfywire.cli.operate.serve import serve
+from comfywire.cli.operate.service_options import settings_of
+from comfywire.cli.operate.worker import worker
 from comfywire.service.migrate import migrate
 from comfywire.service.postgres.embedded import Cluster
 from comfywire.service.settings import Settings

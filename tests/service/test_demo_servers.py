@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 
-from comfywire.cli.demo_servers import MEMORY, demo_servers
+from comfywire.cli.operate.demo_servers import MEMORY, demo_servers
 from comfywire.service.database.pool import Database
 
 

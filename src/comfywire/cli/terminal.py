@@ -13,13 +13,13 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Column, Table
 from rich.text import Text
 
+from comfywire.cli.run.ending import Ending, Saved
+from comfywire.cli.run.reports import never_began, summary
 from comfywire.client import Job, Output
 from comfywire.client.events import Event, Executed, Executing, ExecutionCached, PreviewImage
 
-from .ending import Ending, Saved
 from .failures import one_line
 from .naming import NodeNames
-from .reports import never_began, summary
 
 if TYPE_CHECKING:
     from .pictures import Painter

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from comfywire.cli.serve import serve
+from comfywire.cli.operate.serve import serve
 from comfywire.service.assets.store_check import EVERY, StoreCheck
 
 from .conftest import PROMPT, Service, closed, error_of

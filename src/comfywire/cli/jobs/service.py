@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .connection import debug_option
+from comfywire.cli.connection import debug_option
 
 if TYPE_CHECKING:
     from comfywire.errors import JobError

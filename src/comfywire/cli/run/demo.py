@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .calling import own_name
-from .connection import debug_option, wait_for
-from .options import check_writable
+from comfywire.cli.calling import own_name
+from comfywire.cli.connection import debug_option, wait_for
+from comfywire.cli.options import check_writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .ending import Ending
+    from comfywire.cli.run.ending import Ending
 
 __all__ = ["demo"]
 
@@ -64,11 +64,10 @@ async def _run(out: Path, *, show: bool) -> list[Ending]:
 
 
 async def _follow(url: str, name: str, out: Path, settings: Sequence[str] = (), *, show: bool) -> Ending:
+    from comfywire.cli.run.following import Order, follow  # noqa: PLC0415
+    from comfywire.cli.run.preparing import Request  # noqa: PLC0415
+    from comfywire.cli.run.run import choose_report  # noqa: PLC0415
     from comfywire.client import Client  # noqa: PLC0415
-
-    from .following import Order, follow  # noqa: PLC0415
-    from .preparing import Request  # noqa: PLC0415
-    from .run import choose_report  # noqa: PLC0415
 
     path = out / f"{name}.json"
     await asyncio.to_thread(

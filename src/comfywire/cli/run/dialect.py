@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from comfywire.cli.failures import sentence
+from comfywire.cli.naming import NodeNames
+from comfywire.cli.run.ending import Ending
 from comfywire.client import JobProgress, Output
 from comfywire.client.events import (
     Event,
@@ -27,10 +30,6 @@ from comfywire.client.events import (
     Unknown,
 )
 from comfywire.errors import JobFailed, JobInterrupted, WorkflowRejected
-
-from .ending import Ending
-from .failures import sentence
-from .naming import NodeNames
 
 __all__ = ["describe", "describe_ending", "describe_output"]
 

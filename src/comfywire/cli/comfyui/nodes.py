@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .catalogues import catalogue_options, read_types
-from .connection import Connection, server_options
-from .failures import one_line
-from .options import json_option
+from comfywire.cli.catalogues import catalogue_options, read_types
+from comfywire.cli.connection import Connection, server_options
+from comfywire.cli.failures import one_line
+from comfywire.cli.options import json_option
 
 if TYPE_CHECKING:
     from comfywire.workflow import ObjectInfo
@@ -31,11 +31,10 @@ def nodes(
     *, connection: Connection, name: str | None, object_info: Path | None, offline: bool, as_json: bool
 ) -> None:
     """List node types; with NAME, show that one, or those that have it in their name, title or category."""
+    from comfywire.cli.json_lines import print_json  # noqa: PLC0415
+    from comfywire.cli.terminal import print_table  # noqa: PLC0415
     from comfywire.workflow.nearest import did_you_mean  # noqa: PLC0415
     from comfywire.workflow.object_info import ObjectInfo, packaged  # noqa: PLC0415
-
-    from .json_lines import print_json  # noqa: PLC0415
-    from .terminal import print_table  # noqa: PLC0415
 
     types = read_types(connection, object_info, offline=offline)
     catalogue = packaged() if types.raw is None else ObjectInfo(types.raw)
@@ -64,7 +63,7 @@ def _matching(catalogue: ObjectInfo, part: str) -> Iterator[str]:
 
 
 def _show(node_type: NodeType) -> None:
-    from .terminal import print_table  # noqa: PLC0415
+    from comfywire.cli.terminal import print_table  # noqa: PLC0415
 
     marks = {
         "deprecated": node_type.is_deprecated,

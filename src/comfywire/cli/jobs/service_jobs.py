@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .connection import wait_for
-from .options import json_option
-from .service import Service, labels, service_options
+from comfywire.cli.connection import wait_for
+from comfywire.cli.jobs.service import Service, labels, service_options
+from comfywire.cli.options import json_option
 
 if TYPE_CHECKING:
     from comfywire.service_client.client import ServiceClient
@@ -60,8 +60,8 @@ def jobs(
 
     With --json, a job a line, as the service has it.
     """
-    from .json_lines import print_json  # noqa: PLC0415
-    from .terminal import print_table  # noqa: PLC0415
+    from comfywire.cli.json_lines import print_json  # noqa: PLC0415
+    from comfywire.cli.terminal import print_table  # noqa: PLC0415
 
     if job_id is not None:
         job = wait_for(_with(service, lambda client: client.read(f"/api/v2/jobs/{job_id}")))

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import click
 
-from .catalogues import read_object_info
-from .connection import debug_option, wait_for
+from comfywire.cli.catalogues import read_object_info
+from comfywire.cli.connection import debug_option, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .connection import Connection, server_options, wait_for
-from .options import json_option
+from comfywire.cli.connection import Connection, server_options, wait_for
+from comfywire.cli.options import json_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +29,8 @@ def doctor(*, connection: Connection, no_prompt: bool, as_json: bool) -> int:
 
     Runs one tiny prompt of core nodes. Exit status 1 says that something does not work, 2 that nothing does.
     """
-    from .json_lines import print_json  # noqa: PLC0415
-    from .terminal import print_table  # noqa: PLC0415
+    from comfywire.cli.json_lines import print_json  # noqa: PLC0415
+    from comfywire.cli.terminal import print_table  # noqa: PLC0415
 
     findings = wait_for(_check(connection, no_prompt=no_prompt))
     if as_json:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .connection import Connection, server_options, wait_for
-from .options import check_writable, json_option, out_option
+from comfywire.cli.connection import Connection, server_options, wait_for
+from comfywire.cli.options import check_writable, json_option, out_option
 
 if TYPE_CHECKING:
+    from comfywire.cli.run.ending import Saved
     from comfywire.client import Upload
-
-    from .ending import Saved
 
 __all__ = ["download", "upload"]
 
@@ -28,15 +27,14 @@ def download(*, connection: Connection, prompt_id: str, out: Path, as_json: bool
 
     What a prompt had finished before it failed is saved as well.
     """
+    from comfywire.cli.json_lines import print_json  # noqa: PLC0415
+    from comfywire.cli.run.dialect import describe_output  # noqa: PLC0415
     from comfywire.errors import JobError  # noqa: PLC0415
-
-    from .dialect import describe_output  # noqa: PLC0415
-    from .json_lines import print_json  # noqa: PLC0415
 
     check_writable(out)
 
     async def save() -> tuple[list[Saved], JobError | None]:
-        from .ending import Saved  # noqa: PLC0415
+        from comfywire.cli.run.ending import Saved  # noqa: PLC0415
 
         async with connection.client() as client:
             failure: JobError | None = None
@@ -87,7 +85,7 @@ def upload(
     as_json: bool,
 ) -> None:
     """Upload files of any kind, and print each as a workflow names it."""
-    from .json_lines import print_json  # noqa: PLC0415
+    from comfywire.cli.json_lines import print_json  # noqa: PLC0415
 
     if name is not None and len(files) > 1:
         raise click.UsageError("--name is for one FILE")

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from comfywire.cli.operate.database import database_options
+from comfywire.cli.operate.setting import setting
 from comfywire.errors import MissingExtra
-
-from .database import database_options
-from .setting import setting
 
 if TYPE_CHECKING:
     from comfywire.service.settings import Settings

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .connection import Connection, server_options, wait_for
-from .options import check_writable, out_option
+from comfywire.cli.connection import Connection, server_options, wait_for
+from comfywire.cli.options import check_writable, out_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .reports import Report
+    from comfywire.cli.run.reports import Report
 
 __all__ = ["choose_report", "run"]
 
@@ -96,8 +96,8 @@ def run(
     FILE is a workflow in API format, the editor's own JSON, or a picture or video that ComfyUI saved with
     the workflow inside; - reads standard input. Ctrl-C cancels the prompt that was submitted, and no other.
     """
-    from .following import Order, follow  # noqa: PLC0415 - this and what follows imports the HTTP client
-    from .preparing import Request  # noqa: PLC0415
+    from comfywire.cli.run.following import Order, follow  # noqa: PLC0415 - this and what follows imports the HTTP client
+    from comfywire.cli.run.preparing import Request  # noqa: PLC0415
 
     if show and as_json:
         raise click.UsageError("--show draws and --json does not: give one of them")
@@ -127,15 +127,15 @@ def choose_report(*, as_json: bool = False, show: bool = False) -> Report:
         MissingExtra: The user wants to see pictures, and what draws them is not installed.
 
     """
-    from .reports import JsonReport, PlainReport  # noqa: PLC0415
+    from comfywire.cli.run.reports import JsonReport, PlainReport  # noqa: PLC0415
 
     if as_json:
         return JsonReport()
-    from .terminal import LiveReport, is_terminal  # noqa: PLC0415
+    from comfywire.cli.terminal import LiveReport, is_terminal  # noqa: PLC0415
 
     painter = None
     if show:
-        from .pictures import Painter  # noqa: PLC0415
+        from comfywire.cli.pictures import Painter  # noqa: PLC0415
 
         painter = Painter()
     return LiveReport(painter) if is_terminal() else PlainReport()

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import click
 
-from .failures import one_line, outcome_of, sentence
-from .json_lines import print_json
-from .service import ending_of
+from comfywire.cli.failures import one_line, outcome_of, sentence
+from comfywire.cli.jobs.service import ending_of
+from comfywire.cli.json_lines import print_json
 
 __all__ = ["JsonTeller", "PlainTeller", "Teller", "choose_teller"]
 
@@ -188,7 +188,7 @@ def choose_teller(*, as_json: bool) -> Iterator[Teller]:
     if as_json:
         yield JsonTeller()
         return
-    from .terminal import is_terminal  # noqa: PLC0415 - imports the client and rich
+    from comfywire.cli.terminal import is_terminal  # noqa: PLC0415 - imports the client and rich
 
     if not is_terminal():
         yield PlainTeller()

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .catalogues import catalogue_options, is_model, read_types
-from .connection import Connection, server_options
-from .failures import one_line
-from .options import json_option
+from comfywire.cli.catalogues import catalogue_options, is_model, read_types
+from comfywire.cli.connection import Connection, server_options
+from comfywire.cli.failures import one_line
+from comfywire.cli.options import json_option
 
 if TYPE_CHECKING:
+    from comfywire.cli.catalogues import Types
     from comfywire.workflow import Problem, Workflow
-
-    from .catalogues import Types
 
 __all__ = ["convert", "load_by", "validate"]
 
@@ -56,7 +55,7 @@ def convert(
 
     FILE is the editor's JSON, or a picture or video with a workflow inside; - reads standard input.
     """
-    from .json_lines import print_json  # noqa: PLC0415
+    from comfywire.cli.json_lines import print_json  # noqa: PLC0415
 
     workflow = load_by(read_types(connection, object_info, offline=offline), file)
     if out is None:
@@ -78,7 +77,7 @@ def validate(
 
     Exit status 1 says that something would not run.
     """
-    from .json_lines import print_json  # noqa: PLC0415
+    from comfywire.cli.json_lines import print_json  # noqa: PLC0415
 
     types = read_types(connection, object_info, offline=offline)
     workflow = load_by(types, file)

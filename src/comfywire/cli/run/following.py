@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from comfywire.cli.failures import Stopped, outcome_of
+from comfywire.cli.naming import NodeNames
+from comfywire.cli.run.ending import Ending, Saved
+from comfywire.cli.run.preparing import Ready, Request, prepare
+from comfywire.cli.run.reports import Report
 from comfywire.client import Client, Job, Output, Result
 from comfywire.client.events import QueueSnapshot
 from comfywire.errors import ComfywireError, JobError, JobLost
-
-from .ending import Ending, Saved
-from .failures import Stopped, outcome_of
-from .naming import NodeNames
-from .preparing import Ready, Request, prepare
-from .reports import Report
 
 __all__ = ["Order", "follow"]
 

@@ -8,14 +8,13 @@ from typing import Any, Protocol, Self
 
 import click
 
+from comfywire.cli.failures import one_line
+from comfywire.cli.json_lines import print_json
+from comfywire.cli.naming import NodeNames
+from comfywire.cli.run.dialect import describe, describe_ending
+from comfywire.cli.run.ending import Ending, Saved
 from comfywire.client import Job, Output
 from comfywire.client.events import Event, Executed, Executing, ExecutionCached
-
-from .dialect import describe, describe_ending
-from .ending import Ending, Saved
-from .failures import one_line
-from .json_lines import print_json
-from .naming import NodeNames
 
 __all__ = ["JsonReport", "PlainReport", "Report", "never_began", "summary"]
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .calling import own_name
-from .connection import debug_option, wait_for
-from .database import database_words
-from .demo_servers import demo_servers
-from .durations import duration
-from .service import DEFAULT_SERVICE
-from .service_options import settings_of, worker_options
-from .setting import setting
-from .worker import stop_signals
+from comfywire.cli.calling import own_name
+from comfywire.cli.connection import debug_option, wait_for
+from comfywire.cli.durations import duration
+from comfywire.cli.jobs.service import DEFAULT_SERVICE
+from comfywire.cli.operate.database import database_words
+from comfywire.cli.operate.demo_servers import demo_servers
+from comfywire.cli.operate.service_options import settings_of, worker_options
+from comfywire.cli.operate.setting import setting
+from comfywire.cli.operate.worker import stop_signals
 
 if TYPE_CHECKING:
     from comfywire.service.access.keys import Access

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from .connection import debug_option, wait_for
-from .database import database_options
+from comfywire.cli.connection import debug_option, wait_for
+from comfywire.cli.operate.database import database_options
 
 __all__ = ["db"]
 

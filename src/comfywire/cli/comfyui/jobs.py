@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from comfywire.cli.connection import Connection, server_options, wait_for
+from comfywire.cli.jobs.service import DEFAULT_SERVICE, Service, key_option, service_option
+from comfywire.cli.options import json_option
 from comfywire.errors import ConnectionFailed
-
-from .connection import Connection, server_options, wait_for
-from .options import json_option
-from .service import DEFAULT_SERVICE, Service, key_option, service_option
 
 if TYPE_CHECKING:
     from comfywire.client import Client
@@ -25,8 +24,8 @@ __all__ = ["cancel", "history", "interrupt", "queue"]
 @server_options
 def queue(*, connection: Connection, as_json: bool) -> None:
     """Show what runs and what waits, in the order in which it will run."""
-    from .json_lines import print_json  # noqa: PLC0415
-    from .terminal import print_table  # noqa: PLC0415
+    from comfywire.cli.json_lines import print_json  # noqa: PLC0415
+    from comfywire.cli.terminal import print_table  # noqa: PLC0415
 
     async def read() -> tuple[tuple[str, ...], tuple[str, ...], Mapping[str, Any]]:
         async with connection.client() as client:
@@ -59,8 +58,8 @@ def queue(*, connection: Connection, as_json: bool) -> None:
 @server_options
 def history(*, connection: Connection, prompt_id: str | None, max_items: int, as_json: bool) -> None:
     """Show what has ended, the newest last; with ID, what that prompt produced."""
-    from .json_lines import print_json  # noqa: PLC0415
-    from .terminal import print_table  # noqa: PLC0415
+    from comfywire.cli.json_lines import print_json  # noqa: PLC0415
+    from comfywire.cli.terminal import print_table  # noqa: PLC0415
 
     async def read() -> dict[str, Any]:
         async with connection.client() as client:
@@ -138,7 +137,7 @@ def cancel(
     Where both are set in the environment the service is asked; --server on the command line asks the ComfyUI.
     """
     if service is not None and not _server_wins():
-        from .service_jobs import cancel_jobs  # noqa: PLC0415
+        from comfywire.cli.jobs.service_jobs import cancel_jobs  # noqa: PLC0415
 
         return cancel_jobs(Service(service, key, verify=connection.verify), prompt_ids)
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .connection import debug_option, wait_for
-from .database import database_options, database_words
-from .durations import duration
-from .json_lines import print_json
-from .options import json_option
+from comfywire.cli.connection import debug_option, wait_for
+from comfywire.cli.durations import duration
+from comfywire.cli.json_lines import print_json
+from comfywire.cli.operate.database import database_options, database_words
+from comfywire.cli.options import json_option
 
 if TYPE_CHECKING:
     from comfywire.service.access.keys import Access, KeyRecord
@@ -95,7 +95,7 @@ def list_keys(*, as_json: bool, data: Path, database_url: str | None) -> None:
     if as_json:
         print_json([_as_json(key) for key in found])
         return
-    from .terminal import print_table  # noqa: PLC0415 - imports the client and rich
+    from comfywire.cli.terminal import print_table  # noqa: PLC0415 - imports the client and rich
 
     now = datetime.now(UTC)
     print_table(COLUMNS, [_row(key, now) for key in found])

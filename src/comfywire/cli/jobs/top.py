@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .connection import wait_for
-from .failures import one_line
-from .options import json_option
-from .service import Service, service_options
+from comfywire.cli.connection import wait_for
+from comfywire.cli.failures import one_line
+from comfywire.cli.jobs.service import Service, service_options
+from comfywire.cli.options import json_option
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -60,7 +60,7 @@ class Snapshot:
 @service_options
 def top(*, service: Service, every: float, once: bool, as_json: bool) -> None:
     """Watch servers, queue and running jobs until Ctrl-C; into a pipe, they are shown once."""
-    from .terminal import is_terminal  # noqa: PLC0415
+    from comfywire.cli.terminal import is_terminal  # noqa: PLC0415
 
     if once or as_json or not is_terminal():
         _show_once(wait_for(_read_once(service)), as_json=as_json)
@@ -106,7 +106,7 @@ async def _watch(service: Service, every: float) -> None:
 
 
 def _show_once(snapshot: Snapshot, *, as_json: bool) -> None:
-    from .json_lines import print_json  # noqa: PLC0415
+    from comfywire.cli.json_lines import print_json  # noqa: PLC0415
 
     if as_json:
         print_json(

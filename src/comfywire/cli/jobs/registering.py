@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from .connection import debug_option, wait_for
-from .inspecting import allowed_of
-from .options import json_option
-from .service import FILES, Service, service_options
+from comfywire.cli.connection import debug_option, wait_for
+from comfywire.cli.jobs.service import FILES, Service, service_options
+from comfywire.cli.options import json_option
+from comfywire.cli.workflow.inspecting import allowed_of
 
 __all__ = ["workflows"]
 
@@ -50,7 +50,7 @@ def add(
 
     What has changed is a new version; what has not is none. Jobs keep the version that they were made of.
     """
-    from .json_lines import print_json  # noqa: PLC0415
+    from comfywire.cli.json_lines import print_json  # noqa: PLC0415
 
     body = _body(file, params, **options)
 
@@ -111,8 +111,8 @@ def _body(
 @service_options
 def list_workflows(*, service: Service, as_json: bool) -> None:
     """Show the newest version of every workflow; with --json, one a line."""
-    from .json_lines import print_json  # noqa: PLC0415
-    from .terminal import print_table  # noqa: PLC0415
+    from comfywire.cli.json_lines import print_json  # noqa: PLC0415
+    from comfywire.cli.terminal import print_table  # noqa: PLC0415
 
     async def work() -> list[dict[str, Any]]:
         async with service.client() as client:
@@ -137,8 +137,8 @@ def list_workflows(*, service: Service, as_json: bool) -> None:
 @service_options
 def show(*, service: Service, name: str, version: int | None, as_schema: bool, as_json: bool) -> None:
     """Show what can be set in a registered workflow, and what its outputs are called."""
-    from .json_lines import print_json  # noqa: PLC0415
-    from .terminal import print_table  # noqa: PLC0415
+    from comfywire.cli.json_lines import print_json  # noqa: PLC0415
+    from comfywire.cli.terminal import print_table  # noqa: PLC0415
 
     async def work() -> dict[str, Any]:
         async with service.client() as client:

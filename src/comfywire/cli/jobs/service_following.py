@@ -7,16 +7,15 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .failures import Stopped
-from .service import DEFAULT_SERVICE, ending_of
+from comfywire.cli.failures import Stopped
+from comfywire.cli.jobs.service import DEFAULT_SERVICE, ending_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from comfywire.cli.jobs.service_telling import Teller
     from comfywire.errors import JobError
     from comfywire.service_client.client import ServiceClient
-
-    from .service_telling import Teller
 
 __all__ = ["follow_all"]
 

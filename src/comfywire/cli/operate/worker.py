@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .connection import debug_option, wait_for
-from .service_options import settings_of, worker_options
+from comfywire.cli.connection import debug_option, wait_for
+from comfywire.cli.operate.service_options import settings_of, worker_options
 
 if TYPE_CHECKING:
     from comfywire.service.settings import Settings

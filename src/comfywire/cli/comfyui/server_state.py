@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 
+from comfywire.cli.connection import Connection, server_options, wait_for
+from comfywire.cli.options import json_option
 from comfywire.errors import ServerError
-
-from .connection import Connection, server_options, wait_for
-from .options import json_option
 
 __all__ = ["free", "models", "stats"]
 
@@ -20,8 +19,8 @@ __all__ = ["free", "models", "stats"]
 @server_options
 def stats(*, connection: Connection, as_json: bool) -> None:
     """Show the server's versions, memory and devices."""
-    from .json_lines import print_json  # noqa: PLC0415
-    from .terminal import print_table  # noqa: PLC0415
+    from comfywire.cli.json_lines import print_json  # noqa: PLC0415
+    from comfywire.cli.terminal import print_table  # noqa: PLC0415
 
     async def read() -> dict[str, Any]:
         async with connection.client() as client:
@@ -56,7 +55,7 @@ def _memory(free_bytes: object, total_bytes: object) -> str:
 @server_options
 def models(*, connection: Connection, folder: str | None, as_json: bool) -> None:
     """List the server's model folders, or the files of FOLDER as nodes want them."""
-    from .json_lines import print_json  # noqa: PLC0415
+    from comfywire.cli.json_lines import print_json  # noqa: PLC0415
 
     async def read() -> list[str]:
         async with connection.client() as client:

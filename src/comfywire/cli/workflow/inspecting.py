@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .catalogues import catalogue_options, is_model, read_types
-from .connection import Connection, server_options
-from .options import json_option
-from .workflow import load_by
+from comfywire.cli.catalogues import catalogue_options, is_model, read_types
+from comfywire.cli.connection import Connection, server_options
+from comfywire.cli.options import json_option
+from comfywire.cli.workflow.workflow import load_by
 
 if TYPE_CHECKING:
     from comfywire.workflow import Parameter, Parameters, Workflow
@@ -69,7 +69,7 @@ def inspect(
 
     FILE is a workflow in API format, the editor's own JSON, or a picture or video with a workflow inside.
     """
-    from .json_lines import print_json  # noqa: PLC0415
+    from comfywire.cli.json_lines import print_json  # noqa: PLC0415
 
     types = read_types(connection, object_info, offline=offline)
     workflow = load_by(types, file)
@@ -121,7 +121,7 @@ def _described(workflow: Workflow) -> dict[str, Any]:
 
 
 def _print(workflow: Workflow) -> None:
-    from .terminal import print_table  # noqa: PLC0415
+    from comfywire.cli.terminal import print_table  # noqa: PLC0415
 
     outputs = {node.id for node in workflow.output_nodes}
     sections: dict[str, tuple[tuple[str, ...], Sequence[Sequence[object]]]] = {

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .connection import wait_for
-from .options import check_writable
-from .service import FILES, Service, labels, service_options
+from comfywire.cli.connection import wait_for
+from comfywire.cli.jobs.service import FILES, Service, labels, service_options
+from comfywire.cli.options import check_writable
 
 if TYPE_CHECKING:
     from comfywire.errors import JobError
@@ -99,8 +99,8 @@ def submit(
     as `comfywire workflows list` shows them. A file of that name wins. - reads standard input. Without --wait
     or --out it returns at once, and `comfywire wait ID` follows the job later.
     """
-    from .service_following import follow_all  # noqa: PLC0415
-    from .service_telling import choose_teller  # noqa: PLC0415
+    from comfywire.cli.jobs.service_following import follow_all  # noqa: PLC0415
+    from comfywire.cli.jobs.service_telling import choose_teller  # noqa: PLC0415
 
     if out is not None:
         check_writable(out)
@@ -221,8 +221,8 @@ def wait(*, service: Service, job_ids: tuple[str, ...], out: Path | None, as_jso
 
     Fails if one of them did. Ctrl-C leaves the jobs alone.
     """
-    from .service_following import follow_all  # noqa: PLC0415
-    from .service_telling import choose_teller  # noqa: PLC0415
+    from comfywire.cli.jobs.service_following import follow_all  # noqa: PLC0415
+    from comfywire.cli.jobs.service_telling import choose_teller  # noqa: PLC0415
 
     if out is not None:
         check_writable(out)

@@ -1,0 +1,1 @@
+"""The commands that run a job service: serve, worker, keys, db."""

@@ -1,0 +1,1 @@
+"""`comfywire run` and what it shows."""
