@@ -131,7 +131,8 @@ def choose_report(*, as_json: bool = False, show: bool = False) -> Report:
 
     if as_json:
         return JsonReport()
-    from comfywire.cli.terminal import LiveReport, is_terminal  # noqa: PLC0415
+    from comfywire.cli.run.live import LiveReport  # noqa: PLC0415
+    from comfywire.cli.terminal import is_terminal  # noqa: PLC0415
 
     painter = None
     if show:

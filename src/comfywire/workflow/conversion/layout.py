@@ -1,6 +1,6 @@
 """The sockets and widgets of a node type, and what each widget does with its value.
 
-A :class:`Layout` is worked out once per node type and profile by :mod:`comfywire.workflow.conversion.widgets`,
+A :class:`Layout` is worked out once per node type and profile by `conversion/widgets.py`,
 and shared by all nodes of that type.
 """
 
