@@ -21,7 +21,7 @@ from comfywire.service.postgres.programs import Account, account_for, programs_f
 HOLD = """
 import asyncio, sys
 from pathlib import Path
-from comfywire.service.postgres import embedded
+from comfywire.service.postgres.embedded import embedded
 
 async def main():
     async with embedded(Path(sys.argv[1])) as url:

@@ -449,10 +449,10 @@ async def test_two_deliverers_share_the_work_without_repeating_it(
 DELIVERER = """
 import asyncio, sys
 from pathlib import Path
-from comfywire.service.database import Database
+from comfywire.service.database.pool import Database
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
-from comfywire.service.webhooks import Webhooks
+from comfywire.service.webhooks.delivery import Webhooks
 
 async def main(url, secret):
     async with Database(url) as database:
