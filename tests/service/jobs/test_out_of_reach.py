@@ -3,6 +3,8 @@
 from uuid import UUID
 
 import pytest
+from tests.service.making import NEED, job
+from tests.service.rig import Rig, picture, runs_of, working
 
 from comfywire.server import Server
 from comfywire.service.fleet.registry import Registry
@@ -10,9 +12,6 @@ from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.records import JobRecord, Lease
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store
-
-from .making import NEED, job
-from .rig import Rig, picture, runs_of, working
 
 NOWHERE = "http://127.0.0.1:9"
 DAY = 86400.0

@@ -6,15 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from tests.service.conftest import new_key
+from tests.service.making import NEED, changed, claimed, job, job_in
 
 from comfywire.service.database.pool import Database
 from comfywire.service.jobs.engine import Queue
 from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.states import TERMINAL, TRANSITIONS, IllegalTransition, JobState, must_be_legal
 from comfywire.service.jobs.store import QueueFull, Store, change
-
-from .conftest import new_key
-from .making import NEED, changed, claimed, job, job_in
 
 FIRST = uuid.UUID(int=1)
 LEGAL = [(before, after) for before, after in TRANSITIONS if before is not None]

@@ -12,6 +12,9 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from tests.service.receiver import receiver
+from tests.service.serving import serving
+from tests.service.webhooks.test_delivery import ended
 
 from comfywire.errors import ComfywireError
 from comfywire.service.access.keys import LOCAL, Access, Forbidden, KeyNotFound, Unauthorized
@@ -22,10 +25,6 @@ from comfywire.service.jobs.store import Store
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
 from comfywire.service.webhooks.delivery import NoDelivery, Webhooks
-
-from .receiver import receiver
-from .serving import serving
-from .test_webhooks import ended
 
 STATUSES = {Unauthorized: 401, Forbidden: 403, KeyNotFound: 404, NoDelivery: 404}
 

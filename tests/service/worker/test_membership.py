@@ -2,11 +2,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+from tests.service.rig import until
+
 from comfywire.service.database.pool import Database
 from comfywire.service.jobs.engine import Queue
 from comfywire.service.worker.membership import Membership
-
-from .rig import until
 
 STALLED_AFTER = 1.0
 

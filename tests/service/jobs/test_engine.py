@@ -2,14 +2,13 @@ import asyncio
 import uuid
 
 import pytest
+from tests.service.conftest import new_key
+from tests.service.making import NEED, claimed, job
 
 from comfywire.service.database.pool import Database
 from comfywire.service.jobs.engine import NotRegistered, Queue
 from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.store import Store
-
-from .conftest import new_key
-from .making import NEED, claimed, job
 
 
 async def order_taken(queue: Queue) -> list[uuid.UUID]:

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.service.conftest import new_key
+from tests.service.receiver import receiver
+from tests.service.rig import Rig, killed, picture, runs_of, until, up, working
+
 from comfywire.server import Server
 from comfywire.service.database.pool import Database
 from comfywire.service.hooks import Hooks
 from comfywire.service.jobs.records import OutputRecord, Retry
 from comfywire.service.jobs.states import JobState
-
-from .conftest import new_key
-from .receiver import receiver
-from .rig import Rig, killed, picture, runs_of, until, up, working
 
 
 async def test_a_job_succeeds_with_its_outputs_kept(rig: Rig, server: Server):

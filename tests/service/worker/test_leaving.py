@@ -3,14 +3,13 @@
 import asyncio
 
 import pytest
+from tests.service.rig import Rig, picture, until, working
 
 from comfywire.server import Server
 from comfywire.service.jobs.overview import Operating, ServerRecord
 from comfywire.service.jobs.states import JobState
 from comfywire.service.worker import server as servers
 from comfywire.service.worker.worker import Worker
-
-from .rig import Rig, picture, until, working
 
 
 async def the_server(rig: Rig) -> ServerRecord:

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
 
-from comfywire.service.database.pool import Database
+from tests.service.rig import until
 
-from .rig import until
+from comfywire.service.database.pool import Database
 
 
 class Ear:

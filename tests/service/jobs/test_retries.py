@@ -5,15 +5,14 @@ import uuid
 from datetime import UTC, datetime
 
 import pytest
+from tests.service.conftest import new_key
+from tests.service.making import NEED, claimed, job, job_in
 
 from comfywire.service.database.pool import Database
 from comfywire.service.fleet.registry import Registry
 from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import QueueFull, Store
-
-from .conftest import new_key
-from .making import NEED, claimed, job, job_in
 
 
 async def test_a_retried_job_may_wait_as_long_as_at_first(store: Store, key_id: uuid.UUID) -> None:

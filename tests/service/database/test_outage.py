@@ -5,14 +5,13 @@ import logging
 from urllib.parse import urlsplit
 
 import pytest
+from tests.service.conftest import execute
+from tests.service.rig import until
 
 from comfywire.service.database import listening as listeners
 from comfywire.service.database import outage
 from comfywire.service.database.pool import Database
 from comfywire.service.migrate import migrate
-
-from .conftest import execute
-from .rig import until
 
 REST = 0.3
 """Seconds between two lines, instead of thirty."""

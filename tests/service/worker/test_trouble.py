@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
+from tests.service.conftest import execute
+from tests.service.making import NEED, claimed, job
+from tests.service.rig import Rig, picture, runs_of, until, up, working
 
 from comfywire.client import Client
 from comfywire.server import Server
@@ -23,10 +26,6 @@ from comfywire.service.worker import run as runner
 from comfywire.service.worker import server as servers
 from comfywire.service.worker import worker as workers
 from comfywire.service.worker.follower import Following
-
-from .conftest import execute
-from .making import NEED, claimed, job
-from .rig import Rig, picture, runs_of, until, up, working
 
 NOWHERE = "http://127.0.0.1:9"
 AWAY = "SELECT 1 FROM servers WHERE url = %(url)s AND reason NOT IN ('', 'not probed yet')"

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import standardwebhooks
+from tests.service.conftest import new_key
+from tests.service.receiver import Receiver, receiver
 
 from comfywire.service.database.pool import Database
 from comfywire.service.fleet.needs import need_of, requirement_of
@@ -21,9 +23,6 @@ from comfywire.service.jobs.store import Store, change
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
 from comfywire.service.webhooks.delivery import MOST_PER_URL, NoDelivery, Webhooks
-
-from .conftest import new_key
-from .receiver import Receiver, receiver
 
 SECRET = "the secret of these tests"
 PROMPT = {"1": {"class_type": "EmptyImage", "inputs": {}}}

@@ -5,13 +5,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from tests.service.making import NEED, claimed, job
 
 from comfywire.service.jobs.leases import Claim, Fenced, KeptOutput, Leases
 from comfywire.service.jobs.records import Retry
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store
-
-from .making import NEED, claimed, job
 
 OUTPUT = KeptOutput(
     position=0,
