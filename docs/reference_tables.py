@@ -98,22 +98,37 @@ def service_transitions() -> str:
 
 
 def layers() -> str:
-    """Return the table that tests/test_layers.py holds."""
-    tree = ast.parse((ROOT / "tests" / "test_layers.py").read_text(encoding="utf-8"))
-    found = next(
-        node.value
-        for node in tree.body
-        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "MAY_IMPORT"
-    )
-    assert isinstance(found, ast.Dict)
+    """Return the table of layers that tests/test_layers.py holds."""
     rows = []
-    for key, value in zip(found.keys, found.values, strict=True):
-        assert isinstance(key, ast.Constant)
+    for layer, value in _rows_of_test_layers("MAY_IMPORT"):
         assert isinstance(value, ast.Tuple)
         ours, others = (_words(element) for element in value.elts)
-        layer = str(key.value)
         rows.append([f"`{layer}`", ours, others, _subject(layer)])
     return _table(["layer", "may import of ours", "third-party packages", "what it is"], rows)
+
+
+def rooms() -> str:
+    """Return the table of the rooms that tests/test_layers.py holds."""
+    rows = [
+        [f"`{room}`", _words(value), _subject(room.replace("/", "."))]
+        for room, value in _rows_of_test_layers("ROOMS")
+        if (ROOT / "src" / "comfywire" / room).is_dir()
+    ]
+    return _table(["room", "may import of its own layer", "what it is"], rows)
+
+
+def _rows_of_test_layers(name: str) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the rows of a table in tests/test_layers.py: the layer or room, and what it may import."""
+    tree = ast.parse((ROOT / "tests" / "test_layers.py").read_text(encoding="utf-8"))
+    table = next(
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == name
+    )
+    assert isinstance(table, ast.Dict)
+    for key, value in zip(table.keys, table.values, strict=True):
+        assert isinstance(key, ast.Constant)
+        yield str(key.value), value
 
 
 def _words(expression: ast.expr) -> str:
@@ -161,6 +176,7 @@ TABLES: dict[tuple[str, str], Callable[[], str]] = {
     ("service-jobs.md", "service states"): service_states,
     ("service-jobs.md", "service transitions"): service_transitions,
     ("architecture.md", "layers"): layers,
+    ("architecture.md", "rooms"): rooms,
     ("client.md", "errors"): error_tree,
     ("test-server.md", "nodes"): nodes,
 }

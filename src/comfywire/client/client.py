@@ -300,7 +300,7 @@ class Client(Routes):
 def _extra_data(workflow: Workflow, extra_data: Mapping[str, Any] | None) -> dict[str, Any]:
     """The editor's document goes along, so that saved files can be opened in the editor again.
 
-    Nulls are left out: they break listings of newer servers (protocol.md 1.7).
+    Nulls are left out: they break listings of newer servers (comfyui-protocol.md 1.7).
     """
     given = {key: value for key, value in (extra_data or {}).items() if value is not None}
     if workflow.document is not None:

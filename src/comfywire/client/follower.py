@@ -206,7 +206,7 @@ class Follower:
                 return parse_jobs(await self._http.get_json("/jobs", status="pending,in_progress"))
             except (ServerError, UnexpectedReply) as error:
                 # Before 0.6.0 there is no such route; later, one odd prompt can break the whole listing
-                # (protocol.md 1.7).
+                # (comfyui-protocol.md 1.7).
                 self._lists_jobs = isinstance(error, ServerError) and error.status >= 502
         return parse_queue(await self._http.get_json("/queue"))
 

@@ -48,7 +48,7 @@ async def _read(source: Source, types: Mapping[str, Any] | None = None) -> Workf
     """Files are read, and the editor's documents converted, in a thread; a prompt is only copied."""
     if isinstance(source, Mapping) and not {"nodes", "workflow"} & source.keys():
         return Workflow.load(source, types)
-    # The editor draws one of {a|b} each time that it queues (conversion.md, par. 11).
+    # The editor draws one of {a|b} each time that it queues (editor-format.md, par. 11).
     return await asyncio.to_thread(Workflow.load, source, types, choose=secrets.choice)
 
 

@@ -182,7 +182,7 @@ class Uploads:
                 content.close()
 
     async def _post(self, route: str, content: BinaryIO, name: str, fields: list[Part]) -> Upload:
-        # A slash would be stored percent-encoded (protocol.md 1.5): the folder goes into `subfolder`.
+        # A slash would be stored percent-encoded (comfyui-protocol.md 1.5): the folder goes into `subfolder`.
         name = Path(name).name
         if re.search(r"[\x00-\x1f\x7f]", name):
             raise ValueError(f"a form cannot carry the file name {name!r}: give another `name`")

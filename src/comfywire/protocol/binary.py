@@ -1,4 +1,4 @@
-"""Binary frames of ``/ws``: previews and progress texts (server.py, send_image, 0.3.64; protocol.md 2.8)."""
+"""Binary frames of ``/ws``: previews and progress texts (comfyui-protocol.md 2.8)."""
 
 from __future__ import annotations
 

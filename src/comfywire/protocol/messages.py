@@ -175,7 +175,7 @@ class ExecutionError:
 
     @property
     def is_block(self) -> bool:
-        """Whether the prompt goes on regardless: an ExecutionBlocker with a message (protocol.md 3.8)."""
+        """Whether the prompt goes on: an ExecutionBlocker with a message (comfyui-protocol.md 3.8)."""
         return self.exception_type == "ExecutionBlocked"
 
 

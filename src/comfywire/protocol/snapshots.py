@@ -34,7 +34,7 @@ class HistoryEntry:
 
     ``verdict`` is read from the entry's messages; ``status_str`` decides only where there are none,
     because it is not reset for each prompt, says "error" for an interrupt, and can say "success" after
-    an ``execution_error`` (execution.py, ``execute_async``, 0.3.64; protocol.md 3.9).
+    an ``execution_error`` (execution.py, ``execute_async``, 0.3.64; comfyui-protocol.md 3.9).
     """
 
     verdict: Verdict

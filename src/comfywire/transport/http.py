@@ -195,6 +195,6 @@ async def _excerpt(response: aiohttp.ClientResponse) -> str:
 
 def _parse(body: bytes, request: str) -> Any:
     try:
-        return json.loads(body)  # replies hold bare NaN, which faster parsers refuse (protocol.md 1.1)
+        return json.loads(body)  # replies hold NaN, which faster parsers refuse (comfyui-protocol.md 1.1)
     except (ValueError, RecursionError) as error:
         raise UnexpectedReply(f"{request} was not answered with JSON: {body[:80]!r}") from error

@@ -20,7 +20,7 @@ DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 AUTOGROW = "COMFY_AUTOGROW_V3"
 MATCH_TYPE = "COMFY_MATCHTYPE_V3"
 
-# Types that the editor of any supported version draws as a widget (conversion.md, par. 3). Node packs add
+# Types that the editor of any supported version draws as a widget (editor-format.md, par. 3). Node packs add
 # their own in JavaScript, which no server tells us about.
 WIDGET_TYPES = frozenset(
     "INT FLOAT BOOLEAN STRING COMBO MARKDOWN COLOR TEXTAREA IMAGEUPLOAD FILEUPLOAD IMAGECOMPARE TREESELECT "

@@ -1,6 +1,6 @@
 """Which front end's export to reproduce: two releases differ in what they send for the same file.
 
-``FE_1_27`` is what ComfyUI 0.3.64 ships, ``FE_1_49`` what 0.33.0 ships; conversion.md, par. 14 has the
+``FE_1_27`` is what ComfyUI 0.3.64 ships, ``FE_1_49`` what 0.33.0 ships; editor-format.md, par. 14 has the
 differences in short.
 """
 

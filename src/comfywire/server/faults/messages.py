@@ -18,7 +18,7 @@ __all__ = ["JUNK", "MessageFaults", "MessageRule"]
 
 Action = Literal["drop", "delay", "delay_alone", "repeat", "reorder", "cut_before", "cut_after"]
 
-# A client may meet all of these; none may be fatal to it (protocol.md, section 10).
+# A client may meet all of these; none may be fatal to it (comfyui-protocol.md, section 10).
 JUNK: tuple[str | bytes, ...] = (
     "",
     "not json",

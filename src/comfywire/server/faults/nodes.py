@@ -130,7 +130,7 @@ class NodeFaults:
         class_type: str | None = None,
         prompt_id: str | None = None,
     ) -> NodeRuleOf:
-        """Let the node take the only worker thread along: the zombie server of protocol.md, 3.10.
+        """Let the node take the only worker thread along: the zombie server of comfyui-protocol.md, 3.10.
 
         HTTP goes on answering, the prompt stays in ``queue_running`` for ever, and nothing runs any more.
         """

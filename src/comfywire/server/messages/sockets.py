@@ -81,7 +81,7 @@ class Sockets:
             await self._listen(socket)
         finally:
             # By clientId, not by socket: an old handler that ends late unregisters the new socket
-            # (server.py, websocket_handler, 0.3.64 and 0.33.0; protocol.md 2.1).
+            # (server.py, websocket_handler, 0.3.64 and 0.33.0; comfyui-protocol.md 2.1).
             self.by_sid.pop(sid, None)
             self.flags.pop(sid, None)
             self.opened.remove(socket)

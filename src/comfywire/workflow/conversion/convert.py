@@ -1,7 +1,7 @@
 """The editor's JSON becomes what ComfyUI's own front end would send (``graphToPrompt``).
 
-The rules are those of conversion.md; paragraphs are cited where they are followed. First the file is loaded
-(:mod:`comfywire.workflow.conversion.load`), then exported (:mod:`comfywire.workflow.conversion.export`).
+The rules are those of docs/editor-format.md; paragraphs are cited where they are followed. ``load.py``
+loads the file, then ``export.py`` exports what was loaded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The export: from a loaded workflow to the prompt (conversion.md, par. 7)."""
+"""The export: from a loaded workflow to the prompt (editor-format.md, par. 7)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The editor's file, loaded: nodes with sockets and widget values, and the links between them.
 
 The front end never exports the file itself: it loads it, which pours the file's data into nodes made from
-the server's definitions, and exports what it then has (conversion.md, par. 1). This is the first half.
+the server's definitions, and exports what it then has (editor-format.md, par. 1). This is the first half.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Group nodes, replaced by instances of a subgraph that holds the group's nodes (conversion.md, par. 10).
+"""Group nodes, replaced by instances of a subgraph that holds the group's nodes (editor-format.md, par. 10).
 
 1.27 sends node k of group G as "G:k". 1.49 turns groups into subgraphs when it loads a file: the nodes get
 new ids, the instance too, the group's mode is lost, and so is what inner PrimitiveNodes set or comes in

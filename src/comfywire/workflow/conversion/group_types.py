@@ -1,4 +1,4 @@
-"""The node type that the editor made up for a group node, from ``extra.groupNodes`` (conversion.md, par. 10).
+"""The node type that the editor made for a group node, from ``extra.groupNodes`` (editor-format.md, par. 10).
 
 Group nodes are older than subgraphs: a list of nodes without ids, whose free inputs, widgets and outputs
 became those of one node. Which became which is worked out here as groupNode.ts did it, by position, so that

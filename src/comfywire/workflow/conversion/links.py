@@ -1,4 +1,4 @@
-"""Following a link to the node that is really sent (conversion.md, par. 8 and 9)."""
+"""Following a link to the node that is really sent (editor-format.md, par. 8 and 9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loading: each saved node meets its definition, in root graph and subgraphs (conversion.md, par. 2-4)."""
+"""Loading: each saved node meets its definition, in root graph and subgraphs (editor-format.md, par. 2-4)."""
 
 from __future__ import annotations
 

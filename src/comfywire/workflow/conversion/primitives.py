@@ -1,4 +1,4 @@
-"""PrimitiveNodes write their value into the widgets that they are linked to (conversion.md, par. 6)."""
+"""PrimitiveNodes write their value into the widgets that they are linked to (editor-format.md, par. 6)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """``proxyWidgets``: how front ends 1.28 to 1.44 saved which inner widgets an instance shows.
 
-1.49 turns each entry into an input of the subgraph when it loads the file (conversion.md, par. 10;
+1.49 turns each entry into an input of the subgraph when it loads the file (editor-format.md, par. 10;
 proxyWidgetMigration.ts). The plan of all entries is made before the first is carried out.
 """
 

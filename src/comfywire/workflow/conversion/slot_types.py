@@ -1,4 +1,4 @@
-"""Types of inputs and outputs, and which input a bypassed node passes on (conversion.md, par. 8)."""
+"""Types of inputs and outputs, and which input a bypassed node passes on (editor-format.md, par. 8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Node types for which the editor does more than their definition says (conversion.md, par. 3 and 5)."""
+"""Node types for which the editor does more than their definition says (editor-format.md, par. 3 and 5)."""
 
 from __future__ import annotations
 

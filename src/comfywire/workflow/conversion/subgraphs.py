@@ -1,6 +1,6 @@
 """Subgraph definitions: their order, their ids, their inputs, and the widgets that instances promote.
 
-Everything here is conversion.md, par. 10.
+Everything here is editor-format.md, par. 10.
 """
 
 from __future__ import annotations

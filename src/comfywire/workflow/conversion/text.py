@@ -1,4 +1,4 @@
-"""Texts that change when they are sent: dynamic prompts, ``%...%`` in file names (conversion.md, par. 11)."""
+"""Texts that change when they are sent: dynamic prompts, ``%...%`` in names (editor-format.md, par. 11)."""
 
 from __future__ import annotations
 

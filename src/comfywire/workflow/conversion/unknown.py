@@ -1,4 +1,4 @@
-"""Node types that the server does not have (conversion.md, par. 12).
+"""Node types that the server does not have (editor-format.md, par. 12).
 
 Where the file says whose its values are, such a node is converted from the file alone, so that the prompt
 runs wherever the node pack is installed. Elsewhere it is sent as the front end sends it, without a class_type

@@ -1,4 +1,4 @@
-"""Pouring ``widgets_values`` into a node's widgets (conversion.md, par. 4)."""
+"""Pouring ``widgets_values`` into a node's widgets (editor-format.md, par. 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a node type to the sockets and widgets that the editor makes of it (conversion.md, par. 3)."""
+"""From a node type to the sockets and widgets that the editor makes of it (editor-format.md, par. 3)."""
 
 from __future__ import annotations
 

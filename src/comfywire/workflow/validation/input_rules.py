@@ -41,7 +41,7 @@ _BETWEEN = Rules(checks_combos=True, is_any_loose=True, missing_type="invalid_pr
 def rules_for(version: str | None, *, is_modern: bool) -> Rules:
     """Return the rules of a server's version; if that is not known, the newest or those of 0.3.64.
 
-    Between 0.8.0 and 0.11.0 the option check was there and the better reports were not (protocol.md 7).
+    Between 0.8.0 and 0.11.0 there was the option check without the better reports (comfyui-protocol.md 7).
     """
     numbers = re.match(r"v?(\d+)\.(\d+)", version or "")
     if numbers is None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["validate"]
 
-# Inputs that the editor sends and no server reads: its buttons and players (conversion.md 3 and 4).
+# Inputs that the editor sends and no server reads: its buttons and players (editor-format.md 3 and 4).
 _EDITORS_OWN = frozenset(
     {"upload", "audioUI", "preview", "refresh", "image", "viewport_state", "control_after_generate"}
 )
