@@ -11,6 +11,7 @@ from comfywire.protocol.messages import (
     Executing,
     ExecutionStart,
     ExecutionSuccess,
+    FeatureFlags,
     Message,
     PreviewImage,
     ProgressText,
@@ -414,3 +415,14 @@ def test_a_queue_read_that_takes_long_holds_up_no_probe_and_keeps_nobody_awake()
 
     assert probes == [Read("p")]
     assert session.next_due(60.0) > 60.0
+
+
+def test_sockets_that_are_closed_are_forgotten_however_many_there_were() -> None:
+    session = Session(map(str, range(1000)).__next__)
+    for now in range(300):
+        main = session.feeds.wanted()[0]
+        session.feed_opened(main, float(now))
+        session.hear(main, FeatureFlags({"supports_preview_metadata": True}), float(now))
+        session.feed_lost(main)
+
+    assert len(session._names_previews) <= 2

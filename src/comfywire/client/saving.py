@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self, TypeVar
+from typing import BinaryIO, Self
 
 from .names import candidates
+from .threads import in_thread
 
 __all__ = ["PartFile", "Place", "write_whole"]
 
-Value = TypeVar("Value")
 BUFFER_BYTES = 1 << 20
 
 
@@ -59,25 +57,25 @@ class PartFile:
 
     async def __aexit__(self, *_: object) -> None:
         if self._file is not None:
-            await _in_thread(self._discard)
+            await in_thread(self._discard)
 
     async def write(self, chunk: bytes) -> None:
         """Append ``chunk``; small ones are gathered, so that little is asked of the disk at a time."""
         self._buffer += chunk
         self.length += len(chunk)
         if len(self._buffer) >= BUFFER_BYTES:
-            await _in_thread(self._flush)
+            await in_thread(self._flush)
 
     async def restart(self) -> None:
         """Forget what was written: the server has begun again from the start."""
         self._buffer.clear()
         self.length = 0
         if self._file is not None:
-            await _in_thread(self._empty)
+            await in_thread(self._empty)
 
     async def finish(self) -> Path:
         """Give the file its name; return the path, numbered if the name was taken."""
-        return await _in_thread(self._finish)
+        return await in_thread(self._finish)
 
     def _flush(self) -> None:
         if self._file is None:
@@ -108,16 +106,6 @@ class PartFile:
             self._file.close()  # a full disk may refuse even that
         finally:
             self._part.unlink(missing_ok=True)
-
-
-async def _in_thread(work: Callable[[], Value]) -> Value:
-    """Return what ``work`` returns; cancelled, it is waited for, since a thread cannot be stopped."""
-    working = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(working)
-    except asyncio.CancelledError:
-        await asyncio.gather(working, return_exceptions=True)
-        raise
 
 
 async def write_whole(place: Place, content: bytes) -> Path:

@@ -132,7 +132,8 @@ class Session:
             case Status(sid=None):  # a greeting is for one socket alone
                 self.feeds.broadcast(key, now)
             case FeatureFlags(flags={"supports_preview_metadata": True}):
-                self._names_previews.add(key)
+                # Sockets come and go for as long as the client is open: only those that are wanted are kept.
+                self._names_previews = {key, *self._names_previews.intersection(self.feeds.wanted())}
             case _:
                 pass
         tracked = self._owner(key, message)

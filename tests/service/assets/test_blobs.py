@@ -5,7 +5,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import threading
 import tracemalloc
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from comfywire.service.assets.blobs import BlobGone, Blobs, TooLarge, UnusableStore, _in_thread
+from comfywire.service.assets.blobs import BlobGone, Blobs, TooLarge, UnusableStore
 
 from .conftest import noise, pieces, whole
 
@@ -151,26 +150,6 @@ async def test_a_cancelled_put_leaves_nothing(blobs: Blobs) -> None:
         await putting
 
     assert names(blobs) == []
-
-
-async def test_a_cancelled_step_ends_when_its_thread_has_let_go_of_the_file() -> None:
-    has_begun, may_end, ended = threading.Event(), threading.Event(), []
-
-    def write() -> None:
-        has_begun.set()
-        may_end.wait()
-        ended.append(True)
-
-    step = asyncio.create_task(_in_thread(write))
-    await asyncio.to_thread(has_begun.wait)
-    step.cancel()
-    await asyncio.wait([step], timeout=0.05)
-    was_over = step.done()
-    may_end.set()
-    with pytest.raises(asyncio.CancelledError):
-        await step
-
-    assert (was_over, ended) == (False, [True])
 
 
 async def test_a_file_is_taken_and_gone(blobs: Blobs, tmp_path: Path) -> None:

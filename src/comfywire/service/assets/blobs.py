@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import fsspec
 from blake3 import blake3
 
+from comfywire.client.threads import in_thread
 from comfywire.errors import ComfywireError, MissingExtra
 from comfywire.service.assets.blob_files import hashed, moved
 
@@ -33,8 +33,6 @@ PROOF = b"comfywire"
 
 REMEDY = "see that this process may write there, or name another store with --assets"
 S3_REMEDY = "check --assets, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL"
-
-Result = TypeVar("Result")
 
 
 class TooLarge(ComfywireError):
@@ -133,7 +131,7 @@ class Blobs:
             UnusableStore: The store does not let us; why, and what to look at.
 
         """
-        await _in_thread(self._prove)
+        await in_thread(self._prove)
 
     async def put(self, chunks: AsyncIterable[bytes], *, most: int | None = None) -> Blob:
         """Keep what ``chunks`` yields and return its hash and size; equal bytes are kept once.
@@ -159,7 +157,7 @@ class Blobs:
         try:
             yield Staged(self, path, await self._write(path, chunks, most))
         finally:
-            await _in_thread(self._remove, path)
+            await in_thread(self._remove, path)
 
     @contextlib.asynccontextmanager
     async def staged_file(self, path: Path) -> AsyncIterator[Staged]:
@@ -170,12 +168,12 @@ class Blobs:
                 async with self.staged(_read(path)) as staged:
                     yield staged
                 return
-            staged = Staged(self, str(path), Blob(*await _in_thread(hashed, path)))
+            staged = Staged(self, str(path), Blob(*await in_thread(hashed, path)))
             yield staged
             is_kept = staged.is_kept
         finally:
             if not is_kept:
-                await _in_thread(path.unlink, True)
+                await in_thread(path.unlink, True)
 
     async def read(self, digest: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from ``start`` up to and without ``end``; close the iterator when leaving early.
@@ -185,37 +183,37 @@ class Blobs:
 
         """
         try:
-            file = await _in_thread(self._open_to_read, self.path(digest))
+            file = await in_thread(self._open_to_read, self.path(digest))
         except FileNotFoundError as error:
             raise BlobGone(
                 f"the asset store has no blob {digest}: restore it, or delete the assets that name it"
             ) from error
         try:
-            await _in_thread(file.seek, start)
+            await in_thread(file.seek, start)
             left = CHUNK if end is None else end - start
-            while left > 0 and (chunk := await _in_thread(file.read, min(left, CHUNK))):
+            while left > 0 and (chunk := await in_thread(file.read, min(left, CHUNK))):
                 yield chunk
                 left -= 0 if end is None else len(chunk)
         finally:
-            await _in_thread(file.close)
+            await in_thread(file.close)
 
     async def exists(self, digest: str) -> bool:
         """Whether the bytes of a hash are kept."""
-        return await _in_thread(self._exists, self.path(digest))
+        return await in_thread(self._exists, self.path(digest))
 
     async def delete(self, digest: str) -> None:
         """Remove the bytes of a hash, if they are there."""
-        await _in_thread(self._remove, self.path(digest))
+        await in_thread(self._remove, self.path(digest))
 
     async def discard_stale(self, seconds: float) -> int:
         """Remove what a crash left half written longer than ``seconds`` ago; return how many files."""
-        return await _in_thread(self._discard_stale, time.time() - seconds)
+        return await in_thread(self._discard_stale, time.time() - seconds)
 
     async def aclose(self) -> None:
         """Close the connections to an object store; a folder has none."""
         session = getattr(self._files, "_s3", None)
         if session is not None:
-            await _in_thread(self._files.close_session, self._files.loop, session)
+            await in_thread(self._files.close_session, self._files.loop, session)
 
     def path(self, digest: str) -> str:
         """Where the bytes of a hash are: two levels, so that no folder grows without bound."""
@@ -223,16 +221,16 @@ class Blobs:
 
     async def _write(self, path: str, chunks: AsyncIterable[bytes], most: int | None) -> Blob:
         digest, size = blake3(), 0
-        file = await _in_thread(self._open_to_write, path)
+        file = await in_thread(self._open_to_write, path)
         try:
             async for chunk in _gathered(chunks):
                 size += len(chunk)
                 if most is not None and size > most:
                     raise TooLarge(most)
-                await _in_thread(_append, file, digest, chunk)
+                await in_thread(_append, file, digest, chunk)
         finally:
             # Also what failed: closing is the one way to end a write that all of fsspec's stores have.
-            await _in_thread(_close, file)
+            await in_thread(_close, file)
         return Blob(digest.hexdigest(), size)
 
     def _prove(self) -> None:
@@ -300,7 +298,7 @@ class Staged:
 
     async def keep(self) -> None:
         """Publish the bytes under their hash, in one step; nothing happens when they are there."""
-        await _in_thread(self._blobs._publish, self._path, self._blobs.path(self.blob.hash))  # noqa: SLF001
+        await in_thread(self._blobs._publish, self._path, self._blobs.path(self.blob.hash))  # noqa: SLF001
         self.is_kept = True
 
 
@@ -326,12 +324,12 @@ def _written(found: dict[str, Any]) -> float:
 
 
 async def _read(path: Path) -> AsyncIterator[bytes]:
-    file = await _in_thread(lambda: path.open("rb"))
+    file = await in_thread(lambda: path.open("rb"))
     try:
-        while chunk := await _in_thread(file.read, CHUNK):
+        while chunk := await in_thread(file.read, CHUNK):
             yield chunk
     finally:
-        await _in_thread(file.close)
+        await in_thread(file.close)
 
 
 async def _gathered(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
@@ -344,13 +342,3 @@ async def _gathered(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
             waiting.clear()
     if waiting:
         yield bytes(waiting)
-
-
-async def _in_thread(call: Callable[..., Result], *args: Any) -> Result:
-    """Call in a thread; when this is cancelled the thread is waited for, since it holds the file."""
-    running = asyncio.ensure_future(asyncio.to_thread(call, *args))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise

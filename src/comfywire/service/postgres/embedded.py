@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psycopg
 
+from comfywire.client.threads import in_thread
 from comfywire.service.postgres.cluster import Cluster, NoDatabase
 
 __all__ = ["Cluster", "NoDatabase", "database_at", "embedded", "is_there", "must_be_there"]
@@ -39,7 +40,7 @@ async def embedded(data: Path) -> AsyncIterator[str]:
     """
     cluster = Cluster(data / "postgres")
     try:
-        await _to_its_end(cluster.attach)
+        await in_thread(cluster.attach)
         watching = asyncio.create_task(_keep_running(cluster), name="embedded PostgreSQL")
         try:
             yield cluster.url
@@ -47,7 +48,7 @@ async def embedded(data: Path) -> AsyncIterator[str]:
             watching.cancel()
             await asyncio.wait([watching])
     finally:
-        await _to_its_end(cluster.detach)
+        await in_thread(cluster.detach)
 
 
 def is_there(data: Path) -> bool:
@@ -98,15 +99,6 @@ async def _until_it_answers(url: str) -> None:
         await asyncio.sleep(1.0)
 
 
-async def _to_its_end(step: Callable[[], None]) -> None:
-    running = asyncio.ensure_future(asyncio.to_thread(step))
-    try:
-        await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise
-
-
 async def _keep_running(cluster: Cluster) -> None:
     while True:
         with contextlib.suppress(psycopg.OperationalError):
@@ -115,7 +107,7 @@ async def _keep_running(cluster: Cluster) -> None:
                     pass
         log.warning("the embedded PostgreSQL in %s is away, starting it again", cluster.folder)
         try:
-            await _to_its_end(cluster.ensure_running)
+            await in_thread(cluster.ensure_running)
         except NoDatabase as error:
             log.error("%s", error)  # noqa: TRY400 - its message says everything
             await asyncio.sleep(5)
