@@ -8,7 +8,7 @@ import struct
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 from comfywire.errors import (
@@ -21,10 +21,9 @@ from comfywire.errors import (
     WorkflowRejected,
 )
 
-if TYPE_CHECKING:
-    from .client import Client
-    from .job import Job
-    from .outputs import Result
+from .job import Job
+from .outputs import Result
+from .routes import Routes
 
 __all__ = ["Finding", "check"]
 
@@ -35,6 +34,8 @@ GREETING_TIMEOUT = 10.0
 RESULT_TIMEOUT = 30.0
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 UPLOAD_NAME = "comfywire-check.png"
+Submit: TypeAlias = Callable[[dict[str, Any]], Awaitable[Job]]
+"""Queues a prompt, as the client does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +57,37 @@ class Finding:
     next_step: str = ""
 
 
-async def check(client: Client, *, no_prompt: bool = False) -> list[Finding]:
+async def check(server: Routes, submit: Submit, *, no_prompt: bool = False) -> list[Finding]:
     """Return what works and what does not; the server is ready when no finding's ``ok`` is False.
 
     It leaves one small picture in the server's temporary folder, and a prompt of two core nodes in its
     history. Cancelling takes the prompt back.
 
     Args:
-        client: An open client.
+        server: The routes of an open client.
+        submit: Of the same client.
         no_prompt: Whether to queue nothing; whether events arrive is not found out then.
 
     """
-    return [finding async for finding in _findings(client, no_prompt=no_prompt)]
+    return [finding async for finding in _findings(server, submit, no_prompt=no_prompt)]
 
 
-async def _findings(client: Client, *, no_prompt: bool) -> AsyncIterator[Finding]:
+async def _findings(server: Routes, submit: Submit, *, no_prompt: bool) -> AsyncIterator[Finding]:
     try:
-        stats = await client.system_stats()
+        stats = await server.system_stats()
     except ComfywireError as error:
-        yield _unreachable(client, error)
+        yield _unreachable(server, error)
         return
-    yield Finding("reach", True, f"{client.url} answers")
+    yield Finding("reach", True, f"{server.url} answers")
     yield Finding("authentication", True, "this client is let in")
     yield _version(stats)
-    yield await _try("features", lambda: _features(client), FEATURES_HINT)
-    yield await _try("state", lambda: _state(client), STATE_HINT)
-    yield await _try("upload", lambda: _upload(client), UPLOAD_HINT)
+    yield await _try("features", lambda: _features(server), FEATURES_HINT)
+    yield await _try("state", lambda: _state(server), STATE_HINT)
+    yield await _try("upload", lambda: _upload(server), UPLOAD_HINT)
     if no_prompt:
         yield Finding("event", None, "no prompt was queued, so nothing is known about events")
         return
-    async for finding in _prompt(client):
+    async for finding in _prompt(server, submit):
         yield finding
 
 
@@ -106,15 +108,15 @@ async def _try(name: str, work: Callable[[], Awaitable[str]], hint: str) -> Find
         return Finding(name, False, str(error), hint)
 
 
-def _unreachable(client: Client, error: ComfywireError) -> Finding:
+def _unreachable(server: Routes, error: ComfywireError) -> Finding:
     match error:
         case ServerError(status=401 | 403):
             hint = "give a token, headers, or user:password@ in the address"
             return Finding(
-                "authentication", False, f"{client.url} does not let this client in: {error}", hint
+                "authentication", False, f"{server.url} does not let this client in: {error}", hint
             )
         case ServerError(status=404) | UnexpectedReply():
-            words = f"something answers at {client.url}, but it is not ComfyUI: {error}"
+            words = f"something answers at {server.url}, but it is not ComfyUI: {error}"
             return Finding("reach", False, words, "check the port and the path prefix of the address")
         case ConnectionFailed() | ConnectionLost():
             hint = (
@@ -133,9 +135,9 @@ def _version(stats: dict[str, Any]) -> Finding:
     return Finding("version", True, f"ComfyUI {version}")
 
 
-async def _features(client: Client) -> str:
+async def _features(server: Routes) -> str:
     try:
-        features = await client.features()
+        features = await server.features()
     except ServerError as error:
         if error.status != 404:
             raise
@@ -146,16 +148,16 @@ async def _features(client: Client) -> str:
     )
 
 
-async def _state(client: Client) -> str:
-    queue = await client.queue()
-    await client.history(str(uuid4()))
+async def _state(server: Routes) -> str:
+    queue = await server.queue()
+    await server.history(str(uuid4()))
     return f"queue and history are read; {len(queue.running)} running, {len(queue.pending)} waiting"
 
 
-async def _upload(client: Client) -> str:
+async def _upload(server: Routes) -> str:
     content = _tiny_png()
-    upload = await client.upload(content, name=UPLOAD_NAME, type="temp", overwrite=True)
-    kept = await client.view(upload.filename, subfolder=upload.subfolder, type=upload.type)
+    upload = await server.upload(content, name=UPLOAD_NAME, type="temp", overwrite=True)
+    kept = await server.view(upload.filename, subfolder=upload.subfolder, type=upload.type)
     if kept != content:
         raise UnexpectedReply(f"{upload} was uploaded, and came back changed: {len(kept)} bytes")
     return "a file was uploaded and came back unchanged"
@@ -184,11 +186,11 @@ def _tiny_prompt() -> dict[str, Any]:
     }
 
 
-async def _prompt(client: Client) -> AsyncIterator[Finding]:
+async def _prompt(server: Routes, submit: Submit) -> AsyncIterator[Finding]:
     try:
-        waiting = await client.queue()
+        waiting = await server.queue()
         async with asyncio.timeout(GREETING_TIMEOUT):
-            job = await client.submit(_tiny_prompt())
+            job = await submit(_tiny_prompt())
     except TimeoutError:
         words = f"the socket opened, but nothing came through it within {GREETING_TIMEOUT:g} seconds"
         yield Finding("event", False, words, EVENT_HINT)

@@ -7,7 +7,6 @@ import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Self
 
 from comfywire.errors import ComfywireError, JobLost
@@ -23,19 +22,17 @@ from .downloads import Downloads
 from .follower import Follower
 from .job import Job, JobProgress
 from .outputs import Result
-from .preparing import bind_inputs, check, load, read_parameters
+from .preparing import WorkflowSource, bind_inputs, check, load, read_parameters
 from .routes import Routes
 from .submission import Submission
 from .uploads import Uploads
+from .watch import Watch
 
 __all__ = ["Client", "WorkflowSource"]
 
 DEFAULT_URL = "http://127.0.0.1:8188"
 # What 0.25.0 and newer insist on (server.py, post_prompt, 0.33.0); older ones take any text.
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-WorkflowSource = Workflow | dict[str, Any] | str | Path | bytes
-"""A workflow; or what :meth:`Workflow.load` takes: a dictionary, a path, JSON text, a file's bytes."""
 
 
 class Client(Routes):
@@ -203,7 +200,7 @@ class Client(Routes):
         watch, node_errors = await self._submission.submit(
             prompt_id, workflow.prompt, extra, before_post=before_post
         )
-        return Job(self, watch, node_errors=node_errors)
+        return self._handle(watch, node_errors)
 
     async def run(
         self,
@@ -274,7 +271,7 @@ class Client(Routes):
             no_prompt: Whether to queue nothing; whether events arrive is not found out then.
 
         """
-        return await check_server(self, no_prompt=no_prompt)
+        return await check_server(self, self.submit, no_prompt=no_prompt)
 
     def attach(self, prompt_id: str) -> Job:
         """Return a handle on a prompt that somebody else, or an earlier process, submitted.
@@ -283,7 +280,12 @@ class Client(Routes):
         submitted it. A prompt that the server does not know ends as :class:`~comfywire.JobLost`.
         """
         self._must_be_open()
-        return Job(self, self._follower.attach(prompt_id))
+        return self._handle(self._follower.attach(prompt_id))
+
+    def _handle(self, watch: Watch, node_errors: Mapping[str, Any] | None = None) -> Job:
+        return Job(
+            watch, url=self.url, downloads=self.downloads, canceller=self.canceller, node_errors=node_errors
+        )
 
     def _new_prompt_id(self, wanted: str | None) -> str:
         if wanted is None:

@@ -6,20 +6,19 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from comfywire.errors import ComfywireError, JobTimedOut
 from comfywire.protocol.messages import ExecutionError, ExecutionSuccess
 from comfywire.protocol.session import Event
 from comfywire.protocol.tracked import Tracked
 
+from .cancelling import Canceller
 from .channel import Channel
+from .downloads import Downloads
 from .outcome import outcome
 from .outputs import Output, Result, collect_outputs
 from .watch import Watch
-
-if TYPE_CHECKING:
-    from .client import Client
 
 __all__ = ["Job", "JobProgress"]
 
@@ -63,9 +62,19 @@ class JobProgress:
 class Job:
     """A prompt that was submitted, or attached to. Get one from :class:`~comfywire.Client`."""
 
-    def __init__(self, client: Client, watch: Watch, *, node_errors: Mapping[str, Any] | None = None) -> None:
-        self._client = client
+    def __init__(
+        self,
+        watch: Watch,
+        *,
+        url: str,
+        downloads: Downloads,
+        canceller: Canceller,
+        node_errors: Mapping[str, Any] | None = None,
+    ) -> None:
         self._watch = watch
+        self._url = url
+        self._downloads = downloads
+        self._canceller = canceller
         self.node_errors = dict(node_errors or {})
         """What the server's validator dropped from an otherwise accepted prompt, by node_id."""
 
@@ -106,7 +115,7 @@ class Job:
     @property
     def outputs(self) -> list[Output]:
         """The outputs that are known so far; all of them once the job is done."""
-        return collect_outputs(self._tracked, self._client.downloads)
+        return collect_outputs(self._tracked, self._downloads)
 
     async def result(
         self,
@@ -146,7 +155,7 @@ class Job:
                 raise self._timed_out(timeout) from None
         if self._watch.failure is not None:
             raise self._watch.failure
-        return outcome(self._watch, self.node_errors, self._client)
+        return outcome(self._watch, self.node_errors, url=self._url, downloads=self._downloads)
 
     def _has_ended_by_itself(self) -> bool:
         return self.is_done and isinstance(self._tracked.state.verdict, ExecutionSuccess | ExecutionError)
@@ -201,7 +210,7 @@ class Job:
 
         """
         async with asyncio.timeout(timeout):
-            await self._client.canceller.cancel(self._watch)
+            await self._canceller.cancel(self._watch)
         if self._watch.failure is not None:
             raise self._watch.failure
         return not self._has_ended_by_itself()

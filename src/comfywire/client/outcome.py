@@ -5,31 +5,35 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from comfywire.errors import JobError, JobFailed, JobInterrupted, JobLost, OutputsGone
 from comfywire.protocol.messages import ExecutionError, ExecutionInterrupted, ExecutionSuccess
 from comfywire.protocol.tracked import SOCKET_SAVERS, Tracked
 from comfywire.workflow.validation.rejection import dropped
 
+from .downloads import Downloads
 from .outputs import Output, Result, collect_outputs
 from .watch import Watch
-
-if TYPE_CHECKING:
-    from .client import Client
 
 __all__ = ["outcome"]
 
 
-def outcome(watch: Watch, node_errors: Mapping[str, Any], client: Client) -> Result:
+def outcome(watch: Watch, node_errors: Mapping[str, Any], *, url: str, downloads: Downloads) -> Result:
     """Return the result of a prompt that is over.
+
+    Args:
+        watch: The prompt.
+        node_errors: What the server's validator dropped from it.
+        url: The server's address, for sentences.
+        downloads: Where the outputs' files will be fetched from.
 
     Raises:
         JobFailed, JobInterrupted, JobLost, OutputsGone: It did not end well, or nothing is left of it.
 
     """
     tracked, verdict = watch.tracked, watch.tracked.state.verdict
-    outputs = collect_outputs(tracked, client.downloads)
+    outputs = collect_outputs(tracked, downloads)
     match verdict:
         case ExecutionError():
             raise _failed(tracked, verdict, outputs)
@@ -43,7 +47,7 @@ def outcome(watch: Watch, node_errors: Mapping[str, Any], client: Client) -> Res
         case None if watch.is_cancelled:
             raise _error(JobInterrupted, tracked, "was cancelled before it ran", outputs)
         case None:
-            raise _error(JobLost, tracked, _why_lost(tracked, client.url), outputs)
+            raise _error(JobLost, tracked, _why_lost(tracked, url), outputs)
 
 
 def _error(kind: type[JobError], tracked: Tracked, what: str, outputs: list[Output]) -> JobError:

@@ -7,24 +7,42 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from comfywire.errors import InvalidWorkflow, UnknownNode
 from comfywire.workflow import Bound, Effect, Parameters, Setting, Workflow, parse_setting
 from comfywire.workflow.load import Source, read_params
 
+from .catalogue import Catalogue
+from .downloads import Downloads
 from .outputs import Output
-from .uploads import Upload
+from .uploads import Upload, Uploads
 
-if TYPE_CHECKING:
-    from .client import Client, WorkflowSource
-
-__all__ = ["apply_settings", "bind_inputs", "check", "load", "read_parameters"]
+__all__ = ["WorkflowSource", "apply_settings", "bind_inputs", "check", "load", "read_parameters"]
 
 SEED_BITS = 64
 
+WorkflowSource = Workflow | dict[str, Any] | str | Path | bytes
+"""A workflow; or what :meth:`Workflow.load` takes: a dictionary, a path, JSON text, a file's bytes."""
 
-async def load(client: Client, source: WorkflowSource, *, is_edited: bool) -> Workflow:
+
+class Destination(Protocol):
+    """What preparing asks of the server that a workflow is for; :class:`~comfywire.Client` has it."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Its node types."""
+
+    @property
+    def uploads(self) -> Uploads:
+        """Files on their way to it."""
+
+    @property
+    def downloads(self) -> Downloads:
+        """Files on their way from it."""
+
+
+async def load(server: Destination, source: WorkflowSource, *, is_edited: bool) -> Workflow:
     """Return the workflow, read with as much of the server's catalogue as it takes.
 
     The editor's documents are converted by all of it; an API-format file needs what it says about the
@@ -35,11 +53,11 @@ async def load(client: Client, source: WorkflowSource, *, is_edited: bool) -> Wo
     try:
         workflow = await _read(source)
     except UnknownNode:
-        return await _read(source, await client.catalogue.whole())
+        return await _read(source, await server.catalogue.whole())
     if workflow.document is not None:
-        return await _read(source, await client.catalogue.whole())
+        return await _read(source, await server.catalogue.whole())
     if is_edited:
-        types = await client.catalogue.of({node.class_type for node in workflow if node.class_type})
+        types = await server.catalogue.of({node.class_type for node in workflow if node.class_type})
         return await _read(source, types)
     return workflow
 
@@ -58,7 +76,7 @@ async def read_parameters(source: WorkflowSource) -> Parameters | None:
 
 
 async def bind_inputs(
-    client: Client, workflow: Workflow, inputs: Mapping[str, Any], parameters: Parameters | None
+    server: Destination, workflow: Workflow, inputs: Mapping[str, Any], parameters: Parameters | None
 ) -> Workflow:
     """Return ``workflow`` with ``inputs`` set by parameter or by NODE.INPUT, and their files uploaded.
 
@@ -68,9 +86,9 @@ async def bind_inputs(
     """
     if not inputs and parameters is None:
         return workflow
-    inputs = {name: await _as_input(client, value) for name, value in inputs.items()}
+    inputs = {name: await _as_input(server, value) for name, value in inputs.items()}
     bound = workflow.bind(inputs, parameters, new_seed=_new_seed)
-    await _upload_files(client, bound)
+    await _upload_files(server, bound)
     return bound.workflow
 
 
@@ -78,7 +96,7 @@ def _new_seed() -> int:
     return secrets.randbits(SEED_BITS)
 
 
-async def _as_input(client: Client, value: Any) -> Any:
+async def _as_input(server: Destination, value: Any) -> Any:
     """What the server has already, an upload or an earlier result, goes by its name there."""
     if isinstance(value, Upload):
         return str(value)
@@ -87,18 +105,18 @@ async def _as_input(client: Client, value: Any) -> Any:
         return value
     if value.kind in ("text", "value"):
         return value.value
-    if value.filename is not None and value.is_on(client.downloads):
+    if value.filename is not None and value.is_on(server.downloads):
         return str(Upload(value.filename, value.subfolder, value.type))
     return await value.read()
 
 
-async def _upload_files(client: Client, bound: Bound) -> None:
+async def _upload_files(server: Destination, bound: Bound) -> None:
     for file in bound.files:
         if await asyncio.to_thread(_is_local, file.source):
-            bound.place(file, str(await client.uploads.upload_once(file.source)))
+            bound.place(file, str(await server.uploads.upload_once(file.source)))
 
 
-async def apply_settings(client: Client, workflow: Workflow, settings: list[str]) -> None:
+async def apply_settings(server: Destination, workflow: Workflow, settings: list[str]) -> None:
     """Change ``workflow`` by each ``NODE.INPUT=VALUE``, in order; files that exist are uploaded.
 
     Raises:
@@ -108,25 +126,25 @@ async def apply_settings(client: Client, workflow: Workflow, settings: list[str]
     for text in settings:
         setting = parse_setting(workflow, text, new_seed=_new_seed)
         if setting.upload is not None and await asyncio.to_thread(_is_local, setting.value):
-            upload = await client.uploads.upload_once(setting.value)
+            upload = await server.uploads.upload_once(setting.value)
             setting = Setting(setting.node, setting.input, str(upload))
         setting.apply()
 
 
-async def check(client: Client, workflow: Workflow, targets: list[str] | None) -> None:
+async def check(server: Destination, workflow: Workflow, targets: list[str] | None) -> None:
     """Raise what the server would refuse, and what it would silently drop.
 
     Raises:
         InvalidWorkflow: With every problem in words.
 
     """
-    types = await client.catalogue.of({node.class_type for node in workflow if node.class_type})
+    types = await server.catalogue.of({node.class_type for node in workflow if node.class_type})
     problems = [
         problem
         for problem in workflow.validate(types, targets=targets)
         if problem.effect is not Effect.IGNORED
         # The server's lists were read before these were uploaded.
-        and not (isinstance(problem.value, str) and problem.value in client.uploads.names)
+        and not (isinstance(problem.value, str) and problem.value in server.uploads.names)
     ]
     if problems:
         raise InvalidWorkflow(problems)

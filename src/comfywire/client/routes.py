@@ -31,6 +31,11 @@ class Routes:
 
     @property
     @abstractmethod
+    def url(self) -> str:
+        """The server's address, without user and password."""
+
+    @property
+    @abstractmethod
     def uploads(self) -> Uploads:
         """What was uploaded, so that it is sent once."""
 

@@ -43,10 +43,8 @@ def doctor(*, connection: Connection, no_prompt: bool, as_json: bool) -> int:
 
 
 async def _check(connection: Connection, *, no_prompt: bool) -> Sequence[Finding]:
-    from comfywire.client.check import check  # noqa: PLC0415
-
     async with connection.client() as client:
-        return await check(client, no_prompt=no_prompt)
+        return await client.check(no_prompt=no_prompt)
 
 
 def _words(finding: Finding) -> str:
