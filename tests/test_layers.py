@@ -65,9 +65,9 @@ NEVER = {"protocol": NO_IO, "workflow": NO_IO}
 # stands at the top and has no row is above the rooms that do not name it.
 ROOMS: dict[str, set[str]] = {
     "workflow/conversion": {"object_info", "profiles"},
-    "workflow/drawing": {"node", "workflow"},
+    "workflow/drawing": {"node", "workflow_like"},
     "workflow/metadata": {"recognise"},
-    "workflow/parameters": {"nearest", "node", "object_info", "workflow"},
+    "workflow/parameters": {"nearest", "node", "object_info", "workflow_like"},
     "workflow/validation": {"nearest", "node", "object_info", "profiles"},
     "service/access": {"database", "settings", "sql"},
     "service/api": {

@@ -1,11 +1,11 @@
 """Workflows without I/O: the graph and everything known about it. Reads bytes and dicts, never paths."""
 
 from comfywire.workflow.conversion.convert import Conversion, convert
-from comfywire.workflow.parameters.bind import Bound, FileInput
+from comfywire.workflow.parameters.bind import FileInput
 from comfywire.workflow.parameters.parameters import Parameter, Parameters
 from comfywire.workflow.parameters.setting import Setting, parse_setting
 from comfywire.workflow.validation.problems import Effect, Problem
-from comfywire.workflow.workflow import Workflow
+from comfywire.workflow.workflow import Bound, Workflow
 
 from .node import Node
 from .object_info import ObjectInfo

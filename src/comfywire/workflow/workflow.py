@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from comfywire.errors import UnknownNode
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 
     from comfywire.workflow.drawing.graph import GraphForm
     from comfywire.workflow.load import Source
-    from comfywire.workflow.parameters.bind import Bound
+    from comfywire.workflow.parameters.bind import FileInput
     from comfywire.workflow.parameters.parameters import Parameters
     from comfywire.workflow.validation.problems import Problem
 
-__all__ = ["Workflow"]
+__all__ = ["Bound", "Workflow"]
 
 
 class Workflow:
@@ -180,7 +181,8 @@ class Workflow:
             UnknownNode: A parameter names a node that this workflow does not have.
 
         """
-        return bind(self, self.parameters() if parameters is None else parameters, values, new_seed=new_seed)
+        settable = self.parameters() if parameters is None else parameters
+        return Bound(*bind(self, settable, values, new_seed=new_seed))
 
     @property
     def names(self) -> dict[str, list[str]]:
@@ -261,6 +263,27 @@ class Workflow:
             return hint
         shown = ", ".join(f"{node.id} {node.title!r}" for node in self.nodes[:12])
         return f"; its nodes are {shown}" + (", ..." if len(self) > 12 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A workflow with a caller's values in it.
+
+    Attributes:
+        workflow: A copy; the original is as it was.
+        files: What to upload first. :meth:`place` then writes the server's name into the workflow.
+        values: What every parameter was set to, seeds drawn.
+
+    """
+
+    workflow: Workflow
+    files: tuple[FileInput, ...]
+    values: Mapping[str, Any]
+
+    def place(self, file: FileInput, name: str) -> None:
+        """Write ``name``, under which the server has ``file`` now, into the workflow."""
+        for node_id, input_name in file.inputs:
+            self.workflow[node_id][input_name] = name
 
 
 def _parse(object_info: Mapping[str, Any] | None) -> ObjectInfo | None:

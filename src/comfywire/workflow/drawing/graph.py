@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from comfywire.workflow.node import Node
-    from comfywire.workflow.workflow import Workflow
+    from comfywire.workflow.workflow_like import WorkflowLike
 
 __all__ = ["GraphForm", "draw"]
 
@@ -24,7 +24,7 @@ _WIDTH, _GAP_X, _GAP_Y, _LINE, _HEAD, _MARGIN = 220, 70, 18, 15, 22, 12
 _MOST_VALUES = 6  # shown in a node of a drawing; the prompt has the rest
 
 
-def draw(workflow: Workflow, form: GraphForm = "text") -> str:
+def draw(workflow: WorkflowLike, form: GraphForm = "text") -> str:
     """Return the graph as ``text``, ``mermaid`` or ``svg``.
 
     Raises:
@@ -41,7 +41,7 @@ def draw(workflow: Workflow, form: GraphForm = "text") -> str:
     raise ValueError(f"a graph is drawn as 'text', 'mermaid' or 'svg', not {form!r}")
 
 
-def _text_lines(workflow: Workflow) -> Iterator[str]:
+def _text_lines(workflow: WorkflowLike) -> Iterator[str]:
     """Yield each node behind those that it waits for, with its values and where its links come from."""
     outputs = {node.id for node in workflow.output_nodes}
     for node_id in arrange(workflow.prompt).order:
@@ -52,7 +52,7 @@ def _text_lines(workflow: Workflow) -> Iterator[str]:
             yield f"    {name} {_arrow(workflow, value) if is_link(value) else f'= {_show(value, 90)}'}"
 
 
-def _arrow(workflow: Workflow, link: list[Any]) -> str:
+def _arrow(workflow: WorkflowLike, link: list[Any]) -> str:
     if link[0] not in workflow.prompt:
         return f"<- {link[0]} (not there) {link[1]}"
     origin = workflow[link[0]]
@@ -64,7 +64,7 @@ def _output_name(node: Node, slot: Any) -> str:
     return outputs[slot].name if isinstance(slot, int) and 0 <= slot < len(outputs) else str(slot)
 
 
-def _mermaid_lines(workflow: Workflow) -> Iterator[str]:
+def _mermaid_lines(workflow: WorkflowLike) -> Iterator[str]:
     # Ids of Mermaid are plain words; ours may be "12:5", so the nodes are numbered anew.
     numbers = {node_id: f"n{number}" for number, node_id in enumerate(workflow.prompt)}
     outputs = {node.id for node in workflow.output_nodes}
@@ -87,7 +87,7 @@ def _plain(text: str) -> str:
 class _Drawing:
     """An SVG of a workflow: boxes in columns, links as curves between them."""
 
-    def __init__(self, workflow: Workflow) -> None:
+    def __init__(self, workflow: WorkflowLike) -> None:
         self.workflow = workflow
         self.layout: Layout = arrange(workflow.prompt)
         self.links: list[Link] = links_of(workflow.prompt)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from comfywire.errors import InvalidParameter
 from comfywire.workflow.parameters.parameters import Parameter
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from comfywire.workflow.node import Node
     from comfywire.workflow.parameters.parameters import Parameters
-    from comfywire.workflow.workflow import Workflow
+    from comfywire.workflow.workflow_like import WorkflowLike
 
-__all__ = ["Bound", "FileInput", "bind"]
+__all__ = ["FileInput", "bind"]
+
+_Workflow = TypeVar("_Workflow", bound="WorkflowLike")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,35 +41,16 @@ class FileInput:
     inputs: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """A workflow with a caller's values in it.
-
-    Attributes:
-        workflow: A copy; the original is as it was.
-        files: What to upload first. :meth:`place` then writes the server's name into the workflow.
-        values: What every parameter was set to, seeds drawn.
-
-    """
-
-    workflow: Workflow
-    files: tuple[FileInput, ...]
-    values: Mapping[str, Any]
-
-    def place(self, file: FileInput, name: str) -> None:
-        """Write ``name``, under which the server has ``file`` now, into the workflow."""
-        for node_id, input_name in file.inputs:
-            self.workflow[node_id][input_name] = name
-
-
 def bind(
-    workflow: Workflow,
+    workflow: _Workflow,
     parameters: Parameters,
     values: Mapping[str, Any],
     *,
     new_seed: Callable[[], int] | None = None,
-) -> Bound:
+) -> tuple[_Workflow, tuple[FileInput, ...], dict[str, Any]]:
     """Return a copy of ``workflow`` with ``values`` in the places that ``parameters`` describe.
+
+    With it come the files to upload first, and what every parameter was set to, seeds drawn.
 
     Args:
         workflow: Stays as it is.
@@ -95,11 +78,11 @@ def bind(
             if not parameter.is_file or isinstance(checked, str):
                 _set(node, input_name, checked)
         settled[parameter.name] = checked
-    return Bound(bound, tuple(files), settled)
+    return bound, tuple(files), settled
 
 
 def _pairs(
-    workflow: Workflow, parameters: Parameters, values: Mapping[str, Any]
+    workflow: WorkflowLike, parameters: Parameters, values: Mapping[str, Any]
 ) -> list[tuple[Parameter, Any]]:
     given = [(_parameter(workflow, parameters, name, value), value) for name, value in values.items()]
     for parameter in parameters.by_name.values():
@@ -113,7 +96,7 @@ def _pairs(
     return [*defaults, *given]
 
 
-def _parameter(workflow: Workflow, parameters: Parameters, name: str, value: Any) -> Parameter:
+def _parameter(workflow: WorkflowLike, parameters: Parameters, name: str, value: Any) -> Parameter:
     if name in parameters or "." not in name:
         return parameters[name]
     node, input_name = resolve_input(workflow, name)

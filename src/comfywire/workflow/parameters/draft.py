@@ -15,7 +15,7 @@ from comfywire.workflow.parameters.values import is_seed, kind_of
 if TYPE_CHECKING:
     from comfywire.workflow.node import Node
     from comfywire.workflow.object_info import Input
-    from comfywire.workflow.workflow import Workflow
+    from comfywire.workflow.workflow_like import WorkflowLike
 
 __all__ = ["draft"]
 
@@ -64,7 +64,7 @@ class _Place:
         return f"{self.node.id}.{self.input}"
 
 
-def draft(workflow: Workflow) -> Parameters:
+def draft(workflow: WorkflowLike) -> Parameters:
     """Return parameters for ``workflow``, for a person to edit.
 
     Titles that declare parameters decide alone: ``$name`` (the node's main input), ``$name.input``,
@@ -81,7 +81,7 @@ def draft(workflow: Workflow) -> Parameters:
     return Parameters(parameters, dict(_name_outputs(workflow)))
 
 
-def _declared_places(workflow: Workflow) -> Iterator[_Place]:
+def _declared_places(workflow: WorkflowLike) -> Iterator[_Place]:
     outputs = {node.id for node in workflow.output_nodes}
     for node in workflow:
         found = _DECLARED.match(node.title.strip())
@@ -99,7 +99,7 @@ def _main_input(node: Node) -> str | None:
     return next((name for name in usual if name in values), next(iter(values), None))
 
 
-def _usual_places(workflow: Workflow) -> Iterator[_Place]:
+def _usual_places(workflow: WorkflowLike) -> Iterator[_Place]:
     texts = dict(_name_texts(workflow))
     for node in workflow:
         for input_name, value in node.inputs.items():
@@ -130,7 +130,7 @@ def _usual_name(node: Node, input_name: str) -> str:
     return _NAMES[input_name]
 
 
-def _name_texts(workflow: Workflow) -> Iterator[tuple[tuple[str, str], str]]:
+def _name_texts(workflow: WorkflowLike) -> Iterator[tuple[tuple[str, str], str]]:
     """Yield ((node_id, input), name) of the texts that samplers are led by, and of other long texts."""
     positive, negative = (_texts_behind(workflow, side) for side in ("positive", "negative"))
     other = _texts_behind(workflow, "conditioning")
@@ -147,7 +147,7 @@ def _name_texts(workflow: Workflow) -> Iterator[tuple[tuple[str, str], str]]:
                 yield place, "prompt" if not positive and not other else _slug(node.title) or name
 
 
-def _texts_behind(workflow: Workflow, side: str) -> list[tuple[str, str]]:
+def _texts_behind(workflow: WorkflowLike, side: str) -> list[tuple[str, str]]:
     todo = [
         value[0]
         for node in workflow
@@ -276,7 +276,7 @@ def _choices(spec: Input | None) -> tuple[Any, ...]:
     return choices
 
 
-def _name_outputs(workflow: Workflow) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _name_outputs(workflow: WorkflowLike) -> Iterator[tuple[str, tuple[str, ...]]]:
     used: set[str] = set()
     for node in workflow.output_nodes:
         declared = _DECLARED.match(node.title.strip())

@@ -12,7 +12,7 @@ from comfywire.workflow.nearest import did_you_mean
 from comfywire.workflow.parameters.values import RANDOM, coerce
 
 if TYPE_CHECKING:
-    from comfywire.workflow.workflow import Workflow
+    from comfywire.workflow.workflow_like import WorkflowLike
 
 __all__ = ["FILE_TYPES", "TYPES", "Parameter", "Parameters"]
 
@@ -161,7 +161,7 @@ class Parameters:
     def __len__(self) -> int:
         return len(self.by_name)
 
-    def select_outputs(self, workflow: Workflow, names: str | list[str] | tuple[str, ...]) -> list[str]:
+    def select_outputs(self, workflow: WorkflowLike, names: str | list[str] | tuple[str, ...]) -> list[str]:
         """Return the ids of the nodes that ``names`` mean: names of outputs, or ids, titles or class_types.
 
         Raises:
@@ -172,7 +172,7 @@ class Parameters:
         ids = [node_id for name in wanted for node_id in self._find_output(workflow, name)]
         return list(dict.fromkeys(ids))
 
-    def _find_output(self, workflow: Workflow, name: str) -> list[str]:
+    def _find_output(self, workflow: WorkflowLike, name: str) -> list[str]:
         if name in self.outputs:
             return [workflow[node].id for node in self.outputs[name]]
         nodes = {node.id for node in workflow.output_nodes}

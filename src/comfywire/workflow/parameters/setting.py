@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from comfywire.workflow.node import Node
-    from comfywire.workflow.workflow import Workflow
+    from comfywire.workflow.workflow_like import WorkflowLike
 
 __all__ = ["Setting", "parse_setting", "resolve_input"]
 
@@ -44,7 +44,7 @@ class Setting:
         self.node[self.input] = self.value
 
 
-def parse_setting(workflow: Workflow, text: str, *, new_seed: Callable[[], int] | None = None) -> Setting:
+def parse_setting(workflow: WorkflowLike, text: str, *, new_seed: Callable[[], int] | None = None) -> Setting:
     """Return what ``text``, such as ``KSampler.seed=42``, means for ``workflow``, which is left as it is.
 
     The node is an id, a title or a class_type that stands once; titles and inputs may have dots and equals
@@ -71,7 +71,7 @@ def parse_setting(workflow: Workflow, text: str, *, new_seed: Callable[[], int] 
     raise _explain(workflow, left)
 
 
-def resolve_input(workflow: Workflow, text: str) -> tuple[Node, str]:
+def resolve_input(workflow: WorkflowLike, text: str) -> tuple[Node, str]:
     """Return the node and the input that ``text``, such as ``KSampler.seed``, names.
 
     Raises:
@@ -88,7 +88,7 @@ def resolve_input(workflow: Workflow, text: str) -> tuple[Node, str]:
     raise _explain(workflow, text)
 
 
-def _split(workflow: Workflow, names: Mapping[str, list[str]], text: str) -> tuple[Node, str] | None:
+def _split(workflow: WorkflowLike, names: Mapping[str, list[str]], text: str) -> tuple[Node, str] | None:
     for name, input_name in _readings(text):
         if len(names.get(name, ())) == 1 and (node := workflow[name]).knows(input_name):
             return node, input_name
@@ -114,7 +114,7 @@ def _parse_value(node: Node, name: str, text: str, new_seed: Callable[[], int] |
         raise InvalidParameter(f"{node}: {name!r} {error}{also}") from None
 
 
-def _explain(workflow: Workflow, text: str) -> InvalidParameter | UnknownNode:
+def _explain(workflow: WorkflowLike, text: str) -> InvalidParameter | UnknownNode:
     readings = list(_readings(text))
     names = workflow.names
     name, input_name = next((reading for reading in readings if reading[0] in names), readings[0])
