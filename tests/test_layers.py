@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
             "uvloop",
         },
     ),
-    "service_client": ({"errors", "client", "service"}, {"blake3", "httpx"}),
+    "service_client": ({"errors", "client", "transport"}, {"aiohttp"}),
     "pytest_plugin": ({"errors", "server"}, {"pytest"}),
     "cli": (
         {"errors", "client", "sync", "workflow", "server", "service", "service_client"},

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -84,6 +85,27 @@ def server(one_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     return one_server
 
 
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service with two test servers, in a process of its own; the fixture is its address."""
+    folder = tmp_path_factory.mktemp("service")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COMFYWIRE_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "comfywire", "serve", "--demo", "--port", "0", "--data", str(folder / "data")],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert process.stdout is not None
+    try:
+        found = re.search(r"http://\S+", process.stdout.readline())
+        assert found
+        yield found[0]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+
+
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Every test has a current folder of its own, and nobody's settings."""
@@ -156,3 +178,11 @@ def half(here: Path) -> str:
     prompt["4"] = {"class_type": "TestAsyncError", "inputs": {"value": ["1", 0], "error_after": 0.3}}
     prompt["5"] = {"class_type": "PreviewImage", "inputs": {"images": ["4", 0]}}
     return save(here / "half.json", prompt)
+
+
+@pytest.fixture
+def red(here: Path) -> Path:
+    from PIL import Image
+
+    Image.new("RGB", (8, 8), "red").save(here / "red.png")
+    return here / "red.png"

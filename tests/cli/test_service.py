@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -33,27 +32,6 @@ FAILING = {
 }
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A service with two test servers, in a process of its own; the fixture is its address."""
-    folder = tmp_path_factory.mktemp("service")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COMFYWIRE_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "comfywire", "serve", "--demo", "--port", "0", "--data", str(folder / "data")],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    assert process.stdout is not None
-    try:
-        found = re.search(r"http://\S+", process.stdout.readline())
-        assert found
-        yield found[0]
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
-
-
 @pytest.fixture(autouse=True)
 def named(service: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands talk to it."""
@@ -63,14 +41,6 @@ def named(service: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def draw(here: Path) -> str:
     return save(here / "draw.json", image())
-
-
-@pytest.fixture
-def red(here: Path) -> Path:
-    from PIL import Image
-
-    Image.new("RGB", (8, 8), "red").save(here / "red.png")
-    return here / "red.png"
 
 
 def new_name() -> str:

@@ -1,4 +1,4 @@
-"""Server-sent events, read: what the service says of a job. Somebody else fetches the lines."""
+"""Server-sent events, read: what the service says of a job. The client fetches the bytes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass
 from typing import Any
 
-from comfywire.service.jobs.states import TERMINAL
+from comfywire.errors import UnexpectedReply
 
-__all__ = ["ServerEvent", "read_events"]
+__all__ = ["ENDS", "LONGEST_LINE_BYTES", "ServerEvent", "read_events", "read_lines"]
+
+ENDS = frozenset({"succeeded", "failed", "canceled", "expired"})
+"""The states that a job does not leave."""
+LONGEST_LINE_BYTES = 64 << 20
+"""Previews are the longest lines, pictures of some hundred kilobytes; what is longer is no service's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,28 @@ class ServerEvent:
     @property
     def is_end(self) -> bool:
         """Whether the job has ended with it."""
-        return self.type == "status" and self.data.get("status") in set(TERMINAL)
+        return self.type == "status" and self.data.get("status") in ENDS
+
+
+async def read_lines(chunks: AsyncIterable[bytes]) -> AsyncGenerator[str, None]:
+    """Yield the lines among ``chunks``, however they are cut; one without its end was cut off.
+
+    Only a line feed ends a line, with or without a carriage return: JSON texts hold the other characters at
+    which :meth:`str.splitlines` splits.
+
+    Raises:
+        UnexpectedReply: A line is longer than 64 MiB.
+
+    """
+    rest = bytearray()
+    async for chunk in chunks:
+        rest += chunk
+        if b"\n" in chunk:
+            *lines, rest = rest.split(b"\n")
+            for line in lines:
+                yield line.removesuffix(b"\r").decode(errors="replace")
+        if len(rest) > LONGEST_LINE_BYTES:
+            raise UnexpectedReply("the event stream has a line of more than 64 MiB: is that a job service?")
 
 
 async def read_events(lines: AsyncIterable[str]) -> AsyncGenerator[ServerEvent, None]:

@@ -26,7 +26,12 @@ class Address:
 
     @classmethod
     def parse(
-        cls, url: str, *, headers: Mapping[str, str] | None = None, token: str | None = None
+        cls,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        token: str | None = None,
+        example: str = "http://127.0.0.1:8188",
     ) -> Address:
         """Return the address that ``url`` names: ``host``, ``host:port`` or a URL with any prefix.
 
@@ -37,7 +42,7 @@ class Address:
             ValueError: This is no address of an HTTP server.
 
         """
-        parts, port = _split(url)
+        parts, port = _split(url, example)
         name = f"[{parts.hostname}]" if ":" in str(parts.hostname) else str(parts.hostname)
         proof = _basic(parts.username, parts.password) if parts.username is not None else {}
         if token is not None:
@@ -75,19 +80,19 @@ class Address:
         return "?" + urlencode(pairs, quote_via=quote) if pairs else ""
 
 
-def _split(url: str) -> tuple[SplitResult, int | None]:
+def _split(url: str, example: str) -> tuple[SplitResult, int | None]:
     if re.fullmatch(r"[0-9A-Fa-f:]*::[0-9A-Fa-f:.]*", url):
         raise ValueError(f"{url!r} is an IPv6 address: put it in brackets, [{url}] or [{url}]:8188")
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
     except ValueError:  # whose text may quote the password
-        raise _no_address(url) from None
+        raise _no_address(url, example) from None
     try:
         port = parts.port
     except ValueError:
         raise ValueError(f"{_without_secrets(url)!r} has a port that is no number up to 65535") from None
     if parts.scheme not in ("http", "https") or not _is_host(parts.hostname):
-        raise _no_address(url)
+        raise _no_address(url, example)
     if "@" in parts.path:
         raise ValueError("an address has an @ in its path: write / as %2F in user and password, @ as %40")
     return parts, port
@@ -103,8 +108,8 @@ def _is_host(name: str | None) -> bool:
     return True
 
 
-def _no_address(url: str) -> ValueError:
-    return ValueError(f"{_without_secrets(url)!r} is not an address like http://127.0.0.1:8188")
+def _no_address(url: str, example: str) -> ValueError:
+    return ValueError(f"{_without_secrets(url)!r} is not an address like {example}")
 
 
 def _basic(user: str, password: str | None) -> dict[str, str]:

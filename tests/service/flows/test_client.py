@@ -8,18 +8,19 @@ import pytest
 from aiohttp import web
 
 from comfywire.errors import ConnectionFailed, UnexpectedReply
-from comfywire.service_client import client as module
-from comfywire.service_client.client import ServiceClient, ServiceRefused
-from comfywire.service_client.event_stream import ServerEvent, read_events
+from comfywire.service.jobs.states import TERMINAL
+from comfywire.service_client.answers import ServiceRefused
+from comfywire.service_client.client import ServiceClient
+from comfywire.service_client.event_stream import (
+    ENDS,
+    LONGEST_LINE_BYTES,
+    ServerEvent,
+    read_events,
+    read_lines,
+)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 END = 'id: 9\nevent: status\ndata: {"status": "succeeded"}\n\n'
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Nobody waits for real."""
-    monkeypatch.setattr(module, "PAUSES", (0.01,) * 5)
 
 
 @contextlib.asynccontextmanager
@@ -36,7 +37,7 @@ async def service(*handlers: Handler) -> AsyncIterator[tuple[ServiceClient, list
     runner = web.AppRunner(app, shutdown_timeout=0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with ServiceClient(_url(runner)) as client:
+    async with ServiceClient(_url(runner), pauses=(0.01,) * 5) as client:
         yield client, heard
     await runner.cleanup()
 
@@ -166,12 +167,58 @@ async def test_the_key_is_sent_as_a_bearer_token():
 
 @pytest.mark.parametrize("url", ["ftp://x", "http://", "x://y"])
 def test_an_address_that_is_none_is_refused(url):
-    with pytest.raises(ValueError, match="is no address of a service"):
+    with pytest.raises(ValueError, match=r"is not an address like http://127\.0\.0\.1:8190"):
         ServiceClient(url)
 
 
 def test_an_address_may_leave_the_scheme_out():
     assert ServiceClient("localhost:8190").url == "http://localhost:8190"
+
+
+@pytest.mark.parametrize(
+    "size", [1, 7, 1000], ids=["byte-by-byte", "in-the-middle-of-characters", "everything-at-once"]
+)
+async def test_lines_are_the_same_however_they_arrive(size):
+    text = 'a: "é\u2028ü"\r\n\n\rb\ncut off'.encode()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(text), size):
+            yield text[start : start + size]
+
+    assert [line async for line in read_lines(chunks())] == ['a: "é\u2028ü"', "", "\rb"]
+
+
+async def test_a_line_without_end_is_given_up():
+    async def chunks() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(LONGEST_LINE_BYTES // 4)
+
+    with pytest.raises(UnexpectedReply, match="64 MiB"):
+        [line async for line in read_lines(chunks())]
+
+
+def test_the_client_knows_the_states_that_the_service_ends_in():
+    assert set(TERMINAL) == ENDS
+
+
+async def test_a_key_does_not_follow_a_redirect_to_another_origin(tmp_path):
+    async def keeps(request: web.Request) -> web.StreamResponse:
+        raise web.HTTPFound(f"{other.url}/bytes")
+
+    async with (
+        service(lambda request: web_bytes(b"kept elsewhere")) as (other, asked),
+        service(keeps) as (here, first),
+        ServiceClient(here.url, key="cw_secret") as client,
+    ):
+        path = await client.download("a", tmp_path, "a.bin")
+
+    assert path.read_bytes() == b"kept elsewhere"
+    assert first[0].headers["Authorization"] == "Bearer cw_secret"
+    assert "Authorization" not in asked[0].headers
+
+
+async def web_bytes(content: bytes) -> web.Response:
+    return web.Response(body=content)
 
 
 async def read(text: str) -> list[ServerEvent]:

@@ -36,15 +36,10 @@ class Service:
 
         Raises:
             click.BadParameter: This is no address.
-            MissingExtra: What speaks to a service is not installed.
 
         """
-        try:
-            from comfywire.service_client.client import ServiceClient  # noqa: PLC0415 - with its HTTP client
-        except ModuleNotFoundError as error:
-            from comfywire.errors import MissingExtra  # noqa: PLC0415
+        from comfywire.service_client.client import ServiceClient  # noqa: PLC0415 - with its HTTP client
 
-            raise MissingExtra("the job service", "service") from error
         try:
             return ServiceClient(self.url, key=self.key, verify=self.verify)
         except ValueError as error:

@@ -162,7 +162,7 @@ def cancel_jobs(service: Service, job_ids: tuple[str, ...]) -> int:
 
 
 def _each(service: Service, job_ids: tuple[str, ...], verb: str, good: Mapping[str, str]) -> int:
-    from comfywire.service_client.client import ServiceRefused  # noqa: PLC0415
+    from comfywire.service_client.answers import ServiceRefused  # noqa: PLC0415
 
     async def ask_all(client: ServiceClient) -> list[tuple[str, bool]]:
         fates = []

@@ -165,7 +165,7 @@ async def _submit_file(client: ServiceClient, order: Order) -> dict[str, Any]:
 
 async def _registered(client: ServiceClient, order: Order) -> dict[str, Any]:
     """Return what the service knows of a workflow by its name, or say that a file is missing, too."""
-    from comfywire.service_client.client import ServiceRefused  # noqa: PLC0415
+    from comfywire.service_client.answers import ServiceRefused  # noqa: PLC0415
 
     if "/" in order.what:
         raise click.BadParameter(f"there is no file {order.what!r}", param_hint="FILE|NAME")
