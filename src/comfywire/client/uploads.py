@@ -158,7 +158,7 @@ class Uploads:
         place = {"filename": original.filename, "subfolder": original.subfolder, "type": original.type}
         fields: list[Part] = [("original_ref", json.dumps(place), None), ("type", "input", None)]
         upload = await self._send("/upload/mask", source, name, fields)
-        if not await self._exists(upload):
+        if await self.size_of(upload) is None:
             # Failures inside the merge are swallowed and answered 200 (server.py, upload_mask, 0.3.64).
             raise UnexpectedReply(
                 f"the mask was accepted but {upload} was not made: is {original.filename!r} still there?"
@@ -189,14 +189,15 @@ class Uploads:
         part: Part = ("image", content, name)
         return _parse(await self._http.post_parts(route, [*fields, part]))
 
-    async def _exists(self, upload: Upload) -> bool:
-        query = {"filename": upload.filename, "subfolder": upload.subfolder, "type": upload.type}
+    async def size_of(self, place: HasPlace) -> int | None:
+        """Return how many bytes the server has of a file: None without one, -1 where it does not say."""
+        query = {"filename": place.filename or "", "subfolder": place.subfolder, "type": place.type}
         try:
-            async with self._http.request("HEAD", "/view", query=query):
-                return True
+            async with self._http.request("HEAD", "/view", query=query) as response:
+                return -1 if response.content_length is None else response.content_length
         except ServerError as error:
             if error.status == 404:
-                return False
+                return None
             raise
 
 

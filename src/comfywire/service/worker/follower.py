@@ -21,7 +21,7 @@ from comfywire.service.jobs.store import Store
 from comfywire.service.logs import about
 from comfywire.service.sealing import Sealer
 from comfywire.service.tracing import job_span
-from comfywire.service.worker.inputs import stage
+from comfywire.service.worker.inputs import Inputs
 from comfywire.service.worker.membership import Membership
 from comfywire.service.worker.outcome import Outcome
 from comfywire.service.worker.outputs import Keeper
@@ -73,6 +73,7 @@ class Following:
         self._membership = membership
         self._registry = Registry(store.database)
         self._assets = assets
+        self._inputs = Inputs(assets, sealer.derived("staged names"))
         self._sealer = sealer
         self._hooks = hooks
         self._patience = patience
@@ -233,7 +234,7 @@ class Following:
 
     async def staged(self, client: Client, prompt: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the prompt with its files on the server."""
-        return await stage(client, self._assets, prompt, self.folder)
+        return await self._inputs.stage(client, prompt, self.folder)
 
     def extra_data(self, secret: bytes | None) -> dict[str, Any]:
         """Return what goes along with the prompt, decrypted."""

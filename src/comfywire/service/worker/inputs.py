@@ -1,62 +1,94 @@
-"""A job's input assets, brought from the asset store onto the ComfyUI that is going to run it."""
+"""A job's input assets, brought from the asset store onto the ComfyUI that is going to run it, each once."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
+from weakref import WeakValueDictionary
 
-from comfywire.client import Client
+from comfywire.client import Client, Upload
 from comfywire.errors import ComfywireError
 from comfywire.service.assets.assets import AssetRecord, Assets
 from comfywire.service.assets.blobs import BlobGone
 from comfywire.service.assets.references import asset_ids, with_files
+from comfywire.service.assets.staging import FOLDER, name_of
 from comfywire.service.jobs.leases import patiently
 
-__all__ = ["InputGone", "stage"]
-
-SUBFOLDER = "comfywire"
-"""Where in the server's input folder our files go, so that nobody else's are touched."""
+__all__ = ["InputGone", "Inputs"]
 
 
 class InputGone(ComfywireError):
     """An asset that a job reads is not there any more."""
 
 
-async def stage(client: Client, assets: Assets, prompt: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
-    """Upload the assets that ``prompt`` names, each content once, and return it with file names instead.
+class Inputs:
+    """Puts assets onto ComfyUIs.
 
-    Raises:
-        InputGone: An asset was removed.
-        ConnectionFailed, ConnectionLost, ServerError: The server did not take one.
+    A file is sent to a ComfyUI once and never replaced: ComfyUI truncates a file that it replaces while other
+    prompts may read it (server.py, image_upload, 0.3.64), and LoadVideo runs again when the file is newer
+    (nodes_video.py, fingerprint_inputs).
+
+    Args:
+        assets: Where the bytes are.
+        secret: What the names on the ComfyUIs are made with; see :func:`staged_name`.
 
     """
-    wanted = asset_ids(prompt)
-    if not wanted:
-        return prompt
-    return with_files(
-        prompt, {asset_id: await _upload(client, assets, asset_id, folder) for asset_id in wanted}
-    )
 
+    def __init__(self, assets: Assets, secret: bytes) -> None:
+        self._assets = assets
+        self._secret = secret
+        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        self._numbered: dict[tuple[str, str], Upload] = {}
 
-async def _upload(client: Client, assets: Assets, asset_id: UUID, folder: Path) -> str:
-    asset = await patiently(lambda: assets.get(asset_id))
-    if asset is None:
-        raise InputGone(f"asset {asset_id}, which the job reads, was removed")
-    path = folder / uuid4().hex
-    try:
-        with path.open("wb") as file:
-            async for chunk in assets.read(asset):
-                await asyncio.to_thread(file.write, chunk)
-        # The name is the content's hash: whoever sends it again replaces it by the same bytes.
-        return str(await client.upload(path, name=_name(asset), subfolder=SUBFOLDER, overwrite=True))
-    except BlobGone as error:
-        raise InputGone(f"the bytes of asset {asset_id}, which the job reads, are gone") from error
-    finally:
-        path.unlink(missing_ok=True)
+    async def stage(self, client: Client, prompt: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
+        """Return ``prompt`` with file names for its assets, all of which are on the ComfyUI then.
 
+        Args:
+            client: The ComfyUI's.
+            prompt: With ``core/ASSET`` objects.
+            folder: For files on their way.
 
-def _name(asset: AssetRecord) -> str:
-    return asset.hash + PurePosixPath(asset.file_path or "").suffix.lower()
+        Raises:
+            InputGone: An asset was removed.
+            ConnectionFailed, ConnectionLost, ServerError: The server did not take one.
+
+        """
+        wanted = asset_ids(prompt)
+        if not wanted:
+            return prompt
+        return with_files(
+            prompt, {asset_id: str(await self._staged(client, asset_id, folder)) for asset_id in wanted}
+        )
+
+    async def _staged(self, client: Client, asset_id: UUID, folder: Path) -> Upload:
+        asset = await patiently(lambda: self._assets.get(asset_id))
+        if asset is None:
+            raise InputGone(f"asset {asset_id}, which the job reads, was removed")
+        wanted = Upload(name_of(self._secret, asset), FOLDER)
+        place = (client.url, wanted.filename)
+        # Jobs that read the same file and go to the same ComfyUI wait for the first of them to have sent it.
+        async with self._locks.setdefault(place, asyncio.Lock()):
+            there = self._numbered.get(place, wanted)
+            # The name says which bytes they are, and the length that all of them have arrived.
+            if await client.uploads.size_of(there) == asset.size_bytes:
+                return there
+            sent = await self._send(client, asset, wanted, folder)
+            # A file that is cut short stays in the way: ComfyUI numbers the one that is sent again.
+            if sent != wanted:
+                self._numbered[place] = sent
+            return sent
+
+    async def _send(self, client: Client, asset: AssetRecord, wanted: Upload, folder: Path) -> Upload:
+        path = folder / uuid4().hex
+        try:
+            with path.open("wb") as file:
+                async for chunk in self._assets.read(asset):
+                    await asyncio.to_thread(file.write, chunk)
+            return await client.upload(path, name=wanted.filename, subfolder=wanted.subfolder)
+        except BlobGone as error:
+            raise InputGone(f"the bytes of asset {asset.id}, which the job reads, are gone") from error
+        finally:
+            path.unlink(missing_ok=True)
