@@ -64,6 +64,7 @@ NEVER = {"protocol": NO_IO, "workflow": NO_IO}
 # A layer that has rooms: what each room may import of its own layer, rooms and modules at the top alike. What
 # stands at the top and has no row is above the rooms that do not name it.
 ROOMS: dict[str, set[str]] = {
+    "client/results": {"downloads", "names", "saving"},
     "workflow/conversion": {"object_info", "profiles"},
     "workflow/drawing": {"node", "workflow_like"},
     "workflow/metadata": {"recognise"},

@@ -112,6 +112,14 @@ def test_history_of_one_prompt_lists_its_outputs(comfywire, server, picture):
     assert comfywire("history", prompt_id).out == "2\timages\ttest_00001_.png\n"
 
 
+def test_history_shows_a_text_that_came_letter_by_letter_as_one(comfywire, server, picture):
+    prompt_id = comfywire("run", picture, "--json").result["prompt_id"]
+    server.call(server.faults.history.alter, prompt_id, outputs={"2": {"text": list("a quiet sea")}})
+
+    assert comfywire("history", prompt_id).out == "2\ttext\ta quiet sea\n"
+    assert len(comfywire("download", prompt_id).out.splitlines()) == 1
+
+
 def test_history_speaks_the_servers_json(comfywire, server, picture):
     prompt_id = comfywire("run", picture, "--json").result["prompt_id"]
 

@@ -9,6 +9,8 @@ from PIL import Image
 from tests.cli.conftest import save
 from tests.server.wire import image, sleeper, text_to_image
 
+from comfywire.cli.run.reports import _count
+
 
 def names(folder: Path | str = ".") -> list[str]:
     return sorted(path.name for path in Path(folder).iterdir() if path.suffix != ".json")
@@ -176,6 +178,19 @@ def test_plain_lines_name_nodes_by_title_and_leave_steps_out(comfywire, server, 
     assert any(line.endswith("SaveImage (node 9): 1 image") for line in lines)
     assert lines[-2:] == ["saved test_00001_.png", lines[-1]]
     assert lines[-1].startswith("done in ")
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        pytest.param({"text": list("a quiet sea")}, "1 text", id="letter-by-letter"),
+        pytest.param({"text": ["a quiet sea", "b"]}, "2 texts", id="two-texts"),
+        pytest.param({"images": [{}, {}], "animated": [False]}, "2 images", id="pictures"),
+        pytest.param({"result": list("props/a.glb")}, "1 result", id="any-key"),
+    ],
+)
+def test_what_a_node_shows_is_counted_as_it_is_meant(output, words):
+    assert _count(output) == words
 
 
 def test_cached_nodes_are_counted(comfywire, server, picture):

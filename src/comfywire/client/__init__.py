@@ -3,7 +3,8 @@
 from .check import Finding
 from .client import Client
 from .job import Job, JobProgress
-from .outputs import Output, Result
+from .results.outputs import Output
+from .results.result import Result
 from .uploads import Upload
 
 __all__ = ["Client", "Finding", "Job", "JobProgress", "Output", "Result", "Upload"]

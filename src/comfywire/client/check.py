@@ -22,7 +22,7 @@ from comfywire.errors import (
 )
 
 from .job import Job
-from .outputs import Result
+from .results.result import Result
 from .routes import Routes
 
 __all__ = ["Finding", "check"]

@@ -21,8 +21,8 @@ from .check import check as check_server
 from .downloads import Downloads
 from .follower import Follower
 from .job import Job, JobProgress
-from .outputs import Result
 from .preparing import WorkflowSource, bind_inputs, check, load, read_parameters
+from .results.result import Result
 from .routes import Routes
 from .submission import Submission
 from .uploads import Uploads

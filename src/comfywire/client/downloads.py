@@ -12,7 +12,7 @@ from comfywire.transport.http import Http
 
 from .saving import PartFile, Place
 
-__all__ = ["Downloads", "NotThere"]
+__all__ = ["Downloads", "File", "NotThere"]
 
 AT_ONCE = 8
 TRIES = 5

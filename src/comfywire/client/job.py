@@ -17,7 +17,9 @@ from .cancelling import Canceller
 from .channel import Channel
 from .downloads import Downloads
 from .outcome import outcome
-from .outputs import Output, Result, collect_outputs
+from .results.collecting import collect_outputs
+from .results.outputs import Output
+from .results.result import Result
 from .watch import Watch
 
 __all__ = ["Job", "JobProgress"]

@@ -13,7 +13,9 @@ from comfywire.protocol.tracked import SOCKET_SAVERS, Tracked
 from comfywire.workflow.validation.rejection import dropped
 
 from .downloads import Downloads
-from .outputs import Output, Result, collect_outputs
+from .results.collecting import collect_outputs
+from .results.outputs import Output
+from .results.result import Result
 from .watch import Watch
 
 __all__ = ["outcome"]

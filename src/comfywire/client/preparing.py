@@ -15,7 +15,7 @@ from comfywire.workflow.load import Source, read_params
 
 from .catalogue import Catalogue
 from .downloads import Downloads
-from .outputs import Output
+from .results.outputs import Output
 from .uploads import Upload, Uploads
 
 __all__ = ["WorkflowSource", "apply_settings", "bind_inputs", "check", "load", "read_parameters"]

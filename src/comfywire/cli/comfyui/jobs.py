@@ -95,9 +95,11 @@ def _ending(entry: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 
 def _outputs(entry: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    from comfywire.client.results.shown import whole_texts  # noqa: PLC0415 - it comes with the HTTP client
+
     for node_id, shown in (entry.get("outputs") or {}).items():
         for key, values in shown.items() if isinstance(shown, dict) else ():
-            for value in values if isinstance(values, list) else [values]:
+            for value in whole_texts(values):
                 yield node_id, key, _place(value)
 
 

@@ -15,6 +15,7 @@ from comfywire.cli.run.dialect import describe, describe_ending
 from comfywire.cli.run.ending import Ending, Saved
 from comfywire.client import Job, Output
 from comfywire.client.events import Event, Executed, Executing, ExecutionCached
+from comfywire.client.results.shown import whole_texts
 
 __all__ = ["JsonReport", "PlainReport", "Report", "never_began", "summary"]
 
@@ -170,7 +171,7 @@ class PlainReport(_Silent):
 
 def _count(output: Mapping[str, Any]) -> str:
     """Return what a node shows: ``1 image``, ``4 images, 1 text``."""
-    counts = {key: len(entries) for key, entries in output.items() if isinstance(entries, list)}
+    counts = {key: len(whole_texts(entries)) for key, entries in output.items() if isinstance(entries, list)}
     words = [
         f"{count} {key.removesuffix('s')}{'s' * (count != 1)}"
         for key, count in counts.items()

@@ -1,0 +1,1 @@
+"""What a prompt produced, and what can be done with it."""
