@@ -173,7 +173,8 @@ class Server:
             faults=self.faults,
             changed=self._look,
         )
-        self._runner = web.AppRunner(make_app(life, self.requests), access_log=None, shutdown_timeout=0.1)
+        app = make_app(life, self.requests, changed=self._look)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         self._life = life
         life.start()

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from comfywire.server.execution.interruption import Interruption
 from comfywire.server.execution.node_host import NodeHost, bind
 from comfywire.server.execution.prompt_queue import PromptQueue
+from comfywire.server.execution.surroundings import Surroundings, Tricks
 from comfywire.server.execution.worker import Worker
 from comfywire.server.graph import DynamicPrompt
+from comfywire.server.messages.current import Current
 from comfywire.server.messages.progress import ProgressRegistry
 from comfywire.server.messages.publisher import Message, Publisher
 from comfywire.server.messages.sockets import Sockets
@@ -56,26 +58,45 @@ class PromptServer:
         self.folders = folders
         self.runs = runs
         self.faults = faults
-        self.loop = asyncio.get_running_loop()
-        self.sockets = Sockets(self)
-        self.publisher = Publisher(self.loop, self.sockets)
-        self.publisher.on_idle = changed
-        self.publisher.passes = faults.messages.passes
+        self.number = 0
+        no_prompt = ProgressRegistry("", DynamicPrompt({}), send=lambda _: None, sid=None)
+        self.current = Current(no_prompt)
+        self.sockets = Sockets(
+            self.current,
+            queue_info=self.queue_info,
+            features=self.features,
+            on_open=faults.sockets.on_open,
+        )
+        self.publisher = Publisher(self.sockets.receivers, passes=faults.messages.passes, on_idle=changed)
         self.queue = PromptQueue(self.queue_updated)
         self.interruption = Interruption()
-        self.number = 0
-        self.client_id: str | None = None
-        self.last_node_id: str | None = None
-        self.last_prompt_id: str | None = None
-        self.progress = ProgressRegistry("", DynamicPrompt({}), send=self.publisher.put, sid=None)
-        self.host = NodeHost(self)
-        self.classes = bind(classes, self.host)
-        self.worker = Worker(self)
+        host = NodeHost(
+            options,
+            folders,
+            current=self.current,
+            interruption=self.interruption,
+            sockets=self.sockets,
+            send=self.publisher.put,
+        )
+        self.classes = bind(classes, host)
+        self.worker = Worker(self._around_prompts(host), self.queue, runs)
         self._publishing: asyncio.Task[None] | None = None
+
+    def _around_prompts(self, host: NodeHost) -> Surroundings:
+        faults = self.faults
+        return Surroundings(
+            is_new=self.options.is_new,
+            classes=self.classes,
+            host=host,
+            current=self.current,
+            interruption=self.interruption,
+            send=self.publisher.put,
+            tricks=Tricks(faults.nodes.before_node, faults.files.renamed, faults.history.lateness),
+        )
 
     def start(self) -> None:
         """Start the worker's thread and the publishing task."""
-        self._publishing = self.loop.create_task(self.publisher.run(), name="comfywire server: publish")
+        self._publishing = asyncio.create_task(self.publisher.run(), name="comfywire server: publish")
         self._publishing.add_done_callback(_say_why)
         self.worker.start()
 

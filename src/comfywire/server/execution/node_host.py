@@ -11,10 +11,15 @@ from comfywire.server.messages.progress import Throttle, current_node
 from comfywire.server.messages.publisher import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from comfywire.server.execution.interruption import Interruption
     from comfywire.server.folders import Folders
     from comfywire.server.graph import NodeClass
+    from comfywire.server.messages.current import Current
     from comfywire.server.messages.frames import Preview
-    from comfywire.server.prompt_server import PromptServer
+    from comfywire.server.messages.sockets import Sockets
+    from comfywire.server.options import Options
 
 __all__ = ["NodeHost", "bind"]
 
@@ -23,62 +28,83 @@ class NodeHost:
     """One server, as its nodes see it: ``self.host`` in a class that declares ``host``.
 
     ComfyUI's nodes reach for module globals instead; several of our servers may live in one process.
+
+    Args:
+        options: How the server is set up.
+        folders: Its files.
+        current: Where its worker is.
+        interruption: Whether the running prompt may go on.
+        sockets: Who hears what is sent.
+        send: Queues a message; callable from any thread.
+
     """
 
-    def __init__(self, server: PromptServer) -> None:
-        self._server = server
-        self.folders: Folders = server.folders
-        self.step_time = server.options.step_time
-        self.is_new = server.options.is_new
-        self.object_info = server.options.object_info
-        self.previews = server.options.previews
+    def __init__(
+        self,
+        options: Options,
+        folders: Folders,
+        *,
+        current: Current,
+        interruption: Interruption,
+        sockets: Sockets,
+        send: Callable[[Message], None],
+    ) -> None:
+        self._options = options
+        self._current = current
+        self._interruption = interruption
+        self._sockets = sockets
+        self._send = send
+        self.folders = folders
+        self.step_time = options.step_time
+        self.is_new = options.is_new
+        self.object_info = options.object_info
+        self.previews = options.previews
         self.random = random.Random()  # noqa: S311 - names of temporary files
         self._throttle = Throttle()
 
     def choose_previews(self, method: object) -> None:
         """Take a prompt's ``extra_data.preview_method``; without the name of one, the server's own choice."""
         wanted = {"none": False, "auto": True, "latent2rgb": True, "taesd": True}
-        own = self._server.options.previews
+        own = self._options.previews
         self.previews = wanted.get(method, own) if isinstance(method, str) else own
 
     def progress(
         self, value: float, total: float, preview: Preview | None = None, *, node_id: str | None = None
     ) -> None:
         """Report progress as ComfyUI's ProgressBar does (main.py, hijack_progress), interrupts included."""
-        server = self._server
-        server.interruption.check()
-        node_id = node_id or current_node.get() or server.last_node_id or ""
-        prompt_id = server.last_prompt_id
+        current = self._current
+        self._interruption.check()
+        node_id = node_id or current_node.get() or current.node_id or ""
+        prompt_id = current.prompt_id
         value = min(value, total)
         share = value / total if total > 0 else 1.0
         is_told = self._throttle.passes(prompt_id, node_id, share, now=time.monotonic())
         if self.is_new and preview is None and not is_told:
             return
-        sid = server.client_id
-        registry = server.progress
-        registry.update(node_id, value, total)
-        has_metadata = preview is not None and server.sockets.wants_preview_metadata(sid)
+        sid = current.client_id
+        current.progress.update(node_id, value, total)
+        has_metadata = preview is not None and self._sockets.wants_preview_metadata(sid)
         if preview is not None and has_metadata:  # before its progress; without metadata it comes after
-            frame = preview_frame_with_metadata(preview, registry.describe(node_id))
-            server.publisher.put(Message("binary", frame, sid, prompt_id))
+            frame = preview_frame_with_metadata(preview, current.progress.describe(node_id))
+            self._send(Message("binary", frame, sid, prompt_id))
         payload = {"value": value, "max": total, "prompt_id": prompt_id, "node": node_id}
-        server.publisher.put(Message("progress", payload, sid, prompt_id))
+        self._send(Message("progress", payload, sid, prompt_id))
         if preview is not None and not has_metadata:
-            server.publisher.put(Message("binary", preview_frame(preview), sid, prompt_id))
+            self._send(Message("binary", preview_frame(preview), sid, prompt_id))
 
     def text(self, text: str, *, node_id: str | None = None) -> None:
         """Send a line of text to everybody, naming no prompt (server.py, send_progress_text)."""
         frame = text_frame(node_id or current_node.get() or "", text)
-        self._server.publisher.put(Message("binary", frame, None, self._server.last_prompt_id))
+        self._send(Message("binary", frame, None, self._current.prompt_id))
 
     @property
     def is_heard(self) -> bool:
         """Whether a preview would reach anybody."""
-        return bool(self._server.sockets.receivers(self._server.client_id))
+        return bool(self._sockets.receivers(self._current.client_id))
 
     def sleep(self, seconds: float) -> None:
         """Sleep in a node; an interrupt, or the server's end, cuts it short."""
-        self._server.interruption.sleep(seconds)
+        self._interruption.sleep(seconds)
 
 
 def bind(classes: dict[str, NodeClass], host: NodeHost) -> dict[str, NodeClass]:

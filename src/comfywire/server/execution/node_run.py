@@ -21,7 +21,7 @@ from comfywire.server.graph import ExecutionBlocker, NodeClass, is_link
 
 if TYPE_CHECKING:
     from comfywire.server.execution.execution_list import DependencyCycle
-    from comfywire.server.execution.executor import PromptRun
+    from comfywire.server.execution.prompt_run import PromptRun
 
 __all__ = ["NodeFailed", "NodeRun"]
 
@@ -74,7 +74,7 @@ class NodeRun:
             self._run.progress.finish(node_id)
             return True
         graph = self._run.graph
-        node_class = self._run.server.classes[graph.node(node_id)["class_type"]]
+        node_class = self._run.around.classes[graph.node(node_id)["class_type"]]
         inputs = NodeInputs({}, set())
         try:
             if node_id in self._tasks:
@@ -113,9 +113,9 @@ class NodeRun:
         inputs = gather_inputs(
             node_class, (node_id, node["inputs"]), output_of=self._cache.output, hidden=run.hidden
         )
-        if run.server.client_id is not None:
+        if run.around.current.client_id is not None:
             display = run.graph.display_id(node_id)
-            run.server.last_node_id = display
+            run.around.current.node_id = display
             run.send("executing", {"node": node_id, "display_node": display, "prompt_id": run.prompt_id})
         return inputs
 
@@ -128,13 +128,13 @@ class NodeRun:
             self._run.log.nodes.append(node_id)
         run = self._run
         class_type = run.graph.node(node_id)["class_type"]
-        run.server.faults.nodes.before_node(run.server, run.prompt_id, node_id, class_type)
+        run.around.tricks.before_node(run.around.host, run.prompt_id, node_id, class_type)
         returned = await call_node(
             instance,
             node_class.FUNCTION,
             inputs.values,
             node_id=node_id,
-            before=self._run.server.interruption.check,
+            before=self._run.around.interruption.check,
             blocked=lambda blocker: self._blocked(node_id, blocker),
         )
         tasks = [one for one in returned if isinstance(one, asyncio.Task) and not one.done()]
@@ -156,7 +156,7 @@ class NodeRun:
                 "check_lazy_status",
                 inputs.values,
                 node_id=node_id,
-                before=self._run.server.interruption.check,
+                before=self._run.around.interruption.check,
             )
         )
         wanted = {name for one in answers if isinstance(one, list) for name in one if isinstance(name, str)}
@@ -196,7 +196,7 @@ class NodeRun:
                 "parent_node": graph.parent(node_id),
                 "real_node_id": graph.real_id(node_id),
             }
-            shown = UiResult(run.server.faults.files.renamed(result.ui, run.prompt_id), meta)
+            shown = UiResult(run.around.tricks.renamed(result.ui, run.prompt_id), meta)
             self._cache.set_ui(node_id, shown)
             run.shown[node_id] = None
             run.send_if_named(
@@ -234,7 +234,7 @@ class NodeRun:
                 links.extend(one[0] for one in results if is_link(one))
         await self._cache.begin_expansion(node_id, added)
         for child, class_type in added.items():
-            if getattr(run.server.classes[class_type], "OUTPUT_NODE", False) is True:
+            if getattr(run.around.classes[class_type], "OUTPUT_NODE", False) is True:
                 run.nodes.add_node(child)
         for source in links:
             run.nodes.add_strong_link(source, node_id)

@@ -15,8 +15,8 @@ from comfywire.server.execution.run_log import MAXIMUM_LOG_SIZE, Run
 from comfywire.server.messages.publisher import Message
 
 if TYPE_CHECKING:
-    from comfywire.server.execution.prompt_queue import QueueItem
-    from comfywire.server.prompt_server import PromptServer
+    from comfywire.server.execution.prompt_queue import PromptQueue, QueueItem
+    from comfywire.server.execution.surroundings import Surroundings
 
 __all__ = ["Worker"]
 
@@ -26,11 +26,21 @@ JOIN_TIMEOUT = 5.0  # for a node that sleeps on its own; the thread is a daemon 
 
 
 class Worker:
-    """Takes prompts from the queue and runs them until the server stops, or until something escapes."""
+    """Takes prompts from the queue and runs them until the server stops, or until something escapes.
 
-    def __init__(self, server: PromptServer) -> None:
-        self._server = server
-        self._executor = PromptExecutor(server)
+    Args:
+        around: What the prompts find around them.
+        queue: Where they come from.
+        runs: The log to append to.
+
+    """
+
+    def __init__(self, around: Surroundings, queue: PromptQueue, runs: list[Run]) -> None:
+        self._around = around
+        self._queue = queue
+        self._runs = runs
+        self._executor = PromptExecutor(around)
+        self._server_loop = asyncio.get_running_loop()
         self._loop = asyncio.new_event_loop()
         self._current: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
@@ -42,8 +52,8 @@ class Worker:
 
     async def stop(self) -> None:
         """Stop after the step that is under way, and wait for the thread."""
-        self._server.queue.close()
-        self._server.interruption.stop()
+        self._queue.close()
+        self._around.interruption.stop()
         with contextlib.suppress(RuntimeError):  # closed already: the worker has died
             self._loop.call_soon_threadsafe(self._cancel)
         try:
@@ -59,11 +69,11 @@ class Worker:
 
     def _run(self) -> None:
         try:
-            while not self._server.queue.is_closed:
-                taken = self._server.queue.get()
+            while not self._queue.is_closed:
+                taken = self._queue.get()
                 if taken is not None:
                     self._run_prompt(*taken)
-                if self._server.queue.take_flags().get("free_memory"):
+                if self._queue.take_flags().get("free_memory"):
                     self._executor.reset()
         except WorkerStopped:
             pass
@@ -73,17 +83,17 @@ class Worker:
         finally:
             self._loop.close()
             with contextlib.suppress(RuntimeError):  # nobody waits any more if that loop is closed
-                self._server.loop.call_soon_threadsafe(self._ended.set)
+                self._server_loop.call_soon_threadsafe(self._ended.set)
 
     def _run_prompt(self, item: QueueItem, task: int) -> None:
         number, prompt_id, _, extra_data, _ = item
         client_id = extra_data.get("client_id") if isinstance(extra_data, dict) else None
         # The queue's copy, not the one that the executor writes into.
-        prompt = self._server.queue.running[task][2]
+        prompt = self._queue.running[task][2]
         run = Run(prompt_id, client_id, number, start=time.time(), prompt=prompt)
-        del self._server.runs[: 1 - MAXIMUM_LOG_SIZE]
-        self._server.runs.append(run)
-        self._server.last_prompt_id = prompt_id
+        del self._runs[: 1 - MAXIMUM_LOG_SIZE]
+        self._runs.append(run)
+        self._around.current.prompt_id = prompt_id
         try:
             self._loop.run_until_complete(self._execute(item, task, run))
         except (WorkerStopped, asyncio.CancelledError) as error:
@@ -101,13 +111,14 @@ class Worker:
         finally:
             self._current = None
             await self._end_tasks()
-        self._server.interruption.wait(self._server.faults.history.lateness(item[1]))
+        self._around.interruption.wait(self._around.tricks.lateness(item[1]))
         run.end = time.time()
-        self._server.queue.task_done(task, entry)
-        if self._server.client_id is not None:
+        self._queue.task_done(task, entry)
+        client_id = self._around.current.client_id
+        if client_id is not None:
             # After history was written, and only now (main.py, prompt_worker).
             payload = {"node": None, "prompt_id": item[1]}
-            self._server.publisher.put(Message("executing", payload, self._server.client_id, item[1]))
+            self._around.send(Message("executing", payload, client_id, item[1]))
 
     async def _end_tasks(self) -> None:
         """Cancel async nodes that a failed prompt left running, as asyncio.run does in ComfyUI."""

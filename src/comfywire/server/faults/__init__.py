@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from comfywire.server.faults.attachment import Attachment
 from comfywire.server.faults.files import HOSTILE_NAMES, FileFaults
 from comfywire.server.faults.history import HistoryFaults
 from comfywire.server.faults.life import LifeFaults
@@ -11,11 +12,11 @@ from comfywire.server.faults.messages import JUNK, MessageFaults, MessageRule
 from comfywire.server.faults.nodes import NodeFaults, NodeRuleOf
 from comfywire.server.faults.prompts import PromptFaults
 from comfywire.server.faults.replies import ReplyFaults, ReplyRule
-from comfywire.server.faults.rules import Attachment, NodeRule, PromptRule, Rule
+from comfywire.server.faults.rules import NodeRule, PromptRule, Rule
 from comfywire.server.faults.sockets import HalfOpen, SocketFaults, StalledReader
 
 if TYPE_CHECKING:
-    from comfywire.server.embedded import Server
+    from comfywire.server.faults.attachment import FaultyServer
 
 __all__ = [
     "HOSTILE_NAMES",
@@ -70,7 +71,7 @@ class Faults:
         self.files = FileFaults(self._attachment)
         self.life = LifeFaults(self._attachment)
 
-    def attach(self, server: Server) -> None:
+    def attach(self, server: FaultyServer) -> None:
         """Belong to a server; it does this itself.
 
         Raises:
@@ -80,7 +81,7 @@ class Faults:
         self._attachment.server = server
 
     @property
-    def attached(self) -> Server:
+    def attached(self) -> FaultyServer:
         """The server they belong to."""
         return self._attachment.server
 

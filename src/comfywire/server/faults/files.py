@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comfywire.server.faults.rules import Attachment, PromptRule, RuleList
+from comfywire.server.faults.attachment import Attachment
+from comfywire.server.faults.rules import PromptRule, RuleList
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

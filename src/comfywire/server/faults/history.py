@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from comfywire.server.faults.rules import Attachment, PromptRule, RuleList
+from comfywire.server.faults.attachment import Attachment
+from comfywire.server.faults.rules import PromptRule, RuleList
 
 __all__ = ["HistoryFaults"]
 

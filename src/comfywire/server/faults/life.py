@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from comfywire.server.faults.rules import Attachment
+from comfywire.server.faults.attachment import Attachment
 
 __all__ = ["LifeFaults"]
 

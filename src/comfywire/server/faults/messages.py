@@ -8,7 +8,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from comfywire.server.faults.rules import Attachment, PromptRule, RuleList
+from comfywire.server.faults.attachment import Attachment
+from comfywire.server.faults.rules import PromptRule, RuleList
 from comfywire.server.messages.publisher import Message
 
 if TYPE_CHECKING:

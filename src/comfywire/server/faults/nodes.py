@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from comfywire.server.execution.interruption import WorkerDied
-from comfywire.server.faults.rules import Attachment, NodeRule, RuleList
+from comfywire.server.faults.attachment import Attachment
+from comfywire.server.faults.rules import NodeRule, RuleList
 
 if TYPE_CHECKING:
-    from comfywire.server.prompt_server import PromptServer
+    from comfywire.server.execution.node_host import NodeHost
 
 __all__ = ["NodeFaults", "NodeRuleOf"]
 
@@ -148,28 +149,28 @@ class NodeFaults:
     def _add(self, rule: NodeRuleOf) -> NodeRuleOf:
         return self.rules.add(rule)
 
-    def before_node(self, life: PromptServer, prompt_id: str, node_id: str, class_type: str) -> None:
+    def before_node(self, host: NodeHost, prompt_id: str, node_id: str, class_type: str) -> None:
         """Do what the rules say, in the worker's thread."""
         for rule in self.rules.rules:
             if not isinstance(rule, NodeRuleOf) or not rule.matches(prompt_id, node_id, class_type):
                 continue
             if rule.strike():
-                _apply(rule, life, node_id)
+                _apply(rule, host, node_id)
 
 
-def _apply(rule: NodeRuleOf, life: PromptServer, node_id: str) -> None:
+def _apply(rule: NodeRuleOf, host: NodeHost, node_id: str) -> None:
     if rule.error is not None:
         raise rule.error
     if rule.action == "kill_worker":
         raise WorkerDied
     if rule.action == "hold":
         while not rule.opened.wait(LOOK_INTERVAL):
-            life.interruption.check()
+            host.sleep(0)  # raises if the prompt was interrupted, or the server goes away
         return
     for step in range(max(1, rule.steps)):
-        life.interruption.sleep(rule.seconds / max(1, rule.steps))
+        host.sleep(rule.seconds / max(1, rule.steps))
         if rule.steps:
-            life.host.progress(step + 1, rule.steps, node_id=node_id)
+            host.progress(step + 1, rule.steps, node_id=node_id)
 
 
 def _exception(name: str) -> type[Exception]:

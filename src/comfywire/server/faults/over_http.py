@@ -14,7 +14,8 @@ from comfywire.server.faults.rules import Rule
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from comfywire.server.prompt_server import PromptServer
+    from comfywire.server.execution.run_log import Run
+    from comfywire.server.faults import Faults
 
 __all__ = ["FAULTS", "FaultRoutes"]
 
@@ -46,8 +47,9 @@ HEAD_START = 0.05
 class FaultRoutes:
     """``{"fault": "messages.drop", "type": "executed"}``; there only with ``faults_over_http``."""
 
-    def __init__(self, server: PromptServer) -> None:
-        self._server = server
+    def __init__(self, faults: Faults, runs: list[Run]) -> None:
+        self._faults = faults
+        self._runs = runs
         self._rules: dict[int, tuple[str, Rule]] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -73,7 +75,7 @@ class FaultRoutes:
         except TypeError as error:
             return _wrong(f"{name}: {error}; it takes {inspect.signature(function)}")
         if name.startswith(REPLY_FIRST):
-            self._server.faults.attached.later(HEAD_START, lambda: function(**asked))
+            self._faults.attached.later(HEAD_START, lambda: function(**asked))
             return web.json_response({"fault": name}, status=202)
         return await self._do(name, function, asked)
 
@@ -95,7 +97,7 @@ class FaultRoutes:
         group, _, method = name.partition(".")
         if method not in FAULTS.get(group, ()):
             return None
-        found: Callable[..., Any] = getattr(getattr(self._server.faults, group), method)
+        found: Callable[..., Any] = getattr(getattr(self._faults, group), method)
         return found
 
     async def list(self, request: web.Request) -> web.Response:
@@ -111,7 +113,7 @@ class FaultRoutes:
     async def clear(self, request: web.Request) -> web.Response:
         """Remove every rule and release what is held."""
         del request
-        self._server.faults.clear()
+        self._faults.clear()
         self._rules = {}
         return web.Response()
 
@@ -128,7 +130,7 @@ class FaultRoutes:
     async def log(self, request: web.Request) -> web.Response:
         """Return what really ran."""
         del request
-        return web.json_response([dataclasses.asdict(run) for run in self._server.runs])
+        return web.json_response([dataclasses.asdict(run) for run in self._runs])
 
 
 def _wrong(sentence: str) -> web.Response:

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from comfywire.server.faults.rules import Attachment
+from comfywire.server.faults.attachment import Attachment
 from comfywire.server.validation.validator import validate_prompt
 
 if TYPE_CHECKING:

@@ -1,45 +1,11 @@
-"""What all faults share: a rule that counts, and the server that it acts on."""
+"""What faults share: rules that wait for their occasion, and count."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-if TYPE_CHECKING:
-    from comfywire.server.embedded import Server
-    from comfywire.server.prompt_server import PromptServer
-
-__all__ = ["Attachment", "NodeRule", "PromptRule", "Rule", "RuleList"]
-
-
-class Attachment:
-    """The server that faults act on, once there is one."""
-
-    def __init__(self) -> None:
-        self._server: Server | None = None
-
-    @property
-    def server(self) -> Server:
-        """The server.
-
-        Raises:
-            RuntimeError: The faults were not given to a server yet.
-
-        """
-        if self._server is None:
-            raise RuntimeError("these faults belong to no server: use server.faults, or Server(faults=...)")
-        return self._server
-
-    @server.setter
-    def server(self, server: Server) -> None:
-        if self._server not in (None, server):
-            raise RuntimeError("these faults belong to another server; make new ones")
-        self._server = server
-
-    @property
-    def life(self) -> PromptServer:
-        """What a restart would lose."""
-        return self.server.life
+__all__ = ["NodeRule", "PromptRule", "Rule", "RuleList"]
 
 
 @dataclass(eq=False, slots=True)

@@ -10,7 +10,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from comfywire.server.faults.rules import Attachment, Rule, RuleList
+from comfywire.server.faults.attachment import Attachment
+from comfywire.server.faults.rules import Rule, RuleList
 from comfywire.server.faults.tcp import reset, shrink_buffer
 from comfywire.server.messages.publisher import Message
 

@@ -19,6 +19,7 @@ from comfywire.server.http.user import UserRoutes
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Callable
 
     from aiohttp.typedefs import Handler, Middleware
 
@@ -30,18 +31,19 @@ OWN_ROUTES = "/comfywire/"  # no fault may keep a test from removing it
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
-def make_app(server: PromptServer, requests: Counter[str]) -> web.Application:
+def make_app(server: PromptServer, requests: Counter[str], *, changed: Callable[[], None]) -> web.Application:
     """Return the application of one server life.
 
     Args:
         server: Its state.
         requests: Counts each request as ``METHOD /route``, without the ``/api`` prefix.
+        changed: Called with each request: something may have changed that somebody waits for.
 
     """
     app = web.Application(
         client_max_size=server.options.max_upload_bytes,
         middlewares=[
-            _first(server, requests),
+            _first(server, requests, changed),
             refuse_foreign_origins(is_new=server.options.is_new),
             *([require_token(server.options.token)] if server.options.token else ()),
         ],
@@ -59,7 +61,7 @@ def make_app(server: PromptServer, requests: Counter[str]) -> web.Application:
     app.add_routes(routes)
     app.add_routes(PageRoutes(server).routes())
     if server.options.faults_over_http:
-        app.add_routes(FaultRoutes(server).routes())
+        app.add_routes(FaultRoutes(server.faults, server.runs).routes())
     # ComfyUI mounts its web pages at /, for GET only: other methods on unknown paths get 405, GET gets 404.
     app.router.add_get("/{path:.*}", _not_found)
     return app
@@ -72,16 +74,14 @@ def route_name(request: web.Request) -> str:
     return f"{request.method} {path.removeprefix('/api')}"
 
 
-def _first(server: PromptServer, requests: Counter[str]) -> Middleware:
+def _first(server: PromptServer, requests: Counter[str], changed: Callable[[], None]) -> Middleware:
     faults = server.faults.replies
-    changed = server.publisher.on_idle
 
     @web.middleware
     async def count_and_fail(request: web.Request, handler: Handler) -> web.StreamResponse:
         route = route_name(request)
         requests[route] += 1
-        if changed is not None:
-            changed()
+        changed()
         if faults.rules.rules and not route.partition(" ")[2].startswith(OWN_ROUTES):
             return await faults.answer(route, request, handler)
         return await handler(request)

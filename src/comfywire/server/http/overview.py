@@ -55,11 +55,11 @@ def _waiting(item: QueueItem) -> Overview:
 
 
 def _running(server: PromptServer, item: QueueItem) -> Overview:
-    states = server.progress.states() if server.last_prompt_id == item[1] else {}
+    states = server.current.progress.states() if server.current.prompt_id == item[1] else {}
     current = next((node_id for node_id, state in reversed(states.items()) if not state.is_finished), None)
     described = {**_waiting(item), "done": sum(state.is_finished for state in states.values())}
     if current is not None:
-        node = item[2].get(server.progress.describe(current)["real_node_id"], {})
+        node = item[2].get(server.current.progress.describe(current)["real_node_id"], {})
         described["node"] = f"{node.get('class_type', 'node')} ({current})"
         described["value"], described["max"] = states[current].value, states[current].maximum
     return described

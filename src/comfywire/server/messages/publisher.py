@@ -7,12 +7,10 @@ import contextlib
 import json
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from comfywire.server.messages.sockets import Sockets
+    from collections.abc import Awaitable, Callable, Sequence
 
 __all__ = ["Message", "Publisher"]
 
@@ -43,19 +41,42 @@ class Message:
         return json.dumps({"type": self.type, "data": self.payload})
 
 
-class Publisher:
-    """Takes messages from any thread and sends them one after the other (server.py, publish_loop)."""
+class Receiver(Protocol):
+    """Who a message goes to: :class:`~comfywire.server.messages.sockets.Socket`."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sockets: Sockets) -> None:
-        self._loop = loop
-        self._sockets = sockets
+    sid: str
+    is_deaf: bool
+
+    async def send(self, frame: str | bytes) -> None:
+        """Send one frame; waits while the peer does not read."""
+
+
+class Publisher:
+    """Takes messages from any thread and sends them one after the other (server.py, publish_loop).
+
+    Args:
+        receivers: Returns who a message for this clientId, or for everybody, goes to.
+        passes: Says whether a message is to be sent now; it may take its time, and send it itself.
+        on_idle: Called whenever everything was sent.
+
+    """
+
+    def __init__(
+        self,
+        receivers: Callable[[str | None], Sequence[Receiver]],
+        *,
+        passes: Callable[[Message], Awaitable[bool]],
+        on_idle: Callable[[], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._receivers = receivers
+        self._passes = passes
+        self._on_idle = on_idle
         self._waiting: deque[Message] = deque()
         self._is_scheduled = False
         self._wake = asyncio.Event()
         self.is_idle = True
         self.sending_to: str | None = None
-        self.passes: Callable[[Message], Awaitable[bool]] | None = None
-        self.on_idle: Callable[[], None] | None = None
 
     def put(self, message: Message) -> None:
         """Queue a message; callable from any thread."""
@@ -70,20 +91,20 @@ class Publisher:
         """Send until cancelled; what has not been sent by then is lost, as ComfyUI's is when it ends."""
         while True:
             self.is_idle = not self._waiting
-            if self.is_idle and self.on_idle is not None:
-                self.on_idle()
+            if self.is_idle:
+                self._on_idle()
             await self._wake.wait()
             self._wake.clear()
             self._is_scheduled = False
             self.is_idle = False
             while self._waiting:
                 message = self._waiting.popleft()
-                if self.passes is None or await self.passes(message):
+                if await self._passes(message):
                     await self.send(message)
 
     async def send(self, message: Message) -> None:
         """Send one message to whoever is registered for it now."""
-        receivers = self._sockets.receivers(message.sid)
+        receivers = self._receivers(message.sid)
         if not receivers:
             return
         frame = message.frame()

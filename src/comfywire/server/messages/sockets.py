@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 
 if TYPE_CHECKING:
-    from comfywire.server.prompt_server import PromptServer
+    from collections.abc import Callable
+
+    from comfywire.server.messages.current import Current
 
 __all__ = ["Socket", "Sockets"]
 
@@ -46,10 +48,28 @@ class Socket:
 
 
 class Sockets:
-    """The registry ``clientId -> socket``, and the handler that fills and empties it."""
+    """The registry ``clientId -> socket``, and the handler that fills and empties it.
 
-    def __init__(self, server: PromptServer) -> None:
-        self._server = server
+    Args:
+        current: Where the worker is.
+        queue_info: Returns what ``status`` says of the queue.
+        features: Returns the server's flags, for who negotiates.
+        on_open: Told each new socket before it is greeted, so that it may be made deaf.
+
+    """
+
+    def __init__(
+        self,
+        current: Current,
+        *,
+        queue_info: Callable[[], dict[str, Any]],
+        features: Callable[[], dict[str, Any]],
+        on_open: Callable[[Socket], None],
+    ) -> None:
+        self._current = current
+        self._queue_info = queue_info
+        self._features = features
+        self._on_open = on_open
         self.by_sid: dict[str, Socket] = {}
         self.flags: dict[str, dict[str, Any]] = {}
         self.opened: list[Socket] = []
@@ -75,7 +95,7 @@ class Sockets:
         self.by_sid[sid] = socket
         self.flags[sid] = {}
         self.opened.append(socket)
-        self._server.faults.sockets.on_open(socket)
+        self._on_open(socket)
         try:
             await self._greet(socket)
             await self._listen(socket)
@@ -88,11 +108,11 @@ class Sockets:
         return ws
 
     async def _greet(self, socket: Socket) -> None:
-        server = self._server
-        await self._send_now("status", {"status": server.queue_info(), "sid": socket.sid}, socket.sid)
-        if server.client_id == socket.sid and server.last_node_id is not None:
+        await self._send_now("status", {"status": self._queue_info(), "sid": socket.sid}, socket.sid)
+        node_id = self._current.node_id
+        if self._current.client_id == socket.sid and node_id is not None:
             # Without a prompt_id (server.py, websocket_handler).
-            await self._send_now("executing", {"node": server.last_node_id}, socket.sid)
+            await self._send_now("executing", {"node": node_id}, socket.sid)
 
     async def _send_now(self, event: str, payload: dict[str, Any], sid: str) -> None:
         """Send past the publish queue, which a stalled peer may hold up."""
@@ -108,7 +128,7 @@ class Sockets:
                 message = json.loads(frame.data)
                 if is_first and message.get("type") == "feature_flags":
                     self.flags[socket.sid] = message.get("data", {})
-                    await self._send_now("feature_flags", self._server.features(), socket.sid)
+                    await self._send_now("feature_flags", self._features(), socket.sid)
                 is_first = False
             except (ValueError, AttributeError) as error:
                 log.debug("ignored a frame of %s: %s", socket.sid, error)
