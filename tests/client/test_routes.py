@@ -10,7 +10,7 @@ from tests.client.graphs import file, image, show
 from tests.transport.apps import serving
 
 from comfywire import Client, JobInterrupted, JobLost, ServerError, UnexpectedReply
-from comfywire.server import Server
+from comfywire.server import Faults, Server
 
 
 async def test_the_queue_lists_prompts_in_the_order_in_which_they_will_run(server: Server, client: Client):
@@ -26,6 +26,25 @@ async def test_the_queue_lists_prompts_in_the_order_in_which_they_will_run(serve
     assert first.prompt_id in queue
     assert "another" not in queue
     hold.release()
+
+
+@pytest.mark.parametrize(
+    ("profile", "route"), [("0.3.64", "GET /queue"), ("0.33.0", "GET /jobs")], ids=["older", "newer"]
+)
+async def test_a_queue_without_graphs_is_asked_of_the_cheapest_route(profile: Any, route: str):
+    async with Server(profile=profile, faults=Faults()) as server, Client(server.url) as client:
+        hold = server.faults.nodes.hold()
+        jobs = [(await client.submit(image(color))).prompt_id for color in range(3)]
+        await server.until_running(jobs[0])
+        await client.queue(graphs=False)
+        before = server.requests.copy()
+
+        queue = await client.queue(graphs=False)
+
+        asked = {name for name, count in (server.requests - before).items() if "history" not in name}
+        hold.release()
+    assert (queue.running, queue.pending) == ((jobs[0],), (jobs[1], jobs[2]))
+    assert asked == {route}
 
 
 async def test_deleting_removes_pending_prompts_only(server: Server, client: Client):

@@ -23,9 +23,23 @@ from comfywire.service.jobs.states import TERMINAL
 from comfywire.service.jobs.store import Store
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
+from comfywire.service.worker.pace import Pace
 from comfywire.service.worker.worker import Worker
 
-__all__ = ["Rig", "killed", "picture", "runs_of", "until", "up", "working"]
+__all__ = ["FAST", "Rig", "killed", "picture", "runs_of", "until", "up", "working"]
+
+
+FAST = Pace(
+    look=0.2,
+    probes=(0.1, 0.2, 0.5),
+    broken_probes=(1.0,),
+    late_arrival=0.2,
+    fetch=0.2,
+    refusal=0.1,
+    out_of_reach=0.5,
+    tick=0.1,
+)
+"""A worker that waits for nothing longer than a test wants to."""
 
 
 def picture(color: int = 0, **more: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,9 +65,9 @@ class Rig:
         )
         self.folder = folder
 
-    def worker(self, *servers: str, hooks: Hooks | None = None, **settings: Any) -> Worker:
+    def worker(self, *servers: str, hooks: Hooks | None = None, pace: Pace = FAST, **settings: Any) -> Worker:
         known = Settings(data=self.folder, servers=servers, **{"server_patience": 20.0, **settings})
-        return Worker(known, self.store, self.assets, self.sealer, hooks or Hooks({}))
+        return Worker(known, self.store, self.assets, self.sealer, hooks or Hooks({}), pace=pace)
 
     async def submit(self, prompt: Mapping[str, Any], **fields: Any) -> JobRecord:
         requirement = requirement_of(prompt)

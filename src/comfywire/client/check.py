@@ -188,7 +188,7 @@ def _tiny_prompt() -> dict[str, Any]:
 
 async def _prompt(server: Routes, submit: Submit) -> AsyncIterator[Finding]:
     try:
-        waiting = await server.queue()
+        waiting = await server.queue(graphs=False)
         async with asyncio.timeout(GREETING_TIMEOUT):
             job = await submit(_tiny_prompt())
     except TimeoutError:

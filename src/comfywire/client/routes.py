@@ -44,8 +44,16 @@ class Routes:
     def catalogue(self) -> Catalogue:
         """The server's node types, as far as they were asked for."""
 
-    async def queue(self) -> QueueSnapshot:
-        """Return who is running and who is waiting, in the order in which they will run."""
+    async def queue(self, *, graphs: bool = True) -> QueueSnapshot:
+        """Return who is running and who is waiting, in the order in which they will run.
+
+        Args:
+            graphs: Whether their graphs are wanted, which can be megabytes; servers since 0.6.0 have a route
+                without.
+
+        """
+        if not graphs:
+            return await self._follower.read_queue()
         return parse_queue(await self._http.get_json("/queue"))
 
     async def delete(self, *prompt_ids: str) -> None:

@@ -127,9 +127,9 @@ class Client:
         """See :meth:`comfywire.Client.attach`."""
         return Job(LOOP.call(lambda: self._client.attach(prompt_id)))
 
-    def queue(self) -> QueueSnapshot:
+    def queue(self, *, graphs: bool = True) -> QueueSnapshot:
         """See :meth:`comfywire.Client.queue`."""
-        return wait(self._client.queue())
+        return wait(self._client.queue(graphs=graphs))
 
     def delete(self, *prompt_ids: str) -> None:
         """See :meth:`comfywire.Client.delete`."""

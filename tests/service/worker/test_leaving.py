@@ -2,13 +2,12 @@
 
 import asyncio
 
-import pytest
 from tests.service.rig import Rig, picture, until, working
 
 from comfywire.server import Server
 from comfywire.service.jobs.overview import Operating, ServerRecord
 from comfywire.service.jobs.states import JobState
-from comfywire.service.worker import server as servers
+from comfywire.service.worker.pace import Pace
 from comfywire.service.worker.worker import Worker
 
 
@@ -53,11 +52,8 @@ async def test_nor_is_one_while_its_worker_waits_for_what_runs(rig: Rig, server:
     assert (still.attempt, still.worker) == (ended.attempt, worker.name)
 
 
-async def test_another_worker_of_the_same_server_speaks_of_it_at_once(
-    rig: Rig, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(servers, "LOOK_EVERY", 3600.0)
-    stays, goes = rig.worker(server.url), rig.worker(server.url)
+async def test_another_worker_of_the_same_server_speaks_of_it_at_once(rig: Rig, server: Server) -> None:
+    stays, goes = (rig.worker(server.url, pace=Pace(look=3600.0)) for _ in range(2))
     async with working(stays):
         await spoken_by(rig, stays)
         async with working(goes):

@@ -21,11 +21,9 @@ from comfywire.service.jobs.leases import Fenced, KeptOutput, Leases
 from comfywire.service.jobs.records import JobRecord, Retry
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store
-from comfywire.service.worker import duties
-from comfywire.service.worker import run as runner
-from comfywire.service.worker import server as servers
-from comfywire.service.worker import worker as workers
-from comfywire.service.worker.follower import Following
+from comfywire.service.worker.duties import for_ever
+from comfywire.service.worker.pace import Pace
+from comfywire.service.worker.surroundings import Surroundings
 
 NOWHERE = "http://127.0.0.1:9"
 AWAY = "SELECT 1 FROM servers WHERE url = %(url)s AND reason NOT IN ('', 'not probed yet')"
@@ -150,14 +148,14 @@ async def test_what_a_worker_did_not_send_because_it_was_late_is_not_lost(
     rig: Rig, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late = [Fenced()]
-    check = Following.check_lease
+    check = Surroundings.check_lease
 
-    def check_lease(following: Following) -> None:
+    def check_lease(around: Surroundings) -> None:
         if late:
             raise late.pop()
-        check(following)
+        check(around)
 
-    monkeypatch.setattr(Following, "check_lease", check_lease)
+    monkeypatch.setattr(Surroundings, "check_lease", check_lease)
     async with working(rig.worker(server.url)):
         ended = await rig.ended(await rig.submit(picture(), retry=Retry(lost=False, max_attempts=1)))
 
@@ -217,10 +215,9 @@ async def test_a_server_that_goes_while_it_is_probed_takes_nobody_along(rig: Rig
 
 
 async def test_a_server_that_was_never_reached_is_in_the_log_once(
-    rig: Rig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(servers, "PROBE_PAUSES", (0.01,))
-    async with working(rig.worker(NOWHERE)):
+    async with working(rig.worker(NOWHERE, pace=Pace(probes=(0.01,)))):
         await until(lambda: rig.database.one(AWAY, url=NOWHERE))
         told = await rig.database.one("SELECT seen_at FROM servers")
         await until(
@@ -325,8 +322,7 @@ async def test_needs_that_are_gone_are_told_to_those_who_know_them(store: Store,
     assert await Registry(store.database).forgotten([NEED, "gone"]) == ["gone"]
 
 
-async def test_a_duty_that_broke_down_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duties, "DUTY_PAUSE", 0.01)
+async def test_a_duty_that_broke_down_begins_anew() -> None:
     times, done = 0, asyncio.Event()
 
     async def duty() -> None:
@@ -336,18 +332,17 @@ async def test_a_duty_that_broke_down_begins_anew(monkeypatch: pytest.MonkeyPatc
             raise KeyError("a bug")
         done.set()
 
-    doing = asyncio.create_task(duties.for_ever("a duty", duty))
+    doing = asyncio.create_task(for_ever("a duty", duty, pause=0.01))
     await done.wait()
     doing.cancel()
 
 
 async def test_a_worker_stops_within_a_bound_while_the_database_is_away(
-    rig: Rig, server: Server, postgres: str, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, server: Server, postgres: str
 ) -> None:
-    monkeypatch.setattr(runner, "HAND_BACK_PATIENCE", 0.2)
-    monkeypatch.setattr(workers, "LEAVE_PATIENCE", 0.2)
+    worker = rig.worker(server.url, drain_timeout=0.0, pace=Pace(hand_back=0.2, leave=0.2))
     try:
-        async with asyncio.timeout(30), working(rig.worker(server.url, drain_timeout=0.0)):
+        async with asyncio.timeout(30), working(worker):
             await up(rig)
             server.faults.nodes.hold(class_type="EmptyImage")
             record = await rig.submit(picture())

@@ -275,7 +275,7 @@ async def test_a_server_on_which_job_after_job_fails_is_taken_out_and_comes_back
     assert states <= {"broken", "up"}
     assert ended.state is JobState.SUCCEEDED
     assert ended.started_at is not None
-    assert (ended.started_at - ended.created_at).total_seconds() > 3
+    assert (ended.started_at - ended.created_at).total_seconds() > 0.5
 
 
 async def test_what_worked_before_the_worker_was_started_is_known_to_work(rig: Rig, server: Server):

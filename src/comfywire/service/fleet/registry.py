@@ -79,6 +79,10 @@ class Registry:
         found = await self._database.all(SQL["forgotten"], known=list(known))
         return [one["need"] for one in found]
 
+    async def are_waited_for(self, needs: Sequence[str]) -> bool:
+        """Whether a job waits for a server that meets one of these needs."""
+        return await self._database.one(SQL["are_waited_for"], needs=list(needs)) is not None
+
     async def refuse(self, url: str, reasons: Mapping[str, Sequence[str]]) -> bool:
         """Write why a server does not meet each of these needs; no reasons where it does.
 

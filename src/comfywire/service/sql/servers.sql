@@ -45,6 +45,11 @@ SELECT need FROM unnest(%(needs)s::text[]) AS asked (need)
 -- name: needs
 SELECT need, requirement FROM needs WHERE %(known)s::text[] IS NULL OR need <> ALL(%(known)s);
 
+-- name: are_waited_for
+SELECT FROM unnest(%(needs)s::text[]) AS asked (need)
+ WHERE EXISTS (SELECT FROM procrastinate_jobs WHERE queue_name = asked.need AND status = 'todo')
+ LIMIT 1;
+
 -- name: refuse
 INSERT INTO refusals (server, need, reasons)
 SELECT %(server)s, need, reasons

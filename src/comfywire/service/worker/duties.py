@@ -12,18 +12,15 @@ from comfywire.service.database.outage import AWAY
 from comfywire.service.fleet.registry import Registry
 from comfywire.service.jobs.store import Store
 
-__all__ = ["TIDY_EVERY", "for_ever", "patience", "sweep", "tidy"]
+__all__ = ["for_ever", "patience", "sweep", "tidy"]
 
-TIDY_EVERY = 30.0
-DUTY_PAUSE = 1.0
-"""Seconds until a duty that broke down begins anew."""
 log = logging.getLogger("comfywire.service")
 
 
-async def tidy(store: Store, registry: Registry) -> None:
-    """End what has waited too long, let in what may run by now, forget what nobody needs."""
+async def tidy(store: Store, registry: Registry, *, every: float) -> None:
+    """End jobs that waited too long, let in those that may run by now, forget what no job needs."""
     while True:
-        await asyncio.sleep(TIDY_EVERY)
+        await asyncio.sleep(every)
         with patience():
             await store.expire_waiting()
             await store.admit_all_held()
@@ -31,22 +28,22 @@ async def tidy(store: Store, registry: Registry) -> None:
             await store.queue.tidy()
 
 
-async def sweep(assets: Assets) -> None:
-    """Remove bytes that have had their time, which may take its time."""
+async def sweep(assets: Assets, *, every: float) -> None:
+    """Remove bytes whose time is over; apart from :func:`tidy`, since there may be millions of them."""
     while True:
-        await asyncio.sleep(TIDY_EVERY)
+        await asyncio.sleep(every)
         with patience():
             await assets.sweep()
 
 
-async def for_ever(name: str, duty: Callable[[], Awaitable[None]]) -> None:
+async def for_ever(name: str, duty: Callable[[], Awaitable[None]], *, pause: float) -> None:
     """Do a duty, and begin anew when it breaks down: one that is not done any more would go unnoticed."""
     while True:
         try:
             await duty()
         except Exception:
             log.exception("the worker's duty %r broke down, and begins anew", name)
-        await asyncio.sleep(DUTY_PAUSE)
+        await asyncio.sleep(pause)
 
 
 @contextlib.contextmanager

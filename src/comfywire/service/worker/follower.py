@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 from uuid import UUID
 
-from comfywire.client import Client
 from comfywire.errors import ComfywireError
-from comfywire.service.assets.assets import Assets
 from comfywire.service.fleet.registry import Registry
-from comfywire.service.hooks import Hooks, job_facts
 from comfywire.service.jobs.engine import Taken
-from comfywire.service.jobs.leases import Claim, Fenced, Leases, patiently
+from comfywire.service.jobs.leases import Claim, Fenced, patiently
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store
 from comfywire.service.logs import about
-from comfywire.service.sealing import Sealer
 from comfywire.service.tracing import job_span
-from comfywire.service.worker.inputs import Inputs
-from comfywire.service.worker.membership import Membership
 from comfywire.service.worker.outcome import Outcome
-from comfywire.service.worker.outputs import Keeper
 from comfywire.service.worker.run import Run
 from comfywire.service.worker.server import Server
+from comfywire.service.worker.surroundings import Surroundings
+from comfywire.service.worker.visits import Visits
 
 __all__ = ["Following"]
 
-OUT_OF_REACH_PAUSE = 5.0
-"""Seconds for which a job is left to others whose ComfyUI we do not reach, at first."""
 log = logging.getLogger("comfywire.service")
 
 
@@ -40,56 +30,39 @@ class Following:
 
     Args:
         store: Jobs.
-        leases: The worker's claims on them.
-        membership: The worker's place among the others.
-        assets: Inputs and outputs.
-        sealer: For secrets and addresses.
-        hooks: The operator's policy: asked about each output before it is kept.
-        patience: Seconds for which a server may be away before what it was running counts as lost.
-        new_server: Makes a server of an address, which is visited to see what has become of a job there.
-
-    Attributes:
         servers: Those that the worker looks after, by URL.
-        folder: For files on their way.
+        visits: Opens the others.
+        around: The worker, as runs see it.
+        patience: Seconds for which a server may be away before what it was running counts as lost.
 
     """
 
     def __init__(
         self,
         store: Store,
-        leases: Leases,
-        membership: Membership,
+        servers: Mapping[str, Server],
+        visits: Visits,
+        around: Surroundings,
         *,
-        assets: Assets,
-        sealer: Sealer,
-        hooks: Hooks,
         patience: float,
-        new_server: Callable[[str], Server],
     ) -> None:
-        self.leases = leases
-        self.servers: dict[str, Server] = {}
-        self.folder = Path()
         self._store = store
-        self._membership = membership
         self._registry = Registry(store.database)
-        self._assets = assets
-        self._inputs = Inputs(assets, sealer.derived("staged names"))
-        self._sealer = sealer
-        self._hooks = hooks
+        self._servers = servers
+        self._visits = visits
+        self._around = around
+        self._leases = around.leases
         self._patience = patience
-        self._new_server = new_server
-        self._visited: dict[str, Server] = {}
-        self._visiting = asyncio.Lock()
         self._runs: dict[UUID, Run] = {}
 
     async def follow(self, taken: Taken, chosen: Server | None) -> None:
         """See a job that was taken from the engine to its end, on ``chosen`` unless it is elsewhere already.
 
-        Cancelling this hands it back.
+        Cancelling this hands the job back.
         """
         job_id = str(taken.job_id)
         try:
-            claim = await self.leases.claim(taken)
+            claim = await self._leases.claim(taken)
             if claim is not None:
                 await self._see_to(claim, chosen)
         except Fenced:
@@ -104,22 +77,25 @@ class Following:
             run.cancel()
 
     async def look_for_cancellations(self) -> None:
-        """Find out which of our jobs somebody wants to end: that may not have been heard."""
+        """Find out which of our jobs somebody wants to end: the notification may not have been heard."""
         for run in list(self._runs.values()):
             try:
-                if await self.leases.state(run.claim.lease) is JobState.CANCELING:
+                if await self._leases.state(run.claim.lease) is JobState.CANCELING:
                     run.cancel()
             except Fenced:
                 continue
 
     def _let_go(self, job_id: UUID, server: Server) -> None:
-        """The run that ends is done with its server, unless another run of the job has begun there since."""
+        """The run that ends is done with its server, unless another run of the job has begun there since.
+
+        That happens when this worker was taken for dead, and then took its own job over again.
+        """
         run = self._runs.get(job_id)
         if run is None or run.server is not server:
             server.let_go(str(job_id))
 
     async def _see_to(self, claim: Claim, chosen: Server | None) -> None:
-        """Run it, or see what has become of it. What breaks down on the way is tried again, not for ever."""
+        """Run a job, or see what has become of it. What breaks down is tried again, a few times."""
         job = claim.job
         try:
             if job.submitted_at is not None and job.server is not None:
@@ -128,61 +104,61 @@ class Following:
                 await self._run_on(chosen, claim)
             elif job.state is JobState.CANCELING:
                 reason = "it was canceled before it was submitted"
-                await self.leases.end(claim.lease, JobState.CANCELED, reason)
+                await self._leases.end(claim.lease, JobState.CANCELED, reason)
             else:
-                await self.leases.hand_back(claim.lease, "it is on no server any more")
+                await self._leases.hand_back(claim.lease, "it is on no server any more")
         except Fenced:
             raise
         except Exception as error:  # a bug of ours, or a full disk
             log.exception("job %s could not be followed", job.id, extra={"prompt_id": str(job.id)})
-            if not await self.leases.put_off(claim.lease, _broken(error)):
+            if not await self._leases.put_off(claim.lease, _broken(error)):
                 await self._withdraw(job.id)
 
     async def _look_after(self, server: Server, claim: Claim) -> None:
-        """See what has become of a job where it is, if we reach that or somebody else may.
+        """See what has become of a job where it is, if this worker reaches that server or another one may.
 
-        It may run well, and its own worker may be about to come back.
+        A job there may run well while we do not reach it, and the worker that does may be about to come back.
         """
         url = server.url
-        if url in self.servers:
+        if url in self._servers:
             await self._run_on(server, claim)
         elif await patiently(lambda: self._registry.is_gone(url)):
             await self._lose(server, claim, f"{url} is gone for good")
         elif await _answers(server):
             await self._run_on(server, claim)
         elif await self._is_left_to_others(server, claim):
-            await self._leave_if_visited(server)
+            await self._visits.leave(server)
         else:
             await self._lose(server, claim, f"{url} was out of reach for {self._patience:g} seconds")
 
     async def _is_left_to_others(self, server: Server, claim: Claim) -> bool:
-        pause = min(OUT_OF_REACH_PAUSE, self._patience / 10)
-        return await self.leases.out_of_reach(claim.lease, server.url, patience=self._patience, pause=pause)
+        pause = min(self._around.pace.out_of_reach, self._patience / 10)
+        return await self._leases.out_of_reach(claim.lease, server.url, patience=self._patience, pause=pause)
 
     async def _lose(self, server: Server, claim: Claim, why: str) -> None:
-        await Outcome(claim, server, self.leases, self.keeper(claim)).lost(why)
-        await self._leave_if_visited(server)
+        await Outcome(claim, server, self._around).lost(why)
+        await self._visits.leave(server)
 
     async def _withdraw(self, job_id: UUID) -> None:
         """Take the prompt of a job that we have given up off its server, as far as that is possible."""
         job = await self._store.get(job_id)
         if job is not None and job.submitted_at is not None and job.server is not None:
-            server = await self._visit(job.server)
+            server = await self._visits.at(job.server)
             await server.client.attach(str(job_id)).withdraw()
-            await self._leave_if_visited(server)
+            await self._visits.leave(server)
 
     async def _moved(self, job_id: str, chosen: Server | None, url: str) -> Server:
-        """Return the server that a job is on, which is asked; one that was chosen for it is free again."""
+        """Return the server that a job is on; another one that was chosen for the job is free again."""
         if chosen is not None and chosen.url == url:
             return chosen
         if chosen is not None:
             chosen.let_go(job_id)
-        return await self._visit(url)
+        return await self._visits.at(url)
 
     async def _run_on(self, server: Server, claim: Claim) -> None:
         job_id = str(claim.job.id)
-        server.open.add(job_id)
-        run = Run(claim, server, self, lambda: server.let_go(job_id))
+        server.took(job_id)
+        run = Run(claim, server, self._around, lambda: server.let_go(job_id))
         self._runs[claim.job.id] = run
         try:
             with about(prompt_id=job_id, server=server.url), job_span("run", claim.job.id, server=server.url):
@@ -191,54 +167,7 @@ class Following:
             if self._runs.get(claim.job.id) is run:
                 del self._runs[claim.job.id]
             self._let_go(claim.job.id, server)
-            await self._leave_if_visited(server)
-
-    async def _visit(self, url: str) -> Server:
-        """Return a server that is not ours to look after, to see what has become of a job on it."""
-        async with self._visiting:
-            if (known := self.servers.get(url) or self._visited.get(url)) is not None:
-                return known
-            sealed = await patiently(lambda: self._registry.address(url))
-            address = url if sealed is None else str(self._sealer.open(sealed)["address"])
-            server = await self._new_server(address).__aenter__()
-            self._visited[url] = server
-            return server
-
-    async def _leave_if_visited(self, server: Server) -> None:
-        if self._visited.get(server.url) is not server:
-            return
-        async with self._visiting:
-            if self._visited.get(server.url) is server and not server.open:
-                del self._visited[server.url]
-                await server.__aexit__(None, None, None)
-
-    async def close(self) -> None:
-        """Leave the servers that are visited."""
-        for server in self._visited.values():
-            await server.__aexit__(None, None, None)
-
-    # What a run needs
-
-    def check_lease(self) -> None:
-        """Raise Fenced unless we were heard of lately."""
-        if not self._membership.is_fresh:
-            raise Fenced
-
-    def keeper(self, claim: Claim) -> Keeper:
-        """Return what keeps the outputs of a job."""
-
-        async def withhold(output: Mapping[str, Any], path: Path) -> str | None:
-            return await self._hooks.on_result(job_facts(claim.job), output, path)
-
-        return Keeper(self._assets, self.leases, withhold=withhold, folder=self.folder)
-
-    async def staged(self, client: Client, prompt: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the prompt with its files on the server."""
-        return await self._inputs.stage(client, prompt, self.folder)
-
-    def extra_data(self, secret: bytes | None) -> dict[str, Any]:
-        """Return what goes along with the prompt, decrypted."""
-        return {} if secret is None else self._sealer.open(secret)
+            await self._visits.leave(server)
 
 
 async def _answers(server: Server) -> bool:
@@ -250,5 +179,5 @@ async def _answers(server: Server) -> bool:
 
 
 def _broken(error: Exception) -> str:
-    """Without its words: they are for the operator, and may hold what is not for others."""
+    """Without the exception's words: they are for the operator, and may hold what is not for others."""
     return f"the service could not follow the job ({type(error).__name__}): its operator finds why in the log"

@@ -22,17 +22,14 @@ from comfywire.errors import (
     ServerError,
     UnexpectedReply,
 )
-from comfywire.service.jobs.leases import Claim, Leases
+from comfywire.service.jobs.leases import Claim
 from comfywire.service.jobs.states import JobState
 from comfywire.service.waiting import set_within
-from comfywire.service.worker.outputs import Keeper
 from comfywire.service.worker.server import Server
+from comfywire.service.worker.surroundings import Surroundings
 
 __all__ = ["Outcome", "is_about_the_request"]
 
-PAUSE_AFTER_REFUSAL = 1.0
-FETCH_AGAIN = 2.0
-"""Seconds until outputs that were not to be had are asked for again, unless their server is seen before."""
 FREED = "memory was freed for another try"
 
 
@@ -46,22 +43,23 @@ class Outcome:
     Args:
         claim: Of which job.
         server: Where it was to run.
-        leases: Where it is written down.
-        keeper: What keeps its outputs.
+        around: The worker, as runs see it.
 
     Attributes:
+        keeper: What keeps its outputs.
         cancel_wanted: Whether somebody wants it to end.
         submissions: How often it was sent anew, this time included.
 
     """
 
-    def __init__(self, claim: Claim, server: Server, leases: Leases, keeper: Keeper) -> None:
+    def __init__(self, claim: Claim, server: Server, around: Surroundings) -> None:
+        self.keeper = around.keeper(claim)
         self.cancel_wanted = claim.job.state is JobState.CANCELING
         self.submissions = claim.job.submissions
         self._claim = claim
         self._server = server
-        self._leases = leases
-        self._keeper = keeper
+        self._leases = around.leases
+        self._pace = around.pace
 
     async def come_out(self, handle: Job, *, seconds: float, outputs_reused: bool | None) -> None:
         """Write down how a prompt ended that the server has, and keep its outputs.
@@ -90,7 +88,7 @@ class Outcome:
     async def _succeed(self, result: Result, *, outputs_reused: bool | None) -> None:
         await self._keep(result)
         self._server.succeeded(self._claim.job.need)
-        warnings = [*self._claim.job.warnings, *result.warnings, *self._keeper.withheld]
+        warnings = [*self._claim.job.warnings, *result.warnings, *self.keeper.withheld]
         await self._leases.end(
             self._claim.lease,
             JobState.SUCCEEDED,
@@ -105,11 +103,11 @@ class Outcome:
         deadline = None
         while True:
             try:
-                await self._keeper.keep(self._claim.lease, result.outputs)
+                await self.keeper.keep(self._claim.lease, result.outputs)
             except (ConnectionFailed, ConnectionLost, ServerError, UnexpectedReply) as error:
                 deadline = now() + self._server.patience if deadline is None else deadline
                 self._must_wait(error, is_late=now() >= deadline)
-                await set_within(self._server.up, FETCH_AGAIN)
+                await set_within(self._server.up, self._pace.fetch)
             else:
                 return
 
@@ -157,7 +155,7 @@ class Outcome:
     async def _keep_what_there_is(self, error: JobError) -> None:
         """A job that ended badly keeps what it had finished, as far as that can be had."""
         with contextlib.suppress(ComfywireError, OSError):
-            await self._keeper.keep(self._claim.lease, error.outputs)
+            await self.keeper.keep(self._claim.lease, error.outputs)
 
     async def lost(self, why: str) -> None:
         """The server does not have it any more: an attempt is spent."""
@@ -188,7 +186,7 @@ class Outcome:
 
     async def again(self, reason: str) -> None:
         """It is certain that nobody has it: it goes back to the queue."""
-        if not await self._leases.give_back(self._claim.lease, reason, after=PAUSE_AFTER_REFUSAL):
+        if not await self._leases.give_back(self._claim.lease, reason, after=self._pace.refusal):
             await self.canceled("it was canceled before it was submitted")
 
     async def canceled(self, reason: str) -> None:

@@ -17,9 +17,6 @@ from comfywire.service.worker.outputs import Keeper
 
 __all__ = ["Teller", "snapshot_of"]
 
-TICK = 0.5
-"""Seconds between snapshots of the progress, and between looks for outputs that can be fetched early."""
-
 
 def snapshot_of(progress: JobProgress) -> dict[str, Any]:
     """Return progress in the words of the Comfy API v2; one snapshot says everything."""
@@ -44,13 +41,25 @@ def _finite(number: float | None) -> float | None:
 
 
 class Teller:
-    """Tells of one prompt until it has ended."""
+    """Tells of one prompt until it has ended.
 
-    def __init__(self, handle: Job, lease: Lease, leases: Leases, keeper: Keeper) -> None:
+    Args:
+        handle: The prompt, as the client follows it.
+        lease: The claim on its job.
+        leases: Where what is told is written down.
+        keeper: What keeps its outputs.
+        tick: Seconds between snapshots of the progress, and between looks for outputs to fetch early.
+
+    """
+
+    def __init__(
+        self, handle: Job, lease: Lease, leases: Leases, keeper: Keeper, *, tick: float = 0.5
+    ) -> None:
         self._handle = handle
         self._lease = lease
         self._leases = leases
         self._keeper = keeper
+        self._pause = tick
         self._has_begun = False
         self._told: JobProgress | None = None
         self._preview: PreviewImage | None = None
@@ -117,7 +126,7 @@ class Teller:
 
     async def _tick(self) -> None:
         while not self._ended.is_set():
-            await set_within(self._ended, TICK)
+            await set_within(self._ended, self._pause)
             if not self._ended.is_set():
                 await self._tell()
 

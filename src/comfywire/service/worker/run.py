@@ -10,9 +10,9 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
-from comfywire.client import Client, Job
+from comfywire.client import Job
 from comfywire.errors import (
     ConnectionFailed,
     ConnectionLost,
@@ -25,42 +25,18 @@ from comfywire.errors import (
     WorkflowError,
     WorkflowRejected,
 )
-from comfywire.service.jobs.leases import Claim, Fenced, Leases
+from comfywire.service.jobs.leases import Claim, Fenced
 from comfywire.service.jobs.states import JobState
 from comfywire.service.worker.inputs import InputGone
 from comfywire.service.worker.outcome import Outcome, is_about_the_request
-from comfywire.service.worker.outputs import Keeper
 from comfywire.service.worker.progress import Teller
 from comfywire.service.worker.server import Server
+from comfywire.service.worker.surroundings import Surroundings
 from comfywire.workflow import Workflow
 
-__all__ = ["Run", "Surroundings"]
+__all__ = ["Run"]
 
-GRACE = 2.0
-"""Seconds in which a prompt that its last worker may still have been sending can turn up."""
-SUBMIT_PATIENCE = 15.0
-"""Seconds that a submission under way may take when the worker is told to stop."""
-HAND_BACK_PATIENCE = 5.0
-"""Seconds that a worker which stops waits for the database; without it, its jobs are taken over, too."""
 log = logging.getLogger("comfywire.service")
-
-
-class Surroundings(Protocol):
-    """What a run needs of its worker."""
-
-    leases: Leases
-
-    def keeper(self, claim: Claim) -> Keeper:
-        """Return what keeps the outputs of this job."""
-
-    async def staged(self, client: Client, prompt: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the prompt with its files on the server."""
-
-    def extra_data(self, secret: bytes | None) -> dict[str, Any]:
-        """Return what goes along with the prompt, decrypted."""
-
-    def check_lease(self) -> None:
-        """Raise Fenced unless this worker was certainly alive a moment ago."""
 
 
 class Run:
@@ -69,7 +45,7 @@ class Run:
     Args:
         claim: What is to be run.
         server: Where; for a prompt that may be on a server already, that one.
-        around: The worker.
+        around: The worker, as runs see it.
         on_ended: Called when the prompt is not on the server any more, before its outputs are fetched.
 
     """
@@ -81,9 +57,9 @@ class Run:
         self.server = server
         self._around = around
         self._leases = around.leases
+        self._pace = around.pace
         self._on_ended = on_ended
-        self._keeper = around.keeper(claim)
-        self._outcome = Outcome(claim, server, around.leases, self._keeper)
+        self._outcome = Outcome(claim, server, around)
         self._handle: Job | None = None
         self._followed_from = 0.0
         self._cancelling: asyncio.Task[None] | None = None
@@ -100,7 +76,7 @@ class Run:
             log.info("job %s is another worker's", self.claim.job.id)
         except asyncio.CancelledError:
             with contextlib.suppress(Fenced, TimeoutError):
-                async with asyncio.timeout(HAND_BACK_PATIENCE):
+                async with asyncio.timeout(self._pace.hand_back):
                     await self._leases.hand_back(self.claim.lease, "its worker stops")
             raise
         finally:
@@ -131,11 +107,11 @@ class Run:
         handle = await self._submit()
         if handle is not None:
             try:
-                await self._follow(handle)
+                outputs_reused = await self._follow(handle)
             except JobLost as error:
                 await self._outcome.lost(str(error))
             else:
-                await self._come_out(handle)
+                await self._come_out(handle, outputs_reused=outputs_reused)
 
     # On the server
 
@@ -144,14 +120,14 @@ class Run:
         for is_last_look in (False, True):
             handle = self.server.client.attach(str(self.claim.job.id))
             try:
-                await self._follow(handle)
+                outputs_reused = await self._follow(handle)
             except JobLost as error:
                 if is_last_look:
                     await self._outcome.lost(str(error))
                 else:
-                    await asyncio.sleep(GRACE)
+                    await asyncio.sleep(self._pace.late_arrival)
             else:
-                await self._come_out(handle)
+                await self._come_out(handle, outputs_reused=outputs_reused)
                 return
 
     async def _submit(self) -> Job | None:
@@ -214,11 +190,11 @@ class Run:
             return await asyncio.shield(submitting)
         except asyncio.CancelledError:
             # The client withdraws what it was sending when it is cancelled; ours is to be handed over.
-            await asyncio.wait([submitting], timeout=SUBMIT_PATIENCE)
+            await asyncio.wait([submitting], timeout=self._pace.submit)
             raise
 
-    async def _follow(self, handle: Job) -> None:
-        """Wait for the end, telling what happens on the way.
+    async def _follow(self, handle: Job) -> bool | None:
+        """Wait for the end, telling what happens; return whether every output came from the server's cache.
 
         Raises:
             JobLost: The server does not have the prompt.
@@ -227,20 +203,22 @@ class Run:
         self._handle, self._followed_from = handle, asyncio.get_running_loop().time()
         if self._outcome.cancel_wanted:
             self.cancel()
-        self._teller = Teller(handle, self.claim.lease, self._leases, self._keeper)
-        telling = asyncio.create_task(self._teller.run(), name="comfywire tell")
+        keeper, tick = self._outcome.keeper, self._pace.tick
+        teller = Teller(handle, self.claim.lease, self._leases, keeper, tick=tick)
+        telling = asyncio.create_task(teller.run(), name="comfywire tell")
         try:
             await telling  # ends with the prompt, or as soon as the job is another worker's
         except asyncio.CancelledError:
-            self._teller.abandon()
+            teller.abandon()
             raise
         finally:
-            await self._teller.stop()
+            await teller.stop()
             telling.cancel()
         with contextlib.suppress(JobFailed, JobInterrupted, OutputsGone, ConnectionLost):
             await handle.result()
-        self._on_ended()
+        self._on_ended()  # before the outputs are fetched: the server's next job need not wait for that
+        return teller.outputs_reused
 
-    async def _come_out(self, handle: Job) -> None:
+    async def _come_out(self, handle: Job, *, outputs_reused: bool | None) -> None:
         seconds = asyncio.get_running_loop().time() - self._followed_from
-        await self._outcome.come_out(handle, seconds=seconds, outputs_reused=self._teller.outputs_reused)
+        await self._outcome.come_out(handle, seconds=seconds, outputs_reused=outputs_reused)

@@ -1,0 +1,106 @@
+"""What one ComfyUI offers: its catalogue, read now and then, and which jobs' needs that meets."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from math import inf
+from typing import Any
+
+from comfywire.client import Client
+from comfywire.service.database.outage import AWAY
+from comfywire.service.fleet.registry import Registry
+from comfywire.service.jobs.placement import refusals
+from comfywire.service.worker.pace import Pace
+from comfywire.workflow.object_info import ObjectInfo
+
+__all__ = ["Offer"]
+
+
+class Offer:
+    """Reads a ComfyUI's catalogue, compares needs with it, and writes down what it lacks for which.
+
+    Args:
+        client: Of the ComfyUI; open when anything is read.
+        tags: What the operator says about it.
+        registry: Where it is written down.
+        pace: How long to wait between reads.
+
+    Attributes:
+        digest: Of the catalogue, as the registry keeps it; None before it was read.
+
+    """
+
+    def __init__(self, client: Client, tags: tuple[str, ...], registry: Registry, pace: Pace) -> None:
+        self.digest: str | None = None
+        self._client = client
+        self._tags = tags
+        self._registry = registry
+        self._pace = pace
+        self._catalogue: ObjectInfo | None = None
+        self._lacks: dict[str, list[str]] = {}
+        self._untold: dict[str, list[str]] = {}
+        self._read_at = self._asked_at = -inf
+
+    @property
+    def meets(self) -> frozenset[str]:
+        """The needs of which it lacks nothing."""
+        return frozenset(need for need, lacking in self._lacks.items() if not lacking)
+
+    async def read(self, now: float) -> None:
+        """Read the catalogue, and compare all needs if it has changed.
+
+        Raises:
+            ComfywireError: The ComfyUI does not give it.
+
+        """
+        object_info = await self._client.object_info()
+        digest = await self._registry.keep_catalogue(object_info)
+        if digest != self.digest:
+            self._catalogue, self.digest, self._lacks = ObjectInfo(object_info), digest, {}
+            self.learn(await self._registry.needs())
+        self._read_at = self._asked_at = now
+
+    async def read_if_due(self, now: float) -> None:
+        """Read it when the last read is old, or when a job waits for something that was not there then."""
+        if now >= self._read_at + self._pace.catalogue or await self._is_waited_for(now):
+            await self.read(now)
+
+    async def _is_waited_for(self, now: float) -> bool:
+        wanting = [need for need, lacking in self._lacks.items() if any(map(_is_of_the_catalogue, lacking))]
+        if not wanting or now < self._asked_at + self._pace.catalogue_wanted:
+            return False
+        self._asked_at = now
+        return await self._registry.are_waited_for(wanting)
+
+    def learn(self, needs: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Find out which of ``needs`` it meets; return whether one of them is new."""
+        if self._catalogue is None:
+            return False
+        new = {
+            need: refusals(requirement, self._catalogue, self._tags)
+            for need, requirement in needs.items()
+            if need not in self._lacks
+        }
+        self._lacks |= new
+        self._untold |= new
+        return bool(new)
+
+    def forget(self, needs: Iterable[str]) -> None:
+        """No job has these needs any more."""
+        for need in needs:
+            self._lacks.pop(need, None)
+            self._untold.pop(need, None)
+
+    async def tell(self, url: str) -> None:
+        """Write down what was found out; what the database was away for is told the next time."""
+        if not (told := dict(self._untold)):
+            return
+        with contextlib.suppress(*AWAY):
+            if await self._registry.refuse(url, told):
+                self._untold = {need: why for need, why in self._untold.items() if told.get(need) != why}
+
+
+def _is_of_the_catalogue(lacking: str) -> bool:
+    """A node or a model file, which somebody may be installing; tags change with the worker's options."""
+    return not lacking.startswith("tag ")

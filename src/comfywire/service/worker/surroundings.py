@@ -1,0 +1,67 @@
+"""What a run needs of its worker, as one value that is handed to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from comfywire.client import Client
+from comfywire.service.assets.assets import Assets
+from comfywire.service.hooks import Hooks, job_facts
+from comfywire.service.jobs.leases import Claim, Fenced, Leases
+from comfywire.service.sealing import Sealer
+from comfywire.service.worker.inputs import Inputs
+from comfywire.service.worker.membership import Membership
+from comfywire.service.worker.outputs import Keeper
+from comfywire.service.worker.pace import Pace
+
+__all__ = ["Surroundings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """One worker, as its runs see it.
+
+    Attributes:
+        leases: Its claims on jobs.
+        membership: Its place among the workers.
+        assets: Inputs and outputs.
+        inputs: Brings the files of jobs to their ComfyUIs.
+        sealer: For secrets and addresses.
+        hooks: The operator's policy: asked about each output before it is kept.
+        folder: For files on their way.
+        pace: How long to wait between one thing and the next.
+
+    """
+
+    leases: Leases
+    membership: Membership
+    assets: Assets
+    inputs: Inputs
+    sealer: Sealer
+    hooks: Hooks
+    folder: Path
+    pace: Pace
+
+    def check_lease(self) -> None:
+        """Raise Fenced unless this worker was certainly alive a moment ago."""
+        if not self.membership.is_fresh:
+            raise Fenced
+
+    def keeper(self, claim: Claim) -> Keeper:
+        """Return what keeps the outputs of a job."""
+
+        async def withhold(output: Mapping[str, Any], path: Path) -> str | None:
+            return await self.hooks.on_result(job_facts(claim.job), output, path)
+
+        return Keeper(self.assets, self.leases, withhold=withhold, folder=self.folder)
+
+    async def staged(self, client: Client, prompt: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the prompt with its files on the server."""
+        return await self.inputs.stage(client, prompt, self.folder)
+
+    def extra_data(self, secret: bytes | None) -> dict[str, Any]:
+        """Return what goes along with the prompt, decrypted."""
+        return {} if secret is None else self.sealer.open(secret)
