@@ -1,6 +1,6 @@
 import pytest
 
-from comfywire.service.api.byte_ranges import UnsatisfiableRange, range_of
+from comfywire.service.api.bodies.byte_ranges import UnsatisfiableRange, range_of
 
 
 @pytest.mark.parametrize(

@@ -9,20 +9,21 @@ from pathlib import PureWindowsPath
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Query, Request
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from comfywire.service.access.idempotency import Answer, Once
-from comfywire.service.api.multipart import MalformedForm, Part, parts
+from comfywire.service.api.bodies.multipart import MalformedForm, Part, parts
 from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.blobs import Staged, TooLarge
 from comfywire.service.assets.records import EXPIRES_IN, AssetNotFound, AssetRecord, InvalidAsset, NewAsset
 from comfywire.service.assets.uploads import keep_once, request_of
 
+from .admission import key_first_router
 from .content import content
-from .context import IdempotencyKey, get_caller, get_core, origin_of
+from .context import IdempotencyKey, Reading, Service, Submitting, origin_of
 
 __all__ = ["Asset", "AssetFromHash", "asset_body", "router"]
 
@@ -65,7 +66,7 @@ UPLOAD_BODY = {
     }
 }
 
-router = APIRouter(tags=["assets"])
+router = key_first_router(tag="assets")
 
 
 class Asset(BaseModel):
@@ -114,8 +115,6 @@ def asset_body(request: Request, core: Any, asset: AssetRecord, *, created_new: 
     )
 
 
-Core = Annotated[Any, Depends(get_core)]
-Caller = Annotated[Any, Depends(get_caller)]
 _CREATED: dict[int | str, dict[str, Any]] = {
     200: {"model": Asset, "description": "You had these bytes already."},
     201: {"model": Asset, "description": "These bytes are new to you."},
@@ -130,10 +129,9 @@ _CREATED: dict[int | str, dict[str, Any]] = {
     openapi_extra=UPLOAD_BODY,
 )
 async def upload(
-    request: Request, core: Core, caller: Caller, idempotency_key: IdempotencyKey = None
+    request: Request, core: Service, caller: Submitting, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Upload a file; fields and file may come in any order."""
-    caller.must("submit")
     form = _Form(core.assets, core.settings.max_upload_bytes)
     async with AsyncExitStack() as until_kept:
         staged, new = await form.read(request, until_kept)
@@ -145,9 +143,8 @@ async def upload(
 
 
 @router.post("/api/v2/assets/from-hash", operation_id="assetFromHash", status_code=201, responses=_CREATED)
-async def from_hash(request: Request, body: AssetFromHash, core: Core, caller: Caller) -> Response:
+async def from_hash(request: Request, body: AssetFromHash, core: Service, caller: Submitting) -> Response:
     """Make an asset of bytes that you have uploaded or made before."""
-    caller.must("submit")
     asset, is_new = await core.assets.from_hash(
         caller.key_id, body.hash, file_path=body.file_path, tags=body.tags, expires_in=body.expires_in
     )
@@ -155,9 +152,8 @@ async def from_hash(request: Request, body: AssetFromHash, core: Core, caller: C
 
 
 @router.head("/api/v2/assets/by-hash/{hash}", operation_id="headAssetByHash")
-async def by_hash(hash: str, core: Core, caller: Caller) -> Response:  # noqa: A002
+async def by_hash(hash: str, core: Service, caller: Reading) -> Response:  # noqa: A002
     """Whether you have these bytes: 200 or 404."""
-    caller.must("read")
     return Response(status_code=200 if await core.assets.has_hash(caller.key_id, hash) else 404)
 
 
@@ -167,27 +163,24 @@ async def by_hash(hash: str, core: Core, caller: Caller) -> Response:  # noqa: A
     response_model=Asset,
     response_model_exclude={"created_new"},
 )
-async def get(request: Request, asset_id: str, core: Core, caller: Caller) -> Asset:
+async def get(request: Request, asset_id: str, core: Service, caller: Reading) -> Asset:
     """What is known about an asset, with a fresh URL for its bytes."""
-    caller.must("read")
     return asset_body(request, core, await _asset(core, asset_id, caller.key_id))
 
 
 @router.delete("/api/v2/assets/{asset_id}", operation_id="deleteAsset", status_code=204)
-async def delete(asset_id: str, core: Core, caller: Caller) -> Response:
+async def delete(asset_id: str, core: Service, caller: Submitting) -> Response:
     """Delete an asset; bytes that other assets share stay."""
-    caller.must("submit")
     await core.assets.delete(_uuid(asset_id), caller.key_id)
     return Response(status_code=204)
 
 
 @router.head("/api/v2/assets/{asset_id}/content", operation_id="headAssetContent")
 @router.get("/api/v2/assets/{asset_id}/content", operation_id="getAssetContent", response_class=Response)
-async def read(request: Request, asset_id: str, core: Core, caller: Caller) -> Response:
+async def read(request: Request, asset_id: str, core: Service, caller: Reading) -> Response:
     """An asset's bytes, or a range of them; `url` of the asset is the link that others may be given."""
     # No redirect to that link, as the Comfy API v2 has it where somebody else keeps the bytes: those who do
     # not follow one, such as curl without -L, would save nothing.
-    caller.must("read")
     return await content(request, core.assets, await _asset(core, asset_id, caller.key_id))
 
 
@@ -196,7 +189,7 @@ async def read(request: Request, asset_id: str, core: Core, caller: Caller) -> R
 async def read_signed(
     request: Request,
     asset_id: str,
-    core: Core,
+    core: Service,
     expires: Annotated[int, Query(ge=0, le=1 << 40)],
     signature: Annotated[str, Query(max_length=100)],
 ) -> Response:

@@ -13,7 +13,7 @@ from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from comfywire.service.api.byte_ranges import range_of
+from comfywire.service.api.bodies.byte_ranges import range_of
 from comfywire.service.assets.assets import AssetRecord, Assets
 
 __all__ = ["content", "disposition"]

@@ -14,9 +14,12 @@ from comfywire.service.core import Core
 from .errors import NotFound
 
 __all__ = [
-    "Asking",
+    "CALLERS",
+    "Administering",
     "IdempotencyKey",
+    "Reading",
     "Service",
+    "Submitting",
     "core_of",
     "get_caller",
     "get_core",
@@ -40,16 +43,41 @@ async def get_core(request: HTTPConnection) -> Core:
 
 
 async def get_caller(request: HTTPConnection) -> Caller:
-    """Return who asks, having counted the request.
+    """Return who asks, having counted the request; a second call for the same request counts nothing.
 
     Raises:
         Unauthorized: Nobody whom we know.
         RateLimited: They ask too often.
 
     """
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is not None:
+        return known
     core = core_of(request)
     caller = await core.access.caller(_secret(request))
     core.limits.take(caller)
+    request.state.caller = caller
+    return caller
+
+
+async def get_reader(request: HTTPConnection) -> Caller:
+    """Return who asks, if the key may read; raises what :func:`get_caller` does, and Forbidden."""
+    return await _caller_for("read", request)
+
+
+async def get_submitter(request: HTTPConnection) -> Caller:
+    """Return who asks, if the key may submit; raises what :func:`get_caller` does, and Forbidden."""
+    return await _caller_for("submit", request)
+
+
+async def get_admin(request: HTTPConnection) -> Caller:
+    """Return who asks, if the key is the operator's; raises what :func:`get_caller` does, and Forbidden."""
+    return await _caller_for("admin", request)
+
+
+async def _caller_for(scope: str, request: HTTPConnection) -> Caller:
+    caller = await get_caller(request)
+    caller.must(scope)
     return caller
 
 
@@ -80,7 +108,11 @@ def job_id_of(text: str) -> UUID:
 
 
 Service = Annotated[Core, Depends(get_core)]
-Asking = Annotated[Caller, Depends(get_caller)]
+Reading = Annotated[Caller, Depends(get_reader)]
+Submitting = Annotated[Caller, Depends(get_submitter)]
+Administering = Annotated[Caller, Depends(get_admin)]
+CALLERS = (get_reader, get_submitter, get_admin)
+"""How a route says whom it is for; ``admission.py`` asks the same before it reads the body."""
 IdempotencyKey = Annotated[
     str | None, Header(description="The same request once more gets the first one's answer, for 24 hours.")
 ]

@@ -7,14 +7,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, ExitStack, aclosing
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, WebSocket
+from fastapi import Header, Query, Request, WebSocket
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from comfywire.service.jobs.feeds import Broker, Feed
 from comfywire.service.jobs.reader import Reader
 
-from .context import Asking, Service, core_of, get_caller, origin_of
+from .admission import key_first_router
+from .context import Reading, Service, core_of, get_caller, origin_of
 from .errors import InvalidRequest, error_response
 from .jobs import find
 from .rendering import Renderer
@@ -29,7 +30,7 @@ SLOWEST = 60.0
 """Seconds that a reader may take for one piece, before it counts as gone."""
 LONGEST_NUMBER = 20
 Frame = Callable[[str, int | None, str], bytes]
-router = APIRouter(prefix="/api/v2/jobs", tags=["jobs"])
+router = key_first_router("/api/v2/jobs", tag="jobs")
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events `status`, `progress`, `output` and `preview`; ends after the last `status`.",
@@ -45,12 +46,11 @@ async def stream_events(
     request: Request,
     job_id: str,
     core: Service,
-    caller: Asking,
+    caller: Reading,
     previews: Annotated[bool, Query(description="Whether pictures of what is being made are sent.")] = False,
     last_event_id: Annotated[str | None, Header(description="Go on after this event.")] = None,
 ) -> Response:
     """Tell what happens to a job: first how it stands, or what was missed since `Last-Event-ID`."""
-    caller.must("read")
     job = await find(core, caller, job_id)
     after = _number(last_event_id)
     async with AsyncExitStack() as stack:

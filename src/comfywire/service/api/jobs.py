@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import JSONResponse, Response
 
 from comfywire.errors import ComfywireError
@@ -18,13 +18,14 @@ from comfywire.service.jobs.states import JobState
 from comfywire.service.submission import MOST_LABELS, Submission, submit_once
 
 from . import models
-from .context import Asking, IdempotencyKey, Service, job_id_of, origin_of
+from .admission import key_first_router
+from .context import IdempotencyKey, Reading, Service, Submitting, job_id_of, origin_of
 from .errors import InvalidRequest, NotFound
 from .rendering import Renderer, cursor_of, item_of, place_of, transition_of
 
 __all__ = ["find", "router"]
 
-router = APIRouter(prefix="/api/v2/jobs", tags=["jobs"])
+router = key_first_router("/api/v2/jobs", tag="jobs")
 
 
 class NotRetriable(ComfywireError):
@@ -44,11 +45,10 @@ async def submit(
     request: Request,
     body: models.JobRequest,
     core: Service,
-    caller: Asking,
+    caller: Submitting,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Queue a workflow; when this answers 201, the job survives whatever dies."""
-    caller.must("submit")
     once = _once(caller, idempotency_key, body)
     renderer = Renderer(core.assets, origin_of(request))
 
@@ -64,14 +64,13 @@ async def list_jobs(
     *,
     request: Request,
     core: Service,
-    caller: Asking,
+    caller: Reading,
     status: Annotated[str | None, Query(description="Only these states: a list with commas.")] = None,
     workflow: Annotated[str | None, Query(description="Only jobs of this registered workflow.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> models.JobPage:
     """List jobs, newest first; `metadata[name]=value` keeps those with that label."""
-    caller.must("read")
     found = await core.store.search(
         caller.key_id,
         labels=_labels(request.query_params.multi_items()),
@@ -86,24 +85,21 @@ async def list_jobs(
 
 
 @router.get("/{job_id}", operation_id="getJob")
-async def get_job(request: Request, job_id: str, core: Service, caller: Asking) -> models.Job:
+async def get_job(request: Request, job_id: str, core: Service, caller: Reading) -> models.Job:
     """Return a job as it stands, with every output that is kept so far."""
-    caller.must("read")
     return await _rendered(request, core, await find(core, caller, job_id))
 
 
 @router.post("/{job_id}/cancel", operation_id="cancelJob")
-async def cancel(request: Request, job_id: str, core: Service, caller: Asking) -> models.Job:
+async def cancel(request: Request, job_id: str, core: Service, caller: Submitting) -> models.Job:
     """Ask for a job's end; one that has ended stays as it is."""
-    caller.must("submit")
     job = await find(core, caller, job_id)
     return await _rendered(request, core, await core.store.cancel(job.id) or job)
 
 
 @router.post("/{job_id}/retry", operation_id="retryJob")
-async def retry(request: Request, job_id: str, core: Service, caller: Asking) -> models.Job:
+async def retry(request: Request, job_id: str, core: Service, caller: Submitting) -> models.Job:
     """Queue a job that ended badly once more, under its id, without the secrets that it had."""
-    caller.must("submit")
     job = await find(core, caller, job_id)
     retried = await core.store.retry(job.id, default_max_queued=core.settings.max_queued)
     if retried is None:
@@ -115,11 +111,10 @@ async def retry(request: Request, job_id: str, core: Service, caller: Asking) ->
 async def get_workflow(
     job_id: str,
     core: Service,
-    caller: Asking,
+    caller: Reading,
     format: Annotated[str, Query(pattern="^(api|save)$")] = "api",  # noqa: A002
 ) -> models.JobWorkflow:
     """Return the graph as it was submitted; `format=save` the editor's document, where there was one."""
-    caller.must("read")
     job = await find(core, caller, job_id)
     prompt, document = await core.store.graph(job.id)
     if format == "api":
@@ -130,9 +125,8 @@ async def get_workflow(
 
 
 @router.get("/{job_id}/transitions", operation_id="getJobTransitions")
-async def get_transitions(job_id: str, core: Service, caller: Asking) -> models.Transitions:
+async def get_transitions(job_id: str, core: Service, caller: Reading) -> models.Transitions:
     """Return every change of a job's state: when, why, by whom, and on which ComfyUI."""
-    caller.must("read")
     job = await find(core, caller, job_id)
     return models.Transitions(
         transitions=[transition_of(one) for one in await core.store.transitions(job.id)]

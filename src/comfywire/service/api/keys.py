@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
-from comfywire.service.access.keys import Caller
-
-from .context import get_caller, get_core
+from .admission import key_first_router
+from .context import Administering, Service
 
 __all__ = ["router"]
 
 Limit = Annotated[int, Field(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Field(gt=0, le=100 * 365 * 86400.0)]
-
-
-async def get_admin(caller: Annotated[Caller, Depends(get_caller)]) -> Caller:
-    """Return who asks.
-
-    Raises:
-        Forbidden: Not with that key.
-
-    """
-    caller.must("admin")
-    return caller
-
-
-Admin = Annotated[Caller, Depends(get_admin)]
-Service = Annotated[Any, Depends(get_core)]
 
 
 class NewKey(BaseModel):
@@ -93,31 +76,31 @@ class Keys(BaseModel):
     keys: list[Key]
 
 
-router = APIRouter(prefix="/api/v2/keys", tags=["keys"])
+router = key_first_router("/api/v2/keys", tag="keys")
 
 
 @router.post("", status_code=201)
-async def create_key(new: NewKey, core: Service, _: Admin) -> KeyWithSecret:
+async def create_key(new: NewKey, core: Service, _: Administering) -> KeyWithSecret:
     """Make a key. Its secret is in this answer and can never be read again."""
     record, secret = await core.access.create(**new.model_dump())
     return KeyWithSecret(**Key.model_validate(record).model_dump(), secret=secret)
 
 
 @router.get("")
-async def list_keys(core: Service, _: Admin) -> Keys:
+async def list_keys(core: Service, _: Administering) -> Keys:
     """List all keys, oldest first, also those that open nothing any more."""
     return Keys(keys=[Key.model_validate(record) for record in await core.access.list()])
 
 
 @router.get("/{key_id}")
-async def get_key(key_id: UUID, core: Service, _: Admin) -> Key:
+async def get_key(key_id: UUID, core: Service, _: Administering) -> Key:
     """Look at one key."""
     return Key.model_validate(await core.access.get(key_id))
 
 
 @router.post("/{key_id}/rotate")
 async def rotate_key(
-    key_id: UUID, core: Service, _: Admin, rotation: Rotation | None = None
+    key_id: UUID, core: Service, _: Administering, rotation: Rotation | None = None
 ) -> KeyWithSecret:
     """Give a key another secret; the old one opens nothing more, or not after its grace."""
     record, secret = await core.access.rotate(key_id, grace=0.0 if rotation is None else rotation.grace)
@@ -125,6 +108,6 @@ async def rotate_key(
 
 
 @router.delete("/{key_id}")
-async def revoke_key(key_id: UUID, core: Service, _: Admin) -> Key:
+async def revoke_key(key_id: UUID, core: Service, _: Administering) -> Key:
     """Let a key open nothing more, within seconds. Its jobs run on."""
     return Key.model_validate(await core.access.revoke(key_id))

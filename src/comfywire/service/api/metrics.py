@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from comfywire.service.api.prometheus import CONTENT_TYPE, Metrics
 
-from .context import Asking, Service
+from .admission import key_first_router
+from .context import Administering, Service
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["operation"])
+router = key_first_router(tag="operation")
 
 
 @router.get(
@@ -20,7 +20,6 @@ router = APIRouter(tags=["operation"])
     response_class=Response,
     responses={200: {"content": {"text/plain": {}}}},
 )
-async def read_metrics(core: Service, caller: Asking) -> Response:
+async def read_metrics(core: Service, _: Administering) -> Response:
     """Figures of the whole service in Prometheus' format; they are the operator's: a key needs `admin`."""
-    caller.must("admin")
     return Response(await Metrics(core.database).text(), media_type=CONTENT_TYPE)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from comfywire.service.database.storable import must_be_text
 
-from .context import Asking, Service
+from .admission import key_first_router
+from .context import Administering, Reading, Service
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v2", tags=["servers"])
+router = key_first_router("/api/v2", tag="servers")
 
 
 class Server(BaseModel):
@@ -76,30 +76,26 @@ WANTED = {"pause": "paused", "resume": "active", "drain": "drained"}
 
 
 @router.get("/servers", operation_id="listServers")
-async def list_servers(core: Service, caller: Asking) -> Servers:
+async def list_servers(core: Service, _: Reading) -> Servers:
     """List the ComfyUIs and how they are."""
-    caller.must("read")
     return Servers(servers=[Server.model_validate(server) for server in await core.operating.servers()])
 
 
 @router.post("/servers/{action}", operation_id="switchServer")
 async def switch_server(
-    action: Literal["pause", "resume", "drain"], body: Named, core: Service, caller: Asking
+    action: Literal["pause", "resume", "drain"], body: Named, core: Service, _: Administering
 ) -> Server:
     """Pause a server, drain it, or have it take jobs again; what it has, it ends."""
-    caller.must("admin")
     return Server.model_validate(await core.operating.want(body.url, WANTED[action]))
 
 
 @router.get("/queue", operation_id="getQueue")
-async def get_queue(core: Service, caller: Asking) -> QueueState:
+async def get_queue(core: Service, _: Reading) -> QueueState:
     """Return how much waits and runs."""
-    caller.must("read")
     return QueueState.model_validate(await core.operating.queue())
 
 
 @router.post("/queue/{action}", operation_id="switchQueue")
-async def switch_queue(action: Literal["pause", "resume"], core: Service, caller: Asking) -> QueueState:
+async def switch_queue(action: Literal["pause", "resume"], core: Service, _: Administering) -> QueueState:
     """Let no job begin any more, on any server, or let them again; submitting goes on."""
-    caller.must("admin")
     return QueueState.model_validate(await core.operating.pause_queue(paused=action == "pause"))

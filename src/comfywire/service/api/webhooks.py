@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
-from comfywire.service.access.keys import Caller
 from comfywire.service.webhooks.secrets import GRACE
 
-from .context import get_caller, get_core
+from .admission import key_first_router
+from .context import Reading, Service, Submitting
 
 __all__ = ["router"]
-
-Service = Annotated[Any, Depends(get_core)]
-Asking = Annotated[Caller, Depends(get_caller)]
 
 
 class Try(BaseModel):
@@ -68,36 +64,32 @@ class SecretRotation(BaseModel):
     ] = GRACE
 
 
-router = APIRouter(prefix="/api/v2", tags=["webhooks"])
+router = key_first_router("/api/v2", tag="webhooks")
 
 
 @router.get("/jobs/{job_id}/deliveries")
-async def list_deliveries(job_id: UUID, core: Service, caller: Asking) -> Deliveries:
+async def list_deliveries(job_id: UUID, core: Service, caller: Reading) -> Deliveries:
     """List a job's webhooks and how their tries went."""
-    caller.must("read")
     found = await core.webhooks.of_job(job_id, caller.key_id)
     return Deliveries(deliveries=[Delivery.model_validate(one) for one in found])
 
 
 @router.post("/jobs/{job_id}/deliveries/{delivery_id}/redeliver", status_code=202)
-async def redeliver(job_id: UUID, delivery_id: UUID, core: Service, caller: Asking) -> Delivery:
+async def redeliver(job_id: UUID, delivery_id: UUID, core: Service, caller: Submitting) -> Delivery:
     """Deliver once more, at once, under the same ``webhook-id``."""
-    caller.must("submit")
     return Delivery.model_validate(await core.webhooks.redeliver(job_id, delivery_id, caller.key_id))
 
 
 @router.get("/webhooks/secret")
-async def get_webhook_secret(core: Service, caller: Asking) -> Secret:
+async def get_webhook_secret(core: Service, caller: Submitting) -> Secret:
     """Return the secret that this key's webhooks are signed with."""
-    caller.must("submit")
     return Secret(secret=await core.webhooks.secrets.of(caller.key_id))
 
 
 @router.post("/webhooks/secret/rotate")
 async def rotate_webhook_secret(
-    core: Service, caller: Asking, rotation: SecretRotation | None = None
+    core: Service, caller: Submitting, rotation: SecretRotation | None = None
 ) -> Secret:
     """Change the secret. For a while webhooks carry both signatures, so that none is refused meanwhile."""
-    caller.must("submit")
     grace = GRACE if rotation is None else rotation.grace
     return Secret(secret=await core.webhooks.secrets.rotate(caller.key_id, grace=grace))

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
@@ -22,7 +22,8 @@ from comfywire.service.workflows.registered import WorkflowRecord, class_types_o
 from comfywire.service.workflows.schemas import schema_of
 from comfywire.workflow.parameters.toml import to_tables
 
-from .context import Asking, Service, origin_of
+from .admission import key_first_router
+from .context import Administering, Reading, Service, Submitting, origin_of
 from .models import ExtraData, Graph, RetryPolicy, Text
 from .models import Job as JobBody
 from .rendering import Renderer
@@ -42,7 +43,7 @@ Tags = Annotated[
 Priority = Annotated[int, Field(ge=-20, le=20, description="The highest is run first.")]
 Names = Annotated[list[Text], Field(max_length=1000, description="The only outputs to run; empty for all.")]
 
-router = APIRouter(prefix="/api/v2/workflows", tags=["workflows"])
+router = key_first_router("/api/v2/workflows", tag="workflows")
 
 # No status here is one that HTTP clients repeat a request by themselves for: a failed job would run again.
 STATUS = {
@@ -138,30 +139,26 @@ class WorkflowJobBody(_Closed):
 
 
 @router.get("", operation_id="listWorkflows")
-async def list_workflows(core: Service, caller: Asking) -> WorkflowList:
+async def list_workflows(core: Service, _: Reading) -> WorkflowList:
     """The newest version of every workflow."""
-    caller.must("read")
     return WorkflowList(workflows=[_described(one) for one in await core.workflows.list()])
 
 
 @router.get("/{name}", operation_id="getWorkflow")
-async def get_workflow(name: str, core: Service, caller: Asking, version: Version = None) -> WholeWorkflow:
+async def get_workflow(name: str, core: Service, _: Reading, version: Version = None) -> WholeWorkflow:
     """One version of a workflow."""
-    caller.must("read")
     return _whole(await core.workflows.get(name, version))
 
 
 @router.get("/{name}/versions", operation_id="listWorkflowVersions")
-async def list_versions(name: str, core: Service, caller: Asking) -> WorkflowList:
+async def list_versions(name: str, core: Service, _: Reading) -> WorkflowList:
     """Every version of a workflow, retired ones too, the newest first."""
-    caller.must("read")
     return WorkflowList(workflows=[_described(one) for one in await core.workflows.versions(name)])
 
 
 @router.put("/{name}", operation_id="putWorkflow")
-async def put_workflow(name: str, body: WorkflowBody, core: Service, caller: Asking) -> WholeWorkflow:
+async def put_workflow(name: str, body: WorkflowBody, core: Service, caller: Administering) -> WholeWorkflow:
     """Register a workflow, or a new version of it; the same once more is no new version."""
-    caller.must("admin")
     tables = {"parameters": body.parameters, "outputs": body.outputs}
     said = {key: table for key, table in tables.items() if table is not None}
     record = await core.workflows.add(
@@ -178,9 +175,8 @@ async def put_workflow(name: str, body: WorkflowBody, core: Service, caller: Ask
 
 
 @router.delete("/{name}", operation_id="deleteWorkflow", status_code=204)
-async def delete_workflow(name: str, core: Service, caller: Asking, version: Version = None) -> None:
+async def delete_workflow(name: str, core: Service, _: Administering, version: Version = None) -> None:
     """Let nobody run a workflow any more, or one version of it; jobs of it run on."""
-    caller.must("admin")
     await core.workflows.retire(name, version)
 
 
@@ -201,7 +197,7 @@ async def run_workflow(  # noqa: PLR0917 - FastAPI names them all
     body: WorkflowJobBody,
     request: Request,
     core: Service,
-    caller: Asking,
+    caller: Submitting,
     version: Version = None,
     wait: Wait = None,
     idempotency_key: Annotated[str | None, Header()] = None,
@@ -211,7 +207,6 @@ async def run_workflow(  # noqa: PLR0917 - FastAPI names them all
     Files among the inputs are assets (`{"__type": "core/ASSET", "info": {"id": ...}}`, or the id alone),
     URLs, `data:` URLs, or base64. Without `wait`, the answer is 201 and the job as it is.
     """
-    caller.must("submit")
     renderer = Renderer(core.assets, origin_of(request))
     once = _once(caller, idempotency_key, name, version, body)
     answer, job = None if once is None else await once.answered(core.database), None
