@@ -7,7 +7,7 @@ differences in short.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class Profile:
     """Node types that were renamed, old name to new."""
     is_modern: bool
     """Everything else: 1.49's rules (dynamic inputs, renumbering, proxyWidgets, muted hosts) or 1.27's."""
+    text_inputs: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Inputs of node packs' nodes whose ``%...%`` is replaced, by class_type."""
 
 
 FE_1_27 = Profile(

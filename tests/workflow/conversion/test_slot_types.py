@@ -1,8 +1,10 @@
 import pytest
 from tests.workflow.conversion.editor import NEW, SERVER, document, inputs_of, node, node_type, subgraph
 
+from comfywire.workflow.conversion.known import Catalogue
 from comfywire.workflow.conversion.layout import Socket
-from comfywire.workflow.conversion.load import Catalogue, load
+from comfywire.workflow.conversion.load import load
+from comfywire.workflow.conversion.packs.pack import Packs
 from comfywire.workflow.conversion.slot_types import bypass_group_input, bypass_input, fits
 from comfywire.workflow.object_info import ObjectInfo
 
@@ -147,8 +149,8 @@ def test_the_sockets_of_dynamic_combos_follow_their_values(values, expected):
             output=("IMAGE",),
         )
     }
-    catalogue = Catalogue(ObjectInfo(server), NEW)
+    catalogue = Catalogue(ObjectInfo(server), NEW, Packs([]))
 
-    made = load(document(node(1, "Dynamic", *values)), catalogue).root.nodes["1"]
+    made = load(document(node(1, "Dynamic", *values)), catalogue, lambda options: options[0]).root.nodes["1"]
 
     assert [socket.name for socket in made.sockets] == expected

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import UnreadableWorkflow
 from comfywire.workflow.conversion.export import Export
-from comfywire.workflow.conversion.load import Catalogue, load
+from comfywire.workflow.conversion.known import Catalogue
+from comfywire.workflow.conversion.load import load
+from comfywire.workflow.conversion.packs.builtin import BUILTIN_PACKS
+from comfywire.workflow.conversion.packs.pack import Pack, Packs
 from comfywire.workflow.object_info import ObjectInfo
 from comfywire.workflow.profiles import FE_1_49, Profile, profile_for
 
@@ -47,6 +50,7 @@ def convert(
     profile: Profile | None = None,
     now: datetime | None = None,
     choose: Callable[[Sequence[Any]], Any] | None = None,
+    packs: Sequence[Pack] = (),
 ) -> Conversion:
     """Return ``document`` as the front end would send it; nothing is validated, as the front end does not.
 
@@ -60,12 +64,13 @@ def convert(
         now: What ``%date:...%`` in file names writes; None is the local time.
         choose: Picks one of the options of a dynamic prompt, ``{a|b}``, as ``random.choice`` does; None takes
             the first.
+        packs: What node packs' browser halves do, beside the packs that Comfywire knows itself.
 
     Raises:
         UnreadableWorkflow: It is no workflow of the editor.
 
     """
-    return Converter(object_info, profile=profile).convert(document, now=now, choose=choose)
+    return Converter(object_info, profile=profile, packs=packs).convert(document, now=now, choose=choose)
 
 
 class Converter:
@@ -74,17 +79,22 @@ class Converter:
     Args:
         object_info: The server's ``/object_info``, raw or read.
         profile: Which front end's rules; None recognises it from ``object_info``.
+        packs: What node packs' browser halves do, beside the packs that Comfywire knows itself.
 
     """
 
     def __init__(
-        self, object_info: Mapping[str, Any] | ObjectInfo, *, profile: Profile | None = None
+        self,
+        object_info: Mapping[str, Any] | ObjectInfo,
+        *,
+        profile: Profile | None = None,
+        packs: Sequence[Pack] = (),
     ) -> None:
         known = object_info if isinstance(object_info, ObjectInfo) else ObjectInfo(object_info)
         # Without a server the newer rules hold: they read files of all ages, the older ones do not.
         guessed = FE_1_49 if known.is_packaged else profile_for(object_info=known.raw)
         self.profile = profile or guessed
-        self._catalogue = Catalogue(known, self.profile)
+        self._catalogue = Catalogue(known, self.profile, Packs([*BUILTIN_PACKS, *packs]))
 
     def convert(
         self,
@@ -95,7 +105,7 @@ class Converter:
     ) -> Conversion:
         """See :func:`convert`."""
         try:
-            loaded = load(document, self._catalogue)
+            loaded = load(document, self._catalogue, choose or _first)
             prompt = Export(loaded, now, choose or _first).prompt()
         except RecursionError as error:
             raise UnreadableWorkflow(

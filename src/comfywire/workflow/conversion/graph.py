@@ -20,6 +20,7 @@ __all__ = [
     "ID_TYPES",
     "INPUT_NODE",
     "MUTED",
+    "OUTPUT_NODE",
     "Graph",
     "Host",
     "Kind",
@@ -33,7 +34,9 @@ BYPASSED = 4
 ID_TYPES = (int, str)
 """What ids of nodes and links may be; a tuple, since ``int | str`` costs more at each check."""
 INPUT_NODE = "-10"
-"""The pseudo node at which the links from a subgraph's inputs begin; ``-20`` is where its outputs end."""
+"""The pseudo node at which the links from a subgraph's inputs begin."""
+OUTPUT_NODE = "-20"
+"""The pseudo node at which the links to a subgraph's outputs end."""
 
 
 class Kind(Enum):
@@ -215,7 +218,7 @@ class Slot:
 
 
 class Graph:
-    """The root graph, or the definition of a subgraph."""
+    """The root graph, or the definition of a subgraph; ``saved`` is its JSON."""
 
     __slots__ = (
         "_carriers",
@@ -227,11 +230,13 @@ class Graph:
         "links",
         "nodes",
         "outputs",
+        "saved",
         "setters",
     )
 
     def __init__(self, graph_id: str = "") -> None:
         self.id = graph_id
+        self.saved: Mapping[str, Any] = {}
         self.nodes: dict[str, Node] = {}
         self.links: dict[Any, Link] = {}
         self.inputs: list[Slot] = []
@@ -268,6 +273,20 @@ class Graph:
         self.links[link_id] = Link(INPUT_NODE, slot, node.id, None, self.inputs[slot].type)
         self.inputs[slot].link_ids.append(link_id)
         self._relink(node, name, link_id)
+
+    def connect(self, origin_id: str, slot: int, node: Node, name: str) -> None:
+        """Link an output to the input ``name`` of ``node``, in place of the link that it has."""
+        link_id = f"new-{len(self.links)}"
+        self.links[link_id] = Link(origin_id, slot, node.id, None, None)
+        self._leaving = None
+        self._relink(node, name, link_id)
+
+    def connect_output(self, origin_id: str, slot: int, output: int) -> None:
+        """Link an output of an inner node to output ``output`` of the definition."""
+        link_id = f"new-{len(self.links)}"
+        self.links[link_id] = Link(origin_id, slot, OUTPUT_NODE, output, None)
+        self._leaving = None
+        self.outputs[output].link_ids.append(link_id)
 
     def links_from(self, node_id: str) -> list[Any]:
         """Return the ids of the links that leave a node, in the file's order."""

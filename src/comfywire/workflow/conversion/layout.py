@@ -49,8 +49,11 @@ class WidgetSpec:
         is_textarea: 1.27 keeps texts of several lines in an HTML textarea, which changes line ends.
         has_dynamic_prompts: ``{a|b}`` and comments are resolved when it is sent (par. 11).
         replaces_text: ``%date:...%`` and ``%Node.widget%`` are replaced when it is sent (par. 11).
+        caption: The first choice of a menu, "Select the ...", which is sent for what is no choice.
+        is_menu: Whether the caption is sent whatever was chosen: choosing only changes another widget.
         picks_file: 1.27's combos of files to upload have ways of their own (par. 5).
         variants: For a dynamic combo, the layout that each choice brings.
+        variant_names: What the choices bring, where it is not named after the combo.
 
     """
 
@@ -64,13 +67,16 @@ class WidgetSpec:
     is_textarea: bool = False
     has_dynamic_prompts: bool = False
     replaces_text: bool = False
+    caption: str | None = None
+    is_menu: bool = False
     picks_file: bool = False
     variants: Mapping[str, Layout] | None = None
+    variant_names: frozenset[str] = frozenset()
 
     @cached_property
     def settles(self) -> bool:
         """Whether it changes some of the values that are put into it."""
-        return self.when_null is not None or self.is_textarea or self.picks_file
+        return self.when_null is not None or self.is_textarea or self.picks_file or self.caption is not None
 
     @cached_property
     def is_plain(self) -> bool:

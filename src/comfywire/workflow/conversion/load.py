@@ -10,18 +10,16 @@ from comfywire.errors import UnreadableWorkflow
 from comfywire.workflow.conversion import group_nodes, proxy_widgets, subgraphs
 from comfywire.workflow.conversion.graph import ID_TYPES, Graph, Host, Kind, Node, read_links
 from comfywire.workflow.conversion.group_nodes import GroupNodes
-from comfywire.workflow.conversion.layout import Layout, chosen_layout
-from comfywire.workflow.conversion.special import layout_of
+from comfywire.workflow.conversion.known_nodes import NodeMaker
+from comfywire.workflow.conversion.layout import Layout
 from comfywire.workflow.conversion.unknown import UnknownType, pour_unknown
-from comfywire.workflow.conversion.values import ForcedInputs, pour
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from comfywire.workflow.object_info import ObjectInfo
-    from comfywire.workflow.profiles import Profile
+    from comfywire.workflow.conversion.known import Catalogue
 
-__all__ = ["Catalogue", "Loaded", "load"]
+__all__ = ["Loaded", "load"]
 
 _VIRTUAL = {
     "Reroute": Kind.REROUTE,
@@ -29,59 +27,14 @@ _VIRTUAL = {
     "Note": Kind.NOTE,
     "MarkdownNote": Kind.NOTE,
 }
-# Nodes that live in the browser only, while their pack's JavaScript runs; no server has such types. KJNodes'
-# setgetnodes.js, and what extends RgthreeBaseVirtualNode in rgthree-comfy.
-_PACK_VIRTUAL = {
-    "SetNode": Kind.SETTER,
-    "GetNode": Kind.GETTER,
-    "Reroute (rgthree)": Kind.REROUTE,
-    "Bookmark (rgthree)": Kind.NOTE,
-    "Fast Actions Button (rgthree)": Kind.NOTE,
-    "Fast Bypasser (rgthree)": Kind.NOTE,
-    "Fast Groups Bypasser (rgthree)": Kind.NOTE,
-    "Fast Groups Muter (rgthree)": Kind.NOTE,
-    "Fast Muter (rgthree)": Kind.NOTE,
-    "Label (rgthree)": Kind.NOTE,
-    "Mute / Bypass Relay (rgthree)": Kind.NOTE,
-    "Mute / Bypass Repeater (rgthree)": Kind.NOTE,
-    "Node Collector (rgthree)": Kind.NOTE,
-    "Random Unmuter (rgthree)": Kind.NOTE,
+# What packs call such nodes; see packs/pack.py.
+_PACK_KINDS = {
+    "note": Kind.NOTE,
+    "reroute": Kind.REROUTE,
+    "setter": Kind.SETTER,
+    "getter": Kind.GETTER,
 }
 _NOTHING = Layout()
-_SAMPLERS = {"KSampler", "KSamplerAdvanced"}
-
-
-class KnownType:
-    """A node type that the server has, ready to be filled."""
-
-    __slots__ = ("by_name", "display_name", "forced", "layout")
-
-    def __init__(self, object_info: ObjectInfo, class_type: str, profile: Profile) -> None:
-        node_type = object_info[class_type]
-        self.layout = layout_of(node_type, profile)
-        self.forced = ForcedInputs.of(node_type, self.layout, profile)
-        self.by_name = node_type.python_module.startswith("custom_nodes")
-        self.display_name = node_type.display_name
-
-
-class Catalogue:
-    """The node types of a server as one profile lays them out; made once, used for every workflow."""
-
-    def __init__(self, object_info: ObjectInfo, profile: Profile) -> None:
-        self.object_info = object_info
-        self.profile = profile
-        self._known: dict[str, KnownType | None] = {}
-
-    def get(self, class_type: str) -> KnownType | None:
-        """Return what is known of ``class_type``, or None."""
-        try:
-            return self._known[class_type]
-        except KeyError:
-            known = None
-            if class_type in self.object_info:
-                known = KnownType(self.object_info, class_type, self.profile)
-            self._known[class_type] = known
-            return known
 
 
 class Loaded:
@@ -96,19 +49,20 @@ class Loaded:
 
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, choose: Callable[[Sequence[Any]], Any]) -> None:
         self.catalogue = catalogue
         self.profile = catalogue.profile
         self.root = Graph()
         self.graphs: list[Graph] = []
         self.definitions: dict[str, Graph] = {}
         self.warnings: list[str] = []
+        self.maker = NodeMaker(choose, self.warnings, modern=self.profile.is_modern)
         self.unknown: list[UnknownType] = []
         self.groups = GroupNodes({}, catalogue.object_info, catalogue.profile)
 
 
-def load(document: Mapping[str, Any], catalogue: Catalogue) -> Loaded:
-    """Return ``document`` loaded.
+def load(document: Mapping[str, Any], catalogue: Catalogue, choose: Callable[[Sequence[Any]], Any]) -> Loaded:
+    """Return ``document`` loaded; ``choose`` picks where a node pack's browser half would draw a value.
 
     Raises:
         UnreadableWorkflow: It has no list of nodes.
@@ -119,7 +73,7 @@ def load(document: Mapping[str, Any], catalogue: Catalogue) -> Loaded:
             "this is not a workflow that the editor saved: it has no list of nodes; "
             "save it again with 'Save' or 'Export (API)'"
         )
-    loaded = Loaded(catalogue)
+    loaded = Loaded(catalogue, choose)
     saved = subgraphs.find_definitions(document)
     fresh = subgraphs.renumber(document, saved) if saved and catalogue.profile.is_modern else {}
     for definition_id, definition in saved.items():
@@ -135,6 +89,9 @@ def load(document: Mapping[str, Any], catalogue: Catalogue) -> Loaded:
     if loaded.groups and catalogue.profile.is_modern:
         group_nodes.migrate(loaded.root, _fresh_ids(loaded, document))
     loaded.graphs.append(loaded.root)
+    for made in catalogue.packs.passes:
+        for graph in loaded.graphs:
+            made(graph, loaded.warnings)
     return loaded
 
 
@@ -165,6 +122,7 @@ def _graph(definition: Mapping[str, Any], definition_id: str, fresh: Mapping[int
 def _fill(
     loaded: Loaded, graph: Graph, saved: Mapping[str, Any], fresh: Mapping[str, Mapping[int, int]]
 ) -> None:
+    graph.saved = saved
     renamed = fresh.get(graph.id, {})
     for one in subgraphs.saved_nodes(saved):
         node = _node(loaded, graph, one, str(renamed.get(one["id"], one["id"]) if renamed else one["id"]))
@@ -189,9 +147,10 @@ def _node(loaded: Loaded, graph: Graph, saved: Mapping[str, Any], node_id: str) 
             saved, node_id, group, lambda inside, one, one_id: _node(loaded, inside, one, one_id)
         )
     elif known is not None:
-        node = _known_node(loaded, graph, saved, node_id=node_id, class_type=class_type, known=known)
+        node = loaded.maker.make(known, saved, node_id, is_root=graph is loaded.root)
     else:
-        node = Node(saved, node_id, _PACK_VIRTUAL.get(class_type, Kind.UNKNOWN), _NOTHING)
+        virtual = loaded.catalogue.packs.virtual.get(class_type, "")
+        node = Node(saved, node_id, _PACK_KINDS.get(virtual, Kind.UNKNOWN), _NOTHING)
         _take_links(node)
         if node.kind is Kind.SETTER:
             _register_setter(graph, node)
@@ -202,59 +161,6 @@ def _node(loaded: Loaded, graph: Graph, saved: Mapping[str, Any], node_id: str) 
     title = saved.get("title")
     node.title = title if title and isinstance(title, str) else known.display_name if known else class_type
     return node
-
-
-def _known_node(
-    loaded: Loaded,
-    graph: Graph,
-    saved: Mapping[str, Any],
-    *,
-    node_id: str,
-    class_type: str,
-    known: KnownType,
-) -> Node:
-    node = Node(saved, node_id, Kind.PLAIN, known.layout)
-    node.type = class_type
-    modern = loaded.profile.is_modern
-    node.specs, node.values = pour(
-        known.layout, saved.get("widgets_values"), known.forced, by_name=known.by_name, modern=modern
-    )
-    if class_type in _SAMPLERS and (modern or graph is loaded.root):
-        _strip_sampler(node)
-    names, is_static = known.layout.socket_names, known.layout.is_static
-    inputs = saved.get("inputs")
-    for slot in inputs if isinstance(inputs, list) else ():
-        link = slot.get("link") if isinstance(slot, dict) else None
-        if link is not None and isinstance(link, ID_TYPES):
-            name = slot.get("name")
-            if isinstance(name, str) and ((is_static and name in names) or _is_kept(node, slot)):
-                node.links[name] = link
-    return node
-
-
-def _is_kept(node: Node, slot: Mapping[str, Any]) -> bool:
-    """Whether an input that the definition may not have survives loading."""
-    name: str = slot["name"]
-    for index, spec in enumerate(node.specs):
-        if spec.variants is not None and name.startswith(f"{spec.name}."):
-            chosen = chosen_layout(spec, node.values[index])
-            if name not in chosen.socket_names and not _grows(name, chosen):
-                return any(
-                    deeper.variants is not None
-                    and deeper.name.startswith(f"{spec.name}.")
-                    and name.startswith(f"{deeper.name}.")
-                    for deeper in node.specs
-                )
-    if name in node.layout.socket_names or _grows(name, node.layout):
-        return True
-    widget = slot.get("widget")
-    if not isinstance(widget, Mapping):
-        return True
-    return node.widget_index(widget.get("name") or "") is not None
-
-
-def _grows(name: str, layout: Layout) -> bool:
-    return any(name.startswith(f"{group}.") for group in layout.autogrow)
 
 
 def _instance(loaded: Loaded, saved: Mapping[str, Any], node_id: str, graph: Graph) -> Node:
@@ -279,10 +185,3 @@ def _register_setter(graph: Graph, node: Node) -> None:
     values = node.saved.get("widgets_values")
     if isinstance(values, list) and values and isinstance(values[0], str):
         graph.setters[values[0]] = node
-
-
-def _strip_sampler(node: Node) -> None:
-    """Old files call samplers ``sample_euler`` (app.ts, loadGraphData)."""
-    index = node.widget_index("sampler_name")
-    if index is not None and isinstance(node.values[index], str):
-        node.values[index] = node.values[index].removeprefix("sample_")

@@ -47,9 +47,16 @@ _UNTOUCHED_CAMERA: Mapping[str, Any] = {
 }
 
 
-def layout_of(node_type: NodeType, profile: Profile) -> Layout:
-    """Return the sockets and widgets of ``node_type`` as a new node has them."""
-    layout = lay_out(editor_inputs(node_type, profile), profile)
+def layout_of(node_type: NodeType, profile: Profile, *, also: frozenset[str] = frozenset()) -> Layout:
+    """Return the sockets and widgets of ``node_type`` as a new node has them.
+
+    Args:
+        node_type: What the server says of it.
+        profile: Whose rules hold.
+        also: Inputs to draw as widgets, whatever their type.
+
+    """
+    layout = lay_out(editor_inputs(node_type, profile), profile, also=also)
     widgets = tuple(_adapted(layout.widgets, node_type.class_type, profile))
     return replace(layout, widgets=widgets, outputs=tuple(made.type for made in node_type.outputs))
 
@@ -110,6 +117,8 @@ def _adapted_widget(spec: WidgetSpec, class_type: str, profile: Profile) -> Widg
     if spec.type == "AUDIO_UI":
         return replace(spec, default="", takes_saved=False, is_sent=not profile.is_modern)
     if spec.name == "filename_prefix" and class_type in profile.save_nodes:
+        return replace(spec, replaces_text=True)
+    if spec.name in profile.text_inputs.get(class_type, ()):
         return replace(spec, replaces_text=True)
     if not profile.is_modern and spec.input is not None and _takes_picture(spec.input):
         return replace(spec, picks_file=True)

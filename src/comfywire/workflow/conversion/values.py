@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from comfywire.workflow.object_info import NodeType
     from comfywire.workflow.profiles import Profile
 
-__all__ = ["ForcedInputs", "pour", "settled"]
+__all__ = ["ForcedInputs", "pour", "pour_by_name", "settled"]
 
 Poured = tuple[Sequence[WidgetSpec], list[Any]]
 
@@ -29,7 +29,7 @@ def pour(layout: Layout, saved: Any, forced: ForcedInputs | None, *, by_name: bo
 
     """
     if isinstance(saved, Mapping):
-        return _poured_by_name(layout, saved) if by_name else _unreadable(layout, modern=modern)
+        return pour_by_name(layout, saved) if by_name else _unreadable(layout, modern=modern)
     if not isinstance(saved, list) or not saved:
         return layout.widgets, list(layout.defaults)
     if forced is not None:
@@ -48,10 +48,16 @@ def settled(spec: WidgetSpec, value: Any) -> Any:
     """Return what ``value`` becomes when it is put into the widget."""
     if value is None and spec.when_null is not None:
         return spec.when_null
+    if spec.caption is not None and (spec.is_menu or not _is_choice(spec, value)):
+        return spec.caption
     if spec.is_textarea and isinstance(value, str):
         # What an HTML textarea does with line ends.
         return value.replace("\r\n", "\n").replace("\r", "\n")
     return _picked_file(spec, value) if spec.picks_file else value
+
+
+def _is_choice(spec: WidgetSpec, value: Any) -> bool:
+    return spec.input is not None and value in (spec.input.choices or ())
 
 
 def _picked_file(spec: WidgetSpec, value: Any) -> Any:
@@ -91,21 +97,25 @@ def _poured_live(layout: Layout, saved: Sequence[Any]) -> Poured:
 
 
 def _choose(specs: list[WidgetSpec], values: list[Any], index: int) -> None:
-    combo, prefix = specs[index], f"{specs[index].name}."
+    combo = specs[index]
     end = index + 1
-    while end < len(specs) and _belongs(specs[end], prefix, specs[end - 1]):
+    while end < len(specs) and _belongs(specs[end], combo, specs[end - 1]):
         end += 1
     chosen = chosen_layout(combo, values[index])
     specs[index + 1 : end] = chosen.widgets
     values[index + 1 : end] = chosen.defaults
 
 
-def _belongs(spec: WidgetSpec, prefix: str, before: WidgetSpec) -> bool:
+def _belongs(spec: WidgetSpec, combo: WidgetSpec, before: WidgetSpec) -> bool:
     """Whether ``spec`` came with the choice; companions keep their own names and follow their widget."""
-    return spec.name.startswith(prefix) or (spec.type == "COMPANION" and before.name.startswith(prefix))
+    prefix = f"{combo.name}."
+    if spec.name in combo.variant_names or spec.name.startswith(prefix):
+        return True
+    return spec.type == "COMPANION" and before.name.startswith(prefix)
 
 
-def _poured_by_name(layout: Layout, saved: Mapping[str, Any]) -> Poured:
+def pour_by_name(layout: Layout, saved: Mapping[str, Any]) -> Poured:
+    """Return the widgets and their values from values by name; a widget without one keeps its default."""
     specs, values = list(layout.widgets), list(layout.defaults)
     index = 0
     while index < len(specs):

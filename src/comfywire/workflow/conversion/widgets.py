@@ -7,7 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from comfywire.workflow.conversion.layout import ABSENT, Autogrow, Layout, Socket, WidgetSpec, chosen_layout
-from comfywire.workflow.object_info import AUTOGROW, DYNAMIC_COMBO, MATCH_TYPE, Input, parse_inputs
+from comfywire.workflow.object_info import (
+    AUTOGROW,
+    DYNAMIC_COMBO,
+    MATCH_TYPE,
+    Input,
+    parse_input,
+    parse_inputs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["lay_out"]
 
 _MAX_GROUPS = 100  # autogrow templates without `max`
+# How menus of the Impact, Inspire and Easy-Use packs begin, and how they are called that change a text.
+_CAPTION, _MENU = "Select the ", "Select to add "
 _SEEDS = {"seed", "noise_seed"}
 _EMPTY_CURVE = {"points": [[0, 0], [1, 1]], "interpolation": "monotone_cubic"}
 # Type -> value when the server names no default and nothing is saved.
@@ -49,10 +58,13 @@ _DEFAULTS: Mapping[str, Any] = {
 }
 
 
-def lay_out(inputs: Iterable[Input], profile: Profile, prefix: str = "") -> Layout:
+def lay_out(
+    inputs: Iterable[Input], profile: Profile, prefix: str = "", *, also: frozenset[str] = frozenset()
+) -> Layout:
     """Return sockets and widgets for ``inputs``: plain sockets first, then those that have a widget.
 
-    What a dynamic combo's choice brings, under the combo's name as ``prefix``, stands in its own order.
+    What a dynamic combo's choice brings, under the combo's name as ``prefix``, stands in its own order. The
+    inputs in ``also`` get a widget whatever their type.
     """
     plain: list[Socket] = []
     with_widget: list[Socket] = plain if prefix else []
@@ -65,7 +77,7 @@ def lay_out(inputs: Iterable[Input], profile: Profile, prefix: str = "") -> Layo
             grown = lay_out(group.inputs(group.minimum + 1), profile)
             plain += grown.sockets
             widgets += grown.widgets
-        elif made.is_link_only or made.widget_type not in profile.widget_types:
+        elif not (made.name in also or _has_widget(made, profile)):
             plain.append(_socket(made))
         else:
             specs = list(_widgets(made, profile))
@@ -76,6 +88,13 @@ def lay_out(inputs: Iterable[Input], profile: Profile, prefix: str = "") -> Layo
                 _add_chosen(specs[0], with_widget, widgets, autogrow)
     sockets = plain if prefix else [*plain, *with_widget]
     return Layout(tuple(sockets), tuple(widgets), autogrow)
+
+
+def _has_widget(made: Input, profile: Profile) -> bool:
+    """A ``widgetType`` says that it is one, whatever node pack registers that type."""
+    if made.is_link_only:
+        return False
+    return made.widget_type in profile.widget_types or bool(made.options.get("widgetType"))
 
 
 def _add_chosen(
@@ -102,6 +121,11 @@ def _widgets(made: Input, profile: Profile) -> Iterator[WidgetSpec]:
     if kind == DYNAMIC_COMBO:
         yield _dynamic_combo(made, profile)
         return
+    formats = _formats(made, profile)
+    if formats:
+        names = frozenset(spec.name for layout in formats.values() for spec in layout.widgets)
+        yield replace(_widget(made, kind, profile), variants=formats, variant_names=names)
+        return
     if kind == "IMAGECOMPARE":
         yield WidgetSpec(made.name, kind, ["", ""], made, takes_saved=not profile.is_modern)
         return
@@ -110,6 +134,9 @@ def _widgets(made: Input, profile: Profile) -> Iterator[WidgetSpec]:
 
 
 def _widget(made: Input, kind: str, profile: Profile) -> WidgetSpec:
+    caption = made.choices[0] if kind == "COMBO" and made.choices else None
+    if not (isinstance(caption, str) and caption.startswith(_CAPTION)):
+        caption = None
     is_text = kind in {"STRING", "TEXTAREA", "MARKDOWN"}
     is_textarea = is_text and (made.is_multiline or kind != "STRING")
     when_null: Any = None
@@ -124,6 +151,8 @@ def _widget(made: Input, kind: str, profile: Profile) -> WidgetSpec:
         made,
         when_null=when_null,
         is_textarea=is_textarea and not profile.is_modern,
+        caption=caption,
+        is_menu=caption is not None and made.name.startswith(_MENU),
         has_dynamic_prompts=is_text and bool(made.options.get("dynamicPrompts")),
     )
 
@@ -181,6 +210,23 @@ def _dynamic_combo(made: Input, profile: Profile) -> WidgetSpec:
     first = next(iter(variants), ABSENT)
     when_null = first if variants else None
     return WidgetSpec(made.name, DYNAMIC_COMBO, first, made, when_null=when_null, variants=variants)
+
+
+def _formats(made: Input, profile: Profile) -> dict[str, Layout]:
+    """Return the widgets that each choice brings, as VideoHelperSuite's nodes say it.
+
+    Its ``formats`` list ``[name, type or choices, options]`` for each choice, under names without a prefix.
+    """
+    formats = made.options.get("formats")
+    listed = formats.items() if isinstance(formats, Mapping) and made.type == "COMBO" else ()
+    found = {key: inputs for key, inputs in listed if isinstance(inputs, list)}
+    return {key: lay_out(_named_inputs(inputs), profile, prefix="") for key, inputs in found.items()}
+
+
+def _named_inputs(listed: list[Any]) -> Iterator[Input]:
+    for entry in listed:
+        if isinstance(entry, list) and len(entry) > 1 and isinstance(entry[0], str):
+            yield parse_input(entry[0], entry[1:])
 
 
 def _autogrow(made: Input) -> Autogrow:
