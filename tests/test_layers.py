@@ -18,8 +18,8 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "protocol": ({"errors"}, set()),
     "workflow": ({"errors"}, set()),
     "transport": ({"errors"}, {"aiohttp"}),
-    "client": ({"errors", "protocol", "transport", "workflow"}, set()),
-    "sync": ({"errors", "client", "workflow"}, set()),
+    "client": ({"errors", "protocol", "transport", "workflow"}, {"PIL", "numpy"}),
+    "sync": ({"errors", "client", "workflow"}, {"PIL", "numpy"}),
     "server": ({"errors", "workflow"}, {"aiohttp", "av", "numpy", "PIL"}),
     "service": (
         {"errors", "client", "workflow"},

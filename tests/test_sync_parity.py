@@ -189,7 +189,7 @@ def test_a_callback_may_look_at_its_job(client: sync.Client):
 
 
 def test_a_client_that_is_not_open_says_how_to_open_it(server: Server):
-    with pytest.raises(RuntimeError, match=r"or `with comfywire\.sync\.Client"):
+    with pytest.raises(RuntimeError, match=r"`with comfywire\.sync\.Client.* or its open\(\)"):
         sync.Client(server.url).queue()
 
 

@@ -20,6 +20,7 @@
         JobInterrupted          somebody interrupted the prompt, or cancelled it
         JobLost                 the server no longer knows the prompt, and nothing says how it ended
         OutputsGone             it ended well, but the server has forgotten the results
+        OutputsMissing          it ended well, but did not make all that was asked for
         JobTimedOut             the caller's own time limit passed (also a TimeoutError)
 
 Misuse of the API (a client that is not open, a wrong argument) is RuntimeError, ValueError or TypeError: a
@@ -46,6 +47,7 @@ __all__ = [
     "JobTimedOut",
     "MissingExtra",
     "OutputsGone",
+    "OutputsMissing",
     "ServerError",
     "UnexpectedReply",
     "UnknownNode",
@@ -236,6 +238,10 @@ class JobLost(JobError):
 
 class OutputsGone(JobError):
     """The prompt ended well, but its history entry was cleared or evicted before it could be read."""
+
+
+class OutputsMissing(JobError):
+    """The prompt ended well, but did not make what was asked for; ``outputs`` has what it did make."""
 
 
 class JobTimedOut(JobError, TimeoutError):

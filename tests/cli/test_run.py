@@ -252,14 +252,25 @@ def test_a_result_that_cannot_be_fetched_fails_the_run_and_keeps_the_rest(comfyw
     assert names() == ["other_00001_.png"]
 
 
-def test_outputs_that_the_server_drops_are_told(comfywire, server, here):
-    prompt = text_to_image()
-    prompt["10"] = {"class_type": "SaveImage", "inputs": {"filename_prefix": "x"}}
+DROPPED = {
+    "refused-input": {"class_type": "SaveImage", "inputs": {"filename_prefix": "x"}},
+    "link-to-nowhere": {"class_type": "PreviewImage", "inputs": {"images": ["77", 0]}},
+    "value-out-of-range": {"class_type": "SaveAnimatedWEBP", "inputs": {"images": ["1", 0], "fps": -5}},
+}
 
-    finished = comfywire("run", save("dropped.json", prompt))
 
-    assert finished.status == 0
-    assert "output node 10 (SaveImage) was dropped" in finished.out
+@pytest.mark.parametrize("dropped", DROPPED.values(), ids=DROPPED)
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["plain", "json"])
+def test_a_run_whose_output_the_server_drops_is_no_success(comfywire, server, here, dropped, form):
+    finished = comfywire("run", save("dropped.json", {**image(), "10": dropped}), *form)
+
+    assert finished.status == 1
+    assert f"output node 10 ({dropped['class_type']}) was dropped" in finished.err
+    assert "did not make all that was asked for" in finished.err
+    assert names() == ["test_00001_.png"]
+    if form:
+        assert (finished.result["status"], finished.result["saved"]) == ("failed", ["test_00001_.png"])
+        assert finished.result["error"]["type"] == "OutputsMissing"
 
 
 def test_an_extra_that_is_missing_is_named_with_the_command_that_installs_it(

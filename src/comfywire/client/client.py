@@ -94,6 +94,15 @@ class Client(Routes):
         return self._follower.client_id
 
     async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def open(self) -> Self:
+        """Open the client, as ``async with`` does; :meth:`close` it when it is not needed any more.
+
+        Raises:
+            RuntimeError: It is open already.
+
+        """
         if self._opened is not None:
             raise RuntimeError("this client is open already")
         self._opened = http = Http(self._address, **self._options)  # type: ignore[arg-type]  # (one dict)
@@ -108,6 +117,13 @@ class Client(Routes):
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection; who waits for a job learns so by ConnectionLost, and the job goes on.
+
+        A client that is closed already stays so. It can be opened again; earlier outputs cannot be read then.
+        """
         if self._opened is not None:
             http, self._opened = self._opened, None
             await self._follower.close()
@@ -133,7 +149,7 @@ class Client(Routes):
         if self._opened is None:
             raise RuntimeError(
                 "this client is not open: use `async with comfywire.Client(...) as client`, "
-                "or `with comfywire.sync.Client(...) as client`"
+                "`with comfywire.sync.Client(...) as client`, or its open() and close()"
             )
         return self._opened
 
@@ -213,6 +229,7 @@ class Client(Routes):
         prompt_id: str | None = None,
         validate: bool = False,
         resubmit: int = 0,
+        require_outputs: bool = True,
     ) -> Result:
         """Set ``inputs``, submit, wait, and return what the workflow produced.
 
@@ -230,8 +247,12 @@ class Client(Routes):
             prompt_id: As in :meth:`submit`.
             validate: As in :meth:`submit`.
             resubmit: How often a prompt that the server lost is submitted again, under the same prompt_id.
+            require_outputs: Whether it is an error that an output which was asked for was not made: the
+                server's validator dropped it, or its pictures went to a socket that was lost. With False the
+                result has them in ``missing``, and among its ``warnings``.
 
         Raises:
+            OutputsMissing: Some of what was asked for was not made; ``outputs`` has what was.
             UnknownNode, InvalidParameter: ``inputs`` do not fit the workflow.
             JobError: It did not end well, see :meth:`Job.result`; and whatever :meth:`submit` raises.
 
@@ -250,7 +271,10 @@ class Client(Routes):
         for left in range(resubmit, -1, -1):
             job = await self.submit(ready, prompt_id=prompt_id, validate=validate, targets=targets)
             try:
-                return await job.result(timeout, on_progress=on_progress)
+                result = await job.result(timeout, on_progress=on_progress)
+                if require_outputs:
+                    result.must_be_whole()
+                return result
             except JobLost:
                 if not left:
                     raise

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote, urlencode
 
 from comfywire.errors import ConnectionFailed, ConnectionLost, ServerError
 from comfywire.transport.http import Http
 
 from .saving import PartFile, Place
 
-__all__ = ["Downloads", "File", "NotThere"]
+__all__ = ["Downloads", "File", "NotThere", "TooLarge"]
 
 AT_ONCE = 8
 TRIES = 5
@@ -27,6 +28,10 @@ class NotThere(Exception):
     """The server does not have the file; no OSError, because those are the caller's own disk's."""
 
 
+class TooLarge(Exception):
+    """The file has more bytes than the caller wants."""
+
+
 class Downloads:
     """Files of one server; a few at a time, so that a thousand results do not open a thousand connections."""
 
@@ -34,15 +39,21 @@ class Downloads:
         self._http = http
         self._slots = asyncio.Semaphore(AT_ONCE)
 
-    async def read(self, filename: str, subfolder: str, kind: str) -> bytes:
+    def url(self, file: File) -> str:
+        """Return where the file is, without what proves who we are."""
+        query = dict(zip(("filename", "subfolder", "type"), file, strict=True))
+        return f"{self._http.public_url('/view')}?{urlencode(query, quote_via=quote)}"
+
+    async def read(self, filename: str, subfolder: str, kind: str, *, at_most: int | None = None) -> bytes:
         """Return the file's bytes.
 
         Raises:
             NotThere: The server does not have it.
+            TooLarge: There are more than ``at_most``; the rest is not fetched.
             ConnectionFailed, ConnectionLost, ServerError: It could not be fetched.
 
         """
-        received = _Received()
+        received = _Received(at_most)
         await self._fetch((filename, subfolder, kind), received)
         return bytes(received.content)
 
@@ -79,13 +90,16 @@ class _Sink(Protocol):
 class _Received:
     """A file in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_most: int | None = None) -> None:
         self.content = bytearray()
         self.length = 0
+        self._at_most = at_most
 
     async def write(self, chunk: bytes) -> None:
         self.content += chunk
         self.length += len(chunk)
+        if self._at_most is not None and self.length > self._at_most:
+            raise TooLarge
 
     async def restart(self) -> None:
         self.content.clear()

@@ -18,8 +18,10 @@ from .channel import Channel
 from .downloads import Downloads
 from .outcome import outcome
 from .results.collecting import collect_outputs
+from .results.notebook import bring, is_notebook
+from .results.notebook_bar import notebook_bar
 from .results.outputs import Output
-from .results.result import Result
+from .results.result import Outputs, Result
 from .watch import Watch
 
 __all__ = ["Job", "JobProgress"]
@@ -115,7 +117,7 @@ class Job:
         )
 
     @property
-    def outputs(self) -> list[Output]:
+    def outputs(self) -> Outputs[Output]:
         """The outputs that are known so far; all of them once the job is done."""
         return collect_outputs(self._tracked, self._downloads)
 
@@ -129,12 +131,14 @@ class Job:
         """Wait until the job has ended, and return what it produced.
 
         The end is a history entry, whatever was heard or missed on the way. Any number of callers may wait.
-        Cancelling this call leaves the prompt alone.
+        Cancelling this call leaves the prompt alone. In a notebook a bar shows the progress meanwhile, unless
+        ``on_progress`` is given, and the first pictures are fetched, so that the result shows them.
 
         Args:
             timeout: Seconds to wait; None waits for as long as the server has the prompt.
             cancel_on_timeout: Whether a time-out cancels the prompt on the server.
-            on_progress: Called with each change, and with the end; what it raises ends this call.
+            on_progress: Called with each change, and with the end, never twice with the same; what it raises
+                ends this call.
 
         Raises:
             JobFailed: A node raised.
@@ -147,7 +151,7 @@ class Job:
         """
         try:
             async with asyncio.timeout(timeout) as limit:
-                await self._until_over(on_progress)
+                await self._until_over(on_progress or notebook_bar())
         except TimeoutError:
             if not limit.expired():  # on_progress raised it
                 raise
@@ -157,7 +161,10 @@ class Job:
                 raise self._timed_out(timeout) from None
         if self._watch.failure is not None:
             raise self._watch.failure
-        return outcome(self._watch, self.node_errors, url=self._url, downloads=self._downloads)
+        result = outcome(self._watch, self.node_errors, url=self._url, downloads=self._downloads)
+        if is_notebook():
+            await bring(result.outputs)
+        return result
 
     def _has_ended_by_itself(self) -> bool:
         return self.is_done and isinstance(self._tracked.state.verdict, ExecutionSuccess | ExecutionError)
@@ -171,13 +178,16 @@ class Job:
         )
 
     async def _until_over(self, on_progress: Callable[[JobProgress], None] | None) -> None:
-        if on_progress is not None:
-            on_progress(self.progress)
-            async for _ in self.events():
-                on_progress(self.progress)
+        if on_progress is None:
+            await self._watch.over.wait()
+            return
+        on_progress(told := self.progress)
+        async for _ in self.events():
+            if (now := self.progress) != told:
+                on_progress(told := now)
         await self._watch.over.wait()
-        if on_progress is not None:
-            on_progress(self.progress)
+        if (now := self.progress) != told:
+            on_progress(now)
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield the messages of this prompt in the server's order; end when it has ended.

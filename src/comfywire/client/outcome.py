@@ -45,7 +45,9 @@ def outcome(watch: Watch, node_errors: Mapping[str, Any], *, url: str, downloads
             what = "ended well, but its history was cleared before its results could be read"
             raise _error(OutputsGone, tracked, what, outputs)
         case ExecutionSuccess():
-            return Result(tracked.prompt_id, outputs, _warnings(tracked, node_errors))
+            missing = [*dropped(node_errors, tracked.graph), *_lost_pictures(tracked)]
+            warnings = [*missing, *_unread(tracked)]
+            return Result(tracked.prompt_id, outputs, warnings, missing, tracked.graph)
         case None if watch.is_cancelled:
             raise _error(JobInterrupted, tracked, "was cancelled before it ran", outputs)
         case None:
@@ -99,16 +101,18 @@ def _why_lost(tracked: Tracked, url: str) -> str:
     return f"is no longer on {url}: {found}; {seen}; {why}"
 
 
-def _warnings(tracked: Tracked, node_errors: Mapping[str, Any]) -> list[str]:
-    warnings = dropped(node_errors, tracked.graph)
-    if tracked.state.entry is None:
-        warnings.append(
-            "its history was cleared before it was read: these are the outputs that messages named"
-        )
+def _unread(tracked: Tracked) -> list[str]:
+    if tracked.state.entry is not None:
+        return []
+    return ["its history was cleared before it was read: these are the outputs that messages named"]
+
+
+def _lost_pictures(tracked: Tracked) -> list[str]:
+    lost = "its pictures went to a socket that was lost; run it again"
     delivered = {picture.node_id for picture in tracked.images}
-    for node_id, node in tracked.graph.items():
-        saves = isinstance(node, dict) and node.get("class_type") in SOCKET_SAVERS
-        if saves and tracked.has_missed and node_id not in delivered:
-            lost = "its pictures went to a socket that was lost; run it again"
-            warnings.append(f"node {node_id} ({node['class_type']}): {lost}")
-    return warnings
+    return [
+        f"node {node_id} ({node['class_type']}): {lost}"
+        for node_id, node in tracked.graph.items()
+        if isinstance(node, dict) and node.get("class_type") in SOCKET_SAVERS
+        if tracked.has_missed and node_id not in delivered
+    ]

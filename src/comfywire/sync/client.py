@@ -9,6 +9,7 @@ from comfywire import client as asynchronous
 from comfywire.client import Finding, JobProgress, Upload
 from comfywire.client.client import DEFAULT_URL, WorkflowSource
 from comfywire.client.events import QueueSnapshot
+from comfywire.client.results.notebook_bar import notebook_bar
 from comfywire.client.uploads import HasPlace, OnUpload, UploadSource
 from comfywire.workflow import Workflow
 
@@ -48,11 +49,19 @@ class Client:
         return repr(self._client)
 
     def __enter__(self) -> Self:
-        wait(self._client.__aenter__())
+        return self.open()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self) -> Self:
+        """See :meth:`comfywire.Client.open`."""
+        wait(self._client.open())
         return self
 
-    def __exit__(self, *reason: object) -> None:
-        wait(self._client.__aexit__(*reason))
+    def close(self) -> None:
+        """See :meth:`comfywire.Client.close`."""
+        wait(self._client.close())
 
     @property
     def url(self) -> str:
@@ -105,17 +114,19 @@ class Client:
         prompt_id: str | None = None,
         validate: bool = False,
         resubmit: int = 0,
+        require_outputs: bool = True,
     ) -> Result:
         """See :meth:`comfywire.Client.run`; ``on_progress`` is called in the background thread."""
         running = self._client.run(
             workflow,
             inputs=inputs,
             outputs=outputs,
-            on_progress=on_progress,
+            on_progress=on_progress or notebook_bar(),
             timeout=timeout,
             prompt_id=prompt_id,
             validate=validate,
             resubmit=resubmit,
+            require_outputs=require_outputs,
         )
         return Result(wait(running))
 

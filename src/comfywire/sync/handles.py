@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from comfywire import client as asynchronous
 from comfywire.client import JobProgress
 from comfywire.client.events import Event
+from comfywire.client.results.notebook import html_of
+from comfywire.client.results.notebook_bar import notebook_bar
+from comfywire.client.results.result import Outputs, select
+from comfywire.client.saving import Place
 from comfywire.errors import JobError
 
 from .background import LOOP
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
 
 __all__ = ["Job", "Output", "Result", "wait"]
 
@@ -73,6 +82,18 @@ class Output:
         """See :meth:`comfywire.Output.read`."""
         return wait(self._output.read())
 
+    def bring(self, at_most: int) -> int:
+        """See :meth:`comfywire.Output.bring`."""
+        return wait(self._output.bring(at_most))
+
+    def image(self) -> Image:
+        """See :meth:`comfywire.Output.image`."""
+        return wait(self._output.image())
+
+    def array(self) -> NDArray[Any]:
+        """See :meth:`comfywire.Output.array`."""
+        return wait(self._output.array())
+
     def save(self, path: str | Path) -> Path:
         """See :meth:`comfywire.Output.save`."""
         return wait(self._output.save(path))
@@ -81,6 +102,10 @@ class Output:
         """See :meth:`comfywire.Output.save_in`."""
         return wait(self._output.save_in(folder))
 
+    def save_at(self, place: Place) -> Path:
+        """See :meth:`comfywire.Output.save_at`."""
+        return wait(self._output.save_at(place))
+
 
 class Result:
     """How a prompt that ended well came out; see :class:`comfywire.Result`."""
@@ -88,20 +113,62 @@ class Result:
     def __init__(self, result: asynchronous.Result) -> None:
         self._result = result
         self.prompt_id = result.prompt_id
-        self.outputs = [Output(output) for output in result.outputs]
+        self.outputs = Outputs(Output(output) for output in result.outputs)
         self.warnings = result.warnings
+        self.missing = result.missing
+        self.prompt = result.prompt
 
     def __repr__(self) -> str:
         return repr(self._result)
 
-    def of(self, node_id: str) -> list[Output]:
-        """Return the outputs of one node."""
-        return [output for output in self.outputs if output.node_id == node_id]
+    def __len__(self) -> int:
+        return len(self.outputs)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[Output]:
+        return iter(self.outputs)
+
+    def of(self, node: str) -> Outputs[Output]:
+        """See :meth:`comfywire.Result.of`."""
+        with self._blocking_errors():
+            return select(self._result, self.outputs, node)
+
+    def must_be_whole(self) -> None:
+        """See :meth:`comfywire.Result.must_be_whole`."""
+        with self._blocking_errors():
+            self._result.must_be_whole()
+
+    @contextmanager
+    def _blocking_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except JobError as error:
+            error.outputs = list(self.outputs)
+            raise
 
     @property
-    def files(self) -> list[Output]:
+    def images(self) -> Outputs[Output]:
+        """The outputs that are pictures, moving ones too."""
+        return self._those(self._result.images)
+
+    @property
+    def texts(self) -> Outputs[Output]:
+        """The outputs that are texts; what they say is in ``.value``, unless they are text files."""
+        return self._those(self._result.texts)
+
+    @property
+    def files(self) -> Outputs[Output]:
         """The outputs that are files, or pictures that came over the socket."""
-        return [output for output in self.outputs if output.filename is not None]
+        return self._those(self._result.files)
+
+    def _those(self, wanted: list[asynchronous.Output]) -> Outputs[Output]:
+        ids = {id(one) for one in wanted}
+        return Outputs(output for output in self.outputs if id(output._output) in ids)  # noqa: SLF001 - of this module
+
+    def _repr_html_(self) -> str:
+        return html_of(self._result.outputs)
 
     def save(self, folder: str | Path) -> list[Path]:
         """See :meth:`comfywire.Result.save`."""
@@ -134,9 +201,9 @@ class Job:
         return LOOP.call(lambda: self._job.progress)
 
     @property
-    def outputs(self) -> list[Output]:
+    def outputs(self) -> Outputs[Output]:
         """The outputs that are known so far."""
-        return [Output(output) for output in LOOP.call(lambda: self._job.outputs)]
+        return Outputs(Output(output) for output in LOOP.call(lambda: self._job.outputs))
 
     def result(
         self,
@@ -146,7 +213,9 @@ class Job:
         on_progress: Callable[[JobProgress], None] | None = None,
     ) -> Result:
         """See :meth:`comfywire.Job.result`; ``on_progress`` is called in the background thread."""
-        waiting = self._job.result(timeout, cancel_on_timeout=cancel_on_timeout, on_progress=on_progress)
+        waiting = self._job.result(
+            timeout, cancel_on_timeout=cancel_on_timeout, on_progress=on_progress or notebook_bar()
+        )
         return Result(wait(waiting))
 
     def events(self) -> Iterator[Event]:

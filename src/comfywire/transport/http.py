@@ -68,6 +68,10 @@ class Http:
         await self._sockets.close()
         await self._session.close()
 
+    def public_url(self, path: str) -> str:
+        """Return the address of ``path`` without user, password and query: to show, not to fetch from."""
+        return self.address.url + self._prefix + path
+
     async def get_json(self, path: str, **query: str) -> Any:
         """Return the JSON that ``GET path`` answers.
 

@@ -39,7 +39,7 @@ def download(*, connection: Connection, prompt_id: str, out: Path, as_json: bool
         async with connection.client() as client:
             failure: JobError | None = None
             try:
-                outputs = (await client.attach(prompt_id).result()).outputs
+                outputs = list((await client.attach(prompt_id).result()).outputs)
             except JobError as error:
                 failure, outputs = error, error.outputs
             saved = [Saved(output, await output.save_in(out)) for output in outputs if output.has_bytes]

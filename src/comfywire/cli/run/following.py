@@ -64,7 +64,8 @@ class _Run:
             ending.warnings += ready.workflow.warnings
             result = await self._result(ready)
             ending.outputs, ending.prompt_id = result.outputs, result.prompt_id
-            ending.warnings += result.warnings
+            ending.warnings += [words for words in result.warnings if words not in result.missing]
+            result.must_be_whole()
         except JobError as error:
             ending.error, ending.outputs = error, error.outputs
         except ComfywireError as error:

@@ -9,6 +9,7 @@ from comfywire.client.downloads import Downloads
 from comfywire.protocol.tracked import SocketImage, Tracked
 
 from .outputs import Output, kind_of
+from .result import Outputs
 from .shown import read_shown
 
 __all__ = ["collect_outputs"]
@@ -16,7 +17,7 @@ __all__ = ["collect_outputs"]
 SUFFIX_OF = {"image/png": "png", "image/jpeg": "jpg"}
 
 
-def collect_outputs(tracked: Tracked, downloads: Downloads) -> list[Output]:
+def collect_outputs(tracked: Tracked, downloads: Downloads) -> Outputs[Output]:
     """Return what is known of a prompt's outputs, in node order."""
     found = [
         output
@@ -27,7 +28,7 @@ def collect_outputs(tracked: Tracked, downloads: Downloads) -> list[Output]:
         found.append(_of_socket(tracked, picture, sum(o.node_id == picture.node_id for o in found)))
     places = {node_id: number for number, node_id in enumerate(tracked.graph)}
     asked = [output for output in found if _was_asked_for(output.node_id, tracked)]
-    return sorted(asked, key=lambda output: _place(output.node_id, places))
+    return Outputs(sorted(asked, key=lambda output: _place(output.node_id, places)))
 
 
 def _was_asked_for(node_id: str, tracked: Tracked) -> bool:

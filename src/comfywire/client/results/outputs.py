@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from comfywire.client.downloads import Downloads, File, NotThere
+from comfywire.client.downloads import Downloads, File, NotThere, TooLarge
 from comfywire.client.names import safe_folder, safe_name
 from comfywire.client.saving import Place, write_whole
 from comfywire.errors import OutputsGone, UnsafeName
 
+from .notebook import mimebundle_of
+from .pictures import as_array, as_image
 from .shown import MODEL_SUFFIXES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
 
 __all__ = ["Output", "kind_of"]
 
@@ -63,11 +70,28 @@ class Output:
     _prompt_id: str = field(default="", repr=False)
     _other_roots: Sequence[str] = field(default=(), repr=False, compare=False)
     """Where it may be instead, for a file of which the node gave only the name."""
+    _brought: list[bytes] = field(default_factory=list, repr=False, compare=False)
+    """Its bytes, once they were fetched for a notebook."""
 
     @property
     def has_bytes(self) -> bool:
         """Whether it can be read and saved: everything but values."""
         return self.kind != "value"
+
+    @property
+    def url(self) -> str | None:
+        """Where the server has it, None for what is no file there; without user, password and token.
+
+        Where the server wants these, :meth:`read` sends them and a browser must be let in by other means.
+        """
+        if self.filename is None or self._downloads is None:
+            return None
+        return self._downloads.url((self.filename, self.subfolder, self.type))
+
+    @property
+    def at_hand(self) -> bytes | None:
+        """Its bytes, where no server need be asked for them."""
+        return self._brought[0] if self._brought else self._content
 
     def is_on(self, downloads: Downloads) -> bool:
         """Whether it is a file of the server that ``downloads`` fetches from."""
@@ -82,9 +106,48 @@ class Output:
             ValueError: It is a value, not a file.
 
         """
-        if self._content is not None:
-            return self._content
+        if self.at_hand is not None:
+            return self.at_hand
         return await self._fetched(lambda downloads, file: downloads.read(*file))
+
+    async def bring(self, at_most: int) -> int:
+        """Fetch it so that it is at hand, unless it is larger; return how many bytes came."""
+        if self.at_hand is None:
+            try:
+                self._brought.append(
+                    await self._fetched(lambda downloads, file: downloads.read(*file, at_most=at_most))
+                )
+            except TooLarge:
+                return 0
+        return len(self.at_hand or b"")
+
+    async def image(self) -> Image:
+        """Return it as a Pillow picture; of an animation, the first frame with the others behind it.
+
+        Raises:
+            MissingExtra: Pillow is not installed.
+            ValueError: It is no picture.
+            OutputsGone, ConnectionFailed, ConnectionLost, ServerError: As :meth:`read` does.
+
+        """
+        return await asyncio.to_thread(as_image, await self._picture())
+
+    async def array(self) -> NDArray[Any]:
+        """Return its pixels as a NumPy array: ``uint8`` of height x width x channels, for most pictures.
+
+        A grey picture has no third axis, a palette's colours are those that it names, 16 bits stay 16 bits.
+        Of an animation it is the first frame. Raises like :meth:`image`.
+        """
+        return await asyncio.to_thread(as_array, await self._picture())
+
+    async def _picture(self) -> bytes:
+        if self.kind not in ("image", "animation"):
+            raise ValueError(f"the {self.kind} of node {self.node_id} is no picture")
+        return await self.read()
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        del include, exclude  # IPython sorts out what it does not want
+        return mimebundle_of(self)
 
     async def save(self, path: str | Path) -> Path:
         """Write it to ``path`` and return where it went.
@@ -95,15 +158,16 @@ class Output:
         Raises like :meth:`read`, and OSError where it cannot be written.
         """
         is_folder = True if str(path).endswith(("/", "\\")) else None
-        return await self._save(Place(Path(path), self._own_name(), is_folder))
+        return await self.save_at(Place(Path(path), self.own_name(), is_folder))
 
     async def save_in(self, folder: Path) -> Path:
         """Like :meth:`save`, below ``folder``, with the server's subfolder kept."""
-        return await self._save(Place(safe_folder(folder, self.subfolder), self._own_name(), is_folder=True))
+        return await self.save_at(Place(safe_folder(folder, self.subfolder), self.own_name(), is_folder=True))
 
-    async def _save(self, place: Place) -> Path:
-        if self._content is not None:
-            return await write_whole(place, self._content)
+    async def save_at(self, place: Place) -> Path:
+        """Write it where ``place`` says; :meth:`save` is for people."""
+        if self.at_hand is not None:
+            return await write_whole(place, self.at_hand)
         return await self._fetched(lambda downloads, file: downloads.save(file, place))
 
     async def _fetched(self, fetch: Callable[[Downloads, File], Awaitable[Value]]) -> Value:
@@ -117,7 +181,8 @@ class Output:
                 missing = error
         raise self._gone() from missing
 
-    def _own_name(self) -> str:
+    def own_name(self) -> str:
+        """Return the server's name for it, made safe; a text has one of ours."""
         try:
             return safe_name(self.filename or f"node{self.node_id}_{self.key}.txt")
         except UnsafeName:

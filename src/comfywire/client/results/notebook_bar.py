@@ -1,0 +1,99 @@
+"""The bar that a notebook shows while a prompt runs, without anybody having asked for it."""
+
+from __future__ import annotations
+
+import time
+from html import escape
+from importlib import import_module
+from typing import ClassVar, Protocol
+from weakref import WeakSet
+
+from .notebook import is_notebook
+
+__all__ = ["NotebookBar", "notebook_bar"]
+
+PAUSE = 0.1
+"""Seconds between two drawings."""
+MOST = 4
+"""Bars that move at the same time: who runs a hundred prompts at once looks at the results."""
+
+
+class Progressing(Protocol):
+    """What is shown of :class:`~comfywire.JobProgress`."""
+
+    @property
+    def phase(self) -> str: ...
+    @property
+    def fraction(self) -> float: ...
+    @property
+    def nodes_done(self) -> int: ...
+    @property
+    def nodes_total(self) -> int: ...
+    @property
+    def title(self) -> str | None: ...
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def max(self) -> float | None: ...
+    @property
+    def position(self) -> int | None: ...
+
+
+class NotebookBar:
+    """One bar, in the cell that made it; it is called with each change of the progress."""
+
+    moving: ClassVar[WeakSet[NotebookBar]] = WeakSet()
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._drawn = 0.0
+        self._words, self._fraction, self._note = "connecting", 0.0, ""
+        self._handle = import_module("IPython.display").display(self, display_id=True)
+        self.moving.add(self)
+
+    def __call__(self, progress: Progressing) -> None:
+        """Show how far the prompt is."""
+        self._words, self._fraction = _words(progress), progress.fraction
+        if progress.phase == "done":
+            self.moving.discard(self)
+            ended = "done" if progress.fraction == 1 else "ended"
+            self._words = f"{ended} after {time.monotonic() - self._began:.1f} s"
+            self._draw()
+        elif time.monotonic() - self._drawn >= PAUSE:
+            self._draw()
+
+    def note(self, sentence: str) -> None:
+        """Show a sentence beside the bar, or none."""
+        self._note = sentence
+        self._draw()
+
+    def _draw(self) -> None:
+        self._drawn = time.monotonic()
+        if self._handle is not None:
+            self._handle.update(self)
+
+    def _repr_html_(self) -> str:
+        note = f" <em>{_escaped(self._note)}</em>" if self._note else ""
+        bar = f'<progress max="1" value="{self._fraction:.3f}"></progress>'
+        return f"<div>{bar} {_escaped(self._words)}{note}</div>"
+
+    def __repr__(self) -> str:
+        return f"{self._fraction:4.0%} {self._words}" + (f" ({self._note})" if self._note else "")
+
+
+def notebook_bar() -> NotebookBar | None:
+    """Return a new bar, or None where there is no notebook, or no room for another."""
+    return NotebookBar() if is_notebook() and len(NotebookBar.moving) < MOST else None
+
+
+def _words(progress: Progressing) -> str:
+    if progress.phase == "pending":
+        return f"waiting: {progress.position} ahead" if progress.position else "waiting"
+    steps = ""
+    if progress.value is not None and progress.max is not None and progress.max > 1:
+        steps = f" {progress.value:g}/{progress.max:g}"
+    return f"{progress.title or 'running'}{steps}, {progress.nodes_done} of {progress.nodes_total} nodes"
+
+
+def _escaped(text: str) -> str:
+    return escape(text.encode(errors="replace").decode())
