@@ -14,6 +14,7 @@ from comfywire.server import Server
 from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.blobs import Blobs
 from comfywire.service.assets.signing import Signer
+from comfywire.service.assets.store_check import StoreCheck
 from comfywire.service.database.pool import Database
 from comfywire.service.fleet.needs import need_of, requirement_of
 from comfywire.service.hooks import Hooks
@@ -64,10 +65,19 @@ class Rig:
             database, Blobs(str(folder / "assets")), Signer(b"x" * 32), Settings(data=folder)
         )
         self.folder = folder
+        self.store_check = StoreCheck(self.assets.blobs, every=0.5, soon=0.1)
 
     def worker(self, *servers: str, hooks: Hooks | None = None, pace: Pace = FAST, **settings: Any) -> Worker:
         known = Settings(data=self.folder, servers=servers, **{"server_patience": 20.0, **settings})
-        return Worker(known, self.store, self.assets, self.sealer, hooks or Hooks({}), pace=pace)
+        return Worker(
+            known,
+            self.store,
+            assets=self.assets,
+            store_check=self.store_check,
+            sealer=self.sealer,
+            hooks=hooks or Hooks({}),
+            pace=pace,
+        )
 
     async def submit(self, prompt: Mapping[str, Any], **fields: Any) -> JobRecord:
         requirement = requirement_of(prompt)

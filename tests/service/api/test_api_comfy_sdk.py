@@ -71,7 +71,14 @@ async def test_the_sdk_as_published_does_all_that_it_documents(
     async with Server(faults=Faults()) as server:
         server.faults.nodes.slow(3.0, node_id="7", times=None)
         settings = replace(core.settings, servers=(server.url,))
-        worker = Worker(settings, core.store, core.assets, core.sealer, core.hooks)
+        worker = Worker(
+            settings,
+            core.store,
+            assets=core.assets,
+            store_check=core.store_check,
+            sealer=core.sealer,
+            hooks=core.hooks,
+        )
         async with working(worker):
             await until(lambda: is_up(service))
             found = await driven(service, interpreter, task)

@@ -1,6 +1,7 @@
 """The asset store is tried again while the service runs, on real files."""
 
 import asyncio
+import re
 import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -89,3 +90,43 @@ async def test_a_store_that_is_mended_is_good_again_soon(
     clock.now += SOON
 
     await until(check.is_good)
+
+
+async def test_who_could_not_keep_something_is_told_whether_it_is_the_store(
+    check: StoreCheck, folder: Path
+) -> None:
+    worked = await check.failed()
+    spoil(folder)
+
+    assert (worked, await check.failed()) == (True, False)
+
+
+async def test_after_each_failure_more_room_is_asked_for(check: StoreCheck, folder: Path) -> None:
+    """A disk with room for the proof may have none for what was to be kept."""
+    wanted = shutil.disk_usage(folder).free
+    tries = 1
+    while await check.failed():
+        tries += 1
+    reason = check.reason
+
+    check.kept()
+    assert 2**20 * 2**tries > wanted
+    assert re.search(r"\d+ MiB are free in .* and \d+ MiB are wanted", reason)
+
+
+async def test_those_who_wait_go_on_when_it_is_mended(check: StoreCheck, folder: Path, clock: Clock) -> None:
+    changes: list[bool] = []
+    spoil(folder)
+    await check.failed()
+    watching = asyncio.create_task(check.watch(lambda: changes.append(check.is_good())))
+    waiting = asyncio.create_task(check.until_good())
+    await asyncio.sleep(0)
+    was_done = waiting.done()
+    mend(folder)
+    clock.now += SOON
+
+    # The watch sleeps by the real clock: whoever asks sees to it that the store is tried.
+    await until(check.is_good)
+    await waiting
+    watching.cancel()
+    assert not was_done

@@ -55,7 +55,16 @@ async def comfyui(core: Core) -> AsyncIterator[Server]:
     """A test server, and a worker that runs jobs on it."""
     async with Server() as server:
         settings = Settings(data=core.settings.data, servers=(server.url,))
-        async with working(Worker(settings, core.store, core.assets, core.sealer, core.hooks)):
+        async with working(
+            Worker(
+                settings,
+                core.store,
+                assets=core.assets,
+                store_check=core.store_check,
+                sealer=core.sealer,
+                hooks=core.hooks,
+            )
+        ):
             yield server
 
 

@@ -1,8 +1,7 @@
 """What goes wrong beside the ComfyUI's own errors: no job may hang because of it, or end untruthfully."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -56,37 +55,14 @@ async def on_a_server(rig: Rig, url: str, **fields: object) -> JobRecord:
     return record
 
 
-@contextlib.contextmanager
-def no_store(rig: Rig) -> Iterator[None]:
-    """The asset store does not work: a file is in its way."""
-    folder = rig.folder / "assets"
-    folder.write_text("")
-    yield
-    folder.unlink()
-
-
-async def test_a_job_whose_outputs_cannot_be_kept_is_followed_when_they_can(
-    rig: Rig, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(leases, "PUT_OFF_FOR", (0.01,) * 1000)
-    async with working(rig.worker(server.url, stalled_after=1.0)):
-        with no_store(rig):
-            record = await rig.submit(picture())
-            await rig.until(record, lambda now: now.attempt > 2)
-        ended = await rig.ended(record)
-
-    assert (ended.state, ended.error, runs_of(server, record)) == (JobState.SUCCEEDED, None, 1)
-
-
 async def test_a_job_that_nothing_helps_fails_in_the_end(
     rig: Rig, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leases, "PUT_OFF_FOR", (0.01, 0.01))
     async with working(rig.worker(server.url, stalled_after=1.0)):
-        with no_store(rig):
-            ended = await rig.ended(await rig.submit(picture()))
+        ended = await rig.ended(await rig.submit(picture(), secret=b"sealed by somebody else"))
 
-    assert (ended.state, ended.attempt, runs_of(server, ended)) == (JobState.FAILED, 3, 1)
+    assert (ended.state, ended.attempt, runs_of(server, ended)) == (JobState.FAILED, 3, 0)
     assert ended.error is not None
     assert ended.error["code"] == "internal_error"
 

@@ -186,7 +186,14 @@ async def _work(core: Core, stop: asyncio.Event, *, runs_jobs: bool) -> None:
     async with asyncio.TaskGroup() as group:
         telling = group.create_task(core.webhooks.run(), name="comfywire webhooks")
         if runs_jobs:
-            await Worker(core.settings, core.store, core.assets, core.sealer, core.hooks).run(stop)
+            await Worker(
+                core.settings,
+                core.store,
+                assets=core.assets,
+                store_check=core.store_check,
+                sealer=core.sealer,
+                hooks=core.hooks,
+            ).run(stop)
         else:
             await stop.wait()
         telling.cancel()

@@ -49,7 +49,14 @@ async def _work(settings: Settings, health_port: int | None) -> None:
 
     with stop_signals() as stop:
         async with open_core(settings) as core, AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-            worker = Worker(settings, core.store, core.assets, core.sealer, core.hooks)
+            worker = Worker(
+                settings,
+                core.store,
+                assets=core.assets,
+                store_check=core.store_check,
+                sealer=core.sealer,
+                hooks=core.hooks,
+            )
             if health_port is not None:
 
                 def is_ready() -> bool:

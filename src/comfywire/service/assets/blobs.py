@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
@@ -29,7 +31,9 @@ INCOMING = "incoming"
 """The folder of what is still being written; what is left in it was left by a crash."""
 
 PROOF = b"comfywire"
-"""What a store is tried with."""
+"""What a store is tried with, over and over."""
+LONGEST_PROOF = 8 << 20
+"""Bytes that are written for a try; whether there is room for more is asked of the file system."""
 
 REMEDY = "see that this process may write there, or name another store with --assets"
 S3_REMEDY = "check --assets, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL"
@@ -124,14 +128,16 @@ class Blobs:
         self.incoming = Path(self._root) / INCOMING if is_local else None
         """Where a file may be written that :meth:`staged_file` then moves; elsewhere, it is copied."""
 
-    async def prove(self) -> None:
-        """Write a few bytes, read them and remove them. When this is cancelled, it ends that first.
+    async def prove(self, room: int = len(PROOF)) -> None:
+        """Write ``room`` bytes, read and remove them. When this is cancelled, it ends that first.
+
+        Of a large ``room`` a part is written, and the file system of a folder is asked for the rest.
 
         Raises:
-            UnusableStore: The store does not let us; why, and what to look at.
+            UnusableStore: The store does not let us, or has no room; why, and what to look at.
 
         """
-        await in_thread(self._prove)
+        await in_thread(self._prove, room)
 
     async def put(self, chunks: AsyncIterable[bytes], *, most: int | None = None) -> Blob:
         """Keep what ``chunks`` yields and return its hash and size; equal bytes are kept once.
@@ -233,17 +239,28 @@ class Blobs:
             await in_thread(_close, file)
         return Blob(digest.hexdigest(), size)
 
-    def _prove(self) -> None:
+    def _prove(self, room: int) -> None:
         path = f"{self._root}/{INCOMING}/{uuid.uuid4().hex}"  # where what is left behind is discarded
+        content = PROOF * (min(room, LONGEST_PROOF) // len(PROOF))
         try:
             self._make_folder_of(path)
-            self._files.pipe_file(path, PROOF)
-            self._files.cat_file(path)
-            self._files.rm_file(path)
+            self._must_have_room(room)
+            try:
+                self._files.pipe_file(path, content)
+                if self._files.cat_file(path) != content:
+                    raise OSError("what was written comes back changed")
+            finally:
+                self._remove(path)  # half of it is there when the disk is full
         except Exception as error:  # each of fsspec's stores has its own
             raise UnusableStore(
                 f"the asset store {self._name!r} cannot be used ({_reason(error)}): {self._remedy}"
             ) from error
+
+    def _must_have_room(self, room: int) -> None:
+        """On its way to an object store, a file is in the folder for temporary files."""
+        folder = tempfile.gettempdir() if self.incoming is None else self.incoming
+        if (free := shutil.disk_usage(folder).free) < room:
+            raise OSError(f"{free >> 20} MiB are free in {folder}, and {room >> 20} MiB are wanted")
 
     def _open_to_write(self, path: str) -> Any:
         self._make_folder_of(path)

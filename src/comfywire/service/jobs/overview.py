@@ -118,6 +118,8 @@ def why(job: JobRecord, found: Sequence[Row]) -> str | None:
     up = [server for server in active if server["state"] == "up"]
     if not up:
         return _nobody(heard, active)
+    if all(server["reason"] for server in up):
+        return f"no job is taken: {up[0]['reason']}"  # one that is up gives a reason only for that
     if any(server["reasons"] is None for server in up):
         return None  # one has not looked at it yet
     return why_waiting([server["reasons"] for server in up])

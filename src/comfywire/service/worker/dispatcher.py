@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Mapping
 
+from comfywire.service.assets.store_check import StoreCheck
 from comfywire.service.database.outage import AWAY
 from comfywire.service.jobs import engine
 from comfywire.service.jobs.engine import Taken
@@ -34,6 +35,7 @@ class Dispatcher:
         needs: What jobs want of a ComfyUI.
         following: Sees a job to its end.
         membership: The worker's place among the others.
+        store_check: Whether outputs can be kept.
         wake: Set when there may be something to take; the servers set it, too.
         name: The worker's.
         stalled_after: Seconds without a heartbeat after which a worker's jobs are given back.
@@ -49,6 +51,7 @@ class Dispatcher:
         following: Following,
         membership: Membership,
         *,
+        store_check: StoreCheck,
         wake: asyncio.Event,
         name: str,
         stalled_after: float,
@@ -60,6 +63,7 @@ class Dispatcher:
         self._needs = needs
         self._following = following
         self._membership = membership
+        self._store_check = store_check
         self._wake = wake
         self._name = name
         self._stalled_after = stalled_after
@@ -99,7 +103,7 @@ class Dispatcher:
         """Take the job that is next for the server that is best; False when there is none."""
         views = [server.view for server in self._servers.values() if server.state.has_room]
         needs = frozenset[str]().union(*(view.needs for view in views))
-        if self._is_paused or self._is_stopping or not needs or self._membership.number == 0:
+        if not needs or not self._may_take:
             return False
         choice = choose(await self._queue.heads(sorted(needs)), views, self._needs.models)
         if choice is None:
@@ -108,6 +112,12 @@ class Dispatcher:
         if taken is not None:
             self._start(taken, self._servers[choice.url])
         return True
+
+    @property
+    def _may_take(self) -> bool:
+        """Whether jobs are taken at all: what cannot be kept is not run."""
+        is_held = self._is_paused or self._is_stopping or not self._store_check.is_good()
+        return not is_held and self._membership.number != 0
 
     def _start(self, taken: Taken, server: Server | None) -> None:
         job_id = str(taken.job_id)

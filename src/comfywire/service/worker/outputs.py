@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import mimetypes
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from comfywire.client import Output
+from comfywire.errors import ComfywireError
 from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.blobs import Staged
 from comfywire.service.assets.records import path_of
-from comfywire.service.jobs.leases import KeptBytes, KeptOutput, Leases, patiently
+from comfywire.service.assets.store_check import StoreCheck
+from comfywire.service.jobs.leases import Fenced, KeptBytes, KeptOutput, Leases, patiently
 from comfywire.service.jobs.records import Lease
 
-__all__ = ["Keeper"]
+__all__ = ["CannotKeep", "Keeper"]
 
+TRIES_OF_A_GOOD_STORE = 3
+"""How often a store that works otherwise is asked to keep one output."""
 Withhold = Callable[[Mapping[str, Any], Path], Awaitable[str | None]]
 """Given what an output is and where its bytes are: the reason to withhold it, or None."""
+
+
+class CannotKeep(ComfywireError):
+    """The asset store does not take an output, or there is no room for it on its way there."""
 
 
 class Keeper:
@@ -29,14 +38,18 @@ class Keeper:
 
     Args:
         assets: Where they are kept.
+        store: Whether anything can be.
         leases: Where they are written down.
         withhold: Asked about each before it is kept.
         folder: For files on their way.
 
     """
 
-    def __init__(self, assets: Assets, leases: Leases, *, withhold: Withhold, folder: Path) -> None:
+    def __init__(
+        self, assets: Assets, store: StoreCheck, leases: Leases, *, withhold: Withhold, folder: Path
+    ) -> None:
         self._folder = folder
+        self._store = store
         self._assets = assets
         self._leases = leases
         self._withhold = withhold
@@ -45,10 +58,17 @@ class Keeper:
         self.withheld: list[str] = []
         """One sentence for each output that was withheld."""
 
-    async def keep(self, lease: Lease, outputs: list[Output]) -> None:
+    async def keep(self, lease: Lease, outputs: list[Output], *, waits: bool = True) -> None:
         """Keep those of ``outputs`` that are not kept yet; when this returns, their bytes are ours.
 
+        Args:
+            lease: Of the job.
+            outputs: All that are known.
+            waits: Whether to wait for an asset store that is full or away, for as long as it takes; the
+                outputs stay on the ComfyUI meanwhile.
+
         Raises:
+            CannotKeep: The store does not take one of them.
             OutputsGone: The server does not have one of them any more.
             ConnectionFailed, ConnectionLost, ServerError: One could not be fetched.
             Fenced: The job is another worker's.
@@ -59,19 +79,44 @@ class Keeper:
             identity = _identity(output)
             seen[identity] += 1
             if seen[identity] > self._kept[identity]:
-                await self._keep(lease, output)
+                await self._keep(lease, output, waits=waits)
                 self._kept[identity] += 1
 
-    async def _keep(self, lease: Lease, output: Output) -> None:
+    async def _keep(self, lease: Lease, output: Output, *, waits: bool) -> None:
         name = (
             output.filename
             or f"node{output.node_id}_{output.key}.{'txt' if output.kind == 'text' else 'json'}"
         )
-        path = (self._assets.blobs.incoming or self._folder) / uuid4().hex
-        await _fetch(output, path)
-        async with self._assets.blobs.staged_file(path) as staged:
-            kept = await self._shelved(output, staged, path, name)
+        kept = await self._kept_bytes(output, name, waits=waits)
         await self._leases.keep(lease, self._record(output, name, kept))
+
+    async def _kept_bytes(self, output: Output, name: str, *, waits: bool) -> KeptBytes | None:
+        """Bring the bytes into the store, again and again while that does not work.
+
+        A store that works and does not take this output all the same is asked a few times: something is
+        wrong with the output, or with us, and waiting would never end.
+        """
+        in_vain = 0
+        while True:
+            try:
+                kept = await self._brought(output, name)
+            except CannotKeep:
+                in_vain = in_vain + 1 if await self._store.failed() else 0
+                if not waits or in_vain == TRIES_OF_A_GOOD_STORE:
+                    raise
+                await self._store.until_good()
+            else:
+                self._store.kept()
+                return kept
+
+    async def _brought(self, output: Output, name: str) -> KeptBytes | None:
+        path = (self._assets.blobs.incoming or self._folder) / uuid4().hex
+        with _in_the_store():
+            await _fetch(output, path)
+        async with contextlib.AsyncExitStack() as stack:
+            with _in_the_store():
+                staged = await stack.enter_async_context(self._assets.blobs.staged_file(path))
+            return await self._shelved(output, staged, path, name)
 
     async def _shelved(self, output: Output, staged: Staged, path: Path, name: str) -> KeptBytes | None:
         """Put the bytes where they stay, unless the operator does not want that."""
@@ -89,7 +134,8 @@ class Keeper:
         if reason is not None:
             self.withheld.append(f"node {output.node_id}: {name!r} is withheld: {reason}")
             return None
-        blob = await patiently(lambda: self._assets.shelve(staged))
+        with _in_the_store():
+            blob = await patiently(lambda: self._assets.shelve(staged))
         return KeptBytes(blob.hash, content_type, path_of(name))
 
     def _record(self, output: Output, name: str, kept: KeptBytes | None) -> KeptOutput:
@@ -105,6 +151,20 @@ class Keeper:
             bytes=kept,
             value=output.value if is_value else None,
         )
+
+
+@contextlib.contextmanager
+def _in_the_store() -> Iterator[None]:
+    """Do something with the store or the disk inside: whatever either of them raises is CannotKeep.
+
+    Each of fsspec's stores has exceptions of its own; ours are the ComfyUI's, or say what became of the job.
+    """
+    try:
+        yield
+    except (ComfywireError, Fenced):
+        raise
+    except Exception as error:
+        raise CannotKeep(f"an output could not be kept: {error}") from error
 
 
 def _identity(output: Output) -> tuple[str, ...]:

@@ -143,5 +143,7 @@ class Teller:
         if self._has_new_outputs:
             self._has_new_outputs = False
             files = [output for output in self._handle.outputs if output.filename is not None]
-            with contextlib.suppress(ComfywireError):  # fetched again at the end, and then for good
-                await self._keeper.keep(self._lease, files)
+            # Fetched again at the end, and then for good: a store that is away is waited for there, where
+            # nothing else of the job stands still and its server is free for others.
+            with contextlib.suppress(ComfywireError):
+                await self._keeper.keep(self._lease, files, waits=False)

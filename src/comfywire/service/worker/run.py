@@ -168,11 +168,17 @@ class Run:
             await self._outcome.fail("missing_asset", str(error))
         except ConnectionFailed as error:
             await self._outcome.not_sent(error)
+        except Fenced:
+            raise
         except (ConnectionLost, ServerError, UnexpectedReply) as error:
             if not is_about_the_request(error):
                 self.server.is_away(error)
             why = f"{self.server.url} did not take its files: {error}"
             await self._leases.put_off(self.claim.lease, why, code="server_error")
+        except Exception:  # each of fsspec's stores has its own
+            if await self._around.store_check.failed():
+                raise
+            await self._outcome.again("the asset store did not give out its files")
         return None
 
     async def _post(self, workflow: Workflow, extra_data: Mapping[str, Any]) -> Job:

@@ -72,6 +72,7 @@ class Server:
         self._offer = Offer(self.client, tags, registry, pace)
         self._on_change = on_change
         self._is_asked = asyncio.Event()
+        self._held_for = ""
         self._stats: dict[str, Any] = {}
 
     async def __aenter__(self) -> Self:
@@ -150,6 +151,11 @@ class Server:
 
     # Looking after it
 
+    def hold(self, reason: str) -> None:
+        """No job is taken for any server, for this reason; an empty one lifts that."""
+        self._held_for = reason
+        self._is_asked.set()
+
     def look_now(self) -> None:
         """Somebody has changed what is wanted of it, or wants to hear of it."""
         self._is_asked.set()
@@ -227,7 +233,7 @@ class Server:
                 "address": seal(self._address),
                 "worker": worker,
                 "state": state.condition.value,
-                "reason": as_text(state.reason),
+                "reason": as_text(state.reason or self._held_for),
                 "tags": list(self._tags),
                 "version": version,
                 "devices": devices,

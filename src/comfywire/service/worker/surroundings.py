@@ -9,6 +9,7 @@ from typing import Any
 
 from comfywire.client import Client
 from comfywire.service.assets.assets import Assets
+from comfywire.service.assets.store_check import StoreCheck
 from comfywire.service.hooks import Hooks, job_facts
 from comfywire.service.jobs.leases import Claim, Fenced, Leases
 from comfywire.service.sealing import Sealer
@@ -28,6 +29,7 @@ class Surroundings:
         leases: Its claims on jobs.
         membership: Its place among the workers.
         assets: Inputs and outputs.
+        store_check: Whether outputs can be kept.
         inputs: Brings the files of jobs to their ComfyUIs.
         sealer: For secrets and addresses.
         hooks: The operator's policy: asked about each output before it is kept.
@@ -39,6 +41,7 @@ class Surroundings:
     leases: Leases
     membership: Membership
     assets: Assets
+    store_check: StoreCheck
     inputs: Inputs
     sealer: Sealer
     hooks: Hooks
@@ -56,7 +59,7 @@ class Surroundings:
         async def withhold(output: Mapping[str, Any], path: Path) -> str | None:
             return await self.hooks.on_result(job_facts(claim.job), output, path)
 
-        return Keeper(self.assets, self.leases, withhold=withhold, folder=self.folder)
+        return Keeper(self.assets, self.store_check, self.leases, withhold=withhold, folder=self.folder)
 
     async def staged(self, client: Client, prompt: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the prompt with its files on the server."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from uuid import UUID
 
 from comfywire.service.assets.assets import Assets
+from comfywire.service.assets.store_check import StoreCheck
 from comfywire.service.database.outage import AWAY
 from comfywire.service.fleet.registry import Registry
 from comfywire.service.hooks import Hooks
@@ -48,6 +49,7 @@ class Worker:
         settings: Of the service.
         store: Jobs.
         assets: Inputs and outputs.
+        store_check: Whether outputs can be kept; while they cannot, no job is taken.
         sealer: For secrets and addresses.
         hooks: The operator's policy: asked about each output before it is kept.
         pace: How long to wait between one thing and the next.
@@ -58,16 +60,18 @@ class Worker:
         self,
         settings: Settings,
         store: Store,
+        *,
         assets: Assets,
+        store_check: StoreCheck,
         sealer: Sealer,
         hooks: Hooks,
-        *,
         pace: Pace = Pace(),  # noqa: B008 - frozen
     ) -> None:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
         self._settings = settings
         self._store = store
         self._assets = assets
+        self._store_check = store_check
         self._sealer = sealer
         self._pace = pace
         self._registry = Registry(store.database)
@@ -85,6 +89,7 @@ class Worker:
             self._needs,
             self._following,
             self._membership,
+            store_check=store_check,
             wake=self._wake,
             name=self.name,
             stalled_after=settings.stalled_after,
@@ -96,6 +101,7 @@ class Worker:
             leases=Leases(self._store, self.name),
             membership=self._membership,
             assets=self._assets,
+            store_check=self._store_check,
             inputs=Inputs(self._assets, self._sealer.derived("staged names")),
             sealer=self._sealer,
             hooks=hooks,
@@ -181,6 +187,7 @@ class Worker:
             "news": self._read_news,
             "take over": self._dispatcher.take_over,
             "tidy": lambda: tidy(self._store, self._registry, every=pace.tidy),
+            "asset store": lambda: self._store_check.watch(self._store_changed),
             "sweep": lambda: sweep(self._assets, every=pace.tidy),
         }
 
@@ -208,6 +215,12 @@ class Worker:
     def _missed(self) -> None:
         self._has_news.set()
         self._wake.set()
+
+    def _store_changed(self) -> None:
+        """Take jobs again, or say of each server why none is taken."""
+        self._wake.set()
+        for server in self._servers.values():
+            server.hold(self._store_check.reason)
 
     async def _read_news(self) -> None:
         """Learn new needs, whether the queue is paused, and cancellations that were not heard; for ever."""
