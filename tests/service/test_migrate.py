@@ -66,6 +66,31 @@ async def test_a_migration_that_dies_half_way_is_done_by_the_next(empty_database
     assert await current(empty_database_url)
 
 
+async def test_a_process_at_work_that_waits_for_the_steps_as_they_for_it_does_not_end_them(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = "LOCK TABLE switches IN ACCESS EXCLUSIVE MODE; LOCK TABLE shares IN ACCESS EXCLUSIVE MODE"
+    new = [*steps._steps(), ("9999_locks.sql", f"SET LOCAL deadlock_timeout = 50; {step}")]
+    monkeypatch.setattr(steps, "_steps", lambda: new)
+    async with Database(database_url) as database, database.transaction() as working:
+        await working.execute("SET LOCAL deadlock_timeout = '1min'")
+        await working.execute("LOCK TABLE shares IN ROW EXCLUSIVE MODE")
+        migrating = asyncio.create_task(migrate(database_url))
+        while not await waits_for_a_table(database):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        await working.execute("LOCK TABLE switches IN ROW EXCLUSIVE MODE")
+
+    assert await migrating == ["9999_locks.sql"]
+
+
+async def waits_for_a_table(database: Database) -> bool:
+    found = await database.one(
+        "SELECT count(*) AS count FROM pg_locks WHERE locktype = 'relation' AND NOT granted"
+    )
+    assert found is not None
+    return bool(found["count"])
+
+
 async def is_migrating(url: str) -> bool:
     async with await psycopg.AsyncConnection.connect(url) as connection:
         found = await connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from importlib.resources import files
 
 import psycopg
@@ -17,6 +18,8 @@ VERSIONS = """
 CREATE TABLE IF NOT EXISTS versions (name text PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())
 """
 LOCK = 0x636F6D6679  # "comfy": so that two processes that start at once do not both migrate
+TRIES = 5
+"""PostgreSQL may end the steps, when they and a process at work wait for each other: then they begin anew."""
 
 
 async def migrate(url: str) -> list[str]:
@@ -28,6 +31,13 @@ async def migrate(url: str) -> list[str]:
         psycopg.OperationalError: The database was not reached.
 
     """
+    for _ in range(TRIES - 1):
+        with contextlib.suppress(psycopg.errors.DeadlockDetected):
+            return await _migrate(url)
+    return await _migrate(url)
+
+
+async def _migrate(url: str) -> list[str]:
     async with (
         await psycopg.AsyncConnection.connect(
             url, options=f"-c search_path={SCHEMA}", row_factory=dict_row

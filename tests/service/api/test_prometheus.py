@@ -9,7 +9,7 @@ from tests.service.conftest import new_key
 from comfywire.service.api.prometheus import BUCKETS, Metrics
 from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.records import NewJob
-from comfywire.service.jobs.states import JobState
+from comfywire.service.jobs.states import JobState, TransitionKind
 from comfywire.service.jobs.store import change
 
 PROMPT = {"1": {"class_type": "EmptyImage", "inputs": {}}}
@@ -93,16 +93,19 @@ async def test_endings_are_counted(metrics, submit, end):
 
 
 @pytest.mark.parametrize(
-    ("reason", "counter"),
-    [("lost: http://a restarted", "prompts_lost_total"), ("http://a was not reached", "given_back_total")],
-    ids=["lost", "not-reached"],
+    ("kind", "counter"),
+    [
+        (TransitionKind.LOST, "prompts_lost_total"),
+        (TransitionKind.FREED, "given_back_total"),
+        (TransitionKind.GIVEN_BACK, "given_back_total"),
+    ],
 )
-async def test_a_job_that_is_queued_again_is_counted_by_why(metrics, store, key_id, reason, counter):
+async def test_a_job_that_is_queued_again_is_counted_by_why(metrics, store, key_id, kind, counter):
     leases = Leases(store, "worker")
     await store.submit(making.job(key_id))
     claim = await making.claimed(store, leases)
 
-    await leases.give_back(claim.lease, reason)
+    await leases.give_back(claim.lease, "for the test", kind=kind)
 
     found = await scrape(metrics)
     told = {name: found[name,] for name in ("claims_total", "prompts_lost_total", "given_back_total")}
@@ -124,8 +127,10 @@ async def test_a_job_that_is_left_where_it_is_does_not_count_as_queued_again(met
     assert (found["put_off_total",], found["given_back_total",]) == (1, 0)
 
 
-async def test_a_retry_is_counted(metrics, submit, end):
-    await end(await submit(), JobState.RUNNING, JobState.FAILED, JobState.QUEUED)
+async def test_a_retry_is_counted(metrics, store, submit, end):
+    job_id = await submit()
+    await end(job_id, JobState.RUNNING, JobState.FAILED)
+    await store.retry(job_id)
 
     found = await scrape(metrics)
 

@@ -14,7 +14,7 @@ from comfywire.service.database.pool import Row, execute
 from comfywire.service.database.storable import as_storable, as_text
 from comfywire.service.jobs.engine import Taken
 from comfywire.service.jobs.records import JobRecord, Lease
-from comfywire.service.jobs.states import OPEN, TERMINAL, JobState
+from comfywire.service.jobs.states import OPEN, JobState, TransitionKind
 from comfywire.service.jobs.store import Store, change
 from comfywire.service.sql import queries
 
@@ -221,7 +221,14 @@ class Leases:
         if ended.key_is_limited:
             await patiently(lambda: self._store.admit_held_of(ended.key_id))
 
-    async def give_back(self, lease: Lease, reason: str, *, after: float = 0.0) -> bool:
+    async def give_back(
+        self,
+        lease: Lease,
+        reason: str,
+        *,
+        kind: TransitionKind = TransitionKind.GIVEN_BACK,
+        after: float = 0.0,
+    ) -> bool:
         """Queue the job again, for any server, ``after`` seconds from now; its outputs so far are forgotten.
 
         False if it is being canceled: it has to end then.
@@ -234,6 +241,7 @@ class Leases:
                     lease.job_id,
                     JobState.QUEUED,
                     as_text(reason),
+                    kind=kind,
                     attempt=lease.attempt,
                     sources=[JobState.QUEUED, JobState.RUNNING],
                 )
@@ -248,7 +256,14 @@ class Leases:
         await self.state(lease)
         return False
 
-    async def hand_back(self, lease: Lease, reason: str, *, after: float = 0.0) -> None:
+    async def hand_back(
+        self,
+        lease: Lease,
+        reason: str,
+        *,
+        kind: TransitionKind = TransitionKind.HANDED_BACK,
+        after: float = 0.0,
+    ) -> None:
         """Leave the prompt where it is, for another worker to take over, ``after`` seconds from now."""
 
         async def hand_back() -> bool:
@@ -260,6 +275,7 @@ class Leases:
                     attempt=lease.attempt,
                     worker=self.worker,
                     reason=as_text(reason),
+                    kind=kind.value,
                     open=OPEN_STATES,
                 )
                 if touched:
@@ -274,9 +290,11 @@ class Leases:
 
         False if that did not help several times: it has failed then, since it must not go on for ever.
         """
-        times = await self.times(lease, "put off: %")
+        times = await self.times(lease, TransitionKind.PUT_OFF)
         if times < len(PUT_OFF_FOR):
-            await self.hand_back(lease, f"put off: {why}", after=PUT_OFF_FOR[times])
+            # The sentences stay as they are in this version: processes of the last one read them by LIKE.
+            words, after = f"put off: {why}", PUT_OFF_FOR[times]
+            await self.hand_back(lease, words, kind=TransitionKind.PUT_OFF, after=after)
             return True
         await self.end(lease, JobState.FAILED, why, error={"code": code, "message": why})
         return False
@@ -287,19 +305,19 @@ class Leases:
         Who does not is asked again after ``pause`` seconds, and then whenever twice the time has passed. The
         worker that looks after the server takes the job at any time (``take_submitted``).
         """
-        words = "is out of reach of"
-        values = {"job_id": lease.job_id, "attempt": lease.attempt, "reason": f"% {words} %"}
+        values = {"job_id": lease.job_id, "attempt": lease.attempt}
         found = await patiently(lambda: self._database.one(SQL["out_of_reach"], **values))
         seconds = 0.0 if found is None else found["seconds"]
         if seconds >= patience:
             return False
         after = min(max(seconds, pause), patience - seconds)
-        await self.hand_back(lease, f"{url} {words} {self.worker}", after=after)
+        words = f"{url} is out of reach of {self.worker}"
+        await self.hand_back(lease, words, kind=TransitionKind.OUT_OF_REACH, after=after)
         return True
 
-    async def times(self, lease: Lease, reason: str) -> int:
-        """Return how often something was done for such a reason since the job was submitted or retried."""
-        values = {"job_id": lease.job_id, "reason": reason, "terminal": [state.value for state in TERMINAL]}
+    async def times(self, lease: Lease, kind: TransitionKind) -> int:
+        """Return how often such a change was made since the job was submitted or retried."""
+        values = {"job_id": lease.job_id, "kind": kind.value}
         found = await patiently(lambda: self._database.one(SQL["times"], **values))
         return 0 if found is None else int(found["count"])
 

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["OPEN", "TERMINAL", "TRANSITIONS", "IllegalTransition", "JobState", "must_be_legal"]
+__all__ = [
+    "KIND_OF_STATE",
+    "OPEN",
+    "TERMINAL",
+    "TRANSITIONS",
+    "IllegalTransition",
+    "JobState",
+    "TransitionKind",
+    "must_be_legal",
+]
 
 
 class JobState(StrEnum):
@@ -59,6 +68,44 @@ TRANSITIONS: dict[tuple[JobState | None, JobState], str] = {
 
 TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED, JobState.EXPIRED})
 OPEN = frozenset(JobState) - TERMINAL
+
+
+class TransitionKind(StrEnum):
+    """What a change of a job was, for statements that count or look for one; people read its sentence."""
+
+    SUBMITTED = "submitted"
+    """The job was recorded and queued."""
+    CLAIMED = "claimed"
+    """A worker took it."""
+    BEGAN = "began"
+    """A ComfyUI runs it."""
+    LOST = "lost"
+    """It was queued again: its ComfyUI has lost it."""
+    FREED = "freed"
+    """It was queued again: memory was freed on its ComfyUI."""
+    GIVEN_BACK = "given_back"
+    """It was queued again for another reason: no ComfyUI has it."""
+    HANDED_BACK = "handed_back"
+    """Its worker left it where it is."""
+    PUT_OFF = "put_off"
+    """It was left where it is for a while: its worker could not see to it."""
+    OUT_OF_REACH = "out_of_reach"
+    """It was left where it is for a while: its worker did not reach its ComfyUI."""
+    CANCEL_ASKED = "cancel_asked"
+    """Somebody wants it to end."""
+    ENDED = "ended"
+    """It ended; its new state says how."""
+    RETRIED = "retried"
+    """Somebody queued it once more after its end."""
+
+
+KIND_OF_STATE = {
+    JobState.QUEUED: TransitionKind.GIVEN_BACK,
+    JobState.RUNNING: TransitionKind.BEGAN,
+    JobState.CANCELING: TransitionKind.CANCEL_ASKED,
+    **dict.fromkeys(TERMINAL, TransitionKind.ENDED),
+}
+"""What a change to a state is, unless the caller knows more."""
 
 
 class IllegalTransition(RuntimeError):

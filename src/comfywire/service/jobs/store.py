@@ -15,7 +15,15 @@ from comfywire.service.jobs.engine import BAND, Queue
 from comfywire.service.jobs.headroom import SLACK, Headroom
 from comfywire.service.jobs.overview import Operating
 from comfywire.service.jobs.records import JobRecord, NewJob, OutputRecord, Transition
-from comfywire.service.jobs.states import OPEN, TERMINAL, TRANSITIONS, JobState, must_be_legal
+from comfywire.service.jobs.states import (
+    KIND_OF_STATE,
+    OPEN,
+    TERMINAL,
+    TRANSITIONS,
+    JobState,
+    TransitionKind,
+    must_be_legal,
+)
 from comfywire.service.sql import queries
 
 __all__ = ["QueueFull", "Store", "sources_of"]
@@ -48,6 +56,7 @@ async def change(
     to: JobState,
     reason: str,
     *,
+    kind: TransitionKind | None = None,
     attempt: int | None = None,
     sources: Sequence[JobState] | None = None,
     error: Mapping[str, Any] | None = None,
@@ -61,7 +70,8 @@ async def change(
         connection: Inside the caller's transaction.
         job_id: Which job.
         to: Its new state.
-        reason: For the audit.
+        reason: In words, for the audit.
+        kind: What the change is, if its new state does not say that.
         attempt: The claim under which this is done; None for those who act without one.
         sources: From which states only; by default from all that the table allows.
         error: What went wrong.
@@ -78,6 +88,7 @@ async def change(
         job_id=job_id,
         to=to.value,
         reason=reason,
+        kind=(kind or KIND_OF_STATE[to]).value,
         attempt=attempt,
         error=None if error is None else Jsonb(dict(error)),
         warnings=None if warnings is None else list(warnings),
@@ -264,7 +275,13 @@ class Store:
                 return None
             is_admitted = await self._may_queue(connection, found["key_id"], default_max_queued)
             job = await change(
-                connection, job_id, JobState.QUEUED, "somebody retries it", sources=RETRIABLE, afresh=True
+                connection,
+                job_id,
+                JobState.QUEUED,
+                "somebody retries it",
+                kind=TransitionKind.RETRIED,
+                sources=RETRIABLE,
+                afresh=True,
             )
             if job is None:
                 return None

@@ -47,8 +47,8 @@ WITH known AS (
       FROM allowed
     RETURNING *
 ), logged AS (
-    INSERT INTO transitions (job_id, from_state, to_state, attempt, reason)
-    SELECT id, NULL, 'queued', 0, 'submitted' FROM job
+    INSERT INTO job_transitions (job_id, from_state, to_state, attempt, kind, reason)
+    SELECT id, NULL, 'queued', 0, 'submitted', 'submitted' FROM job
 ), reading AS (
     INSERT INTO job_inputs (job_id, asset_id) SELECT id, unnest(%(inputs)s::uuid[]) FROM job
 )
@@ -109,7 +109,8 @@ SELECT
  LIMIT %(limit)s;
 
 -- name: outputs
-SELECT output.*, asset.hash, blob.size_bytes, asset.content_type
+SELECT output.job_id, output.position, output.event_id, output.node_id, output.class_type, output.key, output.kind,
+       output.name, output.asset_id, output.value, asset.hash, blob.size_bytes, asset.content_type
   FROM outputs AS output
   LEFT JOIN assets AS asset ON asset.id = output.asset_id
   LEFT JOIN blobs AS blob ON blob.hash = asset.hash
@@ -117,7 +118,9 @@ SELECT output.*, asset.hash, blob.size_bytes, asset.content_type
  ORDER BY output.position;
 
 -- name: transitions
-SELECT * FROM transitions WHERE job_id = %(job_id)s AND event_id > %(after)s ORDER BY event_id;
+SELECT event_id, job_id, from_state, to_state, attempt, worker, server, at, reason
+  FROM job_transitions
+ WHERE job_id = %(job_id)s AND event_id > %(after)s ORDER BY event_id;
 
 -- name: claim
 -- A worker that has taken a job from the engine claims it: everybody before is fenced off from here on.
@@ -130,8 +133,8 @@ WITH old AS (
       FROM old WHERE jobs.id = old.id
     RETURNING jobs.*
 ), logged AS (
-    INSERT INTO transitions (job_id, from_state, to_state, attempt, worker, server, reason)
-    SELECT id, state, state, attempt, worker, server, 'a worker took it' FROM new
+    INSERT INTO job_transitions (job_id, from_state, to_state, attempt, worker, server, kind, reason)
+    SELECT id, state, state, attempt, worker, server, 'claimed', 'a worker took it' FROM new
 )
 SELECT
 -- include: jobs.columns
@@ -151,8 +154,8 @@ WITH new AS (
      WHERE id = %(job_id)s AND attempt = %(attempt)s AND state = ANY(%(open)s::job_state[])
     RETURNING *
 )
-INSERT INTO transitions (job_id, from_state, to_state, attempt, worker, server, reason)
-SELECT id, state, state, attempt, %(worker)s, server, %(reason)s FROM new
+INSERT INTO job_transitions (job_id, from_state, to_state, attempt, worker, server, kind, reason)
+SELECT id, state, state, attempt, %(worker)s, server, %(kind)s::transition_kind, %(reason)s FROM new
 RETURNING job_id;
 
 -- name: not_submitted
@@ -163,19 +166,18 @@ RETURNING state;
 -- name: times
 -- How often something was done to a job since somebody last wanted it to be run.
 SELECT count(*) AS count
-  FROM transitions
- WHERE job_id = %(job_id)s AND reason LIKE %(reason)s
-   AND event_id > (SELECT max(event_id) FROM transitions
-                    WHERE job_id = %(job_id)s AND to_state = 'queued'
-                      AND (from_state IS NULL OR from_state = ANY(%(terminal)s::job_state[])));
+  FROM job_transitions
+ WHERE job_id = %(job_id)s AND kind = %(kind)s::transition_kind
+   AND event_id > (SELECT max(event_id) FROM job_transitions
+                    WHERE job_id = %(job_id)s AND kind IN ('submitted', 'retried'));
 
 -- name: out_of_reach
 -- For how long workers have said so one after the other of the server that a job is on: a claim between them that did
 -- not end so reached it.
 SELECT COALESCE(EXTRACT(epoch FROM now() - min(at)), 0)::float8 AS seconds
   FROM (SELECT attempt, min(at) AS at, row_number() OVER (ORDER BY attempt DESC) AS place
-          FROM transitions
-         WHERE job_id = %(job_id)s AND reason LIKE %(reason)s
+          FROM job_transitions
+         WHERE job_id = %(job_id)s AND kind = 'out_of_reach'
          GROUP BY attempt) AS told
  WHERE attempt = %(attempt)s - place;
 
@@ -223,8 +225,8 @@ WITH old AS (
       FROM old WHERE jobs.id = old.id
     RETURNING jobs.*
 ), logged AS (
-    INSERT INTO transitions (job_id, from_state, to_state, attempt, worker, server, reason)
-    SELECT new.id, old.state, new.state, new.attempt, old.worker, old.server, %(reason)s
+    INSERT INTO job_transitions (job_id, from_state, to_state, attempt, worker, server, kind, reason)
+    SELECT new.id, old.state, new.state, new.attempt, old.worker, old.server, %(kind)s::transition_kind, %(reason)s
       FROM new JOIN old USING (id)
     RETURNING job_id
 ), forgotten AS (

@@ -9,13 +9,13 @@ SELECT state::text AS state, priority, count(*) AS count, EXTRACT(epoch FROM now
 -- name: measure
 -- Counts, and times by bucket, of the changes of state after one event and up to another.
 WITH change AS (
-    SELECT own.event_id, own.job_id, own.from_state, own.to_state, own.at, own.reason
-      FROM transitions AS own
+    SELECT own.event_id, own.job_id, own.from_state, own.to_state, own.at, own.kind
+      FROM job_transitions AS own
      WHERE own.event_id > %(after)s AND own.event_id <= %(until)s
 ), timed AS (
     SELECT 'wait' AS name, '' AS label, change.at - before.at AS took
       FROM change CROSS JOIN LATERAL (
-        SELECT max(at) AS at FROM transitions AS other
+        SELECT max(at) AS at FROM job_transitions AS other
          WHERE other.job_id = change.job_id AND other.event_id < change.event_id AND other.to_state = 'queued'
            AND other.from_state IS DISTINCT FROM 'queued'
       ) AS before
@@ -23,7 +23,7 @@ WITH change AS (
     UNION ALL
     SELECT 'run', change.to_state::text, change.at - before.at
       FROM change CROSS JOIN LATERAL (
-        SELECT max(at) AS at FROM transitions AS other
+        SELECT max(at) AS at FROM job_transitions AS other
          WHERE other.job_id = change.job_id AND other.event_id < change.event_id AND other.to_state = 'running'
            AND other.from_state IS DISTINCT FROM 'running'
       ) AS before
@@ -34,18 +34,14 @@ WITH change AS (
 SELECT name, label, width_bucket(took, %(bounds)s::float8[]) AS bucket, count(*) AS count, sum(took) AS total
   FROM seconds GROUP BY 1, 2, 3
 UNION ALL
-SELECT CASE WHEN from_state IS NULL THEN 'submitted'
-            WHEN to_state = 'queued' AND from_state IN ('failed', 'canceled', 'expired') THEN 'retried'
-            WHEN to_state IN ('succeeded', 'failed', 'canceled', 'expired') THEN 'ended'
-            WHEN reason = 'a worker took it' THEN 'claimed'
-            WHEN reason LIKE 'lost: %%' THEN 'lost'
-            -- It was left where it is, which is the words of put_off and out_of_reach (leases.py).
-            WHEN reason LIKE 'put off: %%' OR reason LIKE '%% is out of reach of %%' THEN 'put_off'
-            ELSE 'given_back' END,
+SELECT CASE kind WHEN 'handed_back' THEN 'given_back'
+                 WHEN 'freed' THEN 'given_back'
+                 WHEN 'out_of_reach' THEN 'put_off'
+                 ELSE kind::text END,
        CASE WHEN to_state IN ('succeeded', 'failed', 'canceled', 'expired') THEN to_state::text ELSE '' END,
        0, count(*), 0
   FROM change
- WHERE to_state IN ('succeeded', 'failed', 'canceled', 'expired') OR to_state = 'queued' OR to_state = from_state
+ WHERE kind NOT IN ('began', 'cancel_asked')
  GROUP BY 1, 2;
 
 -- name: lock_tallied
@@ -55,7 +51,7 @@ SELECT event_id FROM tallied FOR UPDATE;
 -- name: horizon
 -- The newest event before which none can turn up any more: a number is given out when a row is written, the row is
 -- seen when it commits, and our transactions are over within two minutes.
-SELECT event_id FROM transitions WHERE at < now() - interval '2 minutes' ORDER BY event_id DESC LIMIT 1;
+SELECT event_id FROM job_transitions WHERE at < now() - interval '2 minutes' ORDER BY event_id DESC LIMIT 1;
 
 -- name: add_tallies
 INSERT INTO tallies AS own (name, label, bucket, count, total)

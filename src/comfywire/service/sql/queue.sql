@@ -86,8 +86,8 @@ WITH head AS (
       FROM old WHERE jobs.id = old.id
     RETURNING jobs.*, is_ready
 ), logged AS (
-    INSERT INTO transitions (job_id, from_state, to_state, attempt, worker, server, reason)
-    SELECT id, state, state, attempt, worker, server, 'a worker took it' FROM new
+    INSERT INTO job_transitions (job_id, from_state, to_state, attempt, worker, server, kind, reason)
+    SELECT id, state, state, attempt, worker, server, 'claimed', 'a worker took it' FROM new
 )
 SELECT taken.taken_id, taken.queue_name, taken.job_id, is_ready,
 -- include: jobs.columns
@@ -114,8 +114,8 @@ WITH head AS (
         -- What is put off because others do not reach its server is not for the worker that looks after that.
         SELECT queue_id FROM jobs JOIN servers ON servers.url = jobs.server AND servers.worker = %(name)s
          WHERE submitted_at IS NOT NULL AND jobs.state IN ('queued', 'running', 'canceling')
-           AND (SELECT reason FROM transitions WHERE job_id = jobs.id ORDER BY event_id DESC LIMIT 1)
-               LIKE '%% is out of reach of %%'
+           AND (SELECT kind FROM job_transitions WHERE job_id = jobs.id ORDER BY event_id DESC LIMIT 1)
+               = 'out_of_reach'
        ))
      LIMIT 1
        FOR UPDATE OF waiting SKIP LOCKED

@@ -23,14 +23,12 @@ from comfywire.errors import (
     UnexpectedReply,
 )
 from comfywire.service.jobs.leases import Claim
-from comfywire.service.jobs.states import JobState
+from comfywire.service.jobs.states import JobState, TransitionKind
 from comfywire.service.waiting import set_within
 from comfywire.service.worker.server import Server
 from comfywire.service.worker.surroundings import Surroundings
 
 __all__ = ["Outcome", "is_about_the_request"]
-
-FREED = "memory was freed for another try"
 
 
 class _Refused(Exception):
@@ -128,7 +126,8 @@ class Outcome:
         if any(part in kind for part in job.retry.errors) and await self._may_repeat():
             with contextlib.suppress(ComfywireError):
                 await self._server.client.free()
-            if await self._leases.give_back(self._claim.lease, f"{kind}: {FREED}"):
+            words = f"{kind}: memory was freed for another try"
+            if await self._leases.give_back(self._claim.lease, words, kind=TransitionKind.FREED):
                 return
         await self._keep_what_there_is(error)
         await self.fail(
@@ -142,7 +141,9 @@ class Outcome:
 
     async def _may_repeat(self) -> bool:
         """Once, whether or not a server has lost it beside."""
-        return not self.cancel_wanted and not await self._leases.times(self._claim.lease, f"%: {FREED}")
+        return not self.cancel_wanted and not await self._leases.times(
+            self._claim.lease, TransitionKind.FREED
+        )
 
     async def _interrupted(self, error: JobInterrupted) -> None:
         await self._keep_what_there_is(error)
@@ -167,7 +168,7 @@ class Outcome:
             await self.fail("lost", f"{why}; it is not repeated, as was asked")
         elif self.submissions >= retry.max_attempts:
             await self.fail("lost", f"{why}; that was attempt {self.submissions} of {retry.max_attempts}")
-        elif not await self._leases.give_back(self._claim.lease, f"lost: {why}"):
+        elif not await self._leases.give_back(self._claim.lease, f"lost: {why}", kind=TransitionKind.LOST):
             await self.canceled(f"it was to be canceled, and {self._server.url} lost it")
 
     async def not_sent(self, error: ConnectionFailed) -> None:

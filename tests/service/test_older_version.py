@@ -1,0 +1,201 @@
+"""An older version beside this one, on one database, while the schema is brought up to date."""
+
+import asyncio
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import uuid
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+from tests.server.wire import sleeper
+
+from comfywire.server import Server
+from comfywire.service.database.pool import Database
+from comfywire.service.jobs.states import JobState, TransitionKind
+from comfywire.service.migrate import migrate
+
+from .rig import picture, until
+
+ROOT = Path(__file__).parents[2]
+OLDER = "204f725"
+"""The last version whose transitions have sentences and no kinds."""
+SENTENCES = [
+    (None, "queued", "submitted", TransitionKind.SUBMITTED),
+    ("queued", "queued", "a worker took it", TransitionKind.CLAIMED),
+    ("running", "running", "a worker took it", TransitionKind.CLAIMED),
+    ("queued", "running", "a ComfyUI runs it", TransitionKind.BEGAN),
+    ("running", "queued", "lost: http://a restarted", TransitionKind.LOST),
+    ("running", "queued", "OutOfMemoryError: memory was freed for another try", TransitionKind.FREED),
+    ("queued", "queued", "http://a was not reached: refused", TransitionKind.GIVEN_BACK),
+    ("running", "running", "its worker stops", TransitionKind.HANDED_BACK),
+    ("queued", "queued", "it is on no server any more", TransitionKind.HANDED_BACK),
+    ("queued", "queued", "put off: the disk is full", TransitionKind.PUT_OFF),
+    ("queued", "queued", "put off: a is out of reach of b", TransitionKind.PUT_OFF),
+    ("running", "running", "http://a is out of reach of b", TransitionKind.OUT_OF_REACH),
+    ("running", "canceling", "cancellation was asked for", TransitionKind.CANCEL_ASKED),
+    ("canceling", "canceling", "a worker took it", TransitionKind.CLAIMED),
+    ("canceling", "failed", "lost: it is not repeated", TransitionKind.ENDED),
+    ("queued", "expired", "no server took it in the time that it may wait", TransitionKind.ENDED),
+    ("failed", "queued", "somebody retries it", TransitionKind.RETRIED),
+]
+
+
+@pytest.mark.parametrize("row", SENTENCES, ids=lambda row: f"{row[0]}-{row[1]}-{row[3]}")
+async def test_what_an_older_process_writes_gets_the_kind_of_its_sentence(
+    database: Database, key_id: uuid.UUID, row: tuple[str | None, str, str, TransitionKind]
+) -> None:
+    before, after, sentence, kind = row
+    found = await database.one(
+        "INSERT INTO jobs (id, key_id, prompt, need, expires_at) "
+        "VALUES (gen_random_uuid(), %(key_id)s, '{}', 'x', now()) RETURNING id",
+        key_id=key_id,
+    )
+    assert found is not None
+    await database.do(
+        "INSERT INTO transitions (job_id, from_state, to_state, attempt, reason) "
+        "VALUES (%(job_id)s, %(before)s, %(after)s, 0, %(sentence)s)",
+        job_id=found["id"],
+        before=before,
+        after=after,
+        sentence=sentence,
+    )
+
+    assert await database.one("SELECT kind::text FROM job_transitions") == {"kind": kind}
+
+
+def test_the_table_covers_every_kind() -> None:
+    assert {kind for *_, kind in SENTENCES} == set(TransitionKind)
+
+
+async def test_the_database_knows_the_same_kinds(database: Database) -> None:
+    found = await database.one("SELECT enum_range(NULL::transition_kind)::text[] AS kinds")
+
+    assert found == {"kinds": list(TransitionKind)}
+
+
+@pytest.fixture(scope="module")
+def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sources of an older version."""
+    folder = tmp_path_factory.mktemp("older")
+    archive = subprocess.run(["git", "-C", ROOT, "archive", OLDER, "src"], capture_output=True, check=False)
+    if archive.returncode:
+        pytest.skip(f"commit {OLDER} is not in this clone: {archive.stderr.decode().strip()}")
+    subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
+    return folder / "src"
+
+
+@pytest.fixture
+def older_database_url(empty_database_url: str, older: Path) -> str:
+    """The URL of a database that the older version has made."""
+    command = [sys.executable, "-m", "comfywire", "db", "upgrade", "--database-url", empty_database_url]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(older)}, check=True, capture_output=True)
+    return empty_database_url
+
+
+class Service:
+    """``comfywire serve`` of some version, with its worker."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
+
+    async def submit(self, prompt: dict[str, Any]) -> str:
+        answer = await self.http.post("/jobs", json={"workflow": prompt})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    async def job(self, job_id: str) -> dict[str, Any]:
+        answer = await self.http.get(f"/jobs/{job_id}")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def path(self, job_id: str) -> list[str]:
+        """The states that a job went through, as this version reads them."""
+        answer = await self.http.get(f"/jobs/{job_id}/transitions")
+        assert answer.status_code == 200, answer.text
+        return [one["to_status"] for one in answer.json()["transitions"]]
+
+
+@contextlib.asynccontextmanager
+async def service(
+    database_url: str, folder: Path, *servers: str, source: Path | None = None
+) -> AsyncIterator[Service]:
+    """A service of this version, or of the one at ``source``."""
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("COMFYWIRE_")}
+    if source is not None:
+        environment["PYTHONPATH"] = str(source)
+    command = [sys.executable, "-m", "comfywire", "serve", "--port", "0", "--data", str(folder)]
+    command += ["--database-url", database_url, *(f"--server={url}" for url in servers)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, env=environment)
+    try:
+        url = f"{await _address(process)}/api/v2"
+        async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as http:
+            yield Service(http)
+    finally:
+        process.terminate()
+        await process.communicate()
+
+
+async def _address(process: Process) -> str:
+    assert process.stdout is not None
+    while line := (await process.stdout.readline()).decode():
+        if found := re.search(r"http://[\d.:]+", line):
+            return found[0]
+    raise AssertionError("it ended")
+
+
+@pytest.mark.timeout(90)  # four processes start one after the other
+async def test_an_older_and_a_newer_process_share_a_database_while_it_is_brought_up_to_date(
+    older_database_url: str, older: Path, tmp_path: Path, server: Server
+) -> None:
+    prompts = [picture(color) for color in range(30)]
+
+    async with service(older_database_url, tmp_path, server.url, source=older) as before:
+        sleeping = await before.submit(sleeper(1.5))
+        jobs = [await before.submit(prompt) for prompt in prompts[:10]]
+        await until(lambda: is_running(before, sleeping))
+
+        submitting = asyncio.create_task(submit_all(before, prompts[10:20]))
+        taken = await migrate(older_database_url)
+        jobs += await submitting
+        async with service(older_database_url, tmp_path, server.url) as after:
+            jobs += await submit_all(after, prompts[20:25]) + await submit_all(before, prompts[25:])
+            everything = [sleeping, *jobs]
+            for job_id in everything:
+                await until(lambda job_id=job_id: is_over(after, job_id))  # type: ignore[misc]
+            paths = {job_id: (await before.path(job_id), await after.path(job_id)) for job_id in everything}
+
+    assert "0080_kinds.sql" in taken
+    assert {job_id: len(server.runs(job_id)) for job_id in everything} == dict.fromkeys(everything, 1)
+    for old, new in paths.values():
+        assert old == new
+        assert old[-1] == JobState.SUCCEEDED
+        assert old.count(JobState.SUCCEEDED) == 1
+    assert kinds_that_differ_from_their_sentences(older_database_url) == []
+
+
+async def submit_all(there: Service, prompts: list[dict[str, Any]]) -> list[str]:
+    return [await there.submit(prompt) for prompt in prompts]
+
+
+async def is_running(there: Service, job_id: str) -> bool:
+    return (await there.job(job_id))["status"] == JobState.RUNNING
+
+
+async def is_over(there: Service, job_id: str) -> bool:
+    return (await there.job(job_id))["status"] in ("succeeded", "failed")
+
+
+def kinds_that_differ_from_their_sentences(url: str) -> list[dict[str, Any]]:
+    with psycopg.connect(url, options="-c search_path=comfywire", row_factory=dict_row) as connection:
+        return connection.execute(
+            "SELECT * FROM job_transitions WHERE kind <> kind_of(from_state, to_state, reason)"
+        ).fetchall()
