@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 from tests.cli.conftest import Finished, save
 from tests.server.wire import image, sleeper, text_to_image
 
@@ -46,6 +47,11 @@ def draw(here: Path) -> str:
 def new_name() -> str:
     """Registered workflows outlive a test."""
     return f"w{uuid.uuid4().hex[:8]}"
+
+
+def width(path: Path) -> int:
+    with Image.open(path) as picture:
+        return picture.width
 
 
 def submitted(finished: Finished) -> str:
@@ -192,6 +198,43 @@ def test_a_file_for_a_registered_workflow_that_is_not_here_is_named(comfywire, h
 
     assert finished.status == 2
     assert "-p image: there is no file 'nofile.png' here" in finished.err
+
+
+def test_each_row_of_a_csv_is_a_job_and_its_paths_begin_at_the_csv(comfywire, here, red):
+    name, folder = new_name(), here / "pictures"
+    comfywire("workflows", "add", name, save(here / "scale.json", SCALE))
+    folder.mkdir()
+    (folder / "mine.png").write_bytes(red.read_bytes())
+    (folder / "rows.csv").write_text("image,scale\nmine.png,2\nmine.png,\n", encoding="utf-8")
+
+    out = here / "out"
+    finished = comfywire("submit", name, "--each", folder / "rows.csv", "-p", "scale=3", "--out", out)
+
+    assert finished.status == 0, finished.err
+    assert finished.out.splitlines()[0].endswith(": 2 jobs")
+    assert sorted(map(width, out.iterdir())) == [2 * width(red), 3 * width(red)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        pytest.param("", "needs a first line", id="empty"),
+        pytest.param("image,scale\n", "needs a first line", id="no-rows"),
+        pytest.param("image,scale\na.png,2,3\n", "row 1 of", id="more-cells-than-names"),
+        pytest.param("image,scale\nno*such.png,2\n", "row 1, image: there is no file", id="no-file"),
+        pytest.param("image,scal\nhttps://example.com/x.png,2\n", "entry 0", id="no-parameter"),
+    ],
+)
+def test_a_csv_that_cannot_be_a_batch_is_refused_in_one_sentence(comfywire, here, rows, words):
+    name = new_name()
+    comfywire("workflows", "add", name, save(here / "scale.json", SCALE))
+    (here / "rows.csv").write_text(rows, encoding="utf-8")
+
+    finished = comfywire("submit", name, "--each", here / "rows.csv")
+
+    assert finished.status != 0
+    assert words in finished.err
+    assert "Traceback" not in finished.err
 
 
 def test_a_file_for_a_registered_workflow_may_be_an_asset_or_base64(comfywire, here, red):

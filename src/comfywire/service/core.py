@@ -15,6 +15,7 @@ from comfywire.service.assets.signing import Signer
 from comfywire.service.assets.store_check import StoreCheck
 from comfywire.service.database.pool import Database
 from comfywire.service.fleet.catalogues import Catalogues
+from comfywire.service.jobs.batches import Batches
 from comfywire.service.jobs.engine import Queue
 from comfywire.service.jobs.feeds import Broker
 from comfywire.service.jobs.overview import Operating
@@ -43,6 +44,7 @@ class Core:
         settings: Of the operator.
         database: PostgreSQL.
         store: Jobs.
+        batches: Jobs that were submitted together.
         assets: Inputs and outputs.
         store_check: Whether their bytes can be written and read.
         access: Keys.
@@ -61,6 +63,7 @@ class Core:
     settings: Settings
     database: Database
     store: Store
+    batches: Batches
     assets: Assets
     store_check: StoreCheck
     access: Access
@@ -107,6 +110,7 @@ def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker) -> C
         settings=settings,
         database=database,
         store=store,
+        batches=Batches(database),
         assets=Assets(database, blobs, Signer(sealer.derived("signed URLs")), settings),
         store_check=StoreCheck(blobs),
         access=Access(database, keys_required=settings.keys_required),

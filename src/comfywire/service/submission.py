@@ -30,6 +30,8 @@ __all__ = [
     "RejectedWorkflow",
     "Submission",
     "UiFormat",
+    "new_job",
+    "queue_job",
     "submit_once",
     "submit_workflow",
 ]
@@ -163,9 +165,9 @@ async def submit_workflow(core: Core, caller: Caller, submission: Submission) ->
         QueueFull: The key has too many jobs waiting.
 
     """
-    job = await _new_job(core, caller, submission)
+    job = await new_job(core, caller, submission)
     async with core.database.connection() as connection:
-        return await _queue(core, connection, job)
+        return await queue_job(core, connection, job)
 
 
 async def submit_once(
@@ -195,21 +197,22 @@ async def submit_once(
     """
     if once is not None and (answer := await once.answered(core.database)) is not None:
         return answer, None
-    job = await _new_job(core, caller, submission)
+    job = await new_job(core, caller, submission)
     if once is None:
         async with core.database.connection() as connection:
-            record = await _queue(core, connection, job)
+            record = await queue_job(core, connection, job)
         return Answer(201, render(record)), record
     async with core.database.transaction() as connection:
         if (answer := await once.claim(connection)) is not None:
             return answer, None
-        record = await _queue(core, connection, job)
+        record = await queue_job(core, connection, job)
         answer = Answer(201, render(record))
         await once.keep(connection, answer)
     return answer, record
 
 
-async def _queue(core: Core, connection: Connection, job: NewJob) -> JobRecord:
+async def queue_job(core: Core, connection: Connection, job: NewJob) -> JobRecord:
+    """Record a job that was checked, in the caller's transaction if there is one; raises as above."""
     try:
         return await core.store.submit_in(connection, job, default_max_queued=core.settings.max_queued)
     except psycopg.errors.ForeignKeyViolation as error:
@@ -218,7 +221,8 @@ async def _queue(core: Core, connection: Connection, job: NewJob) -> JobRecord:
         raise MissingAsset(job.inputs[0]) from error  # it was deleted since it was looked up
 
 
-async def _new_job(core: Core, caller: Caller, submission: Submission) -> NewJob:
+async def new_job(core: Core, caller: Caller, submission: Submission) -> NewJob:
+    """Check what is wanted, and return the job to be recorded; raises what :func:`submit_workflow` does."""
     prompt = dict(submission.workflow)
     _check_graph(prompt, submission.targets, core.settings.max_nodes)
     _check_labels(submission.labels)

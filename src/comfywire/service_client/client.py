@@ -186,11 +186,24 @@ class ServiceClient:
             ServiceRefused: The service answered with an error.
 
         """
+        async for event in self._events(f"/api/v2/jobs/{job_id}/events"):
+            yield event
+
+    async def batch_events(self, batch_id: str) -> AsyncGenerator[ServerEvent, None]:
+        """Yield what happens to the jobs of a batch until all have ended.
+
+        A stream that breaks begins again, with every job that does not just wait: the same may come twice.
+        Raises what :meth:`events` does.
+        """
+        async for event in self._events(f"/api/v2/batches/{batch_id}/events"):
+            yield event
+
+    async def _events(self, path: str) -> AsyncGenerator[ServerEvent, None]:
         last: str | None = None
         failures = 0
         while True:
             try:
-                async for event in self._stream(job_id, last):
+                async for event in self._stream(path, last):
                     last, failures = event.id or last, 0
                     yield event
                     if event.is_end:
@@ -204,9 +217,9 @@ class ServiceClient:
             await asyncio.sleep(self._pauses[min(failures, len(self._pauses) - 1)])
             failures += 1
 
-    async def _stream(self, job_id: str, last: str | None) -> AsyncGenerator[ServerEvent, None]:
+    async def _stream(self, path: str, last: str | None) -> AsyncGenerator[ServerEvent, None]:
         headers = {"Accept": "text/event-stream"} | ({} if last is None else {"Last-Event-ID": last})
-        async with self._exchange("GET", f"/api/v2/jobs/{job_id}/events", headers=headers) as response:
+        async with self._exchange("GET", path, headers=headers) as response:
             if response.status != 200:
                 await read_answer(response)
             async for event in read_events(read_lines(response.content.iter_any())):

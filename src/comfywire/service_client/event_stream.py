@@ -13,6 +13,8 @@ __all__ = ["ENDS", "LONGEST_LINE_BYTES", "ServerEvent", "read_events", "read_lin
 
 ENDS = frozenset({"succeeded", "failed", "canceled", "expired"})
 """The states that a job does not leave."""
+BATCH_END = "completed"
+"""The status of a batch all of whose jobs have ended."""
 LONGEST_LINE_BYTES = 64 << 20
 """Previews are the longest lines, pictures of some hundred kilobytes; what is longer is no service's."""
 
@@ -34,8 +36,13 @@ class ServerEvent:
 
     @property
     def is_end(self) -> bool:
-        """Whether the job has ended with it."""
-        return self.type == "status" and self.data.get("status") in ENDS
+        """Whether the job, or the batch, has ended with it."""
+        return self.type == "status" and (self.data.get("status") in ENDS or self.is_end_of_batch)
+
+    @property
+    def is_end_of_batch(self) -> bool:
+        """Whether every job of a batch has ended with it."""
+        return self.type == "status" and self.data.get("status") == BATCH_END
 
 
 async def read_lines(chunks: AsyncIterable[bytes]) -> AsyncGenerator[str, None]:

@@ -17,6 +17,7 @@ PUBLIC = {
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v2/jobs"): {"workflow": PROMPT},
+    ("POST", "/api/v2/batches"): {"workflow": PROMPT, "inputs": [{}]},
     ("POST", "/api/v2/assets/from-hash"): {"hash": "blake3:" + "0" * 64},
     ("POST", "/api/v2/keys"): {"name": "x"},
     ("PUT", "/api/v2/workflows/{name}"): {"workflow": PROMPT},
@@ -41,9 +42,8 @@ class Route:
 
     async def ask(self, client: httpx.AsyncClient, **ids: str) -> httpx.Response:
         body = BODIES.get((self.method, self.path), {} if self.method in ("POST", "PUT") else None)
-        return await client.request(
-            self.method, self.path.format(**{**VALUES, "job_id": "x", "asset_id": "x", **ids}), json=body
-        )
+        path = self.path.format(**{**VALUES, "job_id": "x", "asset_id": "x", "batch_id": "x", **ids})
+        return await client.request(self.method, path, json=body)
 
 
 def routes(service: Service) -> list[Route]:
@@ -60,7 +60,8 @@ async def owned(client: httpx.AsyncClient) -> dict[str, str]:
     """The ids of everything that somebody has."""
     asset = await client.post("/api/v2/assets", files={"file": ("secret-name.png", b"bytes")})
     job = await submitted(client, metadata={"secret": "label"}, webhook_url="https://example.com")
-    return {"job_id": job["id"], "asset_id": asset.json()["id"]}
+    batch = await client.post("/api/v2/batches", json={"workflow": PROMPT, "inputs": [{}]})
+    return {"job_id": job["id"], "asset_id": asset.json()["id"], "batch_id": batch.json()["id"]}
 
 
 def test_the_routes_are_all_known(service: Service):
@@ -80,7 +81,8 @@ async def test_no_route_answers_without_a_key(service: Service, owned: dict[str,
 async def test_no_route_shows_or_changes_what_another_key_has(
     service: Service, client: httpx.AsyncClient, owned: dict[str, str]
 ):
-    theirs = [route for route in routes(service) if "{job_id}" in route.path or "{asset_id}" in route.path]
+    own = ("{job_id}", "{asset_id}", "{batch_id}")
+    theirs = [route for route in routes(service) if any(name in route.path for name in own)]
 
     async with service.client("submit", "read", "admin", name="another") as other:
         answers = {route: (await route.ask(other, **owned)).status_code for route in theirs}

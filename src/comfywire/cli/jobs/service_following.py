@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from comfywire.cli.failures import Stopped
 from comfywire.cli.jobs.service import DEFAULT_SERVICE, ending_of
+from comfywire.service_client.event_stream import ENDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from comfywire.errors import JobError
     from comfywire.service_client.client import ServiceClient
 
-__all__ = ["follow_all"]
+__all__ = ["follow_all", "follow_batch"]
 
 
 async def follow_all(
@@ -40,10 +41,39 @@ async def follow_all(
     return [error for error in (task.result() for task in tasks) if error is not None]
 
 
+async def follow_batch(
+    client: ServiceClient, batch_id: str, teller: Teller, out: Path | None
+) -> list[JobError]:
+    """Follow every job of a batch over one stream, save outputs in ``out``, and return what went wrong.
+
+    Raises:
+        Stopped: Somebody pressed Ctrl-C; the jobs go on.
+
+    """
+    errors: dict[str, JobError | None] = {}
+    try:
+        async with aclosing(client.batch_events(batch_id)) as events:
+            async for event in events:
+                if event.type != "job":
+                    continue
+                job_id = str(event.data["id"])
+                teller.heard(job_id, "status", event.data)
+                if event.data["status"] in ENDS and job_id not in errors:
+                    errors[job_id] = await _finish(client, job_id, teller, out)
+    except asyncio.CancelledError:
+        raise Stopped(f"interrupted, and the batch {batch_id} goes on at the service") from None
+    return [error for error in errors.values() if error is not None]
+
+
 async def _follow(client: ServiceClient, job_id: str, teller: Teller, out: Path | None) -> JobError | None:
     async with aclosing(client.events(job_id)) as events:
         async for event in events:
             teller.heard(job_id, event.type, event.data)
+    return await _finish(client, job_id, teller, out)
+
+
+async def _finish(client: ServiceClient, job_id: str, teller: Teller, out: Path | None) -> JobError | None:
+    """Save what an ended job made, tell of it, and return what went wrong."""
     job = await client.read(f"/api/v2/jobs/{job_id}")
     paths: dict[str, Path] = {}
     for output in job.get("outputs") or () if out is not None else ():

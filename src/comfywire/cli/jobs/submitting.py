@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import contextlib
+import json
 import sys
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from comfywire.cli.connection import wait_for
+from comfywire.cli.jobs.each import entries_of, means_a_file, read_rows
 from comfywire.cli.jobs.service import FILES, Service, labels, service_options
 from comfywire.cli.options import check_writable
 
@@ -77,6 +76,12 @@ class Order:
     metavar="SECONDS",
     help="Let it expire if it still waits by then.",
 )
+@click.option(
+    "--each",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.csv",
+    help="A batch: one job for each row. Its first line names parameters; paths begin at its folder.",
+)
 @click.option("--wait", "waits", is_flag=True, help="Follow it to its end; --out does so, too.")
 @out_option
 @json_option
@@ -88,6 +93,7 @@ def submit(
     values: Mapping[str, str],
     outputs: tuple[str, ...],
     version: int | None,
+    each: Path | None,
     waits: bool,
     out: Path | None,
     as_json: bool,
@@ -99,15 +105,21 @@ def submit(
     as `comfywire workflows list` shows them. A file of that name wins. - reads standard input. Without --wait
     or --out it returns at once, and `comfywire wait ID` follows the job later.
     """
-    from comfywire.cli.jobs.service_following import follow_all  # noqa: PLC0415
+    from comfywire.cli.jobs.service_following import follow_all, follow_batch  # noqa: PLC0415
     from comfywire.cli.jobs.service_telling import choose_teller  # noqa: PLC0415
 
     if out is not None:
         check_writable(out)
     order = Order(what, values, outputs, version, _options(**options))
+    rows = None if each is None else read_rows(each)
 
     async def work() -> list[JobError]:
         async with service.client() as client:
+            if rows is not None and each is not None:
+                batch = await _submit_batch(client, order, rows, each.parent)
+                click.echo(json.dumps(batch) if as_json else f"batch {batch['id']}: {batch['size']} jobs")
+                with choose_teller(as_json=as_json) as teller:
+                    return await follow_batch(client, batch["id"], teller, out) if waits or out else []
             job = await _submit(client, order)
             with choose_teller(as_json=as_json) as teller:
                 teller.submitted(job)
@@ -163,6 +175,37 @@ async def _submit_file(client: ServiceClient, order: Order) -> dict[str, Any]:
     return dict(await client.ask("POST", "/api/v2/jobs", body))
 
 
+async def _submit_batch(
+    client: ServiceClient, order: Order, rows: list[dict[str, str]], folder: Path
+) -> dict[str, Any]:
+    """Submit a job for each row: of a registered workflow, or of a file with its own parameters."""
+
+    async def upload(value: str) -> Any:
+        return await _uploaded(client, value)
+
+    body: dict[str, Any] = {**order.options, **({"outputs": list(order.outputs)} if order.outputs else {})}
+    if await asyncio.to_thread(Path(order.what).is_file):
+        from comfywire.client.preparing import read_parameters  # noqa: PLC0415
+        from comfywire.workflow import Workflow  # noqa: PLC0415
+
+        if await read_parameters(order.what) is not None:
+            raise click.UsageError(
+                f"{order.what!r} has a .params.toml, which a batch does not read: register it with "
+                "`comfywire workflows add`, and submit it by its name"
+            )
+        workflow = await asyncio.to_thread(Workflow.load, order.what)
+        for warning in workflow.warnings:
+            click.echo(f"comfywire: warning: {warning}", err=True)
+        body["workflow"] = workflow.prompt
+        files = {parameter.name for parameter in workflow.parameters() if parameter.is_file}
+    else:
+        found = await _registered(client, order)
+        body |= {"name": order.what, "version": found["version"]}
+        files = {name for name, about in found["parameters"].items() if about.get("type") in FILES}
+    body["inputs"] = await entries_of(rows, folder, order.values, files, upload)
+    return dict(await client.ask("POST", "/api/v2/batches", body))
+
+
 async def _registered(client: ServiceClient, order: Order) -> dict[str, Any]:
     """Return what the service knows of a workflow by its name, or say that a file is missing, too."""
     from comfywire.service_client.answers import ServiceRefused  # noqa: PLC0415
@@ -184,7 +227,7 @@ async def _submit_registered(client: ServiceClient, order: Order) -> dict[str, A
     inputs = dict(order.values)
     for name in files & inputs.keys():
         inputs[name] = await _uploaded(client, inputs[name])
-        if isinstance(inputs[name], str) and not _means_a_file(inputs[name]):
+        if isinstance(inputs[name], str) and not means_a_file(inputs[name]):
             raise click.BadParameter(f"there is no file {inputs[name]!r} here", param_hint=f"-p {name}")
     body = {"inputs": inputs, **order.options, **({"outputs": list(order.outputs)} if order.outputs else {})}
     path = f"/api/v2/workflows/{order.what}/jobs"
@@ -198,17 +241,6 @@ async def _uploaded(client: ServiceClient, value: str) -> Any:
         return value
     asset = await client.upload(path)
     return {"__type": "core/ASSET", "info": {"id": asset["id"]}}
-
-
-def _means_a_file(value: str) -> bool:
-    """Whether the service makes a file of it: a URL, the id of an asset, or base64."""
-    if value.partition(":")[0].lower() in ("http", "https", "data"):
-        return True
-    with contextlib.suppress(ValueError):
-        return bool(uuid.UUID(value))
-    with contextlib.suppress(ValueError):
-        return bool(base64.b64decode(value, validate=True))
-    return False
 
 
 @click.command(short_help="Follow jobs of the service to their ends.")

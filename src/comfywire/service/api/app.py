@@ -9,7 +9,20 @@ from starlette.middleware.cors import CORSMiddleware
 
 from comfywire.service.core import Core
 
-from . import assets, events, front, health, jobs, keys, metrics, openapi, servers, webhooks, workflows
+from . import (
+    assets,
+    batches,
+    events,
+    front,
+    health,
+    jobs,
+    keys,
+    metrics,
+    openapi,
+    servers,
+    webhooks,
+    workflows,
+)
 from .errors import ENVELOPE, answer_errors
 from .guards import Guard
 
@@ -39,7 +52,7 @@ def create_app(core: Core) -> FastAPI:
         responses=dict(ERRORS),  # type: ignore[arg-type]
     )
     app.state.core = core
-    for module in (front, jobs, events, assets, workflows, servers, keys, webhooks, health, metrics):
+    for module in (front, jobs, batches, events, assets, workflows, servers, keys, webhooks, health, metrics):
         app.include_router(module.router)
     openapi.publish(app)
     answer_errors(app)

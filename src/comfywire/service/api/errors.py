@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from comfywire.errors import ComfywireError, InvalidParameter, WorkflowError
 from comfywire.service.access.keys import Forbidden, KeyNotFound, Unauthorized
 from comfywire.service.access.limits import RateLimited
+from comfywire.service.batches import EntryRefused
 from comfywire.service.jobs.store import QueueFull
 from comfywire.service.webhooks.delivery import NoDelivery
 from comfywire.service.webhooks.messages import InvalidWebhookUrl
@@ -134,6 +135,8 @@ def answer_errors(app: FastAPI) -> None:
 
 
 def _known(error: ComfywireError) -> tuple[int, str] | None:
+    if isinstance(error, EntryRefused):
+        return _known(error.error)
     status, code = getattr(error, "http_status", None), getattr(error, "code", None)
     if isinstance(status, int) and isinstance(code, str):
         return status, code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Query, Request
 from starlette.responses import JSONResponse, Response
@@ -67,6 +68,7 @@ async def list_jobs(
     caller: Reading,
     status: Annotated[str | None, Query(description="Only these states: a list with commas.")] = None,
     workflow: Annotated[str | None, Query(description="Only jobs of this registered workflow.")] = None,
+    batch_id: Annotated[UUID | None, Query(description="Only jobs of this batch.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> models.JobPage:
@@ -76,6 +78,7 @@ async def list_jobs(
         labels=_labels(request.query_params.multi_items()),
         states=_states(status),
         workflow=_kept(workflow),
+        batch=batch_id,
         before=place_of(cursor) if cursor else None,
         limit=limit + 1,
     )

@@ -202,6 +202,7 @@ class Job(BaseModel):
     queue_until: datetime | None
     workflow_name: str | None
     workflow_version: int | None
+    batch_id: UUID | None = None
 
 
 class JobItem(BaseModel):
@@ -215,6 +216,8 @@ class JobItem(BaseModel):
     priority: int
     workflow_name: str | None
     workflow_version: int | None
+    batch_id: UUID | None = None
+    batch_index: Annotated[int | None, Field(description="Its place in the batch, from 0.")] = None
     error: JobError | None
     urls: JobUrls
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from comfywire.service.assets.assets import Assets
+from comfywire.service.jobs.batches import BatchRecord
 from comfywire.service.jobs.feeds import Preview
 from comfywire.service.jobs.reader import NOWHERE, Event, Queued
 from comfywire.service.jobs.records import JobRecord, OutputRecord
@@ -74,6 +75,7 @@ class Renderer:
             queue_until=job.queue_until,
             workflow_name=job.workflow_name,
             workflow_version=job.workflow_version,
+            batch_id=job.batch_id,
         )
 
     def output(self, output: OutputRecord) -> models.Output | None:
@@ -135,6 +137,8 @@ def item_of(job: JobRecord) -> models.JobItem:
         priority=job.priority,
         workflow_name=job.workflow_name,
         workflow_version=job.workflow_version,
+        batch_id=job.batch_id,
+        batch_index=job.batch_index,
         error=_error_of(job),
         urls=urls_of(job.id),
     )
@@ -154,9 +158,9 @@ def transition_of(record: TransitionRecord) -> models.Transition:
     )
 
 
-def cursor_of(job: JobRecord) -> str:
-    """Return the cursor of the page after ``job``."""
-    place = f"{job.created_at.isoformat()}/{job.id}"
+def cursor_of(last: JobRecord | BatchRecord) -> str:
+    """Return the cursor of the page after ``last``."""
+    place = f"{last.created_at.isoformat()}/{last.id}"
     return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 

@@ -60,6 +60,7 @@ class NewJob:
         queue_timeout: Seconds for which it may wait; None for ever.
         retention: Seconds for which it is kept after its end.
         secret: ``extra_data``, encrypted.
+        batch: The batch that it belongs to, and its place there from 0; None for a job by itself.
 
     """
 
@@ -80,6 +81,7 @@ class NewJob:
     workflow_version: int | None = None
     queue_timeout: float | None = None
     retention: float = 7 * 86400.0
+    batch: tuple[UUID, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +114,8 @@ class JobRecord:
     completed_at: datetime | None
     queue_until: datetime | None
     expires_at: datetime
+    batch_id: UUID | None = None
+    batch_index: int | None = None
     key_is_limited: bool = False
     """Whether other jobs of its key may be waiting for its end; known where its state was changed."""
     position: int | None = field(default=None, compare=False)

@@ -190,6 +190,7 @@ class Store:
         labels: Mapping[str, str] | None = None,
         states: Sequence[JobState] | None = None,
         workflow: str | None = None,
+        batch: UUID | None = None,
         before: tuple[datetime, UUID] | None = None,
         limit: int = 50,
     ) -> list[JobRecord]:
@@ -200,6 +201,7 @@ class Store:
             labels: Only those that carry all of these.
             states: Only in these states.
             workflow: Only those made of this registered workflow.
+            batch: Only those of this batch.
             before: Only older ones than the job of that ``created_at`` and id.
             limit: At most so many.
 
@@ -215,6 +217,7 @@ class Store:
                 labels=Jsonb(dict(labels or {})),
                 states=None if states is None else [state.value for state in states],
                 workflow=workflow,
+                batch=batch,
                 before=when,
                 before_id=last,
                 limit=limit,
@@ -336,6 +339,8 @@ def _columns(job: NewJob) -> dict[str, Any]:
         "webhook_url": job.webhook_url,
         "queue_timeout": job.queue_timeout,
         "retention": job.retention,
+        "batch_id": None if job.batch is None else job.batch[0],
+        "batch_index": None if job.batch is None else job.batch[1],
     }
 
 

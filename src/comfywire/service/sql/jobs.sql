@@ -4,7 +4,7 @@
 -- What a JobRecord holds: not the prompt, which may be large, and which few want to see.
 id, key_id, state, priority, labels, need, queue_id, attempt, submissions, worker, server, submitted_at, progress,
 progress_event, error, outputs_reused, warnings, webhook_url, workflow_name, workflow_version, retry, created_at,
-started_at, completed_at, queue_until, expires_at
+started_at, completed_at, queue_until, expires_at, batch_id, batch_index
 
 -- name: submit
 -- A job is recorded and queued in one statement. No row: its key may not run as many as it likes, or nearly half of
@@ -39,11 +39,13 @@ WITH known AS (
     RETURNING pg_notify('comfywire_needs', need)
 ), job AS (
     INSERT INTO jobs (id, key_id, priority, prompt, document, targets, labels, workflow_name, workflow_version,
-                      secret, retry, need, webhook_url, queue_timeout, queue_until, expires_at, queue_id)
+                      secret, retry, need, webhook_url, queue_timeout, queue_until, expires_at, queue_id,
+                      batch_id, batch_index)
     SELECT %(job_id)s, %(key_id)s, %(priority)s, %(prompt)s, %(document)s, %(targets)s, %(labels)s,
            %(workflow_name)s, %(workflow_version)s, %(secret)s, %(retry)s, %(need)s, %(webhook_url)s,
            %(queue_timeout)s::float8, now() + make_interval(secs => %(queue_timeout)s::float8),
-           now() + make_interval(secs => %(retention)s::float8), (SELECT id FROM queued)
+           now() + make_interval(secs => %(retention)s::float8), (SELECT id FROM queued),
+           %(batch_id)s, %(batch_index)s
       FROM allowed
     RETURNING *
 ), logged AS (
@@ -104,6 +106,7 @@ SELECT
    AND (%(labels)s = '{}'::jsonb OR (labels @> %(labels)s AND labels <> '{}'))  -- as jobs_labels has them
    AND (%(states)s::job_state[] IS NULL OR state = ANY(%(states)s::job_state[]))
    AND (%(workflow)s::text IS NULL OR workflow_name = %(workflow)s)
+   AND (%(batch)s::uuid IS NULL OR batch_id = %(batch)s)
    AND (%(before)s::timestamptz IS NULL OR (created_at, id) < (%(before)s, %(before_id)s))
  ORDER BY created_at DESC, id DESC
  LIMIT %(limit)s;

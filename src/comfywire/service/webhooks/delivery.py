@@ -27,11 +27,18 @@ from psycopg.types.json import Jsonb
 from comfywire.errors import ComfywireError
 from comfywire.service.addresses import GuardedTransport
 from comfywire.service.database.pool import Database, Row, execute
+from comfywire.service.jobs.batches import Batches
 from comfywire.service.jobs.records import JobRecord, OutputRecord
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
 from comfywire.service.sql import queries
-from comfywire.service.webhooks.messages import payload_of, signed, wait_after
+from comfywire.service.webhooks.messages import (
+    BATCH_COMPLETED,
+    batch_payload_of,
+    payload_of,
+    signed,
+    wait_after,
+)
 from comfywire.service.webhooks.secrets import WebhookSecrets
 
 __all__ = ["CHANNEL", "Delivery", "NoDelivery", "Webhooks"]
@@ -139,6 +146,7 @@ class Webhooks:
     ) -> None:
         self.secrets = WebhookSecrets(database, sealer)
         self._database = database
+        self._batches = Batches(database)
         self._settings = settings
         self._jitter = jitter
         self._wake = asyncio.Event()
@@ -275,11 +283,18 @@ class Webhooks:
         return job, payload
 
     async def _rendered(self, delivery: Row, job: JobRecord) -> dict[str, Any]:
-        found = await self._database.all(JOBS["outputs"], job_id=job.id, after=0)
-        outputs = [OutputRecord(**output) for output in found]
-        payload = payload_of(delivery["type"], job, outputs, base_url=self._settings.base_url)
+        payload = await self._news_of(delivery, job)
         kept = await self._database.one(SQL["keep_payload"], id=delivery["id"], payload=Jsonb(payload))
         return payload if kept is None else kept["payload"]
+
+    async def _news_of(self, delivery: Row, job: JobRecord) -> dict[str, Any]:
+        if delivery["type"] == BATCH_COMPLETED:
+            batch = await self._batches.get(delivery["batch_id"])
+            assert batch is not None, "a batch's deliveries go with it"
+            return batch_payload_of(batch, base_url=self._settings.base_url)
+        found = await self._database.all(JOBS["outputs"], job_id=job.id, after=0)
+        outputs = [OutputRecord(**output) for output in found]
+        return payload_of(delivery["type"], job, outputs, base_url=self._settings.base_url)
 
     async def _note(self, delivery: Row, went: _Try) -> None:
         known = {"id": delivery["id"], "try": delivery["tries"]}

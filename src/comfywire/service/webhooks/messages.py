@@ -12,9 +12,22 @@ from uuid import UUID
 from standardwebhooks import Webhook
 
 from comfywire.errors import ComfywireError
+from comfywire.service.jobs.batches import BatchRecord
 from comfywire.service.jobs.records import JobRecord, OutputRecord
 
-__all__ = ["SCHEDULE", "InvalidWebhookUrl", "must_be_webhook_url", "payload_of", "signed", "wait_after"]
+__all__ = [
+    "BATCH_COMPLETED",
+    "SCHEDULE",
+    "InvalidWebhookUrl",
+    "batch_payload_of",
+    "must_be_webhook_url",
+    "payload_of",
+    "signed",
+    "wait_after",
+]
+
+BATCH_COMPLETED = "batch.completed"
+"""The type of the news that every job of a batch has ended (sql/migrations, ``comfywire_count_batch``)."""
 
 SCHEDULE = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 28800, 28800)
 """Seconds from each failed try to the next: 12 tries in 31 h, so that a receiver may be away for a day."""
@@ -89,6 +102,28 @@ def payload_of(
             "error": _error_of(job),
             "outputs": [_output_of(output, root) for output in outputs],
             "url": f"{root}/jobs/{job.id}",
+        },
+    }
+
+
+def batch_payload_of(batch: BatchRecord, *, base_url: str | None = None) -> dict[str, Any]:
+    """Return what is told when every job of a batch has ended: how many ended how, and where to look.
+
+    Args:
+        batch: As it stands.
+        base_url: How the receiver reaches the service; links are paths without it.
+
+    """
+    return {
+        "type": BATCH_COMPLETED,
+        "timestamp": _written(batch.completed_at or batch.created_at),
+        "data": {
+            "id": str(batch.id),
+            "size": batch.size,
+            "counts": {state.value: count for state, count in batch.counts.items()},
+            "created_at": _written(batch.created_at),
+            "completed_at": _written(batch.completed_at),
+            "url": f"{(base_url or '').rstrip('/')}/api/v2/batches/{batch.id}",
         },
     }
 

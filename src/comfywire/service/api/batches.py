@@ -1,0 +1,263 @@
+"""Batches over HTTP: many jobs of one workflow, checked together, queued together, counted together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from starlette.responses import JSONResponse, Response
+
+from comfywire.service.access.idempotency import Once
+from comfywire.service.access.keys import Caller
+from comfywire.service.batches import MOST_JOBS, BatchOrder, BatchSource, submit_batch
+from comfywire.service.core import Core
+from comfywire.service.jobs.batches import BatchRecord
+from comfywire.service.jobs.records import Retry
+from comfywire.service.submission import Submission
+
+from . import models
+from .batch_events import BatchEvents
+from .context import Asking, IdempotencyKey, Service
+from .errors import InvalidRequest, NotFound
+from .events import EventStream, sse_frame
+from .models import ExtraData, Graph, Text
+from .rendering import cursor_of, item_of, place_of
+from .workflows import Names, Priority, Tags
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/v2/batches", tags=["batches"])
+Values = Annotated[list[Any], Field(min_length=1, max_length=MOST_JOBS)]
+
+
+class BatchRequest(BaseModel):
+    """Jobs of one workflow."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    workflow: Annotated[Graph | None, Field(description="A graph in API format; or `name`.")] = None
+    name: Annotated[Text | None, Field(description="A registered workflow.")] = None
+    version: Annotated[int | None, Field(ge=1, le=2**31 - 1, description="Of `name`.")] = None
+    inputs: Annotated[
+        list[Graph] | None,
+        Field(
+            max_length=MOST_JOBS,
+            description="The inputs of each job, by parameter; by `NODE.INPUT`, too, with `workflow`.",
+        ),
+    ] = None
+    product: Annotated[
+        dict[Text, Values] | None,
+        Field(description="A list of values by input: one job for each combination; or `inputs`."),
+    ] = None
+    outputs: Annotated[Names | None, Field(description="The only outputs to run, by name.")] = None
+    metadata: Annotated[dict[Text, Text], Field(description="Labels of every job.")] = {}
+    priority: Priority | None = None
+    tags: Tags = []
+    webhook_url: Annotated[Text | None, Field(description="Is told once, when every job has ended.")] = None
+    queue_timeout: Annotated[
+        float | None, Field(gt=0, le=30 * 86400.0, description="Seconds for which each job may wait.")
+    ] = None
+    extra_data: ExtraData | None = None
+
+    @model_validator(mode="after")
+    def _says_what_and_how_often(self) -> BatchRequest:
+        if (self.workflow is None) == (self.name is None):
+            raise InvalidRequest("a batch is of one workflow: give 'workflow' (a graph) or 'name', not both")
+        if (self.inputs is None) == (self.product is None):
+            raise InvalidRequest("give the jobs as 'inputs' (a list) or 'product' (lists by input), not both")
+        if self.version is not None and self.name is None:
+            raise InvalidRequest("'version' is of a registered workflow: give its 'name', too")
+        return self
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        """The inputs of each job."""
+        return BatchOrder.expanded(self.product) if self.product is not None else self.inputs or []
+
+
+class BatchUrls(BaseModel):
+    """Where a batch is."""
+
+    self: str
+    events: str
+    cancel: str
+
+
+class BatchItem(BaseModel):
+    """A batch in a list."""
+
+    id: UUID
+    created_at: datetime
+    completed_at: Annotated[datetime | None, Field(description="Null while a job of it is open.")]
+    size: Annotated[int, Field(description="How many jobs it was submitted with.")]
+    counts: Annotated[dict[str, int], Field(description="Jobs by state; a state that none has is missing.")]
+    webhook_url: str | None
+    urls: BatchUrls
+
+
+class NewBatch(BatchItem):
+    """A batch that was just queued."""
+
+    job_ids: Annotated[list[UUID], Field(description="In the order of the inputs.")]
+
+
+class Batch(BatchItem):
+    """A batch, with some of its jobs in the order of the inputs."""
+
+    jobs: list[models.JobItem]
+    next_cursor: Annotated[str | None, Field(description="For more jobs; null with the last.")]
+
+
+class BatchPage(BaseModel):
+    """Some batches, newest first."""
+
+    batches: list[BatchItem]
+    next_cursor: Annotated[str | None, Field(description="For the next page; null on the last.")]
+
+
+@router.post("", operation_id="postBatches", status_code=201, response_model=NewBatch)
+async def submit(
+    body: BatchRequest, core: Service, caller: Asking, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Queue many jobs of one workflow: all of them, or none if one cannot run.
+
+    Then the answer is 422 with the `index` of that entry in `error.details`.
+    """
+    caller.must("submit")
+    once = _once(caller, idempotency_key, body)
+    answer = None if once is None else await once.answered(core.database)
+    is_new = False
+    if answer is None:  # a replay looks up no workflow, which may be retired by now
+        answer, is_new = await submit_batch(core, caller, await _order(core, body), once, _new)
+    return JSONResponse(answer.body, answer.status, {} if is_new else {"Idempotency-Replayed": "true"})
+
+
+@router.get("", operation_id="listBatches")
+async def list_batches(
+    core: Service,
+    caller: Asking,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> BatchPage:
+    """List batches, newest first."""
+    caller.must("read")
+    before = place_of(cursor) if cursor else None
+    batches = await core.batches.search(caller.key_id, before=before, limit=limit + 1)
+    more = cursor_of(batches[limit - 1]) if len(batches) > limit else None
+    return BatchPage(batches=[BatchItem(**_facts(one)) for one in batches[:limit]], next_cursor=more)
+
+
+@router.get("/{batch_id}", operation_id="getBatch")
+async def get_batch(
+    batch_id: str,
+    core: Service,
+    caller: Asking,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+    cursor: Annotated[str | None, Query(max_length=20, pattern="^[0-9]+$")] = None,
+) -> Batch:
+    """Return a batch as it stands, with a page of its jobs."""
+    caller.must("read")
+    batch = await _find(core, caller, batch_id)
+    return await _whole(core, batch, after=-1 if cursor is None else _index(cursor), limit=limit)
+
+
+@router.post("/{batch_id}/cancel", operation_id="cancelBatch")
+async def cancel(batch_id: str, core: Service, caller: Asking) -> Batch:
+    """Ask for the end of every job of a batch that has not ended."""
+    caller.must("submit")
+    batch = await _find(core, caller, batch_id)
+    await core.batches.cancel(core.store, batch.id)
+    return await _whole(core, await core.batches.get(batch.id) or batch)
+
+
+@router.get(
+    "/{batch_id}/events",
+    operation_id="getBatchEvents",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Events `job` (a job's state, when it changes) and `status` (the counts); begins "
+            "with how the batch stands and ends when every job has.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        }
+    },
+)
+async def stream_events(batch_id: str, core: Service, caller: Asking) -> Response:
+    """Tell what happens to the jobs of a batch. Who comes again is told how it stands by then."""
+    caller.must("read")
+    batch = await _find(core, caller, batch_id)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(core.streams.one(caller))
+        events = await stack.enter_async_context(BatchEvents(core.batches, core.database, batch.id))
+        return EventStream(events.frames(sse_frame, b": alive\n\n"), stack.pop_all())
+    raise AssertionError("unreachable: the stack swallows nothing")
+
+
+async def _find(core: Core, caller: Caller, batch_id: str) -> BatchRecord:
+    try:
+        batch = await core.batches.get(UUID(batch_id), caller.key_id)
+    except ValueError:
+        batch = None
+    if batch is None:
+        raise NotFound(f"there is no batch {batch_id[:80]!r}: GET /api/v2/batches lists yours")
+    return batch
+
+
+async def _order(core: Core, body: BatchRequest) -> BatchOrder:
+    record = None if body.name is None else await core.workflows.get(body.name, body.version)
+    options = {} if record is None else record.options
+    common = Submission(
+        workflow={},
+        labels=body.metadata,
+        priority=options.get("priority", 0) if body.priority is None else body.priority,
+        retry=Retry.of(options.get("retry") or {}),
+        tags=[*options.get("tags", ()), *body.tags],
+        queue_timeout=body.queue_timeout,
+        extra_data=None if body.extra_data is None else body.extra_data.model_dump(exclude_none=True),
+        workflow_name=None if record is None else record.name,
+        workflow_version=None if record is None else record.version,
+    )
+    source = BatchSource(registered=record, graph=body.workflow, outputs=body.outputs or None)
+    return BatchOrder(source=source, entries=body.entries, common=common, webhook_url=body.webhook_url)
+
+
+def _once(caller: Caller, key: str | None, body: BatchRequest) -> Once | None:
+    if key is None:
+        return None
+    said = body.model_dump(mode="json", exclude={"extra_data"})
+    return Once.of(caller.key_id, key, "POST /api/v2/batches", said)
+
+
+def _index(cursor: str) -> int:
+    index = int(cursor)
+    if index >= MOST_JOBS:
+        raise InvalidRequest("this cursor was not made here: begin without one", "invalid_cursor")
+    return index
+
+
+def _new(batch: BatchRecord, job_ids: Sequence[UUID]) -> dict[str, Any]:
+    return NewBatch(**_facts(batch), job_ids=list(job_ids)).model_dump(mode="json")
+
+
+async def _whole(core: Core, batch: BatchRecord, *, after: int = -1, limit: int = 50) -> Batch:
+    jobs = await core.batches.jobs(batch.id, after=after, limit=limit + 1)
+    more = str(jobs[limit - 1].batch_index) if len(jobs) > limit else None
+    return Batch(**_facts(batch), jobs=[item_of(job) for job in jobs[:limit]], next_cursor=more)
+
+
+def _facts(batch: BatchRecord) -> dict[str, Any]:
+    path = f"/api/v2/batches/{batch.id}"
+    return {
+        "id": batch.id,
+        "created_at": batch.created_at,
+        "completed_at": batch.completed_at,
+        "size": batch.size,
+        "counts": {state.value: count for state, count in batch.counts.items()},
+        "webhook_url": batch.webhook_url,
+        "urls": BatchUrls(self=path, events=f"{path}/events", cancel=f"{path}/cancel"),
+    }

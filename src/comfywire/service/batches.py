@@ -1,0 +1,186 @@
+"""From a request to a batch that is queued: every entry becomes a job, or none does."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from comfywire.errors import ComfywireError
+from comfywire.service.access.idempotency import Answer, Once
+from comfywire.service.access.keys import Caller
+from comfywire.service.jobs.batches import BatchRecord
+from comfywire.service.jobs.records import NewJob
+from comfywire.service.submission import Submission, new_job, queue_job
+from comfywire.service.webhooks.messages import must_be_webhook_url
+from comfywire.service.workflows.files import FileInputs
+from comfywire.service.workflows.registered import SEED_BITS, WorkflowRecord
+from comfywire.workflow import Workflow
+
+if TYPE_CHECKING:
+    from comfywire.service.core import Core
+
+__all__ = ["MOST_JOBS", "BatchOrder", "BatchSource", "EmptyBatch", "EntryRefused", "submit_batch"]
+
+MOST_JOBS = 1000
+
+
+class EmptyBatch(ComfywireError):
+    """The request names no job, or too many."""
+
+    code = "invalid_request"
+    http_status = 422
+
+
+class EntryRefused(ComfywireError):
+    """One entry of a batch cannot run, so that none was queued.
+
+    Attributes:
+        index: Which entry, from 0.
+        error: What is wrong with it; it says the code and the status.
+        retry_after: As the error has it.
+        details: As the error has them, and the ``index``.
+
+    """
+
+    def __init__(self, index: int, error: ComfywireError) -> None:
+        self.index = index
+        self.error = error
+        self.retry_after = getattr(error, "retry_after", None)
+        self.details = {"index": index, **(getattr(error, "details", None) or {})}
+        super().__init__(f"entry {index}: {error}; nothing of the batch was queued")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSource:
+    """What every job of a batch is made of: a registered workflow, or a graph.
+
+    Attributes:
+        registered: A version of a registered workflow.
+        graph: A graph in API format; None with ``registered``.
+        outputs: The only outputs to run, by name; None for all, or those that were registered.
+
+    """
+
+    registered: WorkflowRecord | None = None
+    graph: Mapping[str, Any] | None = None
+    outputs: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOrder:
+    """What somebody wants to be run together.
+
+    Attributes:
+        source: What every job is made of.
+        entries: The inputs of each job, by parameter; ``NODE.INPUT`` as well where the source is a graph.
+        common: What all jobs have: labels, priority and the like; its workflow is not looked at.
+        webhook_url: Who is told when all have ended.
+
+    """
+
+    source: BatchSource
+    entries: Sequence[Mapping[str, Any]]
+    common: Submission
+    webhook_url: str | None = None
+
+    @classmethod
+    def expanded(cls, product: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+        """Return an entry for each combination of values, the last name's changing fastest.
+
+        Raises:
+            EmptyBatch: There are more than a batch may have; nothing is made of them.
+
+        """
+        count = math.prod(len(values) for values in product.values())
+        _must_be_few(count if product else 0)
+        return [dict(zip(product, values, strict=True)) for values in itertools.product(*product.values())]
+
+
+async def submit_batch(
+    core: Core,
+    caller: Caller,
+    order: BatchOrder,
+    once: Once | None,
+    render: Callable[[BatchRecord, Sequence[UUID]], dict[str, Any]],
+) -> tuple[Answer, bool]:
+    """Check every entry, then queue all in one transaction; return the answer, and whether it is new.
+
+    Cancelling this, or an error, queues nothing; files that were fetched for inputs go when they have had
+    their time.
+
+    Raises:
+        EmptyBatch: There is no entry, or there are too many.
+        EntryRefused: An entry cannot run.
+        QueueFull: The key may not have so many jobs waiting.
+        InvalidWebhookUrl: The batch's own.
+        IdempotencyKeyReuse, IdempotencyKeyInUse: See :func:`~comfywire.service.submission.submit_once`.
+
+    """
+    if once is not None and (answer := await once.answered(core.database)) is not None:
+        return answer, False
+    _must_be_few(len(order.entries))
+    if order.webhook_url is not None:
+        must_be_webhook_url(order.webhook_url)
+    batch_id = uuid4()
+    jobs = await _checked(core, caller, order, batch_id)
+    async with core.database.transaction() as connection:
+        if once is not None and (answer := await once.claim(connection)) is not None:
+            return answer, False
+        batch = await core.batches.add(
+            connection, batch_id, caller.key_id, size=len(jobs), webhook_url=order.webhook_url
+        )
+        for job in jobs:
+            await queue_job(core, connection, job)
+        answer = Answer(201, render(batch, [job.id for job in jobs]))
+        if once is not None:
+            await once.keep(connection, answer)
+    return answer, True
+
+
+async def _checked(core: Core, caller: Caller, order: BatchOrder, batch_id: UUID) -> list[NewJob]:
+    """Return the jobs of all entries; inputs by URL are fetched for the second and later ones, too."""
+    jobs = []
+    for index, entry in enumerate(order.entries):
+        await asyncio.sleep(0)  # a thousand graphs take seconds to check: others get their turn in between
+        try:
+            submission = await _submission(core, caller, order, entry)
+            job = await new_job(core, caller, submission)
+        except ComfywireError as error:
+            raise EntryRefused(index, error) from error
+        jobs.append(replace(job, batch=(batch_id, index)))
+    return jobs
+
+
+async def _submission(core: Core, caller: Caller, order: BatchOrder, entry: Mapping[str, Any]) -> Submission:
+    source = order.source
+    if (record := source.registered) is None:
+        prompt, targets = await asyncio.to_thread(_bound, source, entry)
+        return replace(order.common, workflow=prompt, targets=targets)
+    inputs = await FileInputs(core.assets, core.settings).kept(record, entry, caller.key_id)
+    bound = record.bind(inputs, source.outputs)
+    return replace(order.common, workflow=bound.prompt, targets=bound.targets, document=record.document)
+
+
+def _bound(source: BatchSource, entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[str] | None]:
+    """Return a graph with an entry's values in it, seeds drawn, and the output nodes to run."""
+    workflow = Workflow(dict(source.graph or {}))
+    parameters = workflow.parameters()
+    bound = workflow.bind(entry, parameters, new_seed=lambda: secrets.randbits(SEED_BITS))
+    for file in bound.files:
+        bound.place(file, file.source)
+    targets = parameters.select_outputs(bound.workflow, list(source.outputs)) if source.outputs else None
+    return bound.workflow.prompt, targets
+
+
+def _must_be_few(count: int) -> None:
+    if not 0 < count <= MOST_JOBS:
+        raise EmptyBatch(
+            f"the batch has {count} jobs, and a batch has 1 to {MOST_JOBS}: "
+            + ("give 'inputs' or 'product' at least one" if not count else "send several batches")
+        )
