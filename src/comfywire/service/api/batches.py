@@ -22,7 +22,7 @@ from comfywire.service.submission import Submission
 
 from . import models
 from .batch_events import BatchEvents
-from .context import Asking, IdempotencyKey, Service
+from .context import IdempotencyKey, Reading, Service, Submitting
 from .errors import InvalidRequest, NotFound
 from .events import EventStream, sse_frame
 from .models import ExtraData, Graph, Text
@@ -122,13 +122,12 @@ class BatchPage(BaseModel):
 
 @router.post("", operation_id="postBatches", status_code=201, response_model=NewBatch)
 async def submit(
-    body: BatchRequest, core: Service, caller: Asking, idempotency_key: IdempotencyKey = None
+    body: BatchRequest, core: Service, caller: Submitting, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Queue many jobs of one workflow: all of them, or none if one cannot run.
 
     Then the answer is 422 with the `index` of that entry in `error.details`.
     """
-    caller.must("submit")
     once = _once(caller, idempotency_key, body)
     answer = None if once is None else await once.answered(core.database)
     is_new = False
@@ -140,12 +139,11 @@ async def submit(
 @router.get("", operation_id="listBatches")
 async def list_batches(
     core: Service,
-    caller: Asking,
+    caller: Reading,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> BatchPage:
     """List batches, newest first."""
-    caller.must("read")
     before = place_of(cursor) if cursor else None
     batches = await core.batches.search(caller.key_id, before=before, limit=limit + 1)
     more = cursor_of(batches[limit - 1]) if len(batches) > limit else None
@@ -156,20 +154,18 @@ async def list_batches(
 async def get_batch(
     batch_id: str,
     core: Service,
-    caller: Asking,
+    caller: Reading,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     cursor: Annotated[str | None, Query(max_length=20, pattern="^[0-9]+$")] = None,
 ) -> Batch:
     """Return a batch as it stands, with a page of its jobs."""
-    caller.must("read")
     batch = await _find(core, caller, batch_id)
     return await _whole(core, batch, after=-1 if cursor is None else _index(cursor), limit=limit)
 
 
 @router.post("/{batch_id}/cancel", operation_id="cancelBatch")
-async def cancel(batch_id: str, core: Service, caller: Asking) -> Batch:
+async def cancel(batch_id: str, core: Service, caller: Submitting) -> Batch:
     """Ask for the end of every job of a batch that has not ended."""
-    caller.must("submit")
     batch = await _find(core, caller, batch_id)
     await core.batches.cancel(core.store, batch.id)
     return await _whole(core, await core.batches.get(batch.id) or batch)
@@ -187,9 +183,8 @@ async def cancel(batch_id: str, core: Service, caller: Asking) -> Batch:
         }
     },
 )
-async def stream_events(batch_id: str, core: Service, caller: Asking) -> Response:
+async def stream_events(batch_id: str, core: Service, caller: Reading) -> Response:
     """Tell what happens to the jobs of a batch. Who comes again is told how it stands by then."""
-    caller.must("read")
     batch = await _find(core, caller, batch_id)
     async with AsyncExitStack() as stack:
         stack.enter_context(core.streams.one(caller))
