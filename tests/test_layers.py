@@ -106,6 +106,7 @@ ROOMS: dict[str, set[str]] = {
     "service/api": {
         "access",
         "assets",
+        "batches",
         "core",
         "database",
         "fleet",
@@ -118,6 +119,7 @@ ROOMS: dict[str, set[str]] = {
         "workflows",
     },
     "service/assets": {"access", "addresses", "database", "jobs", "settings", "sql"},
+    "service/batches": {"access", "core", "jobs", "submission", "webhooks", "workflows"},
     "service/core": {
         "access",
         "assets",
