@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo serve test check lint types cover docs fix soak soak-service clean
+.PHONY: help demo serve test test-peers check lint types cover docs fix soak soak-service clean
 
 help:  ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -16,6 +16,9 @@ serve: $(VENV)/.installed-service  ## start the job service in front of two test
 
 test: $(VENV)/.installed-dev  ## run the tests
 	$(BIN)/python -m pytest
+
+test-peers: $(VENV)/.installed-dev  ## run other people's clients, installed by pip and npm, against our servers: none may be missing
+	CI=true $(BIN)/python -m pytest tests/peers tests/service/api/test_api_comfy_sdk.py
 
 check: lint types test  ## everything that CI checks
 

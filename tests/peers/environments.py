@@ -4,36 +4,40 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import NoReturn
 
-__all__ = ["NotInstalled", "node_modules", "python"]
+import pytest
+
+__all__ = ["NotInstalled", "node_modules", "python", "skip", "source_of"]
 
 ROOT = Path(__file__).parents[2] / ".peers"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 PACKAGES = ("@saintno/comfyui-sdk@0.3.1", "@stable-canvas/comfyui-client@1.5.9", "ws@8.23.0")
 INSTALL_TIMEOUT = 150
 # A registry that is not there is a reason to skip, and soon.
-PIP = (
-    "install",
-    "--quiet",
-    "--no-compile",
-    "--disable-pip-version-check",
-    "--retries",
-    "1",
-    "--timeout",
-    "10",
-)
+PIP_LIMITS = ("--quiet", "--disable-pip-version-check", "--retries", "1", "--timeout", "10")
 NPM = ("install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--fetch-retries", "0")
 
 
 class NotInstalled(Exception):
     """A client is not here, and why."""
+
+
+def skip(reason: str) -> NoReturn:
+    """Skip a test for want of a program; where CI is to have run it, that is a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason}; in CI nothing may be missing")
+    pytest.skip(reason)
 
 
 def python() -> str:
@@ -43,8 +47,8 @@ def python() -> str:
         if not is_done:
             venv.create(folder, clear=True, symlinks=True)
             # Our own pip installs there: giving each environment a pip of its own takes longer than the rest.
-            pip = [sys.executable, "-m", "pip", "--python", str(interpreter), *PIP]
-            _call([*pip, "--requirement", str(REQUIREMENTS)])
+            pip = [sys.executable, "-m", "pip", "--python", str(interpreter), "install", *PIP_LIMITS]
+            _call([*pip, "--no-compile", "--requirement", str(REQUIREMENTS)])
     return str(interpreter)
 
 
@@ -60,6 +64,23 @@ def node_modules() -> tuple[str, Path]:
             (folder / "package.json").write_text("{}")
             _call([npm, *NPM, "--prefix", str(folder), *PACKAGES])
     return node, folder
+
+
+def source_of(package: str) -> Path:
+    """Return the folder of a client's source distribution, of the version in ``requirements.txt``."""
+    version = re.search(rf"^{package}==(.+)$", REQUIREMENTS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert version is not None
+    wanted = f"{package}=={version[1]}"
+    with _made(f"{package}-source", wanted) as (folder, is_done):
+        if not is_done:
+            shutil.rmtree(folder, ignore_errors=True)
+            pip = [sys.executable, "-m", "pip", "download", *PIP_LIMITS, "--no-deps", "--no-binary", package]
+            _call([*pip, "--dest", str(folder), wanted])
+            (archive,) = folder.glob("*.tar.gz")
+            with tarfile.open(archive) as tar:
+                tar.extractall(folder, filter="data")
+    (source,) = (path for path in folder.iterdir() if path.is_dir())
+    return source
 
 
 @contextlib.contextmanager

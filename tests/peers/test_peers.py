@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from tests.peers import environments
-from tests.peers.environments import NotInstalled, node_modules, python
+from tests.peers.environments import NotInstalled, node_modules, python, skip
 
 from comfywire.server import Server, server_in_thread
 
@@ -44,7 +44,7 @@ def interpreter() -> str:
     try:
         return python()
     except NotInstalled as reason:
-        pytest.skip(f"the clients from PyPI are not here: {reason}")
+        skip(f"the clients from PyPI are not here: {reason}")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def node() -> tuple[str, Path]:
     try:
         return node_modules()
     except NotInstalled as reason:
-        pytest.skip(f"the clients from npm are not here: {reason}")
+        skip(f"the clients from npm are not here: {reason}")
 
 
 def test_a_registry_that_is_not_there_is_a_reason_to_skip(
@@ -67,6 +67,18 @@ def test_a_registry_that_is_not_there_is_a_reason_to_skip(
         python()
 
     assert not (tmp_path / "python.installed").exists()
+
+
+@pytest.mark.parametrize(
+    ("ci", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)], ids=["ci", "a-desk"]
+)
+def test_what_is_missing_is_skipped_but_in_ci(
+    monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setenv("CI", ci)
+
+    with pytest.raises(outcome, match="no npm"):
+        skip("no npm")
 
 
 @pytest.fixture

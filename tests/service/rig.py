@@ -7,6 +7,7 @@ import sys
 import uuid
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.blobs import Blobs
 from comfywire.service.assets.signing import Signer
 from comfywire.service.assets.store_check import StoreCheck
+from comfywire.service.core import Core
 from comfywire.service.database.pool import Database
 from comfywire.service.fleet.needs import need_of, requirement_of
 from comfywire.service.hooks import Hooks
@@ -27,7 +29,7 @@ from comfywire.service.settings import Settings
 from comfywire.service.worker.pace import Pace
 from comfywire.service.worker.worker import Worker
 
-__all__ = ["FAST", "Rig", "killed", "picture", "runs_of", "until", "up", "working"]
+__all__ = ["FAST", "Rig", "killed", "picture", "runs_of", "until", "up", "worker_of", "working"]
 
 
 FAST = Pace(
@@ -102,6 +104,18 @@ class Rig:
     async def path(self, job: JobRecord) -> list[str]:
         """The states that a job went through."""
         return [step.to_state.value for step in await self.store.transitions(job.id)]
+
+
+def worker_of(core: Core, *servers: str) -> Worker:
+    """A worker of a whole service."""
+    return Worker(
+        replace(core.settings, servers=servers),
+        core.store,
+        assets=core.assets,
+        store_check=core.store_check,
+        sealer=core.sealer,
+        hooks=core.hooks,
+    )
 
 
 @contextlib.asynccontextmanager

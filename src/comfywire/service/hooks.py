@@ -20,6 +20,7 @@ import httpx
 
 from comfywire.errors import ComfywireError
 from comfywire.service.access.keys import Caller
+from comfywire.service.assets.references import with_values
 from comfywire.service.jobs.records import JobRecord, NewJob
 
 from .settings import Settings
@@ -54,7 +55,7 @@ def submission_facts(job: NewJob, caller: Caller) -> dict[str, Any]:
     return {
         "id": str(job.id),
         "key": {"id": str(caller.key_id), "name": caller.name},
-        "prompt": dict(job.prompt),
+        "prompt": dict(with_values(job.prompt, job.files)),
         "targets": None if job.targets is None else list(job.targets),
         "labels": dict(job.labels),
         "priority": job.priority,

@@ -9,112 +9,27 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from comfywire.errors import ComfywireError
 from comfywire.service.access.idempotency import Answer, Once
 from comfywire.service.access.keys import Caller
-from comfywire.service.assets.references import asset_ids, with_files
+from comfywire.service.assets.by_name import Values, resolve_names
+from comfywire.service.assets.references import asset_ids, with_files, with_values
 from comfywire.service.database.pool import Connection
 from comfywire.service.fleet.needs import need_of, requirement_of
 from comfywire.service.hooks import submission_facts
 from comfywire.service.jobs.records import JobRecord, NewJob, Retry
+from comfywire.service.submission_checks import (
+    MissingAsset,
+    Refused,
+    RejectedWorkflow,
+    check_graph,
+    check_labels,
+)
 from comfywire.service.webhooks.messages import must_be_webhook_url
-from comfywire.workflow import Problem
 
 if TYPE_CHECKING:
     from comfywire.service.core import Core
 
-__all__ = [
-    "InvalidMetadata",
-    "MissingAsset",
-    "Refused",
-    "RejectedWorkflow",
-    "Submission",
-    "UiFormat",
-    "new_job",
-    "queue_job",
-    "submit_once",
-    "submit_workflow",
-]
-
-MOST_LABELS = 50
-LONGEST_LABEL = 64
-LONGEST_VALUE = 512
-PROBLEMS_TOLD = 50
-CHOICES_TOLD = 20
-
-
-class RejectedWorkflow(ComfywireError):
-    """The graph cannot run, on no server that is known.
-
-    Attributes:
-        details: ``node_errors`` by node id, each with ``field``, ``reason`` and ``message``.
-
-    """
-
-    code = "invalid_workflow"
-    http_status = 422
-
-    def __init__(self, message: str, node_errors: Mapping[str, Any] | None = None) -> None:
-        self.details = {"node_errors": dict(node_errors)} if node_errors else None
-        super().__init__(message)
-
-    @classmethod
-    def of(cls, problems: Sequence[Problem]) -> RejectedWorkflow:
-        """Return the error that tells these problems."""
-        node_errors: dict[str, list[dict[str, Any]]] = {}
-        for problem in problems[:PROBLEMS_TOLD]:
-            node_errors.setdefault(problem.node_id or "", []).append(
-                {
-                    "field": problem.input,
-                    "reason": problem.type,
-                    "message": problem.sentence,
-                    "class_type": problem.class_type,
-                    "allowed": list(problem.allowed[:CHOICES_TOLD]),
-                    "nearest": list(problem.nearest),
-                }
-            )
-        return cls("; ".join(problem.sentence for problem in problems[:3]), node_errors)
-
-
-class UiFormat(ComfywireError):
-    """This is the editor's document, not what it makes of it."""
-
-    code = "workflow_format_ui"
-    http_status = 422
-
-    def __init__(self) -> None:
-        super().__init__(
-            "this is the editor's own format: send what its menu 'Export (API)' writes, or what "
-            "`comfywire convert` makes of it"
-        )
-
-
-class MissingAsset(ComfywireError):
-    """The workflow reads an asset that is not there, or is another key's."""
-
-    code = "missing_asset"
-    http_status = 422
-
-    def __init__(self, asset_id: UUID) -> None:
-        self.details = {"asset_id": str(asset_id)}
-        super().__init__(f"there is no asset {asset_id}: upload the file and name the id that is answered")
-
-
-class InvalidMetadata(ComfywireError):
-    """A label has a name or a value that cannot be kept."""
-
-    code = "metadata_invalid"
-    http_status = 422
-
-
-class Refused(ComfywireError):
-    """The operator's policy does not want the job."""
-
-    def __init__(self, reason: str, *, is_policy: bool) -> None:
-        self.code = "refused_by_policy" if is_policy else "policy_unavailable"
-        self.http_status = 403 if is_policy else 503
-        self.retry_after = None if is_policy else 5.0
-        super().__init__(f"the operator's policy refuses this job: {reason}" if is_policy else reason)
+__all__ = ["Submission", "new_job", "queue_job", "submit_once", "submit_workflow"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,10 +139,12 @@ async def queue_job(core: Core, connection: Connection, job: NewJob) -> JobRecor
 async def new_job(core: Core, caller: Caller, submission: Submission) -> NewJob:
     """Check what is wanted, and return the job to be recorded; raises what :func:`submit_workflow` does."""
     prompt = dict(submission.workflow)
-    _check_graph(prompt, submission.targets, core.settings.max_nodes)
-    _check_labels(submission.labels)
+    check_graph(prompt, submission.targets, core.settings.max_nodes)
+    check_labels(submission.labels)
     if submission.webhook_url is not None:
         must_be_webhook_url(submission.webhook_url)
+    files = await _files_by_name(core, caller, submission)
+    prompt = dict(with_values(prompt, files))
     inputs = asset_ids(prompt)
     for asset_id in inputs:
         if await core.assets.get(asset_id, caller.key_id) is None:
@@ -236,19 +153,30 @@ async def new_job(core: Core, caller: Caller, submission: Submission) -> NewJob:
     problems = await core.catalogues.objections(named, targets=submission.targets)
     if problems:
         raise RejectedWorkflow.of(problems)
-    job = _job_of(core, caller, submission, inputs)
+    job = _job_of(core, caller, submission, files=files, prompt=prompt)
     refusal = await core.hooks.on_submit(submission_facts(job, caller))
     if refusal is not None:
         raise Refused(refusal.reason, is_policy=refusal.is_policy)
     return job
 
 
-def _job_of(core: Core, caller: Caller, submission: Submission, inputs: Sequence[UUID]) -> NewJob:
-    requirement = requirement_of(submission.workflow, tags=submission.tags)
+async def _files_by_name(core: Core, caller: Caller, submission: Submission) -> Values:
+    """Find the caller's own files that the workflow names with texts, once and for all: names may move on."""
+    if submission.workflow_name is not None:
+        return {}  # its texts are those of who registered it, and what the caller gives comes as assets
+    kinds = await core.catalogues.input_kinds()
+    return await resolve_names(core.database, caller.key_id, submission.workflow, kinds)
+
+
+def _job_of(
+    core: Core, caller: Caller, submission: Submission, *, files: Values, prompt: Mapping[str, Any]
+) -> NewJob:
+    requirement = requirement_of(prompt, tags=submission.tags)
     return NewJob(
         id=submission.prompt_id or uuid4(),
         key_id=caller.key_id,
         prompt=submission.workflow,
+        files=files,
         need=need_of(requirement),
         requirement=requirement,
         document=submission.document,
@@ -256,7 +184,7 @@ def _job_of(core: Core, caller: Caller, submission: Submission, inputs: Sequence
         labels=submission.labels,
         priority=submission.priority,
         retry=submission.retry,
-        inputs=inputs,
+        inputs=asset_ids(prompt),
         secret=core.sealer.seal(submission.extra_data) if submission.extra_data else None,
         webhook_url=submission.webhook_url,
         workflow_name=submission.workflow_name,
@@ -264,45 +192,3 @@ def _job_of(core: Core, caller: Caller, submission: Submission, inputs: Sequence
         queue_timeout=submission.queue_timeout,
         retention=core.settings.job_retention,
     )
-
-
-def _check_graph(prompt: Mapping[str, Any], targets: Sequence[str] | None, max_nodes: int) -> None:
-    if isinstance(prompt.get("nodes"), list):
-        raise UiFormat
-    if not prompt:
-        raise RejectedWorkflow("the workflow has no nodes: send a graph in API format")
-    if len(prompt) > max_nodes:
-        raise RejectedWorkflow(f"the workflow has {len(prompt)} nodes, and {max_nodes} are allowed")
-    wrong = {node_id: why for node_id, node in prompt.items() if (why := _misshapen(node)) is not None}
-    if wrong:
-        first = next(iter(wrong))
-        raise RejectedWorkflow(
-            f"node {first} {wrong[first]}",
-            {
-                node_id: [{"field": None, "reason": "invalid_prompt", "message": f"node {node_id} {words}"}]
-                for node_id, words in list(wrong.items())[:PROBLEMS_TOLD]
-            },
-        )
-    for target in targets or ():
-        if target not in prompt:
-            raise RejectedWorkflow(f"the workflow has no node {target[:100]!r}, which 'targets' names")
-
-
-def _misshapen(node: Any) -> str | None:
-    if not isinstance(node, Mapping):
-        return "is no object with class_type and inputs"
-    if not isinstance(node.get("class_type"), str):
-        return "has no class_type"
-    return None if isinstance(node.get("inputs", {}), Mapping) else "has inputs that are no object"
-
-
-def _check_labels(labels: Mapping[str, str]) -> None:
-    if len(labels) > MOST_LABELS:
-        raise InvalidMetadata(f"metadata has {len(labels)} labels, and {MOST_LABELS} are allowed")
-    for name, value in labels.items():
-        if not 0 < len(name) <= LONGEST_LABEL or not name.isprintable():
-            raise InvalidMetadata(
-                f"the label {name[:80]!r} has no good name: use 1 to {LONGEST_LABEL} printable characters"
-            )
-        if len(value) > LONGEST_VALUE:
-            raise InvalidMetadata(f"the label {name!r} is longer than {LONGEST_VALUE} characters: shorten it")

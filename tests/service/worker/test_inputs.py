@@ -44,7 +44,7 @@ def reference(asset: AssetRecord) -> dict[str, Any]:
 
 def loading(asset: AssetRecord) -> dict[str, Any]:
     load = {"class_type": "LoadImage", "inputs": {"image": reference(asset)}}
-    return picture(**{"1": load})
+    return {**picture(), "1": load}
 
 
 def staged(server: Server) -> dict[str, Path]:

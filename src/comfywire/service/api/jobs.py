@@ -16,7 +16,8 @@ from comfywire.service.core import Core
 from comfywire.service.database.storable import must_be_text
 from comfywire.service.jobs.records import JobRecord
 from comfywire.service.jobs.states import JobState
-from comfywire.service.submission import MOST_LABELS, Submission, submit_once
+from comfywire.service.submission import Submission, submit_once
+from comfywire.service.submission_checks import MOST_LABELS
 
 from . import models
 from .admission import key_first_router

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from comfywire.errors import ComfywireError
 
-__all__ = ["ASSET", "MalformedReference", "asset_ids", "with_files"]
+__all__ = ["ASSET", "MalformedReference", "asset_ids", "reference", "with_files", "with_values"]
 
 ASSET = "core/ASSET"
 
@@ -33,6 +33,11 @@ class MalformedReference(ComfywireError):
         super().__init__(
             f"node {node_id} has a {ASSET} object without info.id: put the UUID of an asset there, as text"
         )
+
+
+def reference(asset_id: UUID) -> dict[str, Any]:
+    """Return the object that means an asset."""
+    return {"__type": ASSET, "info": {"id": str(asset_id)}}
 
 
 def asset_ids(prompt: Mapping[str, Any]) -> list[UUID]:
@@ -60,6 +65,19 @@ def with_files(prompt: Mapping[str, Any], names: Mapping[UUID, str]) -> dict[str
 
     """
     return _replaced(prompt, names.__getitem__)
+
+
+def with_values(
+    prompt: Mapping[str, Any], values: Mapping[str, Mapping[str, Any]] | None
+) -> Mapping[str, Any]:
+    """Return ``prompt`` with other values, by node and input; the argument stays as it is."""
+    if not values:
+        return prompt
+    changed = {
+        node_id: {**prompt[node_id], "inputs": {**prompt[node_id]["inputs"], **inputs}}
+        for node_id, inputs in values.items()
+    }
+    return {**prompt, **changed}
 
 
 def _replaced(prompt: Mapping[str, Any], value_of: Callable[[UUID], Any]) -> dict[str, Any]:

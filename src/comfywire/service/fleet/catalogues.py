@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from comfywire.service.database.pool import Database
+from comfywire.service.fleet.input_kinds import InputKinds
 from comfywire.service.fleet.needs import MODEL_SUFFIXES
 from comfywire.service.sql import queries
 from comfywire.workflow import Effect, ObjectInfo, Problem
@@ -35,6 +36,7 @@ class Catalogues:
         self._database = database
         self._clock = clock
         self._parsed: dict[str, ObjectInfo] = {}
+        self._kinds = InputKinds()
         self._versions: dict[str, str | None] = {}
         self._looked_at = float("-inf")
         self._lock = asyncio.Lock()
@@ -62,6 +64,11 @@ class Catalogues:
             found.append(problems)
         return min(found, key=len, default=[])
 
+    async def input_kinds(self) -> InputKinds:
+        """Return which inputs take files on the servers that are known."""
+        await self._known()
+        return self._kinds
+
     async def covering(self, class_types: Collection[str]) -> ObjectInfo | None:
         """Return the catalogue that has the most of these node types; None if no server is known."""
         known = (await self._known()).values()
@@ -72,7 +79,9 @@ class Catalogues:
             if self._clock() - self._looked_at > KEPT:
                 rows = await self._database.all(SQL["catalogues"])
                 self._versions = {row["digest"]: row["version"] for row in rows}
-                self._parsed = {digest: await self._get(digest) for digest in self._versions}
+                parsed = {digest: await self._get(digest) for digest in self._versions}
+                if parsed.keys() != self._parsed.keys():
+                    self._parsed, self._kinds = parsed, InputKinds(parsed.values())
                 self._looked_at = self._clock()
             return self._parsed
 

@@ -39,7 +39,8 @@ class Claim:
     Attributes:
         lease: What changes must name.
         job: As it stands.
-        prompt: Its graph.
+        prompt: Its graph, as it was sent.
+        files: Inputs of it that name files with texts, with assets instead, by node and input.
         document: The editor's document.
         targets: The output nodes to run.
         secret: ``extra_data``, encrypted.
@@ -50,6 +51,7 @@ class Claim:
     lease: Lease
     job: JobRecord
     prompt: dict[str, Any]
+    files: dict[str, dict[str, Any]] | None
     document: dict[str, Any] | None
     targets: list[str] | None
     secret: bytes | None
@@ -63,7 +65,7 @@ class KeptBytes:
     Attributes:
         hash: BLAKE3, hex.
         content_type: What they are.
-        file_path: What the ComfyUI called them.
+        file_path: What the ComfyUI called them, with the subfolder.
 
     """
 
@@ -129,7 +131,7 @@ class Leases:
     def _claim(self, taken: Taken, found: Row) -> Claim:
         job = JobRecord.of(found)
         lease = Lease(job.id, job.attempt, taken.queue_id, self.worker)
-        graph = {name: found[name] for name in ("prompt", "document", "targets", "secret")}
+        graph = {name: found[name] for name in ("prompt", "files", "document", "targets", "secret")}
         return Claim(lease, job, **graph, is_announced=bool(found.get("is_ready")))
 
     async def will_submit(self, lease: Lease, server: str) -> JobState:

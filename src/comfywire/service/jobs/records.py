@@ -53,7 +53,8 @@ class NewJob:
     Attributes:
         id: Its prompt_id: a lowercase UUID.
         key_id: Whose it is.
-        prompt: In API format; ``core/ASSET`` objects stand where files go.
+        prompt: In API format, as it was sent; ``core/ASSET`` objects stand where files go.
+        files: Inputs that name files with texts, with ``core/ASSET`` objects instead, by node and input.
         need: What a server must have; see ``needs.py``.
         requirement: The same, spelled out.
         inputs: The assets that it reads.
@@ -74,6 +75,7 @@ class NewJob:
     labels: Mapping[str, str] = field(default_factory=dict)
     priority: int = 0
     retry: Retry = field(default_factory=Retry)
+    files: Mapping[str, Mapping[str, Any]] | None = None
     inputs: Sequence[UUID] = ()
     secret: bytes | None = None
     webhook_url: str | None = None

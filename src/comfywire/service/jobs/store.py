@@ -326,6 +326,7 @@ def _columns(job: NewJob) -> dict[str, Any]:
         "key_id": job.key_id,
         "priority": job.priority,
         "prompt": Jsonb(dict(job.prompt)),
+        "files": Jsonb(dict(job.files)) if job.files else None,
         "document": None if job.document is None else Jsonb(dict(job.document)),
         "targets": None if job.targets is None else list(job.targets),
         "labels": Jsonb(dict(job.labels)),

@@ -22,9 +22,11 @@ VALUES (%(key_id)s, %(hash)s, %(content_type)s, %(file_path)s, %(tags)s,
 RETURNING id;
 
 -- name: extend_equal
--- An upload of the same key, bytes, place and tags: kept for longer when that is asked for, never shorter.
+-- An upload of the same key, bytes, place and tags: kept for longer when that is asked for, never shorter; and from now
+-- on the newest of its name.
 UPDATE assets
-   SET expires_at = CASE WHEN expires_at IS NULL OR %(lifetime)s::float8 IS NULL THEN NULL
+   SET named_at = now(),
+       expires_at = CASE WHEN expires_at IS NULL OR %(lifetime)s::float8 IS NULL THEN NULL
                          ELSE greatest(expires_at, now() + make_interval(secs => %(lifetime)s::float8)) END
  WHERE id = (SELECT id FROM assets
               WHERE key_id = %(key_id)s AND hash = %(hash)s AND job_id IS NULL
@@ -39,6 +41,24 @@ SELECT asset.id, asset.key_id, asset.hash, blob.size_bytes, asset.content_type, 
   JOIN blobs AS blob ON blob.hash = asset.hash
   LEFT JOIN jobs AS job ON job.id = asset.job_id
  WHERE asset.id = %(asset_id)s AND (%(key_id)s::uuid IS NULL OR asset.key_id = %(key_id)s);
+
+-- name: uploads_by_name
+-- The newest upload of each name.
+SELECT DISTINCT ON (file_path) file_path, id
+  FROM assets
+ WHERE key_id = %(key_id)s AND job_id IS NULL
+   AND md5(file_path) IN (SELECT md5(name) FROM unnest(%(names)s::text[]) AS name)  -- as assets_by_name has them
+   AND file_path = ANY(%(names)s::text[])
+   AND (expires_at IS NULL OR expires_at > now())
+ ORDER BY file_path, COALESCE(named_at, created_at) DESC, id;
+
+-- name: outputs_of_jobs
+SELECT output.job_id, output.name, asset.file_path, asset.id
+  FROM outputs AS output
+  JOIN jobs AS job ON job.id = output.job_id
+  JOIN assets AS asset ON asset.id = output.asset_id
+ WHERE job.id = ANY(%(jobs)s::uuid[]) AND job.key_id = %(key_id)s
+ ORDER BY output.position;
 
 -- name: lock
 -- Nobody can begin to read these: job_inputs' foreign key waits for this lock.

@@ -8,7 +8,7 @@ import json
 import mimetypes
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
@@ -136,7 +136,7 @@ class Keeper:
             return None
         with _in_the_store():
             blob = await patiently(lambda: self._assets.shelve(staged))
-        return KeptBytes(blob.hash, content_type, path_of(name))
+        return KeptBytes(blob.hash, content_type, path_of(_place(output.subfolder, name)))
 
     def _record(self, output: Output, name: str, kept: KeptBytes | None) -> KeptOutput:
         position, self._position = self._position, self._position + 1
@@ -171,6 +171,11 @@ def _identity(output: Output) -> tuple[str, ...]:
     if output.filename is not None:
         return (output.node_id, output.key, output.filename, output.subfolder, output.type)
     return (output.node_id, output.key, json.dumps(output.value, sort_keys=True, default=str))
+
+
+def _place(subfolder: str, name: str) -> str:
+    """Return where a ComfyUI, which may run on Windows, keeps an output."""
+    return str(PurePosixPath(subfolder.replace("\\", "/"), name))
 
 
 def _content_type(name: str, kind: str) -> str:

@@ -163,7 +163,7 @@ class Run:
     async def _staged(self) -> Mapping[str, Any] | None:
         """Bring its files there; None when that decided what becomes of it. The prompt is nowhere yet."""
         try:
-            return await self._around.staged(self.server.client, self.claim.prompt)
+            return await self._around.staged(self.server.client, self.claim)
         except InputGone as error:
             await self._outcome.fail("missing_asset", str(error))
         except ConnectionFailed as error:

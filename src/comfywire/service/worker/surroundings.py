@@ -9,6 +9,7 @@ from typing import Any
 
 from comfywire.client import Client
 from comfywire.service.assets.assets import Assets
+from comfywire.service.assets.references import with_values
 from comfywire.service.assets.store_check import StoreCheck
 from comfywire.service.hooks import Hooks, job_facts
 from comfywire.service.jobs.leases import Claim, Fenced, Leases
@@ -61,9 +62,9 @@ class Surroundings:
 
         return Keeper(self.assets, self.store_check, self.leases, withhold=withhold, folder=self.folder)
 
-    async def staged(self, client: Client, prompt: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the prompt with its files on the server."""
-        return await self.inputs.stage(client, prompt, self.folder)
+    async def staged(self, client: Client, claim: Claim) -> Mapping[str, Any]:
+        """Return the prompt as it runs, with its files on the server."""
+        return await self.inputs.stage(client, with_values(claim.prompt, claim.files), self.folder)
 
     def extra_data(self, secret: bytes | None) -> dict[str, Any]:
         """Return what goes along with the prompt, decrypted."""

@@ -10,17 +10,12 @@ from uuid import UUID, uuid4
 from comfywire.errors import InvalidParameter
 from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.by_url import RemoteFile, UnusableInput, fetch_input, from_base64
-from comfywire.service.assets.references import ASSET
+from comfywire.service.assets.references import reference
 from comfywire.service.settings import Settings
 from comfywire.service.workflows.registered import WorkflowRecord
 from comfywire.workflow import Parameter
 
-__all__ = ["FileInputs", "reference"]
-
-
-def reference(asset_id: UUID) -> dict[str, Any]:
-    """Return the object that means an asset inside a prompt."""
-    return {"__type": ASSET, "info": {"id": str(asset_id)}}
+__all__ = ["FileInputs"]
 
 
 class FileInputs:

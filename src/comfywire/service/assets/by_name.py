@@ -1,0 +1,92 @@
+"""Files that a prompt names with a text: the caller's own uploads, and outputs of the caller's jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from comfywire.service.assets.file_names import FileName, replaced, texts_in
+from comfywire.service.assets.references import reference
+from comfywire.service.database.pool import Database
+from comfywire.service.fleet.input_kinds import InputKind, InputKinds
+from comfywire.service.sql import queries
+
+__all__ = ["Values", "assets_by_name", "resolve_names"]
+
+SQL = queries("assets")
+Values = dict[str, dict[str, Any]]
+"""Values of inputs, by node and input."""
+
+
+async def resolve_names(
+    database: Database, key_id: UUID, prompt: Mapping[str, Any], kinds: InputKinds
+) -> Values:
+    """Return the inputs of ``prompt`` that name files of the caller's, with ``core/ASSET`` objects instead.
+
+    ``name`` and ``name [input]`` mean the newest upload that was given this name, with its folders, and that
+    has not expired; ``job-id/name [output]`` an output of that job. What another key has is not found.
+    """
+    named = _file_inputs(prompt, kinds)
+    texts = {text for inputs in named.values() for value in inputs.values() for text in texts_in(value)}
+    found = await assets_by_name(database, key_id, texts)
+
+    def instead(text: str) -> Any:
+        return reference(found[text]) if text in found else text
+
+    return {
+        node_id: changed
+        for node_id, inputs in named.items()
+        if (
+            changed := {
+                name: replaced(value, instead)
+                for name, value in inputs.items()
+                if not found.keys().isdisjoint(texts_in(value))
+            }
+        )
+    }
+
+
+async def assets_by_name(database: Database, key_id: UUID, texts: Iterable[str]) -> dict[str, UUID]:
+    """Return the caller's assets that texts name, by text; what names none is left out."""
+    names = {text: FileName.of(text) for text in texts}
+    uploads = await _uploads(database, key_id, names)
+    outputs = await _outputs(database, key_id, names)
+    found = {}
+    for text, name in names.items():
+        meant = [uploads[each] for each in (text, *name.uploads) if each in uploads]
+        if (place := name.of_job) is not None and place in outputs:
+            meant.append(outputs[place])
+        if meant:
+            found[text] = meant[0]
+    return found
+
+
+async def _uploads(database: Database, key_id: UUID, names: Mapping[str, FileName]) -> dict[str, UUID]:
+    wanted = sorted({each for text, name in names.items() for each in (text, *name.uploads)})
+    if not wanted:
+        return {}
+    rows = await database.all(SQL["uploads_by_name"], key_id=key_id, names=wanted)
+    return {row["file_path"]: row["id"] for row in rows}
+
+
+async def _outputs(
+    database: Database, key_id: UUID, names: Mapping[str, FileName]
+) -> dict[tuple[UUID, str], UUID]:
+    jobs = sorted({name.of_job[0] for name in names.values() if name.of_job is not None})
+    if not jobs:
+        return {}
+    rows = await database.all(SQL["outputs_of_jobs"], key_id=key_id, jobs=jobs)
+    # A name without its subfolder does where no other output is called so.
+    bare = {(row["job_id"], row["name"]): row["id"] for row in rows}
+    whole = {(row["job_id"], row["file_path"]): row["id"] for row in rows}
+    return bare | whole
+
+
+def _file_inputs(prompt: Mapping[str, Any], kinds: InputKinds) -> Values:
+    found: Values = {}
+    for node_id, node in prompt.items():
+        for name, value in node.get("inputs", {}).items():
+            if any(texts_in(value)) and kinds.kind(node["class_type"], name) is InputKind.FILE:
+                found.setdefault(node_id, {})[name] = value
+    return found
