@@ -135,7 +135,7 @@ ROOMS: dict[str, set[str]] = {
         "webhooks",
         "workflows",
     },
-    "service/database": set(),
+    "service/database": {"sql"},
     "service/fleet": {"database", "sql"},
     "service/hooks": {"access", "assets", "jobs", "settings"},
     "service/http_server": {"settings"},

@@ -8,19 +8,12 @@ import pytest
 from tests.service.conftest import execute
 from tests.service.rig import until
 
-from comfywire.service.database import listening as listeners
-from comfywire.service.database import outage
+from comfywire.service.database.outage import AWAY
 from comfywire.service.database.pool import Database
 from comfywire.service.migrate import migrate
 
 REST = 0.3
 """Seconds between two lines, instead of thirty."""
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listeners, "RECONNECT_PAUSE", 0.01)
-    monkeypatch.setattr(outage, "TELL_EVERY", REST)
 
 
 async def test_a_database_that_is_away_is_told_now_and_then_in_one_line_and_when_it_is_back(
@@ -30,7 +23,7 @@ async def test_a_database_that_is_away_is_told_now_and_then_in_one_line_and_when
         return len(lines(caplog, words)) >= times
 
     await migrate(empty_database_url)
-    async with Database(empty_database_url) as database:
+    async with Database(empty_database_url, try_every=0.01, tell_every=REST) as database:
         there = asyncio.Event()
         listening = asyncio.create_task(database.listen(["x"], lambda *_: None, there.set))
         await there.wait()
@@ -49,7 +42,7 @@ async def test_a_database_that_is_away_is_told_now_and_then_in_one_line_and_when
 async def test_two_statements_in_each_others_way_are_no_outage(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(outage.AWAY):
+    with pytest.raises(AWAY):
         await database.do("DO $$ BEGIN RAISE lock_not_available; END $$")
 
     assert lines(caplog, "database") == []

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
-import psycopg_pool
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -19,6 +17,7 @@ from comfywire.errors import ComfywireError, InvalidParameter, WorkflowError
 from comfywire.service.access.keys import Forbidden, KeyNotFound, Unauthorized
 from comfywire.service.access.limits import RateLimited
 from comfywire.service.batches import EntryRefused
+from comfywire.service.database.outage import AWAY
 from comfywire.service.jobs.store import QueueFull
 from comfywire.service.webhooks.delivery import NoDelivery
 from comfywire.service.webhooks.messages import InvalidWebhookUrl
@@ -49,7 +48,7 @@ RETRY_AFTER = {"queue_full": 2.0}
 UNEXPECTED = (
     "something went wrong in the service: try again, and tell its operator the request id if it stays"
 )
-AWAY = "the database cannot be reached at the moment: try again"
+NO_DATABASE = "the database cannot be reached at the moment: try again"
 ENVELOPE = {
     "type": "object",
     "required": ["error"],
@@ -66,7 +65,6 @@ ENVELOPE = {
     },
 }
 """The JSON schema of every error's body."""
-log = logging.getLogger("comfywire.service")
 
 
 class InvalidRequest(ComfywireError):
@@ -101,9 +99,8 @@ def error_response(error: Exception) -> Response:
             return _answer(error.status_code, code, _words(error), headers=error.headers)
         case RequestValidationError():
             return _answer(422, *_validation(error))
-        case psycopg.OperationalError() | psycopg.InterfaceError() | psycopg_pool.PoolTimeout():
-            log.warning("a request found no database: %s", str(error).strip())
-            return _answer(503, "service_unavailable", AWAY, retry_after=2.0)
+        case _ if isinstance(error, AWAY):  # outage.py tells the log
+            return _answer(503, "service_unavailable", NO_DATABASE, retry_after=2.0)
         case ComfywireError() if (known := _known(error)) is not None:
             status, code = known
             wait = getattr(error, "retry_after", None) or RETRY_AFTER.get(code)
@@ -128,7 +125,6 @@ def answer_errors(app: FastAPI) -> None:
         RequestValidationError,
         ComfywireError,
         psycopg.Error,
-        psycopg_pool.PoolTimeout,
         Exception,
     ):
         app.add_exception_handler(kind, answer)

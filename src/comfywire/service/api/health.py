@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import psycopg
-import psycopg_pool
 from fastapi import APIRouter
 from pydantic import BaseModel
 
@@ -43,12 +42,13 @@ async def healthz() -> Health:
 
 @router.get("/readyz", operation_id="getReadiness")
 async def readyz(core: Service) -> Health:
-    """Say whether requests can be served: the database has this version's schema, the asset store works."""
+    """Say whether requests can be served: the database takes jobs, and the asset store bytes."""
     try:
         async with asyncio.timeout(PATIENCE):
             is_ready = await _is_current(core)
-    except (TimeoutError, psycopg.Error, psycopg_pool.PoolTimeout) as error:
-        raise NotReady("the database does not answer: requests have to wait until it does") from error
+            await core.database.try_to_write()
+    except (TimeoutError, psycopg.Error) as error:
+        raise NotReady("the database takes no jobs: requests have to wait until it does") from error
     if not is_ready:
         raise NotReady("the database's schema is not this version's: run `comfywire db upgrade`")
     if not core.store_check.is_good():

@@ -12,13 +12,10 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg import sql
 
-from comfywire.service.database.outage import Outage
-
 __all__ = ["Listener"]
 
 LISTEN_CHECK = 5.0
 """Seconds after which a silent connection is tried."""
-RECONNECT_PAUSE = 0.5
 Listening: TypeAlias = psycopg.AsyncConnection[Any]
 log = logging.getLogger("comfywire.service")
 
@@ -38,13 +35,21 @@ class Listener:
 
     Args:
         connect: Opens a connection, in autocommit.
-        outage: Told how that goes.
+        on_error: Told of each error with it.
+        pause: Seconds until another one is opened then.
 
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Listening]], outage: Outage) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Listening]],
+        on_error: Callable[[Exception], None],
+        *,
+        pause: float = 0.5,
+    ) -> None:
         self._connect = connect
-        self._outage = outage
+        self._on_error = on_error
+        self._pause = pause
         self._ears: list[_Ear] = []
         self._changed = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
@@ -81,8 +86,8 @@ class Listener:
                 async with await self._connect() as connection:
                     await self._hear(connection)
             except psycopg.Error as error:
-                self._outage.goes_on(error)
-            await asyncio.sleep(RECONNECT_PAUSE)
+                self._on_error(error)
+            await asyncio.sleep(self._pause)
 
     async def _hear(self, connection: Listening) -> None:
         """Listen to what is wanted, more of it when more is, until the connection breaks."""
@@ -93,7 +98,6 @@ class Listener:
             for name in sorted(frozenset[str]().union(*(ear.channels for ear in ears)) - listened):
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(name)))
                 listened.add(name)
-            self._outage.is_over()
             for ear in ears:
                 if ear not in told:
                     told.add(ear)

@@ -1,58 +1,105 @@
-"""An outage of the database, as the log tells it: once, every half minute while it lasts, and its end.
+"""An outage of the database: what it is, who is told of it, and what the log says.
 
-Everything in a process finds it out at once, and tries again twice a second: whoever reads the log has to
-find in it what else has happened meanwhile.
+The log has it once, every half minute while it lasts, and its end. All of a process finds an outage out
+at once, and whoever reads the log has to find in it what else has happened meanwhile.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from math import inf
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
-__all__ = ["AWAY", "Outage"]
+__all__ = ["AWAY", "DatabaseAway", "Outage", "is_suspicious"]
 
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction, PoolTimeout)
-"""What psycopg raises while the database is away, or another one is about to take over from it."""
-BETWEEN_STATEMENTS = (psycopg.errors.LockNotAvailable, psycopg.errors.TransactionRollback)
-"""What it raises under the same heading when two statements are in each other's way."""
-TELL_EVERY = 30.0
-log = logging.getLogger("comfywire.service")
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
+"""What psycopg raises while the database is away, or is one that takes no writes: the only list of it.
+
+Whoever answers requests says 503, whoever works tries again.
+"""
+NO_OUTAGE = (psycopg.errors.TransactionRollback, psycopg.errors.QueryCanceled, PoolTimeout)
+"""What it raises under the same heading when statements are in each other's way, or are too many."""
+
+
+def is_suspicious(error: Exception) -> bool:
+    """Whether the database may be away, after ``error``: somebody has to try."""
+    return isinstance(error, AWAY) and not isinstance(error, NO_OUTAGE)
+
+
+class DatabaseAway(psycopg.OperationalError):
+    """The database is known to be away: nothing was asked."""
+
+    def __init__(self) -> None:
+        super().__init__("the database is away")
 
 
 class Outage:
-    """What one process knows of its database's being away."""
+    """What one process knows of its database's being away.
 
-    def __init__(self) -> None:
-        self._is_on = False
+    Args:
+        tell_every: Seconds between two lines in the log.
+
+    Attributes:
+        is_on: Whether it is away, or has seemed so and is being tried.
+
+    """
+
+    def __init__(self, *, tell_every: float = 30.0) -> None:
+        self.is_on = False
+        self._tell_every = tell_every
+        self._is_told = False
         self._told_at = -inf
+        self._waiting: set[asyncio.Timeout] = set()
+        self._log = logging.getLogger("comfywire.service")
 
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        """Use the database inside: what that says about it is told, and raised as it is."""
+    @contextlib.asynccontextmanager
+    async def waiting(self) -> AsyncIterator[None]:
+        """Wait for a connection inside, for as long as there is no outage.
+
+        Raises:
+            DatabaseAway: There is one, or it has begun meanwhile.
+
+        """
+        if self.is_on:
+            raise DatabaseAway
+        limit = asyncio.timeout(None)
         try:
-            yield
-        except BETWEEN_STATEMENTS:
-            raise
-        except AWAY as error:
-            self.goes_on(error)
-            raise
-        self.is_over()
+            async with limit:
+                self._waiting.add(limit)
+                try:
+                    yield
+                finally:
+                    self._waiting.discard(limit)
+        except TimeoutError as error:
+            raise DatabaseAway from error
+
+    def begins(self) -> bool:
+        """The database seems to be away: whoever waits for it need not; False if that was known."""
+        if self.is_on:
+            return False
+        self.is_on = True
+        now = asyncio.get_running_loop().time()
+        for limit in self._waiting:
+            limit.reschedule(now)
+        return True
 
     def goes_on(self, error: Exception) -> None:
-        """The database was asked, and is away."""
-        if (now := time.monotonic()) - self._told_at < TELL_EVERY:
+        """The database was tried, and is away."""
+        if (now := time.monotonic()) - self._told_at < self._tell_every:
             return
-        self._is_on, self._told_at = True, now
-        log.warning("the database is away, trying again: %s", str(error).strip().partition("\n")[0])
+        self._is_told, self._told_at = True, now
+        words = str(error).strip().partition("\n")[0]
+        self._log.warning("the database is away, trying again: %s", words)
 
     def is_over(self) -> None:
-        """The database has answered."""
-        if self._is_on:
-            self._is_on = False
-            log.warning("the database is back")
+        """The database takes writes."""
+        self.is_on = False
+        if self._is_told:
+            self._is_told = False
+            self._log.warning("the database is back")

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import contextvars
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Self, TypeAlias
 
 import psycopg
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 from psycopg_pool import AsyncConnectionPool
 
+from comfywire.service.database.connecting import SCHEMA, connect, parameters, set_up
 from comfywire.service.database.listening import Listener
-from comfywire.service.database.outage import Outage
+from comfywire.service.database.outage import DatabaseAway, Outage, is_suspicious
+from comfywire.service.sql import queries
 
 __all__ = ["SCHEMA", "Connection", "Database", "Row", "execute", "row", "rows"]
 
-SCHEMA = "comfywire"
-"""The PostgreSQL schema of all our tables, and of the engine's."""
-
 Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
 Row: TypeAlias = dict[str, Any]
+SQL = queries("database")
+WAIT = 10.0
+"""Seconds for which a statement waits for a connection while all are in use."""
+RECONNECT_FOR = 2.0
+"""Seconds for which the pool tries to open a connection; its pauses double, so we watch what is longer."""
 
 
 class Database:
@@ -28,24 +34,28 @@ class Database:
     Args:
         url: ``postgresql://…``, as libpq takes it.
         size: Connections at most.
+        try_every: Seconds between two tries while the database is away.
+        tell_every: Seconds between two lines in the log meanwhile.
 
     """
 
-    def __init__(self, url: str, *, size: int = 8) -> None:
+    def __init__(self, url: str, *, size: int = 8, try_every: float = 0.5, tell_every: float = 30.0) -> None:
         self.url = url
-        said = f"-c search_path={SCHEMA} -c plan_cache_mode=force_generic_plan"
-        options: dict[str, Any] = {"options": said, "row_factory": dict_row}
-        self._options = options
-        self._outage = Outage()
-        self._listener = Listener(self._connect, self._outage)
+        self._try_every = try_every
+        self._outage = Outage(tell_every=tell_every)
+        self._trying: asyncio.Task[None] | None = None
+        self._listener = Listener(lambda: connect(url), self._suspect, pause=try_every)
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             # Prepared when first used: few statements come again and again, and plans cost more than they do.
-            kwargs=options | {"autocommit": True, "prepare_threshold": 0},
+            kwargs=parameters(url) | {"prepare_threshold": 0},
+            configure=set_up,
             min_size=1,
             max_size=size,
             open=False,
-            reconnect_timeout=3600.0,
+            timeout=WAIT,
+            reconnect_timeout=RECONNECT_FOR,
+            reconnect_failed=lambda _: self._suspect(DatabaseAway()),
             name="comfywire",
         )
 
@@ -54,6 +64,9 @@ class Database:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._trying is not None:
+            self._trying.cancel()
+            await asyncio.wait([self._trying])
         await self._pool.close()
 
     @contextlib.asynccontextmanager
@@ -61,12 +74,24 @@ class Database:
         """Lend a connection; every statement commits by itself.
 
         Raises:
-            psycopg_pool.PoolTimeout: The database has not answered for 30 seconds.
+            DatabaseAway: The database is away: said at once.
+            psycopg_pool.PoolTimeout: All connections were in use for 10 seconds.
 
         """
-        with self._outage.watched():
-            async with self._pool.connection() as connection:
-                yield connection
+        try:
+            async with self._outage.waiting():
+                connection = await self._pool.getconn()
+            try:
+                async with connection:
+                    yield connection
+            except (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.FeatureNotSupported) as error:
+                await _leave_standby(connection, error)
+                raise
+            finally:
+                await self._pool.putconn(connection)
+        except psycopg.Error as error:
+            self._suspect(error)
+            raise
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -89,6 +114,16 @@ class Database:
         async with self.connection() as connection:
             return await execute(connection, query, **values)
 
+    async def try_to_write(self) -> None:
+        """Raise unless a job could be recorded now.
+
+        Raises:
+            psycopg.Error: It could not, for one of the reasons of ``outage.AWAY``.
+
+        """
+        async with self.connection() as connection:
+            await _try_to_write(connection)
+
     async def listen(
         self, channels: list[str], on_notify: Callable[[str, str], None], on_gap: Callable[[], None]
     ) -> None:
@@ -99,8 +134,56 @@ class Database:
         """
         await self._listener.listen(channels, on_notify, on_gap)
 
-    async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        return await psycopg.AsyncConnection.connect(self.url, autocommit=True, **self._options)
+    def _suspect(self, error: Exception) -> None:
+        """Find out whether the database is away, if it looks so; until that is known nobody waits for it."""
+        if is_suspicious(error) and self._outage.begins():
+            self._trying = asyncio.create_task(
+                self._try_until_it_writes(error),
+                name="comfywire database",
+                context=contextvars.Context(),  # it is about no job, whoever noticed it
+            )
+
+    async def _try_until_it_writes(self, error: Exception) -> None:
+        is_stale = isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
+        while True:
+            try:
+                async with await connect(self.url) as connection:
+                    await set_up(connection)
+                    await _try_to_write(connection)
+                break
+            except psycopg.Error as again:
+                self._outage.goes_on(again)
+                is_stale = True
+            await asyncio.sleep(self._try_every)
+        if is_stale:  # the pool's connections may lead to a server that was another one's primary
+            await self._pool.drain()
+        self._outage.is_over()
+
+
+async def _try_to_write(connection: Connection) -> None:
+    with contextlib.suppress(psycopg.errors.UndefinedTable):  # a database without our schema, as yet
+        async with connection.transaction(force_rollback=True):
+            await execute(connection, "SET LOCAL lock_timeout = '1s'")
+            await execute(connection, SQL["take_locks"])
+            await execute(connection, SQL["try_to_write"])
+
+
+async def _leave_standby(connection: Connection, error: Exception) -> None:
+    """Close a connection to a server that takes no writes: the pool replaces it.
+
+    A standby refuses what it cannot do at all as not supported (0A000), which others say for other reasons.
+
+    Raises:
+        psycopg.errors.ReadOnlySqlTransaction: In place of such an error.
+
+    """
+    if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        await connection.close()
+        return
+    found = await row(connection, SQL["is_standby"])
+    if found is not None and found["is_standby"]:
+        await connection.close()
+        raise psycopg.errors.ReadOnlySqlTransaction(str(error)) from error
 
 
 def _literal(query: str) -> bytes:

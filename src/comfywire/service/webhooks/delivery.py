@@ -20,12 +20,11 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
-import psycopg
-import psycopg_pool
 from psycopg.types.json import Jsonb
 
 from comfywire.errors import ComfywireError
 from comfywire.service.addresses import GuardedTransport
+from comfywire.service.database.outage import AWAY
 from comfywire.service.database.pool import Database, Row, execute
 from comfywire.service.jobs.batches import Batches
 from comfywire.service.jobs.records import JobRecord, OutputRecord
@@ -186,8 +185,7 @@ class Webhooks:
                 try:
                     if await self._begin(group, client) == 0:
                         await self._rest()
-                except (psycopg.Error, psycopg_pool.PoolTimeout) as error:
-                    log.warning("webhooks wait for the database: %s", str(error).strip())
+                except AWAY:  # the log is told by outage.py
                     await asyncio.sleep(1.0)
 
     async def deliver_due(self) -> int:
@@ -243,8 +241,8 @@ class Webhooks:
     async def _deliver(self, client: httpx.AsyncClient, delivery: Row) -> None:
         try:
             await self._note(delivery, await self._try(client, delivery))
-        except (psycopg.Error, psycopg_pool.PoolTimeout) as error:
-            log.warning("webhook %s will be repeated: %s", delivery["id"], str(error).strip())
+        except AWAY:
+            log.info("webhook %s will be repeated when the database is back", delivery["id"])
         except Exception:  # the edge of a task: one odd delivery must not end the others
             log.exception("webhook %s will be repeated", delivery["id"])
 
@@ -259,7 +257,7 @@ class Webhooks:
             status, words = None, str(error)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             status, words = None, str(error) or type(error).__name__
-        except (psycopg.Error, psycopg_pool.PoolTimeout):
+        except AWAY:
             raise
         except Exception as error:  # one that nothing helps must be given up, too
             log.exception("webhook %s could not be sent", delivery["id"])

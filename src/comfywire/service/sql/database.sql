@@ -1,0 +1,12 @@
+-- What is asked of the database itself.
+
+-- name: take_locks
+-- What recording a job takes, so that somebody who holds all of it is found out; no longer than a probe may last.
+LOCK TABLE jobs IN ROW EXCLUSIVE MODE;
+
+-- name: try_to_write
+-- A real row, which is rolled back: what refuses writes says so here.
+INSERT INTO switches (name, value) VALUES (gen_random_uuid()::text, 'null');
+
+-- name: is_standby
+SELECT pg_is_in_recovery() AS is_standby;
