@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
+import psycopg
 from psycopg.types.json import Jsonb
 
 from comfywire.errors import ComfywireError
@@ -186,6 +187,9 @@ class Webhooks:
                     if await self._begin(group, client) == 0:
                         await self._rest()
                 except AWAY:  # the log is told by outage.py
+                    await asyncio.sleep(1.0)
+                except psycopg.Error:  # one odd row must not end the others
+                    log.exception("webhooks that are due could not be read")
                     await asyncio.sleep(1.0)
 
     async def deliver_due(self) -> int:
