@@ -240,6 +240,13 @@ DAY = 86400.0
         pytest.param([], {"COMFYWIRE_MAX_NODES": "8"}, {"max_nodes": 8}, id="nodes-by-environment"),
         pytest.param(["--url-lifetime", "15m"], {}, {"url_lifetime": 900.0}, id="links"),
         pytest.param([], {"COMFYWIRE_URL_LIFETIME": "1d"}, {"url_lifetime": DAY}, id="links-by-environment"),
+        pytest.param(["--redirect-downloads"], {}, {"redirect_downloads": True}, id="redirects"),
+        pytest.param(
+            [],
+            {"COMFYWIRE_REDIRECT_DOWNLOADS": "1"},
+            {"redirect_downloads": True},
+            id="redirects-by-environment",
+        ),
         pytest.param(["--max-streams", "9"], {}, {"max_streams": 9}, id="streams"),
         pytest.param([], {"COMFYWIRE_MAX_STREAMS": "8"}, {"max_streams": 8}, id="streams-by-environment"),
     ],

@@ -17,6 +17,7 @@ from comfywire.service.database.pool import Database
 from comfywire.service.fleet.catalogues import Catalogues
 from comfywire.service.jobs.batches import Batches
 from comfywire.service.jobs.engine import Queue
+from comfywire.service.jobs.estimates import Estimates
 from comfywire.service.jobs.feeds import Broker
 from comfywire.service.jobs.overview import Operating
 from comfywire.service.jobs.store import Store
@@ -54,6 +55,7 @@ class Core:
         hooks: The operator's policy.
         webhooks: Who is told of a job's end.
         workflows: Those that are registered.
+        estimates: When jobs are expected to begin and to end.
         operating: The fleet and the queue, to be looked at and switched.
         catalogues: What the fleet would say about a prompt.
         broker: Who watches jobs for those who read their events.
@@ -73,6 +75,7 @@ class Core:
     hooks: Hooks
     webhooks: Webhooks
     workflows: Workflows
+    estimates: Estimates
     operating: Operating
     catalogues: Catalogues
     broker: Broker
@@ -120,6 +123,7 @@ def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker) -> C
         hooks=hooks,
         webhooks=Webhooks(database, settings, sealer),
         workflows=Workflows(database),
+        estimates=Estimates(database),
         operating=Operating(database),
         catalogues=Catalogues(database),
         broker=broker,

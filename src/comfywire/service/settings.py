@@ -36,6 +36,8 @@ class Settings:
         asset_retention: Seconds for which an upload is kept; None keeps it.
         max_asset_bytes: All blobs together; beyond it the oldest that nothing uses go; None does not limit.
         url_lifetime: Seconds for which a signed download URL is good.
+        redirect_downloads: Whether downloads are answered with a link into the asset store, where that makes
+            some: S3.
         server_patience: Seconds for which a ComfyUI may be away before its prompts count as lost.
         slots: Prompts of ours at a time on one ComfyUI: one runs, the others wait there.
         stalled_after: Seconds without a heartbeat after which a worker's jobs are taken over.
@@ -68,6 +70,7 @@ class Settings:
     asset_retention: float | None = 7 * 86400.0
     max_asset_bytes: int | None = None
     url_lifetime: float = 3600.0
+    redirect_downloads: bool = False
     server_patience: float = 300.0
     slots: int = 2
     stalled_after: float = 8.0

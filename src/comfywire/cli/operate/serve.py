@@ -116,6 +116,11 @@ def retention(text: str) -> float | None:
     help="How long a link to an asset's bytes is good without a key: 15m, 7d.",
 )
 @setting(
+    "--redirect-downloads",
+    is_flag=True,
+    help="Answer downloads with a link into the asset store, where that makes some (S3).",
+)
+@setting(
     "--job-retention",
     type=duration,
     metavar="TIME",

@@ -20,9 +20,10 @@ from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.blobs import Staged, TooLarge
 from comfywire.service.assets.records import EXPIRES_IN, AssetNotFound, AssetRecord, InvalidAsset, NewAsset
 from comfywire.service.assets.uploads import keep_once, request_of
+from comfywire.service.core import Core
 
 from .admission import key_first_router
-from .content import content
+from .content import content, redirection
 from .context import IdempotencyKey, Reading, Service, Submitting, origin_of
 
 __all__ = ["Asset", "AssetFromHash", "asset_body", "router"]
@@ -66,6 +67,13 @@ UPLOAD_BODY = {
     }
 }
 
+Redirect = Annotated[
+    bool | None,
+    Query(
+        description="Whether the answer may be 307 with a link into the asset store, where that makes some; "
+        "the service's own setting by default."
+    ),
+]
 router = key_first_router(tag="assets")
 
 
@@ -177,24 +185,37 @@ async def delete(asset_id: str, core: Service, caller: Submitting) -> Response:
 
 @router.head("/api/v2/assets/{asset_id}/content", operation_id="headAssetContent")
 @router.get("/api/v2/assets/{asset_id}/content", operation_id="getAssetContent", response_class=Response)
-async def read(request: Request, asset_id: str, core: Service, caller: Reading) -> Response:
+async def read(
+    request: Request, asset_id: str, core: Service, caller: Reading, redirect: Redirect = None
+) -> Response:
     """An asset's bytes, or a range of them; `url` of the asset is the link that others may be given."""
-    # No redirect to that link, as the Comfy API v2 has it where somebody else keeps the bytes: those who do
-    # not follow one, such as curl without -L, would save nothing.
-    return await content(request, core.assets, await _asset(core, asset_id, caller.key_id))
+    # No redirect unless it is asked for, as the Comfy API v2 has it where somebody else keeps the bytes: who
+    # does not follow one, such as curl without -L, would save nothing.
+    return await _bytes_of(request, core, await _asset(core, asset_id, caller.key_id), redirect=redirect)
 
 
 @router.head("/api/v2/signed/{asset_id}", operation_id="headSignedContent")
 @router.get("/api/v2/signed/{asset_id}", operation_id="getSignedContent", response_class=Response)
 async def read_signed(
+    *,
     request: Request,
     asset_id: str,
     core: Service,
     expires: Annotated[int, Query(ge=0, le=1 << 40)],
     signature: Annotated[str, Query(max_length=100)],
+    redirect: Redirect = None,
 ) -> Response:
     """An asset's bytes for whoever has the URL; no key is asked for."""
     asset = await core.assets.get_signed(_uuid(asset_id), expires, signature)
+    return await _bytes_of(request, core, asset, redirect=redirect)
+
+
+async def _bytes_of(request: Request, core: Core, asset: AssetRecord, *, redirect: bool | None) -> Response:
+    wants_link = core.settings.redirect_downloads if redirect is None else redirect
+    if wants_link and request.method == "GET":  # the store's signature is for one method
+        sent_there = await redirection(core.assets, asset)
+        if sent_there is not None:
+            return sent_there
     return await content(request, core.assets, asset)
 
 

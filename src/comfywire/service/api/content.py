@@ -10,16 +10,19 @@ from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from fastapi import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from comfywire.service.api.bodies.byte_ranges import range_of
 from comfywire.service.assets.assets import AssetRecord, Assets
 
-__all__ = ["content", "disposition"]
+__all__ = ["content", "disposition", "redirection"]
 
 INLINE = re.compile(r"(image/(png|jpeg|gif|webp|avif|bmp)|video/[\w.+-]+|audio/[\w.+-]+)(;.*)?")
 """What a browser may show on the service's own address; SVG and HTML, which can run scripts, it may save."""
+
+LINK_SECONDS = 300
+"""For how long a link into the asset store is good: a download that has begun by then goes on."""
 
 
 class _Streamed(StreamingResponse):
@@ -67,6 +70,22 @@ async def content(request: Request, assets: Assets, asset: AssetRecord) -> Respo
     # Not `media_type`: Starlette would add a charset to text that is kept as it came.
     headers["Content-Type"] = asset.content_type
     return _Streamed(first, chunks, status, headers)
+
+
+async def redirection(assets: Assets, asset: AssetRecord) -> Response | None:
+    """Return the response that sends a client to the asset store; None where that gives no links.
+
+    307: the method stays, and what is found there is no news of this address.
+    """
+    link = await assets.blobs.link(
+        asset.hash,
+        seconds=LINK_SECONDS,
+        content_type=asset.content_type,
+        disposition=disposition(asset),
+    )
+    if link is None:
+        return None
+    return RedirectResponse(link, 307, {"Cache-Control": f"private, max-age={LINK_SECONDS // 2}"})
 
 
 def disposition(asset: AssetRecord) -> str:

@@ -151,11 +151,13 @@ async def find(core: Core, caller: Caller, job_id: str) -> JobRecord:
 
 
 async def _rendered(request: Request, core: Core, job: JobRecord) -> models.Job:
+    position = await core.store.position(job) if job.state == JobState.QUEUED else None
     return Renderer(core.assets, origin_of(request)).job(
         job,
         await core.store.outputs(job.id),
-        position=await core.store.position(job) if job.state == JobState.QUEUED else None,
+        position=position,
         waiting_reason=await core.operating.why_waiting(job),
+        estimate=await core.estimates.of(job, position),
     )
 
 

@@ -193,6 +193,16 @@ class Job(BaseModel):
     metadata: dict[str, str]
     priority: int
     waiting_reason: Annotated[str | None, Field(description="Why no server runs it, in words.")]
+    estimated_start_at: Annotated[
+        datetime | None, Field(description="When it is expected to begin; null if nothing tells.")
+    ] = None
+    estimated_end_at: Annotated[
+        datetime | None, Field(description="When it is expected to end; null if nothing tells.")
+    ] = None
+    estimate: Annotated[
+        Literal["measured", "rough"] | None,
+        Field(description="What that rests on: runs of jobs that need the same, or less."),
+    ] = None
     outputs_reused: Annotated[bool | None, Field(description="Whether all came from the ComfyUI's cache.")]
     warnings: list[str]
     submissions: Annotated[int, Field(description="How often a ComfyUI was sent it anew.")]

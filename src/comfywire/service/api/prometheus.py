@@ -15,12 +15,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from comfywire.service.database.pool import Connection, Database, Row, execute, row, rows
+from comfywire.service.fleet.demand import MOST_NEEDS, Demand, demand_of
 from comfywire.service.fleet.registry import SILENT_AFTER
 from comfywire.service.sql import queries
 
 __all__ = ["BUCKETS", "CONTENT_TYPE", "Metrics"]
 
 SQL = queries("metrics")
+ESTIMATES = queries("estimates")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 """Upper bounds of the histograms, in seconds; one more is above all of them."""
@@ -38,6 +40,7 @@ class Figures:
     webhooks: list[Row] = field(default_factory=list)
     webhook_tries: list[Row] = field(default_factory=list)
     assets: Row = field(default_factory=dict)
+    demand: Demand = field(default_factory=Demand)
     is_paused: bool = False
 
 
@@ -71,6 +74,7 @@ class Metrics:
                 webhooks=await rows(connection, SQL["webhooks"]),
                 webhook_tries=await rows(connection, SQL["webhook_tries"]),
                 assets=assets or {},
+                demand=demand_of(await rows(connection, ESTIMATES["waiting"], limit=MOST_NEEDS)),
                 is_paused=bool(paused and paused["paused"]),
             )
 
@@ -104,6 +108,7 @@ class _Read(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield them."""
         yield from _queue(self._figures)
+        yield from _demand(self._figures.demand)
         yield from _endings(self._figures.tallies)
         yield from _servers(self._figures.servers)
         yield from _webhooks(self._figures)
@@ -129,6 +134,20 @@ def _queue(figures: Figures) -> Iterator[Metric]:
     yield jobs
     yield oldest
     yield _gauge("queue_paused", "1 while the operator has paused the queue.", int(figures.is_paused))
+
+
+def _demand(demand: Demand) -> Iterator[Metric]:
+    """What an autoscaler goes by: jobs that wait for a server, by what they need of one."""
+    by_tag = _gauge("queue_depth_by_tag", "Jobs that wait for a server, by tag.", labels=["tag"])
+    for tag, count in sorted(demand.by_tag.items()):
+        by_tag.add_metric([tag], count)
+    by_model = _gauge("queue_depth_by_model", "Jobs that wait for a server, by model file.", labels=["model"])
+    for model, count in sorted(demand.by_model.items()):
+        by_model.add_metric([model], count)
+    by_need = _gauge("queue_depth_by_need", "Jobs that wait for a server, by need.", labels=["need"])
+    for need in demand.needs:
+        by_need.add_metric([need.need], need.count)
+    yield from (by_tag, by_model, by_need)
 
 
 def _endings(tallies: Sequence[Row]) -> Iterator[Metric]:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from comfywire.service.assets.assets import Assets
 from comfywire.service.jobs.batches import BatchRecord
+from comfywire.service.jobs.estimates import Estimate
 from comfywire.service.jobs.feeds import Preview
 from comfywire.service.jobs.reader import NOWHERE, Event, Queued
 from comfywire.service.jobs.records import JobRecord, OutputRecord
@@ -48,6 +49,7 @@ class Renderer:
         *,
         position: int | None = None,
         waiting_reason: str | None = None,
+        estimate: Estimate | None = None,
     ) -> models.Job:
         """Return all about a job."""
         return models.Job(
@@ -66,6 +68,9 @@ class Renderer:
             metadata=job.labels,
             priority=job.priority,
             waiting_reason=waiting_reason,
+            estimated_start_at=None if estimate is None else estimate.start_at,
+            estimated_end_at=None if estimate is None else estimate.end_at,
+            estimate=None if estimate is None or estimate.basis is None else estimate.basis.value,
             outputs_reused=job.outputs_reused,
             warnings=job.warnings,
             submissions=job.submissions,

@@ -46,10 +46,35 @@ class Server(BaseModel):
     ]
 
 
+class WaitingNeed(BaseModel):
+    """Jobs that wait and need the same of a server."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    need: str
+    count: int
+    oldest: datetime
+    tags: list[str]
+    models: list[str]
+
+
+class Demand(BaseModel):
+    """What waits for servers, of all keys together: what an autoscaler goes by."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    needs: Annotated[list[WaitingNeed], Field(description="The largest first, 200 at most.")]
+    by_tag: Annotated[dict[str, int], Field(description='Jobs by tag; `""` has those without one.')]
+    by_model: Annotated[dict[str, int], Field(description="Jobs by model file.")]
+
+
 class Servers(BaseModel):
     """All of them, by URL."""
 
     servers: list[Server]
+    waiting: Annotated[
+        Demand | None, Field(description="What waits for servers; only for keys for `admin`.")
+    ] = None
 
 
 class Named(BaseModel):
@@ -76,9 +101,13 @@ WANTED = {"pause": "paused", "resume": "active", "drain": "drained"}
 
 
 @router.get("/servers", operation_id="listServers")
-async def list_servers(core: Service, _: Reading) -> Servers:
-    """List the ComfyUIs and how they are."""
-    return Servers(servers=[Server.model_validate(server) for server in await core.operating.servers()])
+async def list_servers(core: Service, caller: Reading) -> Servers:
+    """List the ComfyUIs and how they are; to the operator, what waits for them, too."""
+    waiting = await core.operating.demand() if caller.may("admin") else None
+    return Servers(
+        servers=[Server.model_validate(server) for server in await core.operating.servers()],
+        waiting=None if waiting is None else Demand.model_validate(waiting),
+    )
 
 
 @router.post("/servers/{action}", operation_id="switchServer")

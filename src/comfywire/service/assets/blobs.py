@@ -11,6 +11,7 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,22 @@ class Blobs:
     async def exists(self, digest: str) -> bool:
         """Whether the bytes of a hash are kept."""
         return await in_thread(self._exists, self.path(digest))
+
+    async def link(self, digest: str, *, seconds: int, content_type: str, disposition: str) -> str | None:
+        """Return a URL from which the store itself gives the bytes; None if it cannot make one.
+
+        Args:
+            digest: Of which bytes; whether they are there is not looked at.
+            seconds: For how long the URL is good.
+            content_type: What the store says they are.
+            disposition: Its ``Content-Disposition``, which is what keeps a browser from running a page there.
+
+        """
+        said = {"ResponseContentType": content_type, "ResponseContentDisposition": disposition}
+        try:
+            return str(await in_thread(partial(self._files.sign, self.path(digest), seconds, **said)))
+        except NotImplementedError:  # a folder, and what else has no addresses
+            return None
 
     async def delete(self, digest: str) -> None:
         """Remove the bytes of a hash, if they are there."""

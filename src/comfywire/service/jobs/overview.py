@@ -9,6 +9,7 @@ from typing import Any
 
 from comfywire.errors import ComfywireError
 from comfywire.service.database.pool import Database, Row
+from comfywire.service.fleet.demand import MOST_NEEDS, Demand, demand_of
 from comfywire.service.fleet.registry import SILENT_AFTER
 from comfywire.service.jobs.placement import why_waiting
 from comfywire.service.jobs.records import JobRecord
@@ -18,6 +19,7 @@ from comfywire.service.sql import queries
 __all__ = ["Operating", "QueueRecord", "ServerRecord", "UnknownServer", "why"]
 
 SQL = queries("operating")
+ESTIMATES = queries("estimates")
 
 
 class UnknownServer(ComfywireError):
@@ -91,6 +93,10 @@ class Operating:
         found = await self._database.one(SQL["queue"])
         assert found is not None
         return QueueRecord(**found)
+
+    async def demand(self) -> Demand:
+        """Return what waits for servers, by what it needs of one."""
+        return demand_of(await self._database.all(ESTIMATES["waiting"], limit=MOST_NEEDS))
 
     async def pause_queue(self, *, paused: bool) -> QueueRecord:
         """Let no job begin any more, on any server, or let them again."""
