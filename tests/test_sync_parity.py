@@ -28,7 +28,7 @@ PAIRS: list[tuple[type, type]] = [
     (comfywire.Output, sync.Output),
 ]
 # What the parts of the asynchronous client need of each other.
-INTERNAL = {"canceller", "catalogue", "downloads", "uploads"}
+INTERNAL = {"canceller", "catalogue", "downloads", "news", "uploads"}
 # Named one by one, because the class wraps them; `has_bytes` and the like are passed on as they are.
 WRAPPED = [
     pytest.param(getattr(asynchronous, name), method, id=f"{blocking.__name__}.{name}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from queue import Empty
 from typing import Any
@@ -38,12 +38,16 @@ class Notebook:
         self._client.start_channels()
         self._client.wait_for_ready(timeout=PATIENCE)
 
-    def cell(self, code: str) -> list[dict[str, Any]]:
+    def cell(self, code: str, *, on_shown: Callable[[str], None] | None = None) -> list[dict[str, Any]]:
         """Run a cell, and return what it showed: each message's ``msg_type`` and content."""
         shown: list[dict[str, Any]] = []
-        reply = self._client.execute_interactive(
-            code, timeout=PATIENCE, output_hook=lambda message: shown.append(_content(message))
-        )
+
+        def hear(message: dict[str, Any]) -> None:
+            shown.append(_content(message))
+            if on_shown is not None:
+                on_shown(str(message["content"]))
+
+        reply = self._client.execute_interactive(code, timeout=PATIENCE, output_hook=hear)
         assert reply["content"]["status"] == "ok", reply["content"]
         return shown
 
@@ -131,6 +135,22 @@ def test_the_blocking_client_shows_the_same(notebook: Notebook, server: Server):
     (last,) = of_kind(notebook.cell("result.outputs[9]"), "execute_result")
     assert "nb_00010_.png" in last["text/html"]
     notebook.cell("assert result.outputs[9].array().shape == (8, 8, 3); client.close()")
+
+
+def test_a_server_that_hangs_is_told_beside_the_bar(notebook: Notebook, server: Server):
+    server.call(server.faults.replies.stall, "*", times=None)
+
+    def go_on(shown: str) -> None:
+        if "does not answer" in shown:
+            server.call(server.faults.clear)
+
+    notebook.cell("import comfywire" + PICTURES)
+    notebook.cell(f"client = await comfywire.Client({server.url!r}).open()")
+    shown = notebook.cell("result = await client.run(pictures(1))", on_shown=go_on)
+
+    moved = [data["text/html"] for data in of_kind(shown, "update_display_data")]
+    assert any(f"<em>{server.url} does not answer: " in page for page in moved)
+    assert "<em>" not in moved[-1]
 
 
 # Without a kernel

@@ -191,7 +191,7 @@ async def test_a_cached_prompt_has_its_outputs_again(client: Client):
 @pytest.mark.parametrize("is_old", [False, True], ids=["with-metadata", "without-metadata"])
 async def test_pictures_over_the_socket_are_outputs_while_previews_are_not(server, monkeypatch, is_old):
     if is_old:  # from before previews had metadata
-        monkeypatch.setattr(server.life, "features", dict)
+        monkeypatch.setattr(server.life.sockets, "_features", dict)
         monkeypatch.setattr(server.life.sockets, "wants_preview_metadata", lambda client_id: False)
     async with Client(server.url) as client:
         job = await client.submit(text_to_image(output="SaveImageWebsocket"))

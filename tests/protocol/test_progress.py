@@ -71,7 +71,8 @@ def test_a_graph_of_odd_shapes_is_walked_all_the_same() -> None:
         pytest.param(
             [state(**{"n10.0.1": (1, 1, "finished")})], 0.0, 0, id="nodes-of-an-expansion-are-not-ours"
         ),
-        pytest.param([ExecutionSuccess("p")], 1.0, 4, id="the-end"),
+        pytest.param([ExecutionSuccess("p")], 0.0, 0, id="a-success-that-is-only-heard-of"),
+        pytest.param([Executed("p", node) for node in GRAPH], 0.99, 4, id="all-nodes-done-and-no-end"),
     ],
 )
 def test_the_fraction_counts_what_was_heard(messages: list[Message], fraction: float, done: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Self
 from comfywire.errors import ComfywireError, JobLost
 from comfywire.transport.address import Address
 from comfywire.transport.http import Http
+from comfywire.transport.news import News
 from comfywire.workflow import Workflow
 
 from .cancelling import Canceller
@@ -22,6 +23,7 @@ from .downloads import Downloads
 from .follower import Follower
 from .job import Job, JobProgress
 from .preparing import WorkflowSource, bind_inputs, check, load, read_parameters
+from .results.notebook_bar import showing
 from .results.result import Result
 from .routes import Routes
 from .submission import Submission
@@ -132,6 +134,11 @@ class Client(Routes):
     @property
     def _http(self) -> Http:
         return self._must_be_open()
+
+    @property
+    def news(self) -> News:
+        """Whether the server answers, for those who wait for it."""
+        return self._must_be_open().news
 
     @property
     def uploads(self) -> Uploads:
@@ -263,18 +270,31 @@ class Client(Routes):
             raise TypeError('inputs is a dictionary such as {"prompt": "a hill"}')
         if inspect.iscoroutinefunction(on_progress):
             raise TypeError("on_progress is called, not awaited: give a plain function")
-        loaded = await load(self, workflow, is_edited=bool(inputs))
-        parameters = await read_parameters(workflow)
-        ready = await bind_inputs(self, loaded, inputs or {}, parameters)
-        targets = (parameters or ready.parameters()).select_outputs(ready, outputs) if outputs else None
         prompt_id = self._new_prompt_id(prompt_id)
+        with showing(on_progress, self.news) as told:
+            loaded = await load(self, workflow, is_edited=bool(inputs))
+            parameters = await read_parameters(workflow)
+            ready = await bind_inputs(self, loaded, inputs or {}, parameters)
+            targets = (parameters or ready.parameters()).select_outputs(ready, outputs) if outputs else None
+            order = {"prompt_id": prompt_id, "validate": validate, "targets": targets}
+            result = await self._until_made(ready, order, told, timeout=timeout, resubmit=resubmit)
+        if require_outputs:
+            result.must_be_whole()
+        return result
+
+    async def _until_made(
+        self,
+        ready: Workflow,
+        order: dict[str, Any],
+        on_progress: Callable[[JobProgress], None] | None,
+        *,
+        timeout: float | None,
+        resubmit: int,
+    ) -> Result:
         for left in range(resubmit, -1, -1):
-            job = await self.submit(ready, prompt_id=prompt_id, validate=validate, targets=targets)
+            job = await self.submit(ready, **order)
             try:
-                result = await job.result(timeout, on_progress=on_progress)
-                if require_outputs:
-                    result.must_be_whole()
-                return result
+                return await job.result(timeout, on_progress=on_progress)
             except JobLost:
                 if not left:
                     raise
@@ -308,7 +328,12 @@ class Client(Routes):
 
     def _handle(self, watch: Watch, node_errors: Mapping[str, Any] | None = None) -> Job:
         return Job(
-            watch, url=self.url, downloads=self.downloads, canceller=self.canceller, node_errors=node_errors
+            watch,
+            url=self.url,
+            downloads=self.downloads,
+            canceller=self.canceller,
+            news=self.news,
+            node_errors=node_errors,
         )
 
     def _new_prompt_id(self, wanted: str | None) -> str:

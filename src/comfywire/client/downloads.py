@@ -127,8 +127,10 @@ class _Transfer:
                 elif not self._is_rest(response.headers):
                     raise self._no_rest()
                 self._tag = _tag(response.headers)
-                async for chunk in response.content.iter_chunked(CHUNK_BYTES):
-                    await self._sink.write(chunk)
+                with http.news.asked(f"the rest of {self._file[0]!r}"):
+                    async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+                        http.news.heard()
+                        await self._sink.write(chunk)
         except ServerError as error:
             if error.status == 404:
                 raise NotThere(self._file[0]) from error

@@ -12,6 +12,7 @@ from comfywire.errors import ComfywireError, JobTimedOut
 from comfywire.protocol.messages import ExecutionError, ExecutionSuccess
 from comfywire.protocol.session import Event
 from comfywire.protocol.tracked import Tracked
+from comfywire.transport.news import News
 
 from .cancelling import Canceller
 from .channel import Channel
@@ -19,7 +20,7 @@ from .downloads import Downloads
 from .outcome import outcome
 from .results.collecting import collect_outputs
 from .results.notebook import bring, is_notebook
-from .results.notebook_bar import notebook_bar
+from .results.notebook_bar import showing
 from .results.outputs import Output
 from .results.result import Outputs, Result
 from .watch import Watch
@@ -73,12 +74,14 @@ class Job:
         url: str,
         downloads: Downloads,
         canceller: Canceller,
+        news: News,
         node_errors: Mapping[str, Any] | None = None,
     ) -> None:
         self._watch = watch
         self._url = url
         self._downloads = downloads
         self._canceller = canceller
+        self._news = news
         self.node_errors = dict(node_errors or {})
         """What the server's validator dropped from an otherwise accepted prompt, by node_id."""
 
@@ -151,7 +154,8 @@ class Job:
         """
         try:
             async with asyncio.timeout(timeout) as limit:
-                await self._until_over(on_progress or notebook_bar())
+                with showing(on_progress, self._news) as told:
+                    await self._until_over(told)
         except TimeoutError:
             if not limit.expired():  # on_progress raised it
                 raise

@@ -106,6 +106,7 @@ class Sockets:
             await self._pause(pause)
             pause = min(pause * 2, SLOWEST_RETRY)
         self._counts["sockets_lost"] += 1
+        self._http.news.closed()
         self._session.feed_lost(key)
         self._pump()
 
@@ -121,12 +122,15 @@ class Sockets:
         socket = None
         try:
             async with asyncio.timeout(GREETING_TIMEOUT) as patience:
-                socket = await self._http.open_socket(key.client_id)
+                with self._http.news.asked("the opening of its socket"):
+                    socket = await self._http.open_socket(key.client_id)
                 if await self._read(key, socket, patience):
                     return True
             self.refuse(ConnectionFailed(f"the socket of {self._http.address.url} closed without a word"))
         except ComfywireError as error:
             log.debug("socket not opened: %s", error)
+            if isinstance(error, ConnectionFailed | ConnectionLost):
+                self._http.news.failed(str(error))
             self.refuse(ConnectionFailed(str(error)) if isinstance(error, ConnectionLost) else error)
         except TimeoutError:
             url = self._http.address.url
@@ -141,6 +145,7 @@ class Sockets:
         async for frame in socket.frames():
             if log.isEnabledFor(logging.DEBUG):
                 log.debug("< %s", frame[:SHOWN] if isinstance(frame, str) else f"{len(frame)} bytes")
+            self._http.news.heard()
             message = _parse(frame)
             if message is None:
                 continue

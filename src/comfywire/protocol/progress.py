@@ -8,7 +8,6 @@ from typing import Any
 from .messages import (
     Executed,
     ExecutionCached,
-    ExecutionSuccess,
     Message,
     NodeProgress,
     Progress,
@@ -16,6 +15,8 @@ from .messages import (
 )
 
 __all__ = ["ProgressTally", "required_nodes"]
+
+MOST_UNTIL_THE_END = 0.99
 
 
 def required_nodes(graph: Mapping[str, Any], targets: Iterable[str] | None = None) -> frozenset[str]:
@@ -68,8 +69,6 @@ class ProgressTally:
                 self._done.add(node)
             case ExecutionCached(nodes=nodes):
                 self._done.update(nodes)
-            case ExecutionSuccess():
-                self._ended = True
             case _:
                 pass
 
@@ -79,8 +78,11 @@ class ProgressTally:
 
     @property
     def fraction(self) -> float:
-        """Done share of the nodes that must run, 0 to 1; 1 only when the prompt has ended well."""
-        self._shown = 1.0 if self._ended else max(self._shown, min(self._counted(), 0.999))
+        """Done share of the nodes that must run, 0 to 1; 1 only when the prompt has ended well.
+
+        Until then it is 0.99 at the most, which no display rounds to the whole.
+        """
+        self._shown = 1.0 if self._ended else max(self._shown, min(self._counted(), MOST_UNTIL_THE_END))
         return self._shown
 
     @property

@@ -17,8 +17,9 @@ PROBE = 1.0
 """Seconds between probes while messages cannot be relied on."""
 QUEUE_WHILE_DEAF = 2.0
 """Seconds between queue reads while the main feed is down or overdue."""
-FIRST_QUIET_PROBE, SLOWEST_PROBE = 2.0, 30.0
-"""Seconds of silence on a trusted feed before the first probe, and between probes at the most."""
+FIRST_QUIET_PROBE, SLOWEST_PROBE = 2.0, 5.0
+"""Seconds of silence on a trusted feed before the first probe, and between probes at the most: so soon must a
+server be found out that hangs with its connections open."""
 FIRST_QUIET_QUEUE, SLOWEST_QUEUE = 10.0, 60.0
 """The same for queue reads."""
 EXPLANATION = 0.25

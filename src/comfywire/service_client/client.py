@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import mimetypes
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,14 +22,18 @@ from comfywire.service_client.answers import ServiceRefused, as_away, read_answe
 from comfywire.service_client.event_stream import ServerEvent, read_events, read_lines
 from comfywire.transport.address import Address
 from comfywire.transport.failures import NETWORK_ERRORS
+from comfywire.transport.news import News
 
 __all__ = ["ServiceClient"]
 
 EXAMPLE = "http://127.0.0.1:8190"
 TIME_OUT = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=60.0)
 """The last is also after how long an event stream without even a heartbeat is taken for dead."""
-PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
+FIRST_PAUSE = 0.2
+PAUSES = (FIRST_PAUSE, 0.5, 1.0, 2.0, 4.0)
 """Seconds before a request that may be repeated is, while the service is away."""
+QUIET = 5.0
+"""Seconds in which nothing is heard before the service is asked whether it is there."""
 MOST_CONNECTIONS = 500
 """Each job that is followed takes one; half of the descriptors that a process has by default."""
 MOST_FAILURES = 20
@@ -44,6 +48,7 @@ class ServiceClient:
         key: ``cw_…``, where the service wants one.
         verify: Whether a certificate must be good.
         pauses: Seconds before a request is repeated for the first time, the second time, and so on.
+        quiet: Seconds in which nothing is heard before :meth:`keep_asking` asks.
 
     Raises:
         ValueError: ``url`` is no address.
@@ -51,20 +56,48 @@ class ServiceClient:
     """
 
     def __init__(
-        self, url: str, *, key: str | None = None, verify: bool = True, pauses: Sequence[float] = PAUSES
+        self,
+        url: str,
+        *,
+        key: str | None = None,
+        verify: bool = True,
+        pauses: Sequence[float] = PAUSES,
+        quiet: float = QUIET,
     ) -> None:
         self._address = Address.parse(url, token=key, example=EXAMPLE)
         self._verify = verify
         self._pauses = pauses
+        self._quiet = quiet
         self._was_there = False
         self._opened: aiohttp.ClientSession | None = None
+        self._news: News | None = None
 
     @property
     def url(self) -> str:
         """The address as it may be shown: without user and password."""
         return self._address.url
 
+    @property
+    def news(self) -> News:
+        """Whether the service answers, for those who wait for it."""
+        if self._news is None:
+            raise RuntimeError("this client is not open: use it as a context, `async with`")
+        return self._news
+
+    async def keep_asking(self) -> None:
+        """Ask whether the service is there whenever nothing is heard of it, until this is cancelled.
+
+        An event stream of a service that hangs with its connections open would only be silent.
+        """
+        while True:
+            await asyncio.sleep(max(self._quiet - self.news.unheard_for, FIRST_PAUSE))
+            if self.news.unheard_for >= self._quiet:
+                with contextlib.suppress(ConnectionFailed, ConnectionLost):
+                    async with self._exchange("GET", "/healthz"):
+                        pass
+
     async def __aenter__(self) -> Self:
+        self._news = News(self.url)
         # aiohttp takes no proxy from the environment: a service on this machine is reached directly, as
         # ComfyUI is.
         self._opened = aiohttp.ClientSession(
@@ -78,6 +111,7 @@ class ServiceClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._opened is not None
+        self.news.close()
         await self._opened.close()
 
     async def read(self, path: str, **params: Any) -> Any:
@@ -129,7 +163,7 @@ class ServiceClient:
                 await asyncio.sleep(pause)
         return await once()
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def _exchange(
         self, method: str, path: str, params: Mapping[str, Any] | None = None, **request: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -142,11 +176,23 @@ class ServiceClient:
         url = self._address.http(path, **dict(_pairs(params or {})))
         request = {"allow_redirects": False, **request}
         try:
-            async with self._opened.request(method, url, **request) as response:
+            asking = self._opened.request(method, url, **request)
+            if isinstance(request.get("data"), aiohttp.FormData):  # an upload takes the time that it takes
+                response = await asking
+            else:
+                with self.news.asked(f"{method} {path}"):
+                    response = await asking
+            async with response:
                 self._was_there = True
+                if response.status in (502, 503, 504):
+                    self.news.failed(f"{self.url} answers {response.status}")
+                else:
+                    self.news.heard()
                 yield response
         except NETWORK_ERRORS as error:
-            raise as_away(error, self.url) from error
+            away = as_away(error, self.url)
+            self.news.failed(str(away))
+            raise away from error
 
     async def upload(self, path: Path) -> dict[str, Any]:
         """Return the asset that a file has become. The service keeps equal bytes once.
@@ -222,8 +268,13 @@ class ServiceClient:
         async with self._exchange("GET", path, headers=headers) as response:
             if response.status != 200:
                 await read_answer(response)
-            async for event in read_events(read_lines(response.content.iter_any())):
+            async for event in read_events(read_lines(self._heard(response))):
                 yield event
+
+    async def _heard(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+        async for chunk in response.content.iter_any():
+            self.news.heard()
+            yield chunk
 
 
 def _pairs(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from io import BytesIO
 from types import SimpleNamespace
@@ -13,11 +13,12 @@ from urllib.parse import urljoin
 
 import aiohttp
 
-from comfywire.errors import ServerError, UnexpectedReply
+from comfywire.errors import ComfywireError, ServerError, UnexpectedReply
 
 from .address import Address
 from .failures import NETWORK_ERRORS, raise_as_ours
 from .feed import Socket, open_socket
+from .news import News
 
 __all__ = ["Http", "Part"]
 
@@ -27,6 +28,8 @@ log = logging.getLogger("comfywire")
 # 0.3.64); servers from before June 2024 lack them.
 PREFIX = "/api"
 MOVED = (301, 302, 303, 307, 308)
+PASSING = (502, 503, 504)
+"""What a proxy answers while the server behind it does not."""
 LONGEST_REFUSAL_BYTES = 8 << 20
 """A rejection quotes the choices of every wrong input, so it can be long."""
 WRITTEN_AT_ONCE_BYTES = 1 << 16
@@ -47,6 +50,8 @@ class Http:
         verify: bool = True,
     ) -> None:
         self.address = address
+        self.news = News(address.url)
+        """Whether the server answers, for those who wait for it."""
         self._prefix = PREFIX
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=100, ssl=verify),
@@ -65,6 +70,7 @@ class Http:
 
     async def close(self) -> None:
         """Close every connection."""
+        self.news.close()
         await self._sockets.close()
         await self._session.close()
 
@@ -125,15 +131,41 @@ class Http:
         sent = {**self.address.headers, **({"Content-Type": kind} if kind else {}), **(headers or {})}
         response = None
         try:
-            response = await self._answer(method, url, sent, content)
+            response = await self._noted(
+                f"{method} {path}", self._answer(method, url, sent, content), content
+            )
             if response.status >= 400:
                 raise ServerError(response.status, method, path, await _excerpt(response))
             yield response
         except NETWORK_ERRORS as error:
-            raise_as_ours(error, f"{method} {path}", self.address.url)
+            self._raise(error, f"{method} {path}")
         finally:
             if response is not None:
                 response.release()
+
+    async def _noted(
+        self, what: str, answer: Coroutine[Any, Any, aiohttp.ClientResponse], content: object
+    ) -> aiohttp.ClientResponse:
+        """Return the answer, and let those who wait know of it; an upload takes the time that it takes."""
+        if isinstance(content, aiohttp.FormData):
+            response = await answer
+        else:
+            with self.news.asked(what):
+                response = await answer
+        if response.status in PASSING:
+            self.news.failed(
+                f"{what} was answered {response.status} by what stands before {self.address.url}"
+            )
+        else:
+            self.news.heard()
+        return response
+
+    def _raise(self, error: Exception, doing: str) -> NoReturn:
+        try:
+            raise_as_ours(error, doing, self.address.url)
+        except ComfywireError as ours:
+            self.news.failed(str(ours))
+            raise
 
     async def _answer(
         self, method: str, url: str, headers: Mapping[str, str], content: Any

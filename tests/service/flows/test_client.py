@@ -2,11 +2,15 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from aiohttp import web
 
+from comfywire.cli.failures import Stopped
+from comfywire.cli.jobs.service_following import follow_all
+from comfywire.cli.jobs.service_telling import JsonTeller, PlainTeller
 from comfywire.errors import ConnectionFailed, UnexpectedReply
 from comfywire.service.jobs.states import TERMINAL
 from comfywire.service_client.answers import ServiceRefused
@@ -248,3 +252,67 @@ async def read(text: str) -> list[ServerEvent]:
 )
 async def test_events_are_read_from_lines(text, events):
     assert await read(text) == events
+
+
+class Hanging:
+    """Handlers that answer nothing, or the beginning of a stream, until they are let go."""
+
+    def __init__(self) -> None:
+        self.let_go = asyncio.Event()
+
+    async def hang(self, request: web.Request) -> web.StreamResponse:
+        await self.let_go.wait()
+        return web.json_response({})
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await stream.prepare(request)
+        await stream.write(b'id: 1\nevent: status\ndata: {"status": "running"}\n\n')
+        await self.let_go.wait()
+        return stream
+
+
+async def test_a_service_that_hangs_with_its_stream_open_is_told(capfd):
+    hanging = Hanging()
+    async with (
+        service(hanging.stream, hanging.hang) as (client, heard),
+        ServiceClient(client.url, quiet=0.1) as waiting,
+    ):
+        teller, told = PlainTeller(), asyncio.Event()
+        with waiting.news.told_to(teller.service), waiting.news.told_to(lambda *_: told.set()):
+            following = asyncio.create_task(follow_all(waiting, ["j"], teller, None))
+            async with asyncio.timeout(10):
+                await told.wait()
+            following.cancel()
+            with pytest.raises(Stopped):
+                await following
+            hanging.let_go.set()
+
+    assert [request.path for request in heard] == ["/api/v2/jobs/j/events", "/healthz"]
+    out, err = capfd.readouterr()
+    assert out == "job j: running\n"
+    assert err.startswith(
+        f"comfywire: {client.url} does not answer: GET /healthz has had no reply for 2.5 s; "
+    )
+    assert "the jobs are safe in the service" in err
+
+
+async def test_a_service_that_is_gone_is_told_by_each_teller(capfd):
+    async with service(says({})) as (client, _):
+        url = client.url
+        await client.read("/x")
+    for teller in (PlainTeller(), JsonTeller()):
+        async with ServiceClient(url) as waiting:
+            told = asyncio.Event()
+            with waiting.news.told_to(teller.service), waiting.news.told_to(lambda *_, told=told: told.set()):
+                following = asyncio.create_task(follow_all(waiting, ["j"], teller, None))
+                async with asyncio.timeout(3):
+                    await told.wait()
+                following.cancel()
+                with pytest.raises(Stopped):
+                    await following
+
+    out, err = capfd.readouterr()
+    assert json.loads(out)["event"] == "silent"
+    assert f"no job service was reached at {url}" in json.loads(out)["message"]
+    assert f"comfywire: no job service was reached at {url}" in err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from comfywire.cli.jobs.service import DEFAULT_SERVICE, ending_of
 from comfywire.service_client.event_stream import ENDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from comfywire.cli.jobs.service_telling import Teller
     from comfywire.errors import JobError
@@ -32,7 +32,7 @@ async def follow_all(
     """
     tasks: list[asyncio.Task[JobError | None]] = []
     try:
-        async with asyncio.TaskGroup() as group:
+        async with _asking(client), asyncio.TaskGroup() as group:
             tasks += [group.create_task(_follow(client, job_id, teller, out)) for job_id in job_ids]
     except asyncio.CancelledError:
         raise Stopped(_goes_on(client, job_ids)) from None
@@ -52,7 +52,7 @@ async def follow_batch(
     """
     errors: dict[str, JobError | None] = {}
     try:
-        async with aclosing(client.batch_events(batch_id)) as events:
+        async with _asking(client), aclosing(client.batch_events(batch_id)) as events:
             async for event in events:
                 if event.type != "job":
                     continue
@@ -63,6 +63,17 @@ async def follow_batch(
     except asyncio.CancelledError:
         raise Stopped(f"interrupted, and the batch {batch_id} goes on at the service") from None
     return [error for error in errors.values() if error is not None]
+
+
+@asynccontextmanager
+async def _asking(client: ServiceClient) -> AsyncIterator[None]:
+    """Ask meanwhile whether the service is there, so that its silence is told."""
+    asking = asyncio.create_task(client.keep_asking(), name="comfywire wait: is the service there")
+    try:
+        yield
+    finally:
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
 
 
 async def _follow(client: ServiceClient, job_id: str, teller: Teller, out: Path | None) -> JobError | None:

@@ -32,6 +32,9 @@ class Teller(Protocol):
     def saved(self, job_id: str, output: Mapping[str, Any], path: Path) -> None:
         """An output was saved."""
 
+    def service(self, sentence: str, answers: bool) -> None:  # noqa: FBT001 - a listener's signature
+        """The service has fallen silent, or answers again."""
+
     def ended(self, job: Job, paths: Mapping[str, Path]) -> None:
         """It is over."""
 
@@ -61,6 +64,10 @@ class JsonTeller:
         """Print where it went."""
         self._print("saved", job_id, node_id=output.get("node_id"), path=str(path))
 
+    def service(self, sentence: str, answers: bool) -> None:  # noqa: FBT001 - a listener's signature
+        """Print that the service has fallen silent, or answers again."""
+        self._print("answering" if answers else "silent", None, message=_waiting(sentence, answers=answers))
+
     def ended(self, job: Job, paths: Mapping[str, Path]) -> None:
         """Print the result."""
         error = ending_of(job)
@@ -73,7 +80,7 @@ class JsonTeller:
             error=None if error is None else {"type": type(error).__name__, "message": sentence(error)},
         )
 
-    def _print(self, event: str, job_id: str, **words: Any) -> None:
+    def _print(self, event: str, job_id: str | None, **words: Any) -> None:
         seconds = round(time.monotonic() - self._began, 3)
         print_json({"event": event, "prompt_id": job_id, "seconds": seconds, **words})
 
@@ -93,6 +100,10 @@ def _progress(told: Mapping[str, Any]) -> dict[str, Any]:
 def _status(told: Mapping[str, Any]) -> str:
     ahead, why = told.get("queue_position"), told.get("waiting_reason")
     return f"{told.get('status')}{f', {ahead} ahead' if ahead else ''}{f': {why}' if why else ''}"
+
+
+def _waiting(sentence: str, *, answers: bool) -> str:
+    return sentence if answers else f"{sentence}; waiting for it: the jobs are safe in the service"
 
 
 class PlainTeller:
@@ -118,6 +129,10 @@ class PlainTeller:
         """Say where it went."""
         del job_id, output
         click.echo(one_line(f"saved {path}"))
+
+    def service(self, sentence: str, answers: bool) -> None:  # noqa: FBT001 - a listener's signature
+        """Say that the service has fallen silent, or answers again."""
+        self._warn(one_line(f"comfywire: {_waiting(sentence, answers=answers)}"))
 
     def ended(self, job: Job, paths: Mapping[str, Path]) -> None:
         """Say what to know of it, such as outputs that are withheld; its error is said by whoever ends."""

@@ -115,13 +115,12 @@ def submit(
 
     async def work() -> list[JobError]:
         async with service.client() as client:
-            if rows is not None and each is not None:
-                batch = await _submit_batch(client, order, rows, each.parent)
-                click.echo(json.dumps(batch) if as_json else f"batch {batch['id']}: {batch['size']} jobs")
-                with choose_teller(as_json=as_json) as teller:
+            with choose_teller(as_json=as_json) as teller, client.news.told_to(teller.service):
+                if rows is not None and each is not None:
+                    batch = await _submit_batch(client, order, rows, each.parent)
+                    click.echo(json.dumps(batch) if as_json else f"batch {batch['id']}: {batch['size']} jobs")
                     return await follow_batch(client, batch["id"], teller, out) if waits or out else []
-            job = await _submit(client, order)
-            with choose_teller(as_json=as_json) as teller:
+                job = await _submit(client, order)
                 teller.submitted(job)
                 return await follow_all(client, [job["id"]], teller, out) if waits or out else []
 
@@ -261,7 +260,7 @@ def wait(*, service: Service, job_ids: tuple[str, ...], out: Path | None, as_jso
 
     async def work() -> list[JobError]:
         async with service.client() as client:
-            with choose_teller(as_json=as_json) as teller:
+            with choose_teller(as_json=as_json) as teller, client.news.told_to(teller.service):
                 return await follow_all(client, list(dict.fromkeys(job_ids)), teller, out)
 
     return _ended(wait_for(work()))

@@ -40,7 +40,9 @@ class Order:
 async def follow(client: Client, order: Order, report: Report) -> Ending:
     """Return how the run ended; raises only what is a bug of ours, or output that cannot be written."""
     async with client:
-        return await _Run(client, order, report).end()
+        run = _Run(client, order, report)
+        with client.news.told_to(run.told):
+            return await run.end()
 
 
 class _Run:
@@ -55,6 +57,11 @@ class _Run:
         self._began = time.monotonic()
         self._is_leaving = False
         """Whether the user pressed Ctrl-C twice: nothing more is waited for."""
+
+    def told(self, sentence: str, answers: bool) -> None:  # noqa: FBT001 - a listener's signature
+        """The server has fallen silent, or answers again; say what is waited for."""
+        waited_for = "it" if self._job is None else f"prompt {self._job.prompt_id}"
+        self._report.server(sentence if answers else f"{sentence}; waiting for {waited_for}", answers=answers)
 
     async def end(self) -> Ending:
         """Run it, and save what came out, however it ended."""

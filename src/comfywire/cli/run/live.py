@@ -116,6 +116,11 @@ class LiveReport:
         """Say it above the bars."""
         self._say(sentence, style="yellow")
 
+    def server(self, sentence: str, *, answers: bool) -> None:
+        """Say it above the bars, and in them for as long as it lasts."""
+        self.note(sentence)
+        self._bars.update(self._whole, description="running" if answers else "no answer")
+
     def saved(self, saved: Saved) -> None:
         """Say where an output went."""
         self._say(f"saved {saved.path}")

@@ -41,6 +41,9 @@ class Report(Protocol):
     def note(self, sentence: str) -> None:
         """Something happened that one should know."""
 
+    def server(self, sentence: str, *, answers: bool) -> None:
+        """The server has fallen silent, or answers again."""
+
     def saved(self, saved: Saved) -> None:
         """An output was saved."""
 
@@ -101,6 +104,10 @@ class JsonReport(_Silent):
         """Print a sentence for people."""
         self._print({"event": "note", "message": sentence})
 
+    def server(self, sentence: str, *, answers: bool) -> None:
+        """Print that the server has fallen silent, or answers again."""
+        self._print({"event": "answering" if answers else "silent", "message": sentence})
+
     def saved(self, saved: Saved) -> None:
         """Print where an output went."""
         self._print({"event": "saved", "node_id": saved.output.node_id, "path": str(saved.path)})
@@ -152,6 +159,11 @@ class PlainReport(_Silent):
     def note(self, sentence: str) -> None:
         """Say it."""
         click.echo(one_line(sentence))
+
+    def server(self, sentence: str, *, answers: bool) -> None:
+        """Say it, too."""
+        del answers
+        self.note(sentence)
 
     def saved(self, saved: Saved) -> None:
         """Say where an output went."""

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from html import escape
 from importlib import import_module
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 from weakref import WeakSet
+
+from comfywire.transport.news import News
 
 from .notebook import is_notebook
 
-__all__ = ["NotebookBar", "notebook_bar"]
+__all__ = ["NotebookBar", "notebook_bar", "showing"]
 
 PAUSE = 0.1
 """Seconds between two drawings."""
 MOST = 4
 """Bars that move at the same time: who runs a hundred prompts at once looks at the results."""
+
+
+OnProgress = Callable[[Any], None]
 
 
 class Progressing(Protocol):
@@ -62,10 +69,14 @@ class NotebookBar:
         elif time.monotonic() - self._drawn >= PAUSE:
             self._draw()
 
-    def note(self, sentence: str) -> None:
-        """Show a sentence beside the bar, or none."""
-        self._note = sentence
+    def told(self, sentence: str, answers: bool) -> None:  # noqa: FBT001 - a listener's signature
+        """Show beside the bar that the server does not answer, for as long as it does not."""
+        self._note = "" if answers else f"{sentence}; waiting for it"
         self._draw()
+
+    def close(self) -> None:
+        """The bar stays as it is, and makes room for another."""
+        self.moving.discard(self)
 
     def _draw(self) -> None:
         self._drawn = time.monotonic()
@@ -79,6 +90,20 @@ class NotebookBar:
 
     def __repr__(self) -> str:
         return f"{self._fraction:4.0%} {self._words}" + (f" ({self._note})" if self._note else "")
+
+
+@contextmanager
+def showing(on_progress: OnProgress | None, news: News) -> Iterator[OnProgress | None]:
+    """Give the caller's own function, or a bar in a notebook, which also tells of the server's silence."""
+    bar = on_progress or notebook_bar()
+    if not isinstance(bar, NotebookBar):
+        yield bar
+        return
+    with news.told_to(bar.told):
+        try:
+            yield bar
+        finally:
+            bar.close()
 
 
 def notebook_bar() -> NotebookBar | None:
