@@ -28,7 +28,7 @@ PAIRS: list[tuple[type, type]] = [
     (comfywire.Output, sync.Output),
 ]
 # What the parts of the asynchronous client need of each other.
-INTERNAL = {"canceller", "catalogue", "downloads", "news", "uploads"}
+INTERNAL = {"canceller", "catalogue", "downloads", "news", "submit_ready", "uploads"}
 # Named one by one, because the class wraps them; `has_bytes` and the like are passed on as they are.
 WRAPPED = [
     pytest.param(getattr(asynchronous, name), method, id=f"{blocking.__name__}.{name}")
@@ -60,7 +60,14 @@ def test_every_public_name_is_in_both(client: sync.Client):
 
 @pytest.mark.parametrize(("asynchronous", "blocking"), PAIRS)
 def test_the_blocking_class_has_no_names_of_its_own(asynchronous, blocking):
-    assert public(blocking) <= public(asynchronous) | {"node_errors", "prompt_id", "outputs", "warnings"}
+    assert public(blocking) <= public(asynchronous) | {
+        "inputs",
+        "node_errors",
+        "outputs",
+        "prompt",
+        "prompt_id",
+        "warnings",
+    }
 
 
 @pytest.mark.parametrize(("asynchronous", "blocking"), WRAPPED)

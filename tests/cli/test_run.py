@@ -97,11 +97,10 @@ def test_a_path_that_is_mistyped_is_told_with_the_nearest_or_the_next_step(comfy
     near = comfywire("run", edit, "--set", "LoadImage.image=photos/portrat.png")
     far = comfywire("run", edit, "--set", "LoadImage.image=photos/house.jpg")
 
-    assert (near.status, far.status, server.log) == (1, 1, [])
-    assert "image 'photos/portrat.png' is not on the server; did you mean 'portrait.png'?" in near.err
-    assert (
-        "image 'photos/house.jpg' is not on the server; check the path, or upload the file first" in far.err
-    )
+    assert (near.status, far.status, server.log) == (2, 2, [])
+    nowhere = "is no file here, and the server has none of that name"
+    assert f"'photos/portrat.png' {nowhere}; did you mean 'portrait.png'?" in near.err
+    assert f"input 'LoadImage.image': 'photos/house.jpg' {nowhere}; check the path" in far.err
 
 
 def test_set_knows_inputs_that_only_the_server_knows(comfywire, server, here):

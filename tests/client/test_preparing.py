@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from tests.client.graphs import image, text_to_image
 
 from comfywire import Client, InvalidParameter, InvalidWorkflow, UnexpectedReply
 from comfywire.client.catalogue import MOST_SINGLE_TYPES
-from comfywire.client.preparing import apply_settings
+from comfywire.client.preparing import Request, prepare
 from comfywire.server import Server
 
 EVERYTHING, ONE = "GET /object_info", "GET /object_info/{node_class}"
@@ -91,21 +92,19 @@ async def test_settings_of_the_command_line_are_applied_and_their_files_uploaded
 ):
     (tmp_path / "mine.png").write_bytes(b"x")
     loader = {"class_type": "LoadImage", "inputs": {"image": "example.png"}}
-    workflow = await client.load({**image(), "7": loader})
+    settings = ["EmptyImage.width=32", f"LoadImage.image={tmp_path / 'mine.png'}"]
 
-    await apply_settings(
-        client, workflow, ["EmptyImage.width=32", f"LoadImage.image={tmp_path / 'mine.png'}"]
-    )
+    ready = await prepare(client, Request({**image(), "7": loader}, settings=settings))
 
-    assert workflow.prompt["1"]["inputs"]["width"] == 32
-    assert workflow.prompt["7"]["inputs"]["image"] == "mine.png"
+    assert ready.workflow.prompt["1"]["inputs"]["width"] == 32
+    name = f"comfywire/{sha256(b'x').hexdigest()}.png"
+    assert ready.workflow.prompt["7"]["inputs"]["image"] == name
+    assert ready.inputs == {**ready.inputs, "EmptyImage.width": 32, "LoadImage.image": name}
 
 
 async def test_a_setting_that_does_not_fit_names_the_nearest(client: Client):
-    workflow = await client.load(image())
-
     with pytest.raises(InvalidParameter, match="width"):
-        await apply_settings(client, workflow, ["EmptyImage.widht=32"])
+        await prepare(client, Request(image(), settings=["EmptyImage.widht=32"]))
 
 
 async def test_node_types_of_another_shape_are_an_unexpected_reply(server: Server, client: Client):

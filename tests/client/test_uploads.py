@@ -51,8 +51,8 @@ async def test_anything_with_bytes_is_uploaded(server: Server, client: Client, p
 
         assert kind not in ("open file", "BytesIO") or not source.closed
     assert stored(server, upload) == png()
-    named = {"bytes": f"{sha256(png()).hexdigest()[:16]}.png", "BytesIO": "upload.bin"}
-    assert str(upload) == named.get(kind, picture.name)
+    by_hash = f"{sha256(png()).hexdigest()[:16]}.png"
+    assert str(upload) == (by_hash if kind in ("bytes", "BytesIO") else picture.name)
 
 
 @pytest.mark.parametrize(
@@ -91,10 +91,27 @@ async def test_a_name_that_no_form_can_carry_is_the_callers_mistake(client: Clie
         await client.upload(png(), name=name)
 
 
-async def test_the_folder_of_a_name_is_left_out(client: Client):
-    upload = await client.upload(png(), name="../some/where/x.png")
+@pytest.mark.parametrize(
+    ("name", "options", "spelled"),
+    [
+        ("assets/cat.png", {}, "assets/cat.png"),
+        ("a/b/cat.png", {"subfolder": "mine"}, "mine/a/b/cat.png"),
+        ("./cat.png", {"type": "temp"}, "cat.png [temp]"),
+    ],
+)
+async def test_the_folder_of_a_name_is_kept(server: Server, client: Client, name, options, spelled):
+    upload = await client.upload(png(), name=name, **options)
 
-    assert str(upload) == "x.png"
+    assert str(upload) == spelled
+    assert stored(server, upload) == png()
+
+
+@pytest.mark.parametrize("name", ["../x.png", "a/../../x.png", "/x.png", "assets/", "a/.."])
+async def test_a_name_that_leads_elsewhere_is_refused(server: Server, client: Client, name):
+    with pytest.raises(ValueError, match="is no name for an upload"):
+        await client.upload(png(), name=name)
+
+    assert server.requests["POST /upload/image"] == 0
 
 
 async def test_the_same_content_is_kept_once(server: Server, client: Client):
@@ -163,7 +180,7 @@ async def test_a_file_without_a_name_of_its_own_is_uploaded(server: Server, clie
 
         upload = await client.upload(spooled)  # type: ignore[arg-type] # typeshed does not call it a BinaryIO
 
-    assert (str(upload), stored(server, upload)) == ("upload.bin", b"abc")
+    assert (str(upload), stored(server, upload)) == (f"{sha256(b'abc').hexdigest()[:16]}.bin", b"abc")
 
 
 class Measured(io.BytesIO):
@@ -327,4 +344,5 @@ async def test_files_for_inputs_go_where_the_client_wants_them(server: Server, t
         }
         await client.run(graph, inputs={"image": picture})
 
-    assert (server.folder / "input" / "mine" / "a.png").exists()
+    name = f"{sha256(picture.read_bytes()).hexdigest()}.png"
+    assert (server.folder / "input" / "mine" / name).exists()

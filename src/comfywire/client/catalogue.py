@@ -25,19 +25,28 @@ class Catalogue:
         self._is_whole = False
         self._reading = asyncio.Lock()
 
-    async def whole(self) -> dict[str, Any]:
-        """Return every node type."""
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was asked for yet: what it says next will be what the server has now."""
+        return not self._types
+
+    async def whole(self, *, anew: bool = False) -> dict[str, Any]:
+        """Return every node type; ``anew`` as the server has them now, not as it had them once."""
         async with self._reading:
-            if not self._is_whole:
+            if anew or not self._is_whole:
                 self.keep(await self._http.get_object("/object_info"), is_whole=True)
             return self._types
 
-    async def of(self, class_types: Collection[str]) -> dict[str, Any]:
-        """Return what the server says of ``class_types``; those that it lacks are left out."""
-        missing = set(class_types) - self._asked
-        if missing and not self._is_whole:
+    async def of(self, class_types: Collection[str], *, anew: bool = False) -> dict[str, Any]:
+        """Return what the server says of ``class_types``; those that it lacks are left out.
+
+        What was asked for before is believed, files and models that it lists included, until somebody asks
+        ``anew``.
+        """
+        missing = set(class_types) if anew else set(class_types) - self._asked
+        if missing and (anew or not self._is_whole):
             if len(missing) > MOST_SINGLE_TYPES:
-                return await self.whole()
+                return await self.whole(anew=anew)
             routes = [f"/object_info/{quote(class_type, safe='')}" for class_type in sorted(missing)]
             for found in await asyncio.gather(*(self._http.get_object(route) for route in routes)):
                 self.keep(found)

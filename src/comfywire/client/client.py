@@ -6,7 +6,7 @@ import inspect
 import re
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from comfywire.errors import ComfywireError, JobLost
@@ -14,6 +14,7 @@ from comfywire.transport.address import Address
 from comfywire.transport.http import Http
 from comfywire.transport.news import News
 from comfywire.workflow import Workflow
+from comfywire.workflow.load import copied
 
 from .cancelling import Canceller
 from .catalogue import Catalogue
@@ -22,12 +23,12 @@ from .check import check as check_server
 from .downloads import Downloads
 from .follower import Follower
 from .job import Job, JobProgress
-from .preparing import WorkflowSource, bind_inputs, check, load, read_parameters
+from .preparing import Ready, Request, WorkflowSource, load, prepare
 from .results.notebook_bar import showing
 from .results.result import Result
 from .routes import Routes
 from .submission import Submission
-from .uploads import Uploads
+from .uploads import FOLDER, Uploads
 from .watch import Watch
 
 __all__ = ["Client", "WorkflowSource"]
@@ -57,7 +58,7 @@ class Client(Routes):
         read_timeout: Seconds of silence after which a request is given up.
         unreachable_timeout: Seconds for which the server may be unreachable before jobs that wait for it end
             with ConnectionLost; None waits for ever.
-        upload_subfolder: Where below the server's input folder files for inputs go.
+        upload_subfolder: Where below the server's input folder files for inputs go, each under its hash.
 
     """
 
@@ -71,7 +72,7 @@ class Client(Routes):
         connect_timeout: float = 10.0,
         read_timeout: float = 60.0,
         unreachable_timeout: float | None = 300.0,
-        upload_subfolder: str = "",
+        upload_subfolder: str = FOLDER,
     ) -> None:
         self._address = Address.parse(url, headers=headers, token=token)
         self._options = {"connect_timeout": connect_timeout, "read_timeout": read_timeout, "verify": verify}
@@ -210,20 +211,32 @@ class Client(Routes):
         """
         self._must_be_open()
         prompt_id = self._new_prompt_id(prompt_id)
-        workflow = await load(self, workflow, is_edited=False)
-        if validate:
-            await check(self, workflow, targets)
-        extra: dict[str, Any] = {"extra_data": _extra_data(workflow, extra_data)}
+        ready = await prepare(self, Request(workflow, targets=targets, is_checked=validate))
+        return await self.submit_ready(
+            ready, prompt_id=prompt_id, front=front, extra_data=extra_data, before_post=before_post
+        )
+
+    async def submit_ready(
+        self,
+        ready: Ready,
+        *,
+        prompt_id: str,
+        front: bool = False,
+        extra_data: Mapping[str, Any] | None = None,
+        before_post: Callable[[], None] | None = None,
+    ) -> Job:
+        """Queue what :func:`~comfywire.client.preparing.prepare` returned; else as :meth:`submit`."""
+        extra: dict[str, Any] = {"extra_data": _extra_data(ready.workflow, extra_data)}
         if front:
             extra["front"] = True
-        if targets is not None:
-            extra["partial_execution_targets"] = targets
+        if ready.targets is not None:
+            extra["partial_execution_targets"] = ready.targets
+        # A copy: the caller may go on changing the workflow while this one runs, or is sent again.
+        prompt = copied(ready.workflow.prompt)
         await self._follower.until_open()
         self._must_be_free(prompt_id)
-        watch, node_errors = await self._submission.submit(
-            prompt_id, workflow.prompt, extra, before_post=before_post
-        )
-        return self._handle(watch, node_errors)
+        watch, node_errors = await self._submission.submit(prompt_id, prompt, extra, before_post=before_post)
+        return self._handle(watch, node_errors, ready)
 
     async def run(
         self,
@@ -272,32 +285,30 @@ class Client(Routes):
             raise TypeError("on_progress is called, not awaited: give a plain function")
         prompt_id = self._new_prompt_id(prompt_id)
         with showing(on_progress, self.news) as told:
-            loaded = await load(self, workflow, is_edited=bool(inputs))
-            parameters = await read_parameters(workflow)
-            ready = await bind_inputs(self, loaded, inputs or {}, parameters)
-            targets = (parameters or ready.parameters()).select_outputs(ready, outputs) if outputs else None
-            order = {"prompt_id": prompt_id, "validate": validate, "targets": targets}
-            result = await self._until_made(ready, order, told, timeout=timeout, resubmit=resubmit)
+            request = Request(workflow, inputs or {}, outputs=_names(outputs), is_checked=validate)
+            ready = await prepare(self, request)
+            result = await self._until_made(ready, prompt_id, told, timeout=timeout, resubmit=resubmit)
         if require_outputs:
             result.must_be_whole()
         return result
 
     async def _until_made(
         self,
-        ready: Workflow,
-        order: dict[str, Any],
+        ready: Ready,
+        prompt_id: str,
         on_progress: Callable[[JobProgress], None] | None,
         *,
         timeout: float | None,
         resubmit: int,
     ) -> Result:
         for left in range(resubmit, -1, -1):
-            job = await self.submit(ready, **order)
+            job = await self.submit_ready(ready, prompt_id=prompt_id)
             try:
                 return await job.result(timeout, on_progress=on_progress)
             except JobLost:
                 if not left:
                     raise
+                await ready.renew()
             except ComfywireError:
                 raise
             except BaseException:  # cancelled, or on_progress raised
@@ -326,7 +337,9 @@ class Client(Routes):
         self._must_be_open()
         return self._handle(self._follower.attach(prompt_id))
 
-    def _handle(self, watch: Watch, node_errors: Mapping[str, Any] | None = None) -> Job:
+    def _handle(
+        self, watch: Watch, node_errors: Mapping[str, Any] | None = None, ready: Ready | None = None
+    ) -> Job:
         return Job(
             watch,
             url=self.url,
@@ -334,6 +347,8 @@ class Client(Routes):
             canceller=self.canceller,
             news=self.news,
             node_errors=node_errors,
+            inputs=ready.inputs if ready else None,
+            warnings=ready.warnings if ready else (),
         )
 
     def _new_prompt_id(self, wanted: str | None) -> str:
@@ -346,6 +361,10 @@ class Client(Routes):
     def _must_be_free(self, prompt_id: str) -> None:
         if self._follower.is_following(prompt_id):
             raise ValueError(f"prompt_id {prompt_id!r} is open on this client already: attach to it")
+
+
+def _names(outputs: str | Sequence[str] | None) -> Sequence[str]:
+    return [outputs] if isinstance(outputs, str) else outputs or ()
 
 
 def _extra_data(workflow: Workflow, extra_data: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from comfywire.errors import ComfywireError, JobTimedOut
@@ -76,6 +76,8 @@ class Job:
         canceller: Canceller,
         news: News,
         node_errors: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        warnings: Sequence[str] = (),
     ) -> None:
         self._watch = watch
         self._url = url
@@ -84,6 +86,9 @@ class Job:
         self._news = news
         self.node_errors = dict(node_errors or {})
         """What the server's validator dropped from an otherwise accepted prompt, by node_id."""
+        self.inputs = dict(inputs or {})
+        """What was set to what before it was submitted, seeds drawn; empty for one that was attached to."""
+        self._warnings = tuple(warnings)
 
     def __repr__(self) -> str:
         return f"<Job {self.prompt_id} {self.progress.phase}>"
@@ -92,6 +97,11 @@ class Job:
     def prompt_id(self) -> str:
         """The prompt's id, on the server and everywhere else."""
         return self._tracked.prompt_id
+
+    @property
+    def prompt(self) -> dict[str, Any]:
+        """The graph that the server was sent; of one that was attached to, what the server says of it."""
+        return dict(self._tracked.graph)
 
     @property
     def is_done(self) -> bool:
@@ -165,7 +175,8 @@ class Job:
                 raise self._timed_out(timeout) from None
         if self._watch.failure is not None:
             raise self._watch.failure
-        result = outcome(self._watch, self.node_errors, url=self._url, downloads=self._downloads)
+        found = outcome(self._watch, self.node_errors, url=self._url, downloads=self._downloads)
+        result = replace(found, inputs=self.inputs, warnings=[*self._warnings, *found.warnings])
         if is_notebook():
             await bring(result.outputs)
         return result

@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from comfywire.errors import InvalidWorkflow, UnknownNode
-from comfywire.workflow import Bound, Effect, Parameters, Setting, Workflow, parse_setting
+from comfywire.errors import InvalidParameter, UnknownNode, UnreadableWorkflow, WorkflowError
+from comfywire.workflow import Parameters, Workflow, parse_setting
 from comfywire.workflow.load import Source, read_params
 
 from .catalogue import Catalogue
 from .downloads import Downloads
+from .files.arrays import Array
+from .given import GivenFiles
 from .results.outputs import Output
 from .uploads import Upload, Uploads
+from .validating import check
 
-__all__ = ["WorkflowSource", "apply_settings", "bind_inputs", "check", "load", "read_parameters"]
+__all__ = ["Ready", "Request", "WorkflowSource", "load", "prepare", "read_parameters"]
 
 SEED_BITS = 64
 
@@ -42,24 +46,133 @@ class Destination(Protocol):
         """Files on their way from it."""
 
 
-async def load(server: Destination, source: WorkflowSource, *, is_edited: bool) -> Workflow:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to run.
+
+    Attributes:
+        source: The workflow.
+        inputs: Values by parameter or by ``NODE.INPUT``.
+        settings: ``NODE.INPUT=VALUE`` each, as people type them.
+        outputs: The only output nodes to run, by names; all if empty.
+        targets: The same, by node_id.
+        is_checked: Whether mistakes are looked for before it is sent.
+
+    """
+
+    source: WorkflowSource
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    settings: Sequence[str] = ()
+    outputs: Sequence[str] = ()
+    targets: Sequence[str] | None = None
+    is_checked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What is sent.
+
+    Attributes:
+        workflow: With everything in it that was asked for.
+        targets: The output nodes to run; None for all.
+        inputs: What was set to what, seeds drawn, files as the server calls them.
+        drawn: Which of them are seeds that were drawn for this run.
+        warnings: What the caller should know, one sentence each.
+        files: Those that were given.
+
+    """
+
+    workflow: Workflow
+    targets: list[str] | None = None
+    inputs: dict[str, Any] = field(default_factory=dict)
+    drawn: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    files: GivenFiles | None = None
+
+    async def renew(self) -> None:
+        """Make sure of its files once more, before it is submitted again.
+
+        Raises:
+            InvalidParameter: One cannot be read any more.
+            ConnectionFailed, ConnectionLost, ServerError: The server did not take one.
+
+        """
+        if self.files is not None:
+            await self.files.renew()
+            self.inputs.update(self.files.names)
+
+
+async def prepare(server: Destination, request: Request) -> Ready:
+    """Return the workflow with everything in it that was asked for.
+
+    What the server said of its nodes, files and models is asked again before it is used against the caller.
+
+    Raises:
+        UnreadableWorkflow: The source holds none.
+        UnknownNode, InvalidParameter: A name or a value does not fit.
+        InvalidWorkflow: The server would refuse it, or drop a part of it.
+        ConnectionFailed, ConnectionLost, ServerError: The server was needed, and not reached.
+
+    """
+    was_empty = server.catalogue.is_empty
+    try:
+        return await _prepare(server, request, anew=False)
+    except UnreadableWorkflow:
+        raise
+    except WorkflowError:
+        if was_empty:
+            raise
+    return await _prepare(server, request, anew=True)
+
+
+async def _prepare(server: Destination, request: Request, *, anew: bool) -> Ready:
+    parameters = await read_parameters(request.source)
+    is_edited = bool(request.inputs or request.settings or request.outputs) or parameters is not None
+    workflow = await load(server, request.source, is_edited=is_edited, anew=anew)
+    ready = await _set(server, workflow, request, parameters)
+    targets = None if request.targets is None else list(request.targets)
+    if request.outputs:
+        chosen = ready.workflow.parameters() if parameters is None else parameters
+        targets = chosen.select_outputs(ready.workflow, list(request.outputs))
+    if request.is_checked:
+        await check(server, ready.workflow, targets)
+    return Ready(ready.workflow, targets, ready.inputs, ready.drawn, ready.warnings, ready.files)
+
+
+async def load(
+    server: Destination, source: WorkflowSource, *, is_edited: bool, anew: bool = False
+) -> Workflow:
     """Return the workflow, read with as much of the server's catalogue as it takes.
 
-    The editor's documents are converted by all of it; an API-format file needs what it says about the
-    file's own nodes, and only if inputs are to be set: which take uploads, which are numbers.
+    The editor's documents are converted by all of it; an API-format graph needs what it says about the
+    graph's own nodes, and only if inputs are to be set: which take uploads, which are numbers.
     """
     if isinstance(source, Workflow):
-        return source
+        return source.described_by(await _types(server, source, anew=anew)) if is_edited else source
     try:
         workflow = await _read(source)
     except UnknownNode:
-        return await _read(source, await server.catalogue.whole())
+        return await _converted(server, source, anew=anew)
     if workflow.document is not None:
-        return await _read(source, await server.catalogue.whole())
+        return await _converted(server, source, anew=anew)
     if is_edited:
-        types = await server.catalogue.of({node.class_type for node in workflow if node.class_type})
-        return await _read(source, types)
+        return workflow.described_by(await _types(server, workflow, anew=anew))
     return workflow
+
+
+async def _types(server: Destination, workflow: Workflow, *, anew: bool) -> dict[str, Any]:
+    return await server.catalogue.of({node.class_type for node in workflow if node.class_type}, anew=anew)
+
+
+async def _converted(server: Destination, source: Source, *, anew: bool) -> Workflow:
+    """Read the editor's document; a node type that is missing may have been installed since we asked."""
+    was_empty = server.catalogue.is_empty
+    try:
+        return await _read(source, await server.catalogue.whole(anew=anew))
+    except UnknownNode:
+        if anew or was_empty:
+            raise
+    return await _read(source, await server.catalogue.whole(anew=True))
 
 
 async def _read(source: Source, types: Mapping[str, Any] | None = None) -> Workflow:
@@ -75,86 +188,62 @@ async def read_parameters(source: WorkflowSource) -> Parameters | None:
     return await asyncio.to_thread(read_params, source) if isinstance(source, str | os.PathLike) else None
 
 
-async def bind_inputs(
-    server: Destination, workflow: Workflow, inputs: Mapping[str, Any], parameters: Parameters | None
-) -> Workflow:
-    """Return ``workflow`` with ``inputs`` set by parameter or by NODE.INPUT, and their files uploaded.
-
-    Raises:
-        UnknownNode, InvalidParameter: A name or a value does not fit.
-
-    """
-    if not inputs and parameters is None:
-        return workflow
-    inputs = {name: await _as_input(server, value) for name, value in inputs.items()}
-    bound = workflow.bind(inputs, parameters, new_seed=_new_seed)
-    await _upload_files(server, bound)
-    return bound.workflow
-
-
-def _new_seed() -> int:
-    return secrets.randbits(SEED_BITS)
+async def _set(
+    server: Destination, workflow: Workflow, request: Request, parameters: Parameters | None
+) -> Ready:
+    """Return ``workflow`` with the inputs set, and their files uploaded."""
+    settings, drawn = _parse_settings(workflow, request.settings)
+    if not request.inputs and not settings and parameters is None:
+        return Ready(workflow)
+    known: set[str] = set()
+    inputs = {name: await _as_input(server, value, known) for name, value in request.inputs.items()}
+    for name in inputs.keys() & settings.keys():
+        raise InvalidParameter(f"{name!r} is given twice: give it once")
+    bound = workflow.bind({**inputs, **settings}, parameters, new_seed=_Seeds().draw)
+    files = GivenFiles(server, workflow, bound, known=known)
+    # A draft's defaults are what stands in the workflow: nobody gave them.
+    await files.settle([file for file in bound.files if file.is_given or parameters is not None])
+    values = {**bound.values, **files.names}
+    return Ready(bound.workflow, None, values, (*bound.drawn, *drawn), tuple(files.warnings), files)
 
 
-async def _as_input(server: Destination, value: Any) -> Any:
+class _Seeds:
+    """Draws seeds, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def draw(self) -> int:
+        self.count += 1
+        return secrets.randbits(SEED_BITS)
+
+
+def _parse_settings(workflow: Workflow, texts: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Return what was typed as values by NODE.INPUT, and which of them were drawn."""
+    found: dict[str, Any] = {}
+    drawn: list[str] = []
+    seeds = _Seeds()
+    for text in texts:
+        setting = parse_setting(workflow, text, new_seed=seeds.draw)
+        if setting.name in found:
+            raise InvalidParameter(f"{setting.name!r} is given twice: give it once")
+        found[setting.name] = setting.value
+        drawn += [setting.name] if seeds.count > len(drawn) else []
+    return found, drawn
+
+
+async def _as_input(server: Destination, value: Any, known: set[str]) -> Any:
     """What the server has already, an upload or an earlier result, goes by its name there."""
-    if isinstance(value, Upload):
-        return str(value)
     value = getattr(value, "_output", value)  # what the blocking client's outputs stand for
-    if not isinstance(value, Output):
-        return value
-    if value.kind in ("text", "value"):
-        return value.value
-    if value.filename is not None and value.is_on(server.downloads):
-        return str(Upload(value.filename, value.subfolder, value.type))
-    return await value.read()
-
-
-async def _upload_files(server: Destination, bound: Bound) -> None:
-    for file in bound.files:
-        if await asyncio.to_thread(_is_local, file.source):
-            bound.place(file, str(await server.uploads.upload_once(file.source)))
-
-
-async def apply_settings(server: Destination, workflow: Workflow, settings: list[str]) -> None:
-    """Change ``workflow`` by each ``NODE.INPUT=VALUE``, in order; files that exist are uploaded.
-
-    Raises:
-        UnknownNode, InvalidParameter: A setting does not fit.
-
-    """
-    for text in settings:
-        setting = parse_setting(workflow, text, new_seed=_new_seed)
-        if setting.upload is not None and await asyncio.to_thread(_is_local, setting.value):
-            upload = await server.uploads.upload_once(setting.value)
-            setting = Setting(setting.node, setting.input, str(upload))
-        setting.apply()
-
-
-async def check(server: Destination, workflow: Workflow, targets: list[str] | None) -> None:
-    """Raise what the server would refuse, and what it would silently drop.
-
-    Raises:
-        InvalidWorkflow: With every problem in words.
-
-    """
-    types = await server.catalogue.of({node.class_type for node in workflow if node.class_type})
-    problems = [
-        problem
-        for problem in workflow.validate(types, targets=targets)
-        if problem.effect is not Effect.IGNORED
-        # The server's lists were read before these were uploaded.
-        and not (isinstance(problem.value, str) and problem.value in server.uploads.names)
-    ]
-    if problems:
-        raise InvalidWorkflow(problems)
-
-
-def _is_local(source: Any) -> bool:
-    """Whether a value is a file of ours; else it is the name of one that the server has."""
-    if not isinstance(source, str | os.PathLike):
-        return True
-    try:
-        return Path(source).is_file()
-    except (OSError, ValueError):
-        return False
+    if isinstance(value, Output):
+        if value.kind in ("text", "value"):
+            return value.value
+        if value.filename is None or not value.is_on(server.downloads):
+            return await value.read()
+        value = Upload(value.filename, value.subfolder, value.type)
+    if isinstance(value, Upload):
+        known.add(str(value))
+        return str(value)
+    if isinstance(value, Array) and value.shape == ():
+        return value.item()  # a number of NumPy's
+    return value

@@ -3,61 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import io
 import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast, runtime_checkable
+from typing import Any, BinaryIO, Protocol, cast
+from weakref import WeakValueDictionary
 
 from comfywire.errors import ServerError, UnexpectedReply
 from comfywire.transport.http import Http, Part
 
-__all__ = ["HasPlace", "OnUpload", "Upload", "UploadSource", "Uploads"]
+from .files.sources import Opened, UploadSource, open_source
+from .threads import in_thread
 
-SUFFIXES = {
-    b"\x89PNG": ".png",
-    b"\xff\xd8\xff": ".jpg",
-    b"GIF8": ".gif",
-    b"fLaC": ".flac",
-    b"OggS": ".ogg",
-    b"glTF": ".glb",
-}
-"""Names for bytes that come without one: nodes choose their reader by the extension."""
+__all__ = ["FOLDER", "HasPlace", "OnUpload", "Upload", "UploadSource", "Uploads"]
 
+FOLDER = "comfywire"
+"""Where below the server's input folder files for inputs go by default: nobody else's are in it."""
+SHORT_HASH = 16
 
-@runtime_checkable
-class Picture(Protocol):
-    """A Pillow picture, without importing Pillow."""
-
-    def save(self, fp: Any, format: str) -> None:  # noqa: A002 (Pillow's word)
-        """Write it."""
-
-
-UploadSource = str | Path | bytes | BinaryIO | Picture
-"""A path, the bytes themselves, an open binary file, or a Pillow picture, which is sent as PNG."""
-
-
+ANNOTATION = re.compile(r" \[(input|output|temp)\]\Z")
 OnUpload = Callable[[int, int], None]
 """Told the bytes that have been sent, and how many there are."""
 
 
-class _Counted(io.BufferedIOBase):
-    """A file that says how far it has been read; aiohttp reads it in a thread."""
+class _Lent(io.BufferedIOBase):
+    """A file for aiohttp, which reads it in a thread and closes it: it is the caller's, and may go on.
 
-    def __init__(self, content: BinaryIO, on_progress: OnUpload) -> None:
-        self._content = content
-        self._total = content.seek(0, io.SEEK_END)
-        content.seek(0)
+    It says how far it has been read.
+    """
+
+    def __init__(self, opened: Opened, length: int, on_progress: OnUpload | None) -> None:
+        self._content = opened.stream
+        self._start = opened.start
+        self._total = length
         self._loop = asyncio.get_running_loop()
         self._on_progress = on_progress
 
     def read(self, size: int | None = -1, /) -> bytes:
         chunk = self._content.read(-1 if size is None else size)
-        self._loop.call_soon_threadsafe(self._on_progress, self._content.tell(), self._total)
+        if self._on_progress is not None:
+            sent = self._content.tell() - self._start
+            self._loop.call_soon_threadsafe(self._on_progress, sent, self._total)
         return chunk
 
     def tell(self) -> int:
@@ -71,6 +60,12 @@ class _Counted(io.BufferedIOBase):
 
     def fileno(self) -> int:
         return self._content.fileno()
+
+
+def _lent(opened: Opened, length: int, on_progress: OnUpload | None = None) -> BinaryIO:
+    if on_progress is None and isinstance(opened.stream, BytesIO):
+        return opened.stream  # aiohttp knows how long it is, and leaves it open
+    return cast("BinaryIO", _Lent(opened, length, on_progress))
 
 
 class HasPlace(Protocol):
@@ -104,38 +99,70 @@ class Upload:
     subfolder: str = ""
     type: str = "input"
 
+    @classmethod
+    def named(cls, name: str) -> Upload:
+        """Return the file that a workflow names so."""
+        path, kind = name, "input"
+        if (found := ANNOTATION.search(name)) is not None:
+            path, kind = name[: found.start()], found[1]
+        folder, _, filename = path.replace("\\", "/").rpartition("/")
+        return cls(filename, folder, kind)
+
     def __str__(self) -> str:
         """As nodes take it: ``name``, ``subfolder/name``, ``name [temp]`` (folder_paths.py, 0.3.64)."""
         path = f"{self.subfolder}/{self.filename}" if self.subfolder else self.filename
         return path if self.type == "input" else f"{path} [{self.type}]"
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the server says of a file without sending it; files that differ in it are not the same."""
+
+    length: int | None
+    tags: tuple[str | None, ...] = ()
+
+
 class Uploads:
     """Uploads to one server."""
 
-    def __init__(self, http: Http, *, subfolder: str = "") -> None:
+    def __init__(self, http: Http, *, subfolder: str = FOLDER) -> None:
         self._http = http
         self._subfolder = subfolder
-        self._sent: dict[tuple[str, str], Upload] = {}
+        self._kept: dict[str, tuple[Upload, _Seen]] = {}
+        self._sending: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self.names: set[str] = set()
+        """What this client has put on the server, as inputs name it. Whether it still is there is another
+        question."""
 
     async def upload_once(self, source: UploadSource) -> Upload:
-        """Send a file for an input, unless this client has sent the same content before."""
-        content, name = await asyncio.to_thread(_open, source)
-        try:
-            key = (await asyncio.to_thread(_digest, content), Path(name).suffix)
-            if key not in self._sent:
-                # Without `overwrite` the server numbers a taken name, so nobody's file is replaced.
-                fields: list[Part] = [("type", "input", None), ("subfolder", self._subfolder, None)]
-                self._sent[key] = await self._post("/upload/image", content, name, fields)
-            return self._sent[key]
-        finally:
-            if content is not source:
-                content.close()
+        """Return where the server has the content of ``source``, for an input; send it unless it is there.
 
-    @property
-    def names(self) -> frozenset[str]:
-        """What :meth:`upload_once` has put on the server, as inputs name it."""
-        return frozenset(map(str, self._sent.values()))
+        It is kept under its hash, in a folder of ours, and believed to be there when the server has a file of
+        that name and length, unchanged since this client first saw it. Whatever else is under that name stays
+        as it is: the server compares the bytes that it is sent, and numbers the name of other ones.
+
+        Raises:
+            OSError, TypeError, ValueError: It cannot be read.
+
+        """
+        opened = await in_thread(open_source, source)
+        try:
+            digest, length = await in_thread(opened.measure)
+            name = digest + await in_thread(opened.suffix)
+            async with self._sending.setdefault(
+                name, asyncio.Lock()
+            ):  # two at once would see each other's half of the file
+                upload, first = self._kept.get(name, (Upload(name, self._subfolder), None))
+                seen = await self._look(upload)
+                if seen is None or seen.length != length or first not in (None, seen):
+                    upload = await self._post(opened, length, upload.subfolder, name)
+                    seen = await self._look(upload)
+                if seen is not None:
+                    self._kept[name] = upload, seen
+        finally:
+            await in_thread(opened.close)
+        self.names.add(str(upload))
+        return upload
 
     async def upload(
         self,
@@ -148,84 +175,114 @@ class Uploads:
         on_progress: OnUpload | None = None,
     ) -> Upload:
         """Send any kind of file; ``/upload/image`` takes them all."""
-        fields: list[Part] = [("type", kind, None), ("subfolder", subfolder, None)]
-        if overwrite:
-            fields.append(("overwrite", "true", None))
-        return await self._send("/upload/image", source, name, fields, on_progress)
+        opened = await in_thread(open_source, source)
+        try:
+            digest, length = await in_thread(opened.measure)
+            if name is None:
+                name = opened.name or digest[:SHORT_HASH] + await in_thread(opened.suffix)
+                folder = subfolder
+            else:
+                folder, name = _split(name, subfolder)
+            upload = await self._post(
+                opened, length, folder, name, kind, overwrite=overwrite, on_progress=on_progress
+            )
+        finally:
+            await in_thread(opened.close)
+        self.names.add(str(upload))
+        return upload
 
     async def upload_mask(self, source: UploadSource, original: HasPlace, *, name: str | None) -> Upload:
         """Send a mask; the server puts its alpha channel into a copy of ``original``."""
         place = {"filename": original.filename, "subfolder": original.subfolder, "type": original.type}
-        fields: list[Part] = [("original_ref", json.dumps(place), None), ("type", "input", None)]
-        upload = await self._send("/upload/mask", source, name, fields)
-        if await self.size_of(upload) is None:
+        opened = await in_thread(open_source, source)
+        try:
+            digest, length = await in_thread(opened.measure)
+            own = opened.name or digest[:SHORT_HASH] + await in_thread(opened.suffix)
+            fields: list[Part] = [("original_ref", json.dumps(place), None), ("type", "input", None)]
+            upload = await self._send("/upload/mask", _lent(opened, length), name or own, fields)
+        finally:
+            await in_thread(opened.close)
+        if not await self.has(upload):
             # Failures inside the merge are swallowed and answered 200 (server.py, upload_mask, 0.3.64).
             raise UnexpectedReply(
                 f"the mask was accepted but {upload} was not made: is {original.filename!r} still there?"
             )
+        self.names.add(str(upload))
         return upload
 
-    async def _send(
+    async def has(self, place: HasPlace) -> bool:
+        """Ask the server whether it has a file; raises like :meth:`size_of`."""
+        try:
+            return await self.size_of(place) is not None
+        except ServerError as error:
+            if error.status not in (400, 403):  # a name that no file can have there, or leads elsewhere
+                raise
+            return False
+
+    async def size_of(self, place: HasPlace) -> int | None:
+        """Return how many bytes the server has of a file: None without one, -1 where it does not say.
+
+        Raises:
+            ConnectionFailed, ConnectionLost, ServerError: It could not be asked.
+
+        """
+        try:
+            seen = await self._head(place)
+        except ServerError as error:
+            if error.status != 404:
+                raise
+            return None
+        return -1 if seen.length is None else seen.length
+
+    async def _look(self, upload: Upload) -> _Seen | None:
+        """Return what the server says of a file; None where it is not, and where nothing can be learned."""
+        try:
+            return await self._head(upload)
+        except ServerError as error:
+            if error.status >= 500 and error.status != 501:
+                raise
+            return None
+
+    async def _head(self, place: HasPlace) -> _Seen:
+        query = {"filename": place.filename or "", "subfolder": place.subfolder, "type": place.type}
+        # A proxy's compression would change the length.
+        async with self._http.request(
+            "HEAD", "/view", query=query, headers={"Accept-Encoding": "identity"}
+        ) as response:
+            length = response.headers.get("Content-Length", "")
+            tags = (response.headers.get("ETag"), response.headers.get("Last-Modified"))
+            return _Seen(int(length) if length.isdigit() else None, tags)
+
+    async def _post(
         self,
-        route: str,
-        source: UploadSource,
-        name: str | None,
-        fields: list[Part],
+        opened: Opened,
+        length: int,
+        subfolder: str,
+        name: str,
+        kind: str = "input",
+        *,
+        overwrite: bool = False,
         on_progress: OnUpload | None = None,
     ) -> Upload:
-        content, own_name = await asyncio.to_thread(_open, source)
-        try:
-            sent = content if on_progress is None else cast("BinaryIO", _Counted(content, on_progress))
-            return await self._post(route, sent, name or own_name, fields)
-        finally:
-            if content is not source:
-                content.close()
+        fields: list[Part] = [("type", kind, None), ("subfolder", subfolder, None)]
+        # Without `overwrite` the server numbers a taken name, so nobody's file is replaced.
+        fields += [("overwrite", "true", None)] if overwrite else []
+        return await self._send("/upload/image", _lent(opened, length, on_progress), name, fields)
 
-    async def _post(self, route: str, content: BinaryIO, name: str, fields: list[Part]) -> Upload:
-        # A slash would be stored percent-encoded (comfyui-protocol.md 1.5): the folder goes into `subfolder`.
-        name = Path(name).name
+    async def _send(self, route: str, content: BinaryIO, name: str, fields: list[Part]) -> Upload:
         if re.search(r"[\x00-\x1f\x7f]", name):
             raise ValueError(f"a form cannot carry the file name {name!r}: give another `name`")
         part: Part = ("image", content, name)
         return _parse(await self._http.post_parts(route, [*fields, part]))
 
-    async def size_of(self, place: HasPlace) -> int | None:
-        """Return how many bytes the server has of a file: None without one, -1 where it does not say."""
-        query = {"filename": place.filename or "", "subfolder": place.subfolder, "type": place.type}
-        try:
-            async with self._http.request("HEAD", "/view", query=query) as response:
-                return -1 if response.content_length is None else response.content_length
-        except ServerError as error:
-            if error.status == 404:
-                return None
-            raise
 
-
-def _open(source: UploadSource) -> tuple[BinaryIO, str]:
-    if isinstance(source, bytes):
-        return BytesIO(source), f"{hashlib.sha256(source).hexdigest()[:16]}{_suffix(source)}"
-    if isinstance(source, str | Path):
-        return Path(source).open("rb"), Path(source).name
-    if isinstance(source, Picture):
-        encoded = BytesIO()
-        source.save(encoded, format="PNG")
-        return _open(encoded.getvalue())
-    name = getattr(source, "name", None)  # a number, or None, where the file was not opened by name
-    return source, Path(name).name if isinstance(name, str) else "upload.bin"
-
-
-def _suffix(content: bytes) -> str:
-    if content.startswith(b"RIFF"):
-        return {b"WEBP": ".webp", b"WAVE": ".wav", b"AVI ": ".avi"}.get(content[8:12], ".bin")
-    return next((suffix for magic, suffix in SUFFIXES.items() if content.startswith(magic)), ".bin")
-
-
-def _digest(content: BinaryIO) -> str:
-    digest, start = hashlib.sha256(), content.tell()
-    while chunk := content.read(1 << 20):
-        digest.update(chunk)
-    content.seek(start)
-    return digest.hexdigest()
+def _split(name: str, subfolder: str) -> tuple[str, str]:
+    """Return folder and file name: slashes in a name are stored percent-encoded (comfyui-protocol.md 1.5)."""
+    *folders, last = name.split("/")
+    if not last or name.startswith("/") or ".." in folders or last in (".", ".."):
+        raise ValueError(f"{name!r} is no name for an upload: give one such as 'cat.png' or 'assets/cat.png'")
+    inside = [folder for folder in folders if folder not in ("", ".")]
+    return "/".join([*([subfolder] if subfolder else []), *inside]), last
 
 
 def _parse(reply: Any) -> Upload:

@@ -10,7 +10,7 @@ from comfywire.client import Finding, JobProgress, Upload
 from comfywire.client.client import DEFAULT_URL, WorkflowSource
 from comfywire.client.events import QueueSnapshot
 from comfywire.client.results.notebook_bar import notebook_bar
-from comfywire.client.uploads import HasPlace, OnUpload, UploadSource
+from comfywire.client.uploads import FOLDER, HasPlace, OnUpload, UploadSource
 from comfywire.workflow import Workflow
 
 from .background import LOOP
@@ -32,7 +32,7 @@ class Client:
         connect_timeout: float = 10.0,
         read_timeout: float = 60.0,
         unreachable_timeout: float | None = 300.0,
-        upload_subfolder: str = "",
+        upload_subfolder: str = FOLDER,
     ) -> None:
         self._client = asynchronous.Client(
             url,

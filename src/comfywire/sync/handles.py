@@ -116,6 +116,7 @@ class Result:
         self.outputs = Outputs(Output(output) for output in result.outputs)
         self.warnings = result.warnings
         self.missing = result.missing
+        self.inputs = result.inputs
         self.prompt = result.prompt
 
     def __repr__(self) -> str:
@@ -181,6 +182,7 @@ class Job:
     def __init__(self, job: asynchronous.Job) -> None:
         self._job = job
         self.node_errors = job.node_errors
+        self.inputs = job.inputs
 
     def __repr__(self) -> str:
         return LOOP.call(lambda: repr(self._job))
@@ -189,6 +191,11 @@ class Job:
     def prompt_id(self) -> str:
         """The prompt's id."""
         return self._job.prompt_id
+
+    @property
+    def prompt(self) -> dict[str, Any]:
+        """The graph that the server was sent; see :attr:`comfywire.Job.prompt`."""
+        return self._job.prompt
 
     @property
     def is_done(self) -> bool:

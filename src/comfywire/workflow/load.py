@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Loaded",
     "Source",
+    "copied",
     "params_path",
     "read_params",
     "read_workflow",

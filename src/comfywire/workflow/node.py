@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import InvalidParameter, UnknownNode
 
+from .fit import misfit, takes_only_links
 from .nearest import did_you_mean
 from .object_info import Input
 
 if TYPE_CHECKING:
     from .object_info import NodeType
 
-__all__ = ["Node", "UnknownInput", "is_link", "name_node", "unknown_input"]
+__all__ = ["Node", "UnknownInput", "is_json", "is_link", "name_node", "unknown_input"]
 
 _READ_ONLY = frozenset({"id", "class_type", "title", "inputs", "definition", "output", "knows", "spec"})
 _DYNAMIC_TYPES = frozenset({"COMFY_DYNAMICCOMBO_V3", "COMFY_AUTOGROW_V3", "COMFY_DYNAMICSLOT_V3"})
@@ -204,14 +205,34 @@ class Node:
             raise InvalidParameter(
                 f"{self}: {name!r} takes a value or a link; say which output: node.output(0)"
             )
-        if not _is_json(value):
+        spec = self.spec(name)
+        if spec is not None and takes_only_links(spec) and not isinstance(value, list | tuple):
             raise InvalidParameter(
-                f"{self}: {name!r} is given a {type(value).__name__}, which JSON cannot carry; "
-                f"use a number, a text, true or false, a list or a link"
+                f"{self}: {name!r} takes {spec.type} from another node, not a value such as {_shown(value)}; "
+                f"set an input of the node that it comes from{self._origin(name)}"
             )
+        if not is_json(value):
+            raise InvalidParameter(self._say_no_json(name, value, spec))
         if isinstance(value, list | tuple) and len(value) == 2:
             return self._check_link(name, value)
+        if spec is not None and (words := misfit(spec, value)):
+            raise InvalidParameter(f"{self}: {name!r} {words}, not {_shown(value)}")
         return value
+
+    def _origin(self, name: str) -> str:
+        link = self.inputs.get(name)
+        if isinstance(link, list) and is_link(link) and isinstance(self._prompt.get(link[0]), dict):
+            return f", {Node(self._prompt, link[0])}"
+        return ""
+
+    def _say_no_json(self, name: str, value: Any, spec: Input | None) -> str:
+        words = (
+            f"{self}: {name!r} is given {_shown(value)}, a {type(value).__name__}, which JSON cannot carry"
+        )
+        if spec is not None and spec.upload:
+            key = f"{self._id}.{name}"
+            return f"{words}; give a file to run(..., inputs={{{key!r}: ...}}), or upload it and set its name"
+        return f"{words}; use a number, a text, true or false, a list or a link"
 
     def _check_link(self, name: str, value: list[Any] | tuple[Any, ...]) -> list[Any]:
         origin, slot = value
@@ -234,13 +255,19 @@ def unknown_input(node: Node, name: str, *, verb: str = "has no input") -> Unkno
     return UnknownInput(f"{node} {verb} {name!r}{hint}")
 
 
-def _is_json(value: Any) -> bool:
+def _shown(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else shown[:57] + "..."
+
+
+def is_json(value: Any) -> bool:
+    """Whether a value is what JSON has, tuples included."""
     match value:
         case None | str() | bool() | int() | float():
             return True
         case list() | tuple():
-            return all(_is_json(element) for element in value)
+            return all(is_json(element) for element in value)
         case dict():
-            return all(isinstance(key, str) and _is_json(element) for key, element in value.items())
+            return all(isinstance(key, str) and is_json(element) for key, element in value.items())
         case _:
             return False

@@ -49,6 +49,7 @@ class Workflow:
         warnings: Sequence[str] = (),
         object_info: Mapping[str, Any] | None = None,
     ) -> None:
+        _must_be_graph(prompt)
         self.prompt = prompt
         self.document = document
         self.warnings = tuple(warnings)
@@ -94,6 +95,15 @@ class Workflow:
     def copy(self) -> Self:
         """Return an independent copy."""
         return self._with(copy.deepcopy(self.prompt))
+
+    def described_by(self, object_info: Mapping[str, Any]) -> Self:
+        """Return a copy that goes by this catalogue of node types."""
+        return type(self)(
+            copy.deepcopy(self.prompt),
+            document=self.document,
+            warnings=self.warnings,
+            object_info=object_info,
+        )
 
     def _with(self, prompt: dict[str, dict[str, Any]]) -> Self:
         return type(self)(
@@ -272,18 +282,34 @@ class Bound:
     Attributes:
         workflow: A copy; the original is as it was.
         files: What to upload first. :meth:`place` then writes the server's name into the workflow.
-        values: What every parameter was set to, seeds drawn.
+        values: What everything was set to, seeds drawn, by the names that the caller used.
+        drawn: The names of the seeds that were drawn.
 
     """
 
     workflow: Workflow
     files: tuple[FileInput, ...]
     values: Mapping[str, Any]
+    drawn: tuple[str, ...] = ()
 
     def place(self, file: FileInput, name: str) -> None:
         """Write ``name``, under which the server has ``file`` now, into the workflow."""
         for node_id, input_name in file.inputs:
             self.workflow[node_id][input_name] = name
+
+
+def _must_be_graph(prompt: object) -> None:
+    """A path is read by :meth:`Workflow.load`; taken for a graph, it has a node for each of its letters."""
+    if not isinstance(prompt, dict):
+        raise TypeError(
+            f"Workflow(...) takes a graph in API format, not a {type(prompt).__name__} such as "
+            f"{str(prompt)[:60]!r}: Workflow.load(...) reads paths, JSON text and files"
+        )
+    if isinstance(prompt.get("nodes"), list):
+        raise TypeError(
+            "Workflow(...) takes a graph in API format, and this is the editor's document: "
+            "Workflow.load(...) converts it"
+        )
 
 
 def _parse(object_info: Mapping[str, Any] | None) -> ObjectInfo | None:

@@ -147,3 +147,70 @@ def test_a_parameter_of_another_workflow_names_the_node_that_is_missing(workflow
 
     with pytest.raises(UnknownNode, match="no node '99'"):
         workflow.bind({}, other)
+
+
+LIMITED = {
+    "Wide": {"input": {"required": {"seed": ["INT", {"min": 0, "max": 2**64 - 1}]}}, "output": []},
+    "Narrow": {"input": {"required": {"seed": ["INT", {"min": 5, "max": 9}]}}, "output": []},
+}
+
+
+@pytest.fixture
+def limited():
+    prompt = {str(at): {"class_type": kind, "inputs": {"seed": 7}} for at, kind in enumerate(LIMITED)}
+    return Workflow(prompt, object_info=LIMITED)
+
+
+@pytest.mark.parametrize("drawn", [0, 4, 5, 12, 2**64 - 1])
+def test_a_random_seed_fits_every_input_that_it_drives(limited, drawn):
+    bound = limited.bind({"seed": "random"}, new_seed=lambda: drawn)
+
+    assert 5 <= bound.values["seed"] <= 9
+    assert bound.workflow["0"].seed == bound.workflow["1"].seed == bound.values["seed"]
+    assert bound.drawn == ("seed",)
+
+
+@pytest.mark.parametrize(("value", "words"), [(4, "5 is the smallest"), (10, "9 is the largest")])
+def test_a_number_fits_every_input_that_it_drives(limited, value, words):
+    with pytest.raises(InvalidParameter, match=words):
+        limited.bind({"seed": value})
+
+
+def test_a_parameter_that_knows_no_limits_has_those_of_its_inputs(limited):
+    parameters = Parameters({"s": Parameter("s", ("0.seed", "1.seed"), "seed")})
+
+    assert limited.bind({"s": "random"}, parameters, new_seed=lambda: 2).values == {"s": 7}
+    with pytest.raises(InvalidParameter, match="'s' is 10, but 9 is the largest"):
+        limited.bind({"s": 10}, parameters)
+
+
+def test_a_draft_has_the_tightest_limits(limited):
+    seed = limited.parameters()["seed"]
+
+    assert (seed.minimum, seed.maximum) == (5, 9)
+
+
+def test_a_seed_that_is_too_small_says_what_draws_one(limited):
+    with pytest.raises(InvalidParameter, match="'random' draws one"):
+        limited.bind({"seed": -1})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"prompt": "a", "6.text": "b"},
+        {"6.text": "a", "6. text": "b"},
+        {"seed": "random", "3.seed": "random"},
+        {"image": b"a", "LoadImage.image": b"b"},
+    ],
+    ids=["parameter-and-input", "two-spellings", "two-draws", "files"],
+)
+def test_two_values_for_one_input_are_refused(workflow, values):
+    with pytest.raises(InvalidParameter, match="are both given for"):
+        workflow.bind(values, PARAMETERS, new_seed=lambda: 1)
+
+
+def test_the_same_value_twice_is_no_matter(workflow):
+    bound = workflow.bind({"prompt": "a", "6.text": "a"}, PARAMETERS)
+
+    assert bound.values["prompt"] == bound.values["6.text"] == "a"

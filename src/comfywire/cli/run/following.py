@@ -12,10 +12,10 @@ from uuid import uuid4
 from comfywire.cli.failures import Stopped, outcome_of
 from comfywire.cli.naming import NodeNames
 from comfywire.cli.run.ending import Ending, Saved
-from comfywire.cli.run.preparing import Ready, Request, prepare
 from comfywire.cli.run.reports import Report
 from comfywire.client import Client, Job, Output, Result
 from comfywire.client.events import QueueSnapshot
+from comfywire.client.preparing import Ready, Request, prepare
 from comfywire.errors import ComfywireError, JobError, JobLost
 
 __all__ = ["Order", "follow"]
@@ -100,9 +100,7 @@ class _Run:
         names = NodeNames(ready.workflow.prompt)
         for left in range(self._order.resubmit, -1, -1):
             self._began = time.monotonic()
-            self._job = job = await self._client.submit(
-                ready.workflow, prompt_id=self._prompt_id, targets=ready.targets
-            )
+            self._job = job = await self._client.submit_ready(ready, prompt_id=self._prompt_id)
             self._report.submitted(job, names)
             outcome = await self._until_over(job)
             if isinstance(outcome, Result):
@@ -110,6 +108,7 @@ class _Run:
             if not left or not isinstance(outcome, JobLost):
                 raise outcome
             self._report.note(f"the server lost prompt {job.prompt_id}: submitting it again")
+            await ready.renew()
         raise AssertionError("the last round returns or raises")
 
     async def _until_over(self, job: Job) -> Result | ComfywireError:

@@ -24,7 +24,11 @@ def _pairs(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...
     for text in texts:
         if "=" not in text:
             raise click.BadParameter(f"{text!r} is not of the form NAME=VALUE")
-    return {name.strip(): value for name, _, value in (text.partition("=") for text in texts)}
+    pairs = [(name.strip(), value) for name, _, value in (text.partition("=") for text in texts)]
+    for at, (name, _) in enumerate(pairs):
+        if name in dict(pairs[:at]):
+            raise click.BadParameter(f"{name!r} is given twice: give it once")
+    return dict(pairs)
 
 
 @click.command(short_help="Run a workflow and save everything that it makes.")
@@ -97,7 +101,7 @@ def run(
     the workflow inside; - reads standard input. Ctrl-C cancels the prompt that was submitted, and no other.
     """
     from comfywire.cli.run.following import Order, follow  # noqa: PLC0415 - this and what follows imports the HTTP client
-    from comfywire.cli.run.preparing import Request  # noqa: PLC0415
+    from comfywire.client.preparing import Request  # noqa: PLC0415
 
     if show and as_json:
         raise click.UsageError("--show draws and --json does not: give one of them")
@@ -105,7 +109,11 @@ def run(
         check_writable(out)
     order = Order(
         Request(
-            sys.stdin.buffer.read() if file == "-" else file, settings, values, outputs, is_checked=check
+            sys.stdin.buffer.read() if file == "-" else file,
+            values,
+            settings=settings,
+            outputs=outputs,
+            is_checked=check,
         ),
         out=None if no_save else out,
         timeout=timeout,

@@ -35,9 +35,11 @@ class Result:
         prompt_id: Which prompt.
         outputs: Every output of every output node, in the order of the graph's nodes.
         warnings: What the caller should know: outputs that the server's validator dropped, pictures that
-            were lost with the socket. One sentence each.
+            were lost with the socket, a file of the server's own that was used. One sentence each.
         missing: Those of the warnings that say what was asked for and did not come.
-        prompt: The graph that ran.
+        prompt: The graph that ran, in API format.
+        inputs: What was set to what, by the names that the caller used: values given, defaults, seeds that
+            were drawn, and files as the server calls them. Empty where nothing was set.
 
     """
 
@@ -46,6 +48,7 @@ class Result:
     warnings: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     prompt: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.outputs)

@@ -6,9 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from comfywire.errors import InvalidParameter
+from comfywire.workflow.node import is_json
 from comfywire.workflow.parameters.parameters import Parameter
 from comfywire.workflow.parameters.setting import resolve_input
-from comfywire.workflow.parameters.values import RANDOM, coerce, draw_seed, is_seed, kind_of
+from comfywire.workflow.parameters.values import (
+    RANDOM,
+    coerce,
+    draw_seed,
+    is_seed,
+    kind_of,
+    tightest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +40,7 @@ class FileInput:
         source: What the caller gave: a path, bytes, an open file, a picture; or the name of a file that is
             on the server already, which only the caller's disk can tell.
         inputs: (node_id, input) of every place that takes its name once it is uploaded.
+        is_given: Whether the caller gave it; else it is the parameter's default.
 
     """
 
@@ -39,6 +48,17 @@ class FileInput:
     kind: str
     source: Any
     inputs: tuple[tuple[str, str], ...]
+    is_given: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A value on its way to its places."""
+
+    name: str
+    parameter: Parameter
+    value: Any
+    is_given: bool
 
 
 def bind(
@@ -47,10 +67,11 @@ def bind(
     values: Mapping[str, Any],
     *,
     new_seed: Callable[[], int] | None = None,
-) -> tuple[_Workflow, tuple[FileInput, ...], dict[str, Any]]:
+) -> tuple[_Workflow, tuple[FileInput, ...], dict[str, Any], tuple[str, ...]]:
     """Return a copy of ``workflow`` with ``values`` in the places that ``parameters`` describe.
 
-    With it come the files to upload first, and what every parameter was set to, seeds drawn.
+    With it come the files to upload first, what everything was set to, by the names that the caller used, and
+    which of that are seeds that were drawn.
 
     Args:
         workflow: Stays as it is.
@@ -59,67 +80,114 @@ def bind(
         new_seed: Draws a seed wherever one is ``"random"``: this package knows no chance.
 
     Raises:
-        InvalidParameter: A name is unknown, a value is not allowed, or one that is required is missing.
+        InvalidParameter: A name is unknown, a value is not allowed, one that is required is missing, or two
+            of them are for the same input.
         UnknownNode: A parameter names a node that this workflow does not have.
 
     """
     bound = workflow.copy()
     settled: dict[str, Any] = {}
     files: list[FileInput] = []
-    for parameter, value in _pairs(bound, parameters, values):
-        checked = parameter.check(value)
-        if parameter.type == "seed" and checked == RANDOM:
-            checked = _draw(parameter, new_seed)
-        places = [resolve_input(bound, target) for target in parameter.inputs]
-        if parameter.is_file:
+    drawn: list[str] = []
+    takers: dict[tuple[str, str], _Value] = {}
+    for each in _pairs(bound, parameters, values):
+        places = [resolve_input(bound, target) for target in each.parameter.inputs]
+        _take(takers, each, places)
+        checked = _settle(each, places, new_seed)
+        if each.parameter.is_file:
             where = tuple((node.id, input_name) for node, input_name in places)
-            files.append(FileInput(parameter.name, parameter.type, checked, where))
+            files.append(FileInput(each.name, each.parameter.type, checked, where, each.is_given))
         for node, input_name in places:
-            if not parameter.is_file or isinstance(checked, str):
+            if not each.parameter.is_file or isinstance(checked, str):
                 _set(node, input_name, checked)
-        settled[parameter.name] = checked
-    return bound, tuple(files), settled
+        settled[each.name] = checked
+        drawn += [each.name] if _is_random(each) else []
+    return bound, tuple(files), settled, tuple(drawn)
 
 
-def _pairs(
-    workflow: WorkflowLike, parameters: Parameters, values: Mapping[str, Any]
-) -> list[tuple[Parameter, Any]]:
-    given = [(_parameter(workflow, parameters, name, value), value) for name, value in values.items()]
+def _pairs(workflow: WorkflowLike, parameters: Parameters, values: Mapping[str, Any]) -> list[_Value]:
+    given = [
+        _Value(name, _parameter(workflow, parameters, name, value), value, is_given=True)
+        for name, value in values.items()
+    ]
     for parameter in parameters.by_name.values():
         if parameter.is_required and parameter.default is None and parameter.name not in values:
             raise InvalidParameter(f"parameter {parameter.name!r} is required: give it a value")
     defaults = [
-        (parameter, parameter.default)
+        _Value(parameter.name, parameter, parameter.default, is_given=False)
         for parameter in parameters.by_name.values()
         if parameter.name not in values and parameter.default is not None
     ]
     return [*defaults, *given]
 
 
-def _parameter(workflow: WorkflowLike, parameters: Parameters, name: str, value: Any) -> Parameter:
+def _parameter(workflow: WorkflowLike, parameters: Parameters, name: Any, value: Any) -> Parameter:
+    if not isinstance(name, str):
+        raise InvalidParameter(f"inputs are named by texts, and {name!r} is none")
     if name in parameters or "." not in name:
         return parameters[name]
     node, input_name = resolve_input(workflow, name)
     spec = node.spec(input_name)
     kind = spec.upload if spec and spec.upload else "any"
-    if value == RANDOM and is_seed(input_name, spec, node.inputs.get(input_name)):
+    if isinstance(value, str) and value == RANDOM and is_seed(input_name, spec, node.inputs.get(input_name)):
         kind = "seed"
     # Not a parameter that anybody declared: it lasts for this call, under a name that no form will show.
-    called = f"{node.class_type}_{input_name}".replace(".", "_").replace(" ", "_")
-    return Parameter(called, (name,), kind, maximum=spec.maximum if spec else None)
+    called = "".join(mark if mark.isalnum() else "_" for mark in f"{node.class_type}_{input_name}")
+    return Parameter(f"_{called}", (name,), kind)
 
 
-def _draw(parameter: Parameter, new_seed: Callable[[], int] | None) -> int:
-    if new_seed is None:
-        raise ValueError(f"parameter {parameter.name!r} is random: pass new_seed to draw it")
-    return draw_seed(new_seed, parameter.maximum)
+def _take(takers: dict[tuple[str, str], _Value], value: _Value, places: list[tuple[Node, str]]) -> None:
+    """Note whose value an input has: of two that are given for one, the first would vanish."""
+    for node, input_name in places:
+        before = takers.get((node.id, input_name))
+        if before is not None and before.is_given and not _is_same(before.value, value.value):
+            raise InvalidParameter(
+                f"{before.name!r} and {value.name!r} are both given for {input_name!r} of {node}: give one"
+            )
+        takers[node.id, input_name] = value
+
+
+def _is_same(first: Any, second: Any) -> bool:
+    """Whether two values are one; two seeds to be drawn are not."""
+    if isinstance(first, str | int | float):
+        return type(first) is type(second) and bool(first == second) and first != RANDOM
+    return first is second
+
+
+def _settle(value: _Value, places: list[tuple[Node, str]], new_seed: Callable[[], int] | None) -> Any:
+    """Return the value as its parameter and all that it drives take it, seeds drawn."""
+    parameter = value.parameter
+    if not parameter.is_file and not is_json(value.value):
+        for node, input_name in places:
+            node[input_name] = value.value  # raises, with what the input takes
+    checked = parameter.check(value.value)
+    if parameter.type not in ("seed", "int", "float"):
+        return checked
+    least, most = tightest(node.spec(input_name) for node, input_name in places)
+    limited = parameter.within(least, most)
+    if _is_random(value):
+        if new_seed is None:
+            raise ValueError(f"parameter {parameter.name!r} is random: pass new_seed to draw it")
+        return draw_seed(new_seed, limited.minimum, limited.maximum)
+    stands = all(input_name in node and node[input_name] == checked for node, input_name in places)
+    return checked if stands else limited.check(checked)
+
+
+def _is_random(value: _Value) -> bool:
+    is_word = isinstance(value.value, str) and value.value == RANDOM
+    return is_word and value.parameter.type == "seed"
 
 
 def _set(node: Node, input_name: str, value: Any) -> None:
     """Set the input to ``value`` as it takes it: a parameter may drive inputs of different types."""
-    if input_name in node and value == node[input_name]:
+    if input_name in node and _stands(node[input_name], value):
         return  # what stands there, odd as it may be, is not for us to judge
     try:
         node[input_name] = coerce(value, kind_of(node.spec(input_name), node.inputs.get(input_name)))
     except ValueError as error:
         raise InvalidParameter(f"{node}: {input_name!r} {error}") from None
+
+
+def _stands(present: Any, value: Any) -> bool:
+    """Whether the input has just this value: True is not 1 on the server, though Python calls them equal."""
+    return type(present) is type(value) and bool(present == value)

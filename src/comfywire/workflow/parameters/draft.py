@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from comfywire.errors import InvalidParameter
 from comfywire.workflow.node import is_link
 from comfywire.workflow.parameters.parameters import FILE_TYPES, Parameter, Parameters
-from comfywire.workflow.parameters.values import is_seed, kind_of
+from comfywire.workflow.parameters.values import LARGEST_SEED, is_seed, kind_of, tightest
 
 if TYPE_CHECKING:
     from comfywire.workflow.node import Node
@@ -213,15 +213,16 @@ def _describe(name: str, places: list[_Place]) -> Parameter:
     first = places[0]
     spec, value = first.node.spec(first.input), first.node.inputs.get(first.input)
     kind = _type_of(first, spec, value)
-    is_number = kind in {"int", "float"}
+    is_number = kind in {"int", "float", "seed"}
+    least, most = _limits(kind, places) if is_number else (None, None)
     described = Parameter(
         name=name,
         inputs=tuple(place.target for place in places),
         type=kind,
         default=_default(places),
-        minimum=spec.minimum if spec and is_number else None,
-        maximum=spec.maximum if spec and is_number else None,
-        step=spec.step if spec and is_number else None,
+        minimum=least,
+        maximum=most,
+        step=spec.step if spec and kind in {"int", "float"} else None,
         choices=_choices(spec) if kind == "choice" else (),
         help=first.help or (spec.tooltip if spec else ""),
         is_multiline=bool(spec and spec.is_multiline),
@@ -231,6 +232,14 @@ def _describe(name: str, places: list[_Place]) -> Parameter:
         return described
     free = replace(described, choices=(), minimum=None, maximum=None)
     return free if _allows(free, value) else replace(free, type="any")
+
+
+def _limits(kind: str, places: list[_Place]) -> tuple[float | None, float | None]:
+    """Return the tightest of what the places take; the usual limits of a seed go without saying."""
+    least, most = tightest(place.node.spec(place.input) for place in places)
+    if kind == "seed":
+        return (None if least == 0 else least), (None if most is None or most >= LARGEST_SEED else most)
+    return least, most
 
 
 def _default(places: list[_Place]) -> Any:

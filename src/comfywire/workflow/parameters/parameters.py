@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import InvalidParameter
 from comfywire.workflow.nearest import did_you_mean
-from comfywire.workflow.parameters.values import RANDOM, coerce
+from comfywire.workflow.parameters.values import LARGEST_SEED, RANDOM, coerce
 
 if TYPE_CHECKING:
     from comfywire.workflow.workflow_like import WorkflowLike
@@ -26,8 +26,6 @@ _KINDS = {
     "choice": "COMBO",
 }
 TYPES = frozenset({*_KINDS, *FILE_TYPES, "any"})
-# ComfyUI's samplers take seeds of 64 bits (nodes.py, KSampler, 0.3.64).
-_LARGEST_SEED = 2**64 - 1
 _NAME = re.compile(r"[A-Za-z_][\w-]*\Z")
 
 
@@ -83,6 +81,12 @@ class Parameter:
         """Whether it takes a file to upload."""
         return self.type in FILE_TYPES
 
+    def within(self, least: float | None, most: float | None) -> Parameter:
+        """Return it with its limits tightened to those of the inputs that it drives."""
+        minimum = max((limit for limit in (self.minimum, least) if limit is not None), default=None)
+        maximum = min((limit for limit in (self.maximum, most) if limit is not None), default=None)
+        return replace(self, minimum=minimum, maximum=maximum)
+
     def check(self, value: Any) -> Any:
         """Return ``value`` as the inputs take it: ``"20"`` becomes 20 where a number belongs.
 
@@ -92,7 +96,7 @@ class Parameter:
             InvalidParameter: It is of the wrong type, out of range, or not offered.
 
         """
-        if self.is_file or (self.type == "seed" and value == RANDOM):
+        if self.is_file or (self.type == "seed" and isinstance(value, str) and value == RANDOM):
             return value
         if self.type == "choice":
             return self._choose(value)
@@ -108,9 +112,11 @@ class Parameter:
         if self.type not in {"int", "float", "seed"}:
             return
         least = 0 if self.minimum is None and self.type == "seed" else self.minimum
-        most = _LARGEST_SEED if self.maximum is None and self.type == "seed" else self.maximum
+        most = LARGEST_SEED if self.maximum is None and self.type == "seed" else self.maximum
         if least is not None and value < least:
-            raise InvalidParameter(f"parameter {self.name!r} is {value}, but {least} is the smallest allowed")
+            also = f"; {RANDOM!r} draws one" if self.type == "seed" else ""
+            words = f"is {value}, but {least} is the smallest allowed{also}"
+            raise InvalidParameter(f"parameter {self.name!r} {words}")
         if most is not None and value > most:
             raise InvalidParameter(f"parameter {self.name!r} is {value}, but {most} is the largest allowed")
 

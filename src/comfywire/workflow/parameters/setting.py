@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import InvalidParameter, UnknownNode
 from comfywire.workflow.node import unknown_input
-from comfywire.workflow.parameters.values import RANDOM, draw_seed, is_seed, kind_of, parse_text
+from comfywire.workflow.parameters.values import (
+    RANDOM,
+    draw_seed,
+    is_seed,
+    kind_of,
+    parse_text,
+    tightest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,12 +33,14 @@ class Setting:
         node: The node, in the workflow that the setting was parsed for.
         input: The input's name.
         value: The value, of the type that the input takes.
+        name: How node and input were written.
 
     """
 
     node: Node
     input: str
     value: Any
+    name: str = ""
 
     @property
     def upload(self) -> str | None:
@@ -64,7 +73,7 @@ def parse_setting(workflow: WorkflowLike, text: str, *, new_seed: Callable[[], i
     names = workflow.names
     for at, character in enumerate(text):
         if character == "=" and (place := _split(workflow, names, text[:at])):
-            return Setting(*place, _parse_value(*place, text[at + 1 :], new_seed))
+            return Setting(*place, _parse_value(*place, text[at + 1 :], new_seed), text[:at])
     left, equals, _ = text.partition("=")
     if not equals or "." not in left[1:]:
         raise InvalidParameter(f"{text[:80]!r} is not of the form NODE.INPUT=VALUE, such as KSampler.seed=42")
@@ -106,7 +115,7 @@ def _parse_value(node: Node, name: str, text: str, new_seed: Callable[[], int] |
     spec, present = node.spec(name), node.inputs.get(name)
     may_be_random = new_seed is not None and is_seed(name, spec, present)
     if new_seed is not None and may_be_random and text.strip() == RANDOM:
-        return draw_seed(new_seed, spec.maximum if spec else None)
+        return draw_seed(new_seed, *tightest([spec]))
     try:
         return parse_text(text, kind_of(spec, present), spec.choices if spec else None)
     except ValueError as error:

@@ -45,9 +45,13 @@ def to_toml(parameters: Parameters, *, of: str = "this workflow") -> str:
 def _parameter_lines(parameter: Parameter) -> Iterator[str]:
     for key, attribute in _KEYS.items():
         value = getattr(parameter, attribute)
-        says_something = value not in ("", ()) and value is not None and value is not False
+        is_empty = isinstance(value, str | tuple) and not value
+        says_something = not is_empty and value is not None and value is not False
         if (says_something or (key == "default" and value is not None)) and not _is_too_large(value):
-            yield f"{key} = {_value(value)}"
+            try:
+                yield f"{key} = {_value(value)}"
+            except InvalidParameter as error:
+                raise InvalidParameter(f"parameter {parameter.name!r}: {error}") from None
 
 
 def _is_too_large(value: Any) -> bool:

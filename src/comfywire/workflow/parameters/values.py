@@ -7,13 +7,24 @@ import math
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from comfywire.workflow.object_info import Input
 
-__all__ = ["RANDOM", "coerce", "draw_seed", "is_seed", "kind_of", "parse_text"]
+__all__ = [
+    "LARGEST_SEED",
+    "RANDOM",
+    "coerce",
+    "draw_seed",
+    "is_seed",
+    "kind_of",
+    "parse_text",
+    "tightest",
+]
 
 RANDOM = "random"
+# ComfyUI's samplers take seeds of 64 bits (nodes.py, KSampler, 0.3.64).
+LARGEST_SEED = 2**64 - 1
 _SEEDS = {"seed", "noise_seed"}
 
 _WORDS = {
@@ -54,10 +65,20 @@ def is_seed(name: str, spec: Input | None, present: Any) -> bool:
     return name in _SEEDS and kind_of(spec, present) in {"INT", "FLOAT", "NUMBER"}
 
 
-def draw_seed(new_seed: Callable[[], int], largest: float | None) -> int:
-    """Return a new seed that is not above ``largest``."""
-    seed = new_seed()
-    return seed if largest is None else seed % (int(largest) + 1)
+def tightest(specs: Iterable[Input | None]) -> tuple[float | None, float | None]:
+    """Return the largest minimum and the smallest maximum of inputs; None where none of them has one."""
+    known = [spec for spec in specs if spec is not None]
+    least = max((spec.minimum for spec in known if spec.minimum is not None), default=None)
+    most = min((spec.maximum for spec in known if spec.maximum is not None), default=None)
+    return least, most
+
+
+def draw_seed(new_seed: Callable[[], int], least: float | None, most: float | None) -> int:
+    """Return a new seed from ``least`` to ``most``; negative ones only where there are no others."""
+    highest = LARGEST_SEED if most is None else min(int(most), LARGEST_SEED)
+    lowest = 0 if least is None else math.ceil(least)
+    lowest = lowest if highest < 0 else max(lowest, 0)
+    return lowest + new_seed() % (highest - lowest + 1) if lowest <= highest else lowest
 
 
 def coerce(value: Any, kind: str) -> Any:

@@ -1,0 +1,1 @@
+"""Files as callers give them: opened, named, measured, drawn."""
