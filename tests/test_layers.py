@@ -140,7 +140,7 @@ ROOMS: dict[str, set[str]] = {
         "webhooks",
         "workflows",
     },
-    "service/database": {"sql"},
+    "service/database": {"sql", "waiting"},
     "service/fleet": {"database", "sql"},
     "service/hooks": {"access", "assets", "jobs", "settings"},
     "service/http_server": {"settings"},

@@ -14,6 +14,7 @@ from comfywire.service.assets.blobs import Blobs
 from comfywire.service.assets.signing import Signer
 from comfywire.service.assets.store_check import StoreCheck
 from comfywire.service.database.pool import Database
+from comfywire.service.database.pooling import must_suit
 from comfywire.service.fleet.catalogues import Catalogues
 from comfywire.service.jobs.batches import Batches
 from comfywire.service.jobs.engine import Queue
@@ -87,6 +88,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
 
     Raises:
         NoDatabase: The database does not start, or nothing answers there.
+        UnsuitableDatabase: What answers there lacks something, or a pooler in front of it does.
         OldSchema: It is your own, and ``comfywire db upgrade`` is due.
         BrokenHook: A hook cannot be loaded.
         UnusableStore: The asset store does not take bytes and give them back.
@@ -97,12 +99,24 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
     async with database_at(settings.data, settings.database_url) as url:
         if settings.database_url is None:
             await migrate(url)
-        async with Database(url, size=settings.database_connections) as database, Hooks.of(settings) as hooks:
+        else:
+            listen_url = settings.database_listen_url
+            await must_suit(url, prepares=settings.database_prepare, listen_url=listen_url)
+        async with _database(url, settings) as database, Hooks.of(settings) as hooks:
             await _must_be_current(database)
             async with Broker(Store(database, Queue(database))) as broker:
                 core = _core(settings, sealer, hooks, broker)
                 async with contextlib.aclosing(core.assets.blobs), core.store_check:
                     yield core
+
+
+def _database(url: str, settings: Settings) -> Database:
+    return Database(
+        url,
+        size=settings.database_connections,
+        prepares=settings.database_prepare,
+        listen_url=settings.database_listen_url,
+    )
 
 
 def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker) -> Core:

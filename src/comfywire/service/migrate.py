@@ -7,9 +7,9 @@ from importlib.resources import files
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
 
-from comfywire.service.database.pool import SCHEMA, Connection, execute, rows
+from comfywire.service.database.connecting import SCHEMA, connect
+from comfywire.service.database.pool import Connection, execute, rows
 from comfywire.service.jobs import engine as queue
 
 __all__ = ["is_current", "migrate"]
@@ -39,13 +39,14 @@ async def migrate(url: str) -> list[str]:
 
 async def _migrate(url: str) -> list[str]:
     async with (
-        await psycopg.AsyncConnection.connect(
-            url, options=f"-c search_path={SCHEMA}", row_factory=dict_row
-        ) as connection,
+        await connect(url) as connection,
         connection.transaction(),
     ):
         await execute(connection, "SELECT pg_advisory_xact_lock(%(lock)s)", lock=LOCK)
-        await connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
+        schema = sql.Identifier(SCHEMA)
+        await connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
+        # For this transaction alone: a pooler in between may give the session to somebody else.
+        await connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(schema))
         await connection.execute(VERSIONS)
         return await _take_steps(connection)
 

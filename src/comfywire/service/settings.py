@@ -18,6 +18,10 @@ class Settings:
     Attributes:
         data: The folder for everything that is kept: the embedded database, assets, the secret.
         database_url: ``postgresql://…``; None starts an embedded PostgreSQL in ``data``.
+        database_prepare: Whether connections are sessions of our own, with prepared statements and LISTEN;
+            False behind a pooler in transaction mode.
+        database_listen_url: Where LISTEN works, if not at ``database_url``; without either, each process asks
+            every second.
         database_connections: How many this process may have open, the one that listens aside.
         assets_url: Where bytes are kept, as fsspec takes it; None is a folder in ``data``.
         host: The address to listen on.
@@ -52,6 +56,8 @@ class Settings:
 
     data: Path
     database_url: str | None = None
+    database_prepare: bool = True
+    database_listen_url: str | None = None
     database_connections: int = 12
     assets_url: str | None = None
     host: str = "127.0.0.1"

@@ -160,6 +160,7 @@ async def _working(
     try:
         from comfywire.service.access.keys import Access  # noqa: PLC0415
         from comfywire.service.database.pool import Database  # noqa: PLC0415
+        from comfywire.service.database.pooling import shares_sessions  # noqa: PLC0415
         from comfywire.service.migrate import is_current, migrate  # noqa: PLC0415
         from comfywire.service.postgres.embedded import NoDatabase, database_at, is_there, must_be_there  # noqa: PLC0415
     except ModuleNotFoundError as error:
@@ -174,7 +175,8 @@ async def _working(
             click.echo(NEW.format(data), err=True)
         if database_url is None:
             await migrate(url)
-        async with Database(url, size=1) as database:
+        prepares = database_url is None or not await shares_sessions(url)
+        async with Database(url, size=1, prepares=prepares) as database:
             async with database.connection() as connection:
                 if not await is_current(connection):
                     raise NoDatabase("the schema of --database-url is not up to date: `comfywire db upgrade`")

@@ -40,7 +40,24 @@ def _http(ctx: click.Context, parameter: click.Parameter, url: str | None) -> st
     return url
 
 
+def _is_on(ctx: click.Context, parameter: click.Parameter, text: str) -> bool:
+    del ctx, parameter
+    return text == "on"
+
+
 _OPTIONS = (
+    setting(
+        "--database-prepare",
+        type=click.Choice(["on", "off"]),
+        default="on",
+        callback=_is_on,
+        help="Off behind a pooler in transaction mode: nothing is prepared, or kept in a session.",
+    ),
+    setting(
+        "--database-listen-url",
+        metavar="URL",
+        help="Where LISTEN works, if --database-prepare is off; without it, each process asks every second.",
+    ),
     setting(
         "--server",
         "servers",

@@ -41,14 +41,13 @@ class Sweep:
 
         Cancelling this leaves everything consistent, and the rest for the next.
         """
-        async with self._database.connection() as connection:
-            locked = await row(connection, "SELECT pg_try_advisory_lock(%(lock)s) AS mine", lock=LOCK)
+        # The lock is the transaction's: a session may be somebody else's by the next statement (pooling.py).
+        async with self._database.transaction() as connection:
+            await execute(connection, "SET LOCAL idle_in_transaction_session_timeout = 0")
+            locked = await row(connection, "SELECT pg_try_advisory_xact_lock(%(lock)s) AS mine", lock=LOCK)
             if locked is None or not locked["mine"]:
                 return 0
-            try:
-                await self._all(most_bytes)
-            finally:
-                await execute(connection, "SELECT pg_advisory_unlock(%(lock)s)", lock=LOCK)
+            await self._all(most_bytes)
         return self._removed
 
     async def _all(self, most_bytes: int | None) -> None:

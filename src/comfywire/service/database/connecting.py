@@ -38,11 +38,17 @@ def parameters(url: str) -> dict[str, Any]:
     """
     named = conninfo_to_dict(url)
     bounds = {name: value for name, value in SILENCE.items() if name not in named}
-    return {"autocommit": True, "row_factory": dict_row, "target_session_attrs": "read-write", **bounds}
+    return {
+        "autocommit": True,
+        "row_factory": dict_row,
+        "target_session_attrs": "read-write",
+        "prepare_threshold": None,
+        **bounds,
+    }
 
 
 async def set_up(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Say what our statements rely on; as a statement, since a pooler in between refuses it at the start."""
+    """Say what our statements rely on, as a statement: poolers refuse it as a parameter of the start."""
     calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in SESSION.items())
     await connection.execute(f"SELECT {calls}".encode(), prepare=False)
 

@@ -12,10 +12,14 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg import sql
 
+from comfywire.service.waiting import set_within
+
 __all__ = ["Listener"]
 
 LISTEN_CHECK = 5.0
 """Seconds after which a silent connection is tried."""
+POLL_EVERY = 1.0
+"""Seconds between two looks where LISTEN does not work."""
 Listening: TypeAlias = psycopg.AsyncConnection[Any]
 log = logging.getLogger("comfywire.service")
 
@@ -34,7 +38,7 @@ class Listener:
     (PostgreSQL 18, async.c, SignalBackends): so there is one.
 
     Args:
-        connect: Opens a connection, in autocommit.
+        connect: Opens a connection, in autocommit; None where LISTEN does not work.
         on_error: Told of each error with it.
         pause: Seconds until another one is opened then.
 
@@ -42,7 +46,7 @@ class Listener:
 
     def __init__(
         self,
-        connect: Callable[[], Awaitable[Listening]],
+        connect: Callable[[], Awaitable[Listening]] | None,
         on_error: Callable[[Exception], None],
         *,
         pause: float = 0.5,
@@ -81,13 +85,24 @@ class Listener:
             await asyncio.wait([running])
 
     async def _run(self) -> None:
+        if (connect := self._connect) is None:
+            await self._poll()
+            return
         while True:
             try:
-                async with await self._connect() as connection:
+                async with await connect() as connection:
                     await self._hear(connection)
             except psycopg.Error as error:
                 self._on_error(error)
             await asyncio.sleep(self._pause)
+
+    async def _poll(self) -> None:
+        """Nothing is ever heard, so something may always have been missed."""
+        while True:
+            self._changed.clear()
+            for ear in list(self._ears):
+                ear.on_gap()
+            await set_within(self._changed, POLL_EVERY)
 
     async def _hear(self, connection: Listening) -> None:
         """Listen to what is wanted, more of it when more is, until the connection breaks."""

@@ -34,22 +34,39 @@ class Database:
     Args:
         url: ``postgresql://…``, as libpq takes it.
         size: Connections at most.
+        prepares: Whether a connection is a session of our own, which keeps prepared statements and settings;
+            False behind a pooler in transaction mode.
+        listen_url: Where LISTEN works, if it does not there; without one, what may have happened is asked for
+            every second.
         try_every: Seconds between two tries while the database is away.
         tell_every: Seconds between two lines in the log meanwhile.
 
     """
 
-    def __init__(self, url: str, *, size: int = 8, try_every: float = 0.5, tell_every: float = 30.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        size: int = 8,
+        prepares: bool = True,
+        listen_url: str | None = None,
+        try_every: float = 0.5,
+        tell_every: float = 30.0,
+    ) -> None:
         self.url = url
+        self._prepares = prepares
         self._try_every = try_every
         self._outage = Outage(tell_every=tell_every)
         self._trying: asyncio.Task[None] | None = None
-        self._listener = Listener(lambda: connect(url), self._suspect, pause=try_every)
+        listens_at = listen_url or (url if prepares else None)
+        self._listener = Listener(
+            None if listens_at is None else lambda: connect(listens_at), self._suspect, pause=try_every
+        )
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             # Prepared when first used: few statements come again and again, and plans cost more than they do.
-            kwargs=parameters(url) | {"prepare_threshold": 0},
-            configure=set_up,
+            kwargs=parameters(url) | {"prepare_threshold": 0 if prepares else None},
+            configure=set_up if prepares else None,
             min_size=1,
             max_size=size,
             open=False,
@@ -148,7 +165,8 @@ class Database:
         while True:
             try:
                 async with await connect(self.url) as connection:
-                    await set_up(connection)
+                    if self._prepares:
+                        await set_up(connection)
                     await _try_to_write(connection)
                 break
             except psycopg.Error as again:

@@ -94,6 +94,11 @@ async def _until_it_answers(url: str) -> None:
             return
         except psycopg.Error as error:
             words = " ".join(str(error).split())
+            if (name := words.partition("unsupported startup parameter: ")[2].partition(" ")[0]) != "":
+                raise NoDatabase(
+                    f"the pooler of --database-url refuses the parameter {name!r}: take it out of its URL, "
+                    "or add it to the pooler's ignore_startup_parameters"
+                ) from error
             if is_last or "the database system is" not in words:
                 raise NoDatabase(f"the database of --database-url is not to be reached: {words}") from error
         await asyncio.sleep(1.0)

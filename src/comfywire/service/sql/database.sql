@@ -10,3 +10,13 @@ INSERT INTO switches (name, value) VALUES (gen_random_uuid()::text, 'null');
 
 -- name: is_standby
 SELECT pg_is_in_recovery() AS is_standby;
+
+-- name: set_mark
+-- In this session, or in that of whoever is given its server next (pooling.py).
+SELECT set_config('comfywire.mark', %(mark)s, false);
+
+-- name: mark
+SELECT current_setting('comfywire.mark', true) AS mark;
+
+-- name: schema
+SELECT current_setting('search_path') AS schema, quote_ident(current_user) AS role;
