@@ -11,6 +11,8 @@
       UnsafeName                a file name that cannot be made safe (nothing is left of it)
       WorkflowError
         UnreadableWorkflow      not a workflow, or none in this file
+        UncertainWorkflow       strict was asked, and the conversion had warnings: read them
+        UnusablePack            the rules of a node pack that were named cannot be loaded
         UnknownNode             no such node, or several; also a class_type that is not installed
         InvalidParameter        an input or a value that the node does not have or offer
         InvalidWorkflow         what the server would refuse or drop, found before sending
@@ -49,10 +51,12 @@ __all__ = [
     "OutputsGone",
     "OutputsMissing",
     "ServerError",
+    "UncertainWorkflow",
     "UnexpectedReply",
     "UnknownNode",
     "UnreadableWorkflow",
     "UnsafeName",
+    "UnusablePack",
     "WorkflowError",
     "WorkflowRejected",
 ]
@@ -113,6 +117,27 @@ class WorkflowError(ComfywireError):
 
 class UnreadableWorkflow(WorkflowError):
     """This is no workflow, or holds none."""
+
+
+class UncertainWorkflow(WorkflowError):
+    """The workflow could not be converted without a doubt, and ``strict`` refuses doubts.
+
+    Attributes:
+        warnings: What is doubtful, one sentence each.
+
+    """
+
+    def __init__(self, warnings: Sequence[str]) -> None:
+        self.warnings = list(warnings)
+        super().__init__(warnings)
+
+    def __str__(self) -> str:
+        count = len(self.warnings)
+        return f"the conversion has {count} warning{'s' * (count != 1)}: " + "; ".join(self.warnings)
+
+
+class UnusablePack(WorkflowError):
+    """A file that was named as a node pack's rules cannot be loaded, or has none."""
 
 
 class UnknownNode(WorkflowError):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from comfywire.workflow import Workflow
-from comfywire.workflow.object_info import packaged
+from comfywire.workflow.catalogues.packaged import packaged
 
 
 @pytest.fixture

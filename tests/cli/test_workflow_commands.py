@@ -189,3 +189,53 @@ def test_nodes_names_near_matches(comfywire):
     finished = comfywire("nodes", "Ksmapler", "--offline")
 
     assert (finished.status, "did you mean 'KSampler'" in finished.err) == (1, True)
+
+
+PACK = """
+from comfywire.workflow import Pack
+
+def halve(node):
+    return {"width": node.values["width"] // 2}
+
+PACK = Pack("halves", nodes={"EmptyImage": halve})
+"""
+
+
+@pytest.fixture
+def doubtful(here) -> str:
+    """A file that has a value more than its first node has widgets."""
+    first, second = EDITORS["nodes"]
+    longer = {**first, "widgets_values": [16, 8, 1, 9, 7]}
+    return save("doubtful.json", {**EDITORS, "nodes": [longer, second]})
+
+
+@pytest.mark.parametrize("command", ["convert", "validate", "inspect", "run"])
+def test_doubts_are_printed_and_refused_by_strict(comfywire, server, doubtful, command):
+    told, refused = comfywire(command, doubtful), comfywire(command, doubtful, "--strict")
+
+    words = "node 1 (EmptyImage): the file has 5 values for its 4 widgets"
+    assert (told.status, words in told.err) == (0, True)
+    assert (refused.status, words in refused.err) == (1, True)
+
+
+def test_strict_takes_what_fits(comfywire, editors):
+    assert comfywire("convert", editors, "--offline", "--strict").status == 0
+
+
+@pytest.mark.parametrize("command", ["convert", "run"])
+def test_a_pack_that_is_named_has_its_say(comfywire, server, editors, command):
+    Path("halves.py").write_text(PACK, encoding="utf-8")
+
+    finished = comfywire(command, editors, "--pack", "halves.py")
+
+    assert finished.status == 0
+    prompt = json.loads(finished.out) if command == "convert" else server.log[-1].prompt
+    assert prompt["1"]["inputs"]["width"] == 8
+
+
+def test_a_pack_that_cannot_be_loaded_is_misuse(comfywire, editors):
+    Path("empty.py").write_text("", encoding="utf-8")
+
+    finished = comfywire("convert", editors, "--offline", "--pack", "empty.py")
+
+    assert (finished.status, "'empty.py' has no PACK" in finished.err) == (2, True)

@@ -16,7 +16,7 @@ from .connection import Connection, wait_for
 
 __all__ = ["Types", "catalogue_options", "is_model", "read_object_info", "read_types"]
 
-SHIPPED = "the nodes of ComfyUI 0.3.64 that ship with comfywire"
+SHIPPED = "the nodes of ComfyUI 0.33.0 that ship with comfywire"
 MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx")
 Command = Callable[..., Any]
 

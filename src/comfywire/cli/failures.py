@@ -15,6 +15,7 @@ from comfywire.errors import (
     JobTimedOut,
     OutputsGone,
     ServerError,
+    UncertainWorkflow,
     UnexpectedReply,
     WorkflowRejected,
 )
@@ -36,6 +37,7 @@ OUTCOMES: tuple[tuple[type[BaseException], str, int], ...] = (
     (Stopped, "interrupted", INTERRUPTED),
     (WorkflowRejected, "rejected", FAILED),
     (InvalidWorkflow, "rejected", FAILED),
+    (UncertainWorkflow, "rejected", FAILED),
     (JobInterrupted, "interrupted", INTERRUPTED),
     (JobTimedOut, "timed_out", FAILED),
     (JobLost, "lost", FAILED),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
-__all__ = ["check_writable", "json_option", "out_option"]
+__all__ = ["check_writable", "conversion_options", "json_option", "out_option"]
+
+Command = Callable[..., Any]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 out_option = click.option(
@@ -18,6 +22,20 @@ out_option = click.option(
     help="Where results are saved, under the server's names; a file that is there is never replaced. "
     "By default here.",
 )
+
+
+def conversion_options(command: Command) -> Command:
+    """Add ``strict`` and ``packs``: how a workflow of the editor's is converted."""
+    strict = click.option("--strict", is_flag=True, help="Refuse a workflow whose conversion has warnings.")
+    packs = click.option(
+        "--pack",
+        "packs",
+        type=click.Path(exists=True, dir_okay=False),
+        metavar="FILE.py",
+        multiple=True,
+        help="Run this Python file, whose PACK says what a node pack's JavaScript does. Repeatable.",
+    )
+    return strict(packs(command))
 
 
 def check_writable(folder: Path) -> None:

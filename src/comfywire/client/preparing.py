@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from comfywire.errors import InvalidParameter, UnknownNode, UnreadableWorkflow, WorkflowError
 from comfywire.workflow import Parameters, Workflow, parse_setting
-from comfywire.workflow.load import Source, read_params
+from comfywire.workflow.load import PackSource, Source, read_params
 
 from .catalogue import Catalogue
 from .downloads import Downloads
@@ -57,6 +57,8 @@ class Request:
         outputs: The only output nodes to run, by names; all if empty.
         targets: The same, by node_id.
         is_checked: Whether mistakes are looked for before it is sent.
+        is_strict: Whether a conversion with warnings is refused.
+        packs: The rules of node packs to convert by, beside those that are known.
 
     """
 
@@ -66,6 +68,8 @@ class Request:
     outputs: Sequence[str] = ()
     targets: Sequence[str] | None = None
     is_checked: bool = False
+    is_strict: bool = False
+    packs: Sequence[PackSource] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,7 @@ async def prepare(server: Destination, request: Request) -> Ready:
 
     Raises:
         UnreadableWorkflow: The source holds none.
+        UncertainWorkflow, UnusablePack: It cannot be converted as was asked.
         UnknownNode, InvalidParameter: A name or a value does not fit.
         InvalidWorkflow: The server would refuse it, or drop a part of it.
         ConnectionFailed, ConnectionLost, ServerError: The server was needed, and not reached.
@@ -128,7 +133,14 @@ async def prepare(server: Destination, request: Request) -> Ready:
 async def _prepare(server: Destination, request: Request, *, anew: bool) -> Ready:
     parameters = await read_parameters(request.source)
     is_edited = bool(request.inputs or request.settings or request.outputs) or parameters is not None
-    workflow = await load(server, request.source, is_edited=is_edited, anew=anew)
+    workflow = await load(
+        server,
+        request.source,
+        is_edited=is_edited,
+        anew=anew,
+        strict=request.is_strict,
+        packs=request.packs,
+    )
     ready = await _set(server, workflow, request, parameters)
     targets = None if request.targets is None else list(request.targets)
     if request.outputs:
@@ -140,7 +152,13 @@ async def _prepare(server: Destination, request: Request, *, anew: bool) -> Read
 
 
 async def load(
-    server: Destination, source: WorkflowSource, *, is_edited: bool, anew: bool = False
+    server: Destination,
+    source: WorkflowSource,
+    *,
+    is_edited: bool,
+    anew: bool = False,
+    strict: bool = False,
+    packs: Sequence[PackSource] = (),
 ) -> Workflow:
     """Return the workflow, read with as much of the server's catalogue as it takes.
 
@@ -152,9 +170,9 @@ async def load(
     try:
         workflow = await _read(source)
     except UnknownNode:
-        return await _converted(server, source, anew=anew)
+        return await _converted(server, source, anew=anew, strict=strict, packs=packs)
     if workflow.document is not None:
-        return await _converted(server, source, anew=anew)
+        return await _converted(server, source, anew=anew, strict=strict, packs=packs)
     if is_edited:
         return workflow.described_by(await _types(server, workflow, anew=anew))
     return workflow
@@ -164,23 +182,33 @@ async def _types(server: Destination, workflow: Workflow, *, anew: bool) -> dict
     return await server.catalogue.of({node.class_type for node in workflow if node.class_type}, anew=anew)
 
 
-async def _converted(server: Destination, source: Source, *, anew: bool) -> Workflow:
+async def _converted(
+    server: Destination, source: Source, *, anew: bool, strict: bool, packs: Sequence[PackSource]
+) -> Workflow:
     """Read the editor's document; a node type that is missing may have been installed since we asked."""
     was_empty = server.catalogue.is_empty
     try:
-        return await _read(source, await server.catalogue.whole(anew=anew))
+        return await _read(source, await server.catalogue.whole(anew=anew), strict=strict, packs=packs)
     except UnknownNode:
         if anew or was_empty:
             raise
-    return await _read(source, await server.catalogue.whole(anew=True))
+    return await _read(source, await server.catalogue.whole(anew=True), strict=strict, packs=packs)
 
 
-async def _read(source: Source, types: Mapping[str, Any] | None = None) -> Workflow:
+async def _read(
+    source: Source,
+    types: Mapping[str, Any] | None = None,
+    *,
+    strict: bool = False,
+    packs: Sequence[PackSource] = (),
+) -> Workflow:
     """Files are read, and the editor's documents converted, in a thread; a prompt is only copied."""
     if isinstance(source, Mapping) and not {"nodes", "workflow"} & source.keys():
         return Workflow.load(source, types)
     # The editor draws one of {a|b} each time that it queues (editor-format.md, par. 11).
-    return await asyncio.to_thread(Workflow.load, source, types, choose=secrets.choice)
+    return await asyncio.to_thread(
+        Workflow.load, source, types, choose=secrets.choice, strict=strict, packs=packs
+    )
 
 
 async def read_parameters(source: WorkflowSource) -> Parameters | None:

@@ -1,6 +1,8 @@
 """Workflows without I/O: the graph and everything known about it. Reads bytes and dicts, never paths."""
 
 from comfywire.workflow.conversion.convert import Conversion, convert
+from comfywire.workflow.conversion.packs.pack import Pack
+from comfywire.workflow.conversion.packs.saved import SavedNode
 from comfywire.workflow.parameters.bind import FileInput
 from comfywire.workflow.parameters.parameters import Parameter, Parameters
 from comfywire.workflow.parameters.setting import Setting, parse_setting
@@ -17,9 +19,11 @@ __all__ = [
     "FileInput",
     "Node",
     "ObjectInfo",
+    "Pack",
     "Parameter",
     "Parameters",
     "Problem",
+    "SavedNode",
     "Setting",
     "Workflow",
     "convert",

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from .object_info import WIDGET_TYPES, packaged
+from .catalogues.packaged import packaged
+from .object_info import WIDGET_TYPES
 
 if TYPE_CHECKING:
     from .object_info import Input

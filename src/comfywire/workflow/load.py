@@ -11,17 +11,22 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import module_from_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
-from comfywire.errors import InvalidParameter, UnreadableWorkflow
+from comfywire.errors import InvalidParameter, UncertainWorkflow, UnreadableWorkflow, UnusablePack
+from comfywire.workflow.catalogues.packaged import packaged
 from comfywire.workflow.conversion.convert import convert
+from comfywire.workflow.conversion.packs.pack import Pack
 from comfywire.workflow.metadata.bounded import MOST_BYTES
 from comfywire.workflow.metadata.find import HEAD_BYTES, find_in_file, format_of
 from comfywire.workflow.parameters.toml import parse_toml, to_toml
 
 from .nearest import did_you_mean
-from .object_info import packaged
 from .recognise import Found, parse_json, recognise
 
 Choose: TypeAlias = Callable[[Sequence[Any]], Any]
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Loaded",
+    "PackSource",
     "Source",
     "copied",
     "params_path",
@@ -41,6 +47,9 @@ __all__ = [
     "write_params",
     "write_prompt",
 ]
+
+PackSource: TypeAlias = "Pack | str | os.PathLike[str]"
+"""The rules of a node pack, or the path of a Python file that has them as ``PACK``."""
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | Mapping[str, Any] | IO[Any]"
 
@@ -58,21 +67,71 @@ class Loaded:
 
 
 def read_workflow(
-    source: Source, object_info: ObjectInfo | None = None, choose: Choose | None = None
+    source: Source,
+    object_info: ObjectInfo | None = None,
+    choose: Choose | None = None,
+    *,
+    strict: bool = False,
+    packs: Sequence[PackSource] = (),
 ) -> Loaded:
     """Return the prompt that ``source`` is or holds; the editor's document is converted, and kept.
 
     Raises:
         UnreadableWorkflow: It is no workflow and holds none, or it cannot be read.
+        UncertainWorkflow: The conversion has warnings, and ``strict`` refuses them.
+        UnusablePack: A file among ``packs`` cannot be loaded.
         TypeError: ``source`` is none of the kinds that can be read.
 
     """
+    named = [_read_pack(pack) for pack in packs]
     found = _find(source)
     if found.prompt is not None:
         return Loaded(_without_residue(found.prompt), found.document)
     assert found.document is not None
-    conversion = convert(found.document, object_info or packaged(), choose=choose)
+    known = [*_installed_packs(), *named]
+    conversion = convert(found.document, object_info or packaged(), choose=choose, packs=known)
+    if strict and conversion.warnings:
+        raise UncertainWorkflow(conversion.warnings)
     return Loaded(conversion.prompt, found.document, tuple(conversion.warnings))
+
+
+@cache
+def _installed_packs() -> tuple[Pack, ...]:
+    """Return the rules that installed packages bring, by the entry point ``comfywire.packs``."""
+    return tuple(_loaded_entry(entry) for entry in entry_points(group="comfywire.packs"))
+
+
+def _loaded_entry(entry: EntryPoint) -> Pack:
+    try:
+        return _checked(entry.load(), entry.value)
+    except UnusablePack:
+        raise
+    except Exception as error:
+        words = f"the node pack rules {entry.value!r} of an installed package cannot be loaded"
+        raise UnusablePack(
+            f"{words}: {type(error).__name__}: {error}; update or remove that package"
+        ) from error
+
+
+def _read_pack(source: PackSource) -> Pack:
+    """Run the Python file that was named; nothing is ever looked for beside a workflow."""
+    if isinstance(source, Pack):
+        return source
+    path = Path(source)
+    name = f"comfywire_pack_{path.stem}"
+    loader = SourceFileLoader(name, str(path))
+    module = module_from_spec(ModuleSpec(name, loader, origin=str(path)))
+    try:
+        loader.exec_module(module)
+    except Exception as error:
+        raise UnusablePack(f"{str(path)!r} cannot be run: {type(error).__name__}: {error}") from error
+    return _checked(getattr(module, "PACK", None), str(path))
+
+
+def _checked(pack: Any, where: str) -> Pack:
+    if not isinstance(pack, Pack):
+        raise UnusablePack(f"{where!r} has no PACK: a comfywire.workflow.Pack says what the node pack does")
+    return pack
 
 
 def write_prompt(path: str | os.PathLike[str], prompt: Mapping[str, Any]) -> None:

@@ -6,15 +6,12 @@ are parsed when they are first asked for, since an answer has a thousand of them
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from importlib import resources
+from functools import cached_property
 from typing import Any
 
-__all__ = ["Input", "NodeType", "ObjectInfo", "Output", "packaged", "parse_inputs"]
+__all__ = ["Input", "NodeType", "ObjectInfo", "Output", "parse_inputs"]
 
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 AUTOGROW = "COMFY_AUTOGROW_V3"
@@ -163,6 +160,11 @@ class NodeType:
         return _text(self.raw, "python_module")
 
     @property
+    def is_names_only(self) -> bool:
+        """Whether only names, order and types are known of it: the packaged knowledge of node packs."""
+        return bool(self.raw.get("names_only"))
+
+    @property
     def is_output_node(self) -> bool:
         """Whether it may stand at the end of a graph: it saves or shows something."""
         return bool(self.raw.get("output_node"))
@@ -188,7 +190,7 @@ class ObjectInfo(Mapping[str, NodeType]):
 
     Args:
         raw: The server's answer, parsed. It is kept, not copied: do not change it afterwards.
-        is_packaged: Whether it is no server's, but what :func:`packaged` returns.
+        is_packaged: Whether it is no server's, but ships with Comfywire.
 
     """
 
@@ -214,17 +216,6 @@ class ObjectInfo(Mapping[str, NodeType]):
 
     def __contains__(self, class_type: object) -> bool:
         return class_type in self.raw and isinstance(self.raw[class_type], Mapping)  # type: ignore[index]  # it is in
-
-
-@cache
-def packaged() -> ObjectInfo:
-    """Return the catalogue that ships with the package: ComfyUI 0.3.64 without node packs and models.
-
-    It serves where no server is known. A server's own answer is better: its combos list the models and files
-    that are there, and it has the node types of its version and its node packs. Read when first asked for.
-    """
-    packed = resources.files("comfywire.workflow").joinpath("object_info_0_3_64.json.gz").read_bytes()
-    return ObjectInfo(json.loads(gzip.decompress(packed)), is_packaged=True)
 
 
 def parse_inputs(sections: Any, order: Any = None) -> dict[str, Input]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from comfywire.errors import UnknownNode
+from comfywire.workflow.catalogues.packaged import packaged
 from comfywire.workflow.drawing.graph import draw
 from comfywire.workflow.load import read_workflow, write_prompt
 from comfywire.workflow.nearest import did_you_mean
 from comfywire.workflow.node import Node, is_link
-from comfywire.workflow.object_info import ObjectInfo, packaged
+from comfywire.workflow.object_info import ObjectInfo
 from comfywire.workflow.parameters.bind import bind
 from comfywire.workflow.parameters.draft import draft
 from comfywire.workflow.validation.validate import validate
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from comfywire.workflow.drawing.graph import GraphForm
-    from comfywire.workflow.load import Source
+    from comfywire.workflow.load import PackSource, Source
     from comfywire.workflow.parameters.bind import FileInput
     from comfywire.workflow.parameters.parameters import Parameters
     from comfywire.workflow.validation.problems import Problem
@@ -62,6 +63,8 @@ class Workflow:
         object_info: Mapping[str, Any] | None = None,
         *,
         choose: Callable[[Sequence[Any]], Any] | None = None,
+        strict: bool = False,
+        packs: Sequence[PackSource] = (),
     ) -> Self:
         """Return the workflow that ``source`` is or holds, recognised by its content.
 
@@ -73,14 +76,20 @@ class Workflow:
                 it the one that ships with Comfywire: the nodes of ComfyUI itself.
             choose: Picks one of the options of a dynamic prompt, ``{a|b}``, as ``random.choice`` does, and as
                 the client has it done; None takes the first.
+            strict: Refuse a conversion that has warnings, instead of keeping them in ``warnings``.
+            packs: What node packs' JavaScript does, beside the packs that Comfywire knows and those of
+                installed packages (entry point ``comfywire.packs``): a :class:`comfywire.workflow.Pack`
+                each, or the path of a Python file that has one as ``PACK``. The file is run.
 
         Raises:
             UnreadableWorkflow: This is no workflow and holds none, or it cannot be read at all; the
                 message says what it looks like and what to do.
+            UncertainWorkflow: There are warnings, and ``strict`` refuses them.
+            UnusablePack: A file among ``packs`` cannot be loaded.
 
         """
         catalogue = _parse(object_info)
-        loaded = read_workflow(source, catalogue, choose)
+        loaded = read_workflow(source, catalogue, choose, strict=strict, packs=packs)
         return cls(loaded.prompt, document=loaded.document, warnings=loaded.warnings, object_info=catalogue)
 
     def save(self, path: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 from comfywire.service.fleet.registry import Registry
 from comfywire.service.jobs.overview import why
 from comfywire.service.jobs.placement import refusals
-from comfywire.workflow.object_info import packaged
+from comfywire.workflow.catalogues.packaged import packaged
 
 from .conftest import PROMPT, Service, error_of, id_of, submitted
 

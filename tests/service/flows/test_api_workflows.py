@@ -13,7 +13,7 @@ from tests.service.flows.conftest import COLOUR, DRAW, SCALE, register
 
 from comfywire.service.fleet.registry import Registry
 from comfywire.service.jobs.states import JobState
-from comfywire.workflow.object_info import packaged
+from comfywire.workflow.catalogues.packaged import packaged
 
 
 def png(size: int = 8) -> bytes:

@@ -1,6 +1,7 @@
 import pytest
 
-from comfywire.workflow.object_info import Input, ObjectInfo, Output, packaged, parse_input, parse_inputs
+from comfywire.workflow.catalogues.packaged import packaged
+from comfywire.workflow.object_info import Input, ObjectInfo, Output, parse_input, parse_inputs
 
 RAW = {
     "Sampler": {

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 from tests.workflow.conversion.editor import SERVER, document, node
 
+from comfywire.workflow.catalogues.packaged import packaged
 from comfywire.workflow.conversion.convert import Converter, convert, to_prompt
-from comfywire.workflow.object_info import packaged
 from comfywire.workflow.profiles import FE_1_27, FE_1_49, profile_for
 
 OLD_SERVER = {"KSampler": {"input": {}, "display_name": "KSampler"}}

@@ -33,8 +33,9 @@ def nodes(
     """List node types; with NAME, show that one, or those that have it in their name, title or category."""
     from comfywire.cli.json_lines import print_json  # noqa: PLC0415
     from comfywire.cli.terminal import print_table  # noqa: PLC0415
+    from comfywire.workflow.catalogues.packaged import packaged  # noqa: PLC0415
     from comfywire.workflow.nearest import did_you_mean  # noqa: PLC0415
-    from comfywire.workflow.object_info import ObjectInfo, packaged  # noqa: PLC0415
+    from comfywire.workflow.object_info import ObjectInfo  # noqa: PLC0415
 
     types = read_types(connection, object_info, offline=offline)
     catalogue = packaged() if types.raw is None else ObjectInfo(types.raw)

@@ -15,7 +15,7 @@ import click
 from comfywire.cli.connection import wait_for
 from comfywire.cli.jobs.each import entries_of, means_a_file, read_rows
 from comfywire.cli.jobs.service import FILES, Service, labels, service_options
-from comfywire.cli.options import check_writable
+from comfywire.cli.options import check_writable, conversion_options
 
 if TYPE_CHECKING:
     from comfywire.errors import JobError
@@ -44,6 +44,8 @@ class Order:
     outputs: tuple[str, ...] = ()
     version: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    strict: bool = False
+    packs: tuple[str, ...] = ()
 
 
 @click.command(short_help="Give a workflow to the job service.")
@@ -84,6 +86,7 @@ class Order:
 )
 @click.option("--wait", "waits", is_flag=True, help="Follow it to its end; --out does so, too.")
 @out_option
+@conversion_options
 @json_option
 @service_options
 def submit(
@@ -96,6 +99,8 @@ def submit(
     each: Path | None,
     waits: bool,
     out: Path | None,
+    strict: bool,
+    packs: tuple[str, ...],
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -110,7 +115,7 @@ def submit(
 
     if out is not None:
         check_writable(out)
-    order = Order(what, values, outputs, version, _options(**options))
+    order = Order(what, values, outputs, version, _options(**options), strict=strict, packs=packs)
     rows = None if each is None else read_rows(each)
 
     async def work() -> list[JobError]:
@@ -161,7 +166,7 @@ async def _submit_file(client: ServiceClient, order: Order) -> dict[str, Any]:
     from comfywire.workflow import Workflow  # noqa: PLC0415
 
     source: str | bytes = sys.stdin.buffer.read() if order.what == "-" else order.what
-    workflow = await asyncio.to_thread(Workflow.load, source)
+    workflow = await asyncio.to_thread(Workflow.load, source, strict=order.strict, packs=order.packs)
     for warning in workflow.warnings:
         click.echo(f"comfywire: warning: {warning}", err=True)
     parameters = await read_parameters(source) or workflow.parameters()
@@ -192,7 +197,7 @@ async def _submit_batch(
                 f"{order.what!r} has a .params.toml, which a batch does not read: register it with "
                 "`comfywire workflows add`, and submit it by its name"
             )
-        workflow = await asyncio.to_thread(Workflow.load, order.what)
+        workflow = await asyncio.to_thread(Workflow.load, order.what, strict=order.strict, packs=order.packs)
         for warning in workflow.warnings:
             click.echo(f"comfywire: warning: {warning}", err=True)
         body["workflow"] = workflow.prompt

@@ -32,7 +32,8 @@ class Ending:
         outputs: Everything that was produced, before an error too.
         saved: What of it was saved.
         unsaved: Why something could not be saved.
-        warnings: What one should know, one sentence each.
+        doubts: What may be wrong with the workflow that was sent, one sentence each.
+        warnings: What else one should know.
 
     """
 
@@ -43,6 +44,7 @@ class Ending:
     outputs: list[Output] = field(default_factory=list)
     saved: list[Saved] = field(default_factory=list)
     unsaved: list[Exception] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     @property

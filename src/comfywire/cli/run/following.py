@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from comfywire.cli.failures import Stopped, outcome_of
+import click
+
+from comfywire.cli.failures import Stopped, one_line, outcome_of
 from comfywire.cli.naming import NodeNames
 from comfywire.cli.run.ending import Ending, Saved
 from comfywire.cli.run.reports import Report
@@ -68,7 +70,9 @@ class _Run:
         ending = Ending()
         try:
             ready = await prepare(self._client, self._order.request)
-            ending.warnings += ready.workflow.warnings
+            ending.doubts += ready.workflow.warnings
+            for doubt in ending.doubts:  # before it runs: it may not be what was meant
+                click.echo(one_line(f"comfywire: warning: {doubt}"), err=True)
             result = await self._result(ready)
             ending.outputs, ending.prompt_id = result.outputs, result.prompt_id
             ending.warnings += [words for words in result.warnings if words not in result.missing]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from comfywire.cli.connection import Connection, server_options, wait_for
-from comfywire.cli.options import check_writable, out_option
+from comfywire.cli.options import check_writable, conversion_options, out_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,6 +79,7 @@ def _pairs(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...
     metavar="N",
     help="Submit again a prompt that the server lost, up to N times.",
 )
+@conversion_options
 @server_options
 def run(
     *,
@@ -94,6 +95,8 @@ def run(
     no_save: bool,
     show: bool,
     resubmit: int,
+    strict: bool,
+    packs: tuple[str, ...],
 ) -> int:
     """Run the workflow in FILE and save everything that it makes.
 
@@ -114,6 +117,8 @@ def run(
             settings=settings,
             outputs=outputs,
             is_checked=check,
+            is_strict=strict,
+            packs=packs,
         ),
         out=None if no_save else out,
         timeout=timeout,

@@ -11,7 +11,7 @@ import click
 
 from comfywire.cli.catalogues import catalogue_options, is_model, read_types
 from comfywire.cli.connection import Connection, server_options
-from comfywire.cli.options import json_option
+from comfywire.cli.options import conversion_options, json_option
 from comfywire.cli.workflow.workflow import load_by
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Need:
     metavar="FORM",
     help="Print the graph instead: text, mermaid or svg.",
 )
+@conversion_options
 @json_option
 @server_options
 def inspect(
@@ -63,6 +64,8 @@ def inspect(
     offline: bool,
     write: bool,
     graph: Any,
+    strict: bool,
+    packs: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Show what is in FILE: nodes, parameters, outputs, and what it needs of the server.
@@ -72,7 +75,7 @@ def inspect(
     from comfywire.cli.json_lines import print_json  # noqa: PLC0415
 
     types = read_types(connection, object_info, offline=offline)
-    workflow = load_by(types, file)
+    workflow = load_by(types, file, strict=strict, packs=packs)
     if write:
         _write(file, workflow)
     elif graph is not None:

@@ -12,26 +12,30 @@ import click
 from comfywire.cli.catalogues import catalogue_options, is_model, read_types
 from comfywire.cli.connection import Connection, server_options
 from comfywire.cli.failures import one_line
-from comfywire.cli.options import json_option
+from comfywire.cli.options import conversion_options, json_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from comfywire.cli.catalogues import Types
     from comfywire.workflow import Problem, Workflow
 
 __all__ = ["convert", "load_by", "validate"]
 
 
-def load_by(types: Types, file: str) -> Workflow:
+def load_by(types: Types, file: str, *, strict: bool = False, packs: Sequence[str] = ()) -> Workflow:
     """Return the workflow in ``file``, or on standard input, read by ``types``; warnings go to stderr.
 
     Raises:
         UnreadableWorkflow, UnknownNode: It cannot be read.
+        UncertainWorkflow: There are warnings, and ``strict`` refuses them.
+        UnusablePack: A file among ``packs`` cannot be loaded.
 
     """
     from comfywire.workflow import Workflow  # noqa: PLC0415 - not needed for --help
 
     source = sys.stdin.buffer.read() if file == "-" else file
-    workflow = Workflow.load(source, object_info=types.raw)
+    workflow = Workflow.load(source, object_info=types.raw, strict=strict, packs=packs)
     for warning in workflow.warnings:
         click.echo(one_line(f"comfywire: warning: {warning}"), err=True)
     return workflow
@@ -47,9 +51,17 @@ def load_by(types: Types, file: str) -> Workflow:
     metavar="API.json",
     help="Where to write it; by default to standard output.",
 )
+@conversion_options
 @server_options
 def convert(
-    *, connection: Connection, file: str, object_info: Path | None, offline: bool, out: str | None
+    *,
+    connection: Connection,
+    file: str,
+    object_info: Path | None,
+    offline: bool,
+    out: str | None,
+    strict: bool,
+    packs: tuple[str, ...],
 ) -> None:
     """Convert the workflow in FILE to API format, as ComfyUI's own editor would.
 
@@ -57,7 +69,8 @@ def convert(
     """
     from comfywire.cli.json_lines import print_json  # noqa: PLC0415
 
-    workflow = load_by(read_types(connection, object_info, offline=offline), file)
+    types = read_types(connection, object_info, offline=offline)
+    workflow = load_by(types, file, strict=strict, packs=packs)
     if out is None:
         print_json(workflow.prompt, indent=2)
     else:
@@ -68,10 +81,18 @@ def convert(
 @click.command(short_help="Say what the server would refuse, without sending it.")
 @click.argument("file")
 @catalogue_options
+@conversion_options
 @json_option
 @server_options
 def validate(
-    *, connection: Connection, file: str, object_info: Path | None, offline: bool, as_json: bool
+    *,
+    connection: Connection,
+    file: str,
+    object_info: Path | None,
+    offline: bool,
+    strict: bool,
+    packs: tuple[str, ...],
+    as_json: bool,
 ) -> int:
     """Say what the server would refuse, drop or ignore in FILE, without sending it.
 
@@ -80,7 +101,7 @@ def validate(
     from comfywire.cli.json_lines import print_json  # noqa: PLC0415
 
     types = read_types(connection, object_info, offline=offline)
-    workflow = load_by(types, file)
+    workflow = load_by(types, file, strict=strict, packs=packs)
     problems = workflow.validate(types.raw, version=types.version)
     if types.raw is None:
         problems = [problem for problem in problems if not _is_about_a_file(problem)]

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
-from comfywire.workflow.object_info import Input, ObjectInfo, packaged
+from comfywire.workflow.catalogues.packaged import packaged
+from comfywire.workflow.object_info import Input, ObjectInfo
 
 __all__ = ["InputKind", "InputKinds"]
 

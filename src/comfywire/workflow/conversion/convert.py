@@ -6,10 +6,12 @@ loads the file, then ``export.py`` exports what was loaded.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import UnreadableWorkflow
+from comfywire.workflow.catalogues.packaged import packaged, release_of, shipped_types
 from comfywire.workflow.conversion.export import Export
 from comfywire.workflow.conversion.known import Catalogue
 from comfywire.workflow.conversion.load import load
@@ -19,7 +21,7 @@ from comfywire.workflow.object_info import ObjectInfo
 from comfywire.workflow.profiles import FE_1_49, Profile, profile_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from comfywire.workflow.conversion.unknown import UnknownType
@@ -59,7 +61,8 @@ def convert(
 
     Args:
         document: The editor's JSON, schema 0.4 or 1.0. It is not changed.
-        object_info: The server's ``/object_info``.
+        object_info: The server's ``/object_info``, or what :func:`packaged` returns: then the file says which
+            release it was made with, and the nodes of common packs are known by name.
         profile: Which front end's rules; None recognises it from ``object_info``.
         now: What ``%date:...%`` in file names writes; None is the local time.
         choose: Picks one of the options of a dynamic prompt, ``{a|b}``, as ``random.choice`` does; None takes
@@ -94,7 +97,9 @@ class Converter:
         # Without a server the newer rules hold: they read files of all ages, the older ones do not.
         guessed = FE_1_49 if known.is_packaged else profile_for(object_info=known.raw)
         self.profile = profile or guessed
-        self._catalogue = Catalogue(known, self.profile, Packs([*BUILTIN_PACKS, *packs]))
+        self._packs = Packs([*BUILTIN_PACKS, *packs])
+        self._catalogue = None if known is packaged() else Catalogue(known, self.profile, self._packs)
+        self._shipped: dict[str, Catalogue] = {}
 
     def convert(
         self,
@@ -105,13 +110,20 @@ class Converter:
     ) -> Conversion:
         """See :func:`convert`."""
         try:
-            loaded = load(document, self._catalogue, choose or _first)
+            loaded = load(document, self._catalogue or self._for(document), choose or _first)
             prompt = Export(loaded, now, choose or _first).prompt()
         except RecursionError as error:
             raise UnreadableWorkflow(
                 "this workflow is nested too deeply to be one that the editor saved"
             ) from error
         return Conversion(prompt, loaded.warnings, loaded.unknown)
+
+    def _for(self, document: Mapping[str, Any]) -> Catalogue:
+        release = release_of(document) if isinstance(document, Mapping) else release_of({})
+        known = self._shipped.get(release)
+        if known is None:
+            known = self._shipped[release] = Catalogue(shipped_types(release), self.profile, self._packs)
+        return known
 
 
 def _first(options: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import UnreadableWorkflow
+from comfywire.workflow.conversion.doubts import doubts_about
 from comfywire.workflow.conversion.graph import Kind, Node
 from comfywire.workflow.conversion.layout import ABSENT, WidgetSpec
 from comfywire.workflow.conversion.links import Frame, Promoted, Resolver
@@ -101,10 +102,20 @@ class Export:
                 inputs[name] = _boxed(value.value if isinstance(value, Shared) else value)
             elif found is not None:
                 inputs[name] = _LinkTo(found)
+        if node.said or node.is_suspect:
+            self._say(frame, node)
         entry = {"inputs": inputs, "class_type": node.type, "_meta": {"title": node.title}}
         if not node.type:
             del entry["class_type"]
         return entry
+
+    def _say(self, frame: Frame, node: Node) -> None:
+        catalogue = self._loaded.catalogue
+        known = catalogue.get(node.type) if node.is_suspect else None
+        doubts = [] if known is None else doubts_about(node, known, catalogue.advice)
+        self._warnings += [
+            f"node {frame.prefix}{node.id} ({node.type}): {what}" for what in (*node.said, *doubts)
+        ]
 
     def _sent_value(self, frame: Frame, node: Node, spec: WidgetSpec, value: Any) -> Any:
         if spec.has_dynamic_prompts and isinstance(value, str):

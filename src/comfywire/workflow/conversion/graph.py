@@ -74,6 +74,8 @@ class Node:
         links: Link id by input name, for the inputs that have one.
         specs: Its widgets, in order.
         values: Their values.
+        said: What is to be said of it when it is sent, as the ends of sentences.
+        is_suspect: Whether its saved values need a second look (`conversion/doubts.py`).
         host: What an instance of a subgraph has beside.
 
     """
@@ -82,10 +84,12 @@ class Node:
         "_sockets",
         "host",
         "id",
+        "is_suspect",
         "kind",
         "layout",
         "links",
         "mode",
+        "said",
         "saved",
         "specs",
         "title",
@@ -106,6 +110,8 @@ class Node:
         self.specs: Sequence[WidgetSpec] = ()
         self.values: list[Any] = []
         self.host: Host | None = None
+        self.said: list[str] = []
+        self.is_suspect = False
         self._sockets: list[Socket] | None = None
 
     @property
@@ -218,7 +224,13 @@ class Slot:
 
 
 class Graph:
-    """The root graph, or the definition of a subgraph; ``saved`` is its JSON."""
+    """The root graph, or the definition of a subgraph.
+
+    Attributes:
+        saved: Its JSON.
+        last_link_id: The file's counter of links, of the root graph and this one.
+
+    """
 
     __slots__ = (
         "_carriers",
@@ -227,6 +239,7 @@ class Graph:
         "id",
         "inputs",
         "is_group",
+        "last_link_id",
         "links",
         "nodes",
         "outputs",
@@ -237,6 +250,7 @@ class Graph:
     def __init__(self, graph_id: str = "") -> None:
         self.id = graph_id
         self.saved: Mapping[str, Any] = {}
+        self.last_link_id = 0
         self.nodes: dict[str, Node] = {}
         self.links: dict[Any, Link] = {}
         self.inputs: list[Slot] = []

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Catalogue", "KnownType"]
 
+_COMPARE = "compare it with the editor, or export from there in API format"
+_ASK_A_SERVER = "give a server or its --object-info, or export from the editor in API format"
+# Core nodes with a preview that takes places among the saved values (editor-format.md, par. 3).
+_DISPLAYS = {"PreviewAny", "SaveText"}
 _NEVER_WIDGETS = {"*", AUTOGROW, MATCH_TYPE}
 
 
@@ -34,16 +38,22 @@ class KnownType:
         "class_type",
         "display_name",
         "forced",
+        "is_display",
+        "is_odd",
         "layout",
         "may_have_more",
         "node_type",
         "rule",
     )
 
-    def __init__(self, node_type: NodeType, profile: Profile, rule: NodeRule | None) -> None:
+    def __init__(
+        self, node_type: NodeType, profile: Profile, rule: NodeRule | None, *, is_display: bool
+    ) -> None:
         self.node_type = node_type
         self.class_type = node_type.class_type
         self.rule = rule
+        self.is_display = is_display
+        self.is_odd = rule is not None or node_type.is_names_only
         self.layout = layout_of(node_type, profile)
         self.forced = ForcedInputs.of(node_type, self.layout, profile)
         self.by_name = node_type.python_module.startswith("custom_nodes")
@@ -99,6 +109,7 @@ class Catalogue:
             widget_types=profile.widget_types | packs.widget_types,
             text_inputs={**profile.text_inputs, **packs.texts},
         )
+        self.advice = _ASK_A_SERVER if object_info.is_packaged else _COMPARE
         self._known: dict[str, KnownType | None] = {}
 
     def get(self, class_type: str) -> KnownType | None:
@@ -108,11 +119,14 @@ class Catalogue:
         except KeyError:
             known = None
             if class_type in self.object_info:
-                known = KnownType(
-                    self.object_info[class_type], self.profile, self.packs.nodes.get(class_type)
-                )
+                known = self._read(class_type)
             self._known[class_type] = known
             return known
+
+    def _read(self, class_type: str) -> KnownType:
+        rule = self.packs.nodes.get(class_type)
+        is_display = class_type in _DISPLAYS or class_type in self.packs.shows
+        return KnownType(self.object_info[class_type], self.profile, rule, is_display=is_display)
 
 
 def _evidence(inputs: Any) -> tuple[frozenset[str], set[str]]:

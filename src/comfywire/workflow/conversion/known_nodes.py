@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from comfywire.workflow.conversion.doubts import needs_a_look
 from comfywire.workflow.conversion.graph import ID_TYPES, Kind, Node
 from comfywire.workflow.conversion.layout import ABSENT, WidgetSpec, chosen_layout
 from comfywire.workflow.conversion.packs.saved import SavedNode
@@ -27,14 +28,12 @@ class NodeMaker:
 
     Args:
         choose: Picks one of several values, where a node pack's browser half would draw one.
-        warnings: Takes what could not be done.
         modern: Whether 1.49's rules hold.
 
     """
 
-    def __init__(self, choose: Choose, warnings: list[str], *, modern: bool) -> None:
+    def __init__(self, choose: Choose, *, modern: bool) -> None:
         self._choose = choose
-        self._warnings = warnings
         self._modern = modern
 
     def make(self, known: KnownType, saved: Mapping[str, Any], node_id: str, *, is_root: bool) -> Node:
@@ -52,6 +51,11 @@ class NodeMaker:
         if known.class_type in _SAMPLERS and (self._modern or is_root):
             _strip_sampler(node)
         _take_links(node, layout)
+        node.is_suspect = (
+            known.is_odd or layout is not known.layout or needs_a_look(layout, values, node.values)
+        )
+        if known.by_name:
+            _say_repeated(node)
         return node
 
     def _apply(self, rule: NodeRule, node: Node, known: KnownType) -> None:
@@ -63,7 +67,7 @@ class NodeMaker:
             return {spec.name: value for spec, value in zip(specs, made, strict=True) if value is not ABSENT}
 
         said = SavedNode(
-            node.saved, node.id, known.node_type, pour=poured, choose=self._choose, warnings=self._warnings
+            node.saved, node.id, known.node_type, pour=poured, choose=self._choose, said=node.said
         )
         changes = rule(said)
         if not changes:
@@ -83,8 +87,13 @@ def _take_links(node: Node, layout: Layout) -> None:
         link = slot.get("link") if isinstance(slot, dict) else None
         if link is not None and isinstance(link, ID_TYPES):
             name = slot.get("name")
-            if isinstance(name, str) and ((is_static and name in names) or _is_kept(node, slot)):
-                node.links[name] = link
+            if isinstance(name, str):
+                if (is_static and name in names) or _is_kept(node, slot):
+                    node.links[name] = link
+                else:
+                    node.said.append(
+                        f"its input {name!r} is linked in the file and no longer exists; the link is dropped"
+                    )
 
 
 def _is_kept(node: Node, slot: Mapping[str, Any]) -> bool:
@@ -106,6 +115,14 @@ def _is_kept(node: Node, slot: Mapping[str, Any]) -> bool:
     if not isinstance(widget, dict):
         return True
     return node.widget_index(widget.get("name") or "") is not None
+
+
+def _say_repeated(node: Node) -> None:
+    names = [slot["name"] for slot in node.inputs]
+    for name in {name for name in names if names.count(name) > 1 and name in node.links}:
+        node.said.append(
+            f"the file has two inputs {name!r}; the link of one was taken, so check it in the editor"
+        )
 
 
 def _grows(name: str, layout: Layout) -> bool:

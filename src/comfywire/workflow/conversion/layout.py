@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +26,15 @@ class _Absent:
 
 
 ABSENT = _Absent()
+
+Types: TypeAlias = frozenset[type]
+_FITTING: Mapping[str, Types] = {
+    "INT": frozenset({int, float, type(None), _Absent}),
+    "FLOAT": frozenset({int, float, type(None), _Absent}),
+    "BOOLEAN": frozenset({bool, type(None), _Absent}),
+    "STRING": frozenset({str, int, float, type(None), _Absent}),
+}
+"""Types of the values that a widget can have, by the widget's type; any other may hold anything."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class WidgetSpec:
         caption: The first choice of a menu, "Select the ...", which is sent for what is no choice.
         is_menu: Whether the caption is sent whatever was chosen: choosing only changes another widget.
         picks_file: 1.27's combos of files to upload have ways of their own (par. 5).
+        has_limits: Whether it is known what numbers it takes, and in which steps.
         variants: For a dynamic combo, the layout that each choice brings.
         variant_names: What the choices bring, where it is not named after the combo.
 
@@ -70,6 +80,7 @@ class WidgetSpec:
     caption: str | None = None
     is_menu: bool = False
     picks_file: bool = False
+    has_limits: bool = True
     variants: Mapping[str, Layout] | None = None
     variant_names: frozenset[str] = frozenset()
 
@@ -77,6 +88,13 @@ class WidgetSpec:
     def settles(self) -> bool:
         """Whether it changes some of the values that are put into it."""
         return self.when_null is not None or self.is_textarea or self.picks_file or self.caption is not None
+
+    @cached_property
+    def fitting(self) -> Types | None:
+        """The types of the values that it can have, of the server's choices or not; None for any."""
+        if self.type == "COMBO" and self.input is not None and self.input.choices:
+            return frozenset({str, type(None), _Absent, *map(type, self.input.choices)})
+        return _FITTING.get(self.type)
 
     @cached_property
     def is_plain(self) -> bool:
@@ -102,9 +120,20 @@ class Layout:
         return frozenset(socket.name for socket in self.sockets)
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """Names of the widgets."""
+        return frozenset(spec.name for spec in self.widgets)
+
+    @cached_property
     def is_static(self) -> bool:
         """Whether no saved value changes the widgets."""
         return not any(spec.variants is not None or spec.type == "OPTION" for spec in self.widgets)
+
+    @cached_property
+    def fitting(self) -> tuple[tuple[int, Types], ...]:
+        """Which widgets take values of certain types only, by index."""
+        found = ((index, spec.fitting) for index, spec in enumerate(self.widgets))
+        return tuple((index, types) for index, types in found if types is not None)
 
     @cached_property
     def takers(self) -> tuple[int, ...]:

@@ -56,7 +56,7 @@ class Loaded:
         self.graphs: list[Graph] = []
         self.definitions: dict[str, Graph] = {}
         self.warnings: list[str] = []
-        self.maker = NodeMaker(choose, self.warnings, modern=self.profile.is_modern)
+        self.maker = NodeMaker(choose, modern=self.profile.is_modern)
         self.unknown: list[UnknownType] = []
         self.groups = GroupNodes({}, catalogue.object_info, catalogue.profile)
 
@@ -76,8 +76,10 @@ def load(document: Mapping[str, Any], catalogue: Catalogue, choose: Callable[[Se
     loaded = Loaded(catalogue, choose)
     saved = subgraphs.find_definitions(document)
     fresh = subgraphs.renumber(document, saved) if saved and catalogue.profile.is_modern else {}
+    last_link_id = subgraphs.last_link_id(document)
     for definition_id, definition in saved.items():
-        loaded.definitions[definition_id] = _graph(definition, definition_id, fresh.get(definition_id, {}))
+        renamed = fresh.get(definition_id, {})
+        loaded.definitions[definition_id] = _graph(definition, definition_id, renamed, last_link_id)
     order = subgraphs.leaves_first(saved) if catalogue.profile.is_modern else list(saved)
     for definition_id in order:
         graph = loaded.definitions[definition_id]
@@ -106,9 +108,12 @@ def _fresh_ids(loaded: Loaded, document: Mapping[str, Any]) -> Callable[[], str]
     return lambda: str(next(counter))
 
 
-def _graph(definition: Mapping[str, Any], definition_id: str, fresh: Mapping[int, int]) -> Graph:
+def _graph(
+    definition: Mapping[str, Any], definition_id: str, fresh: Mapping[int, int], last_link_id: int
+) -> Graph:
     graph = Graph(definition_id)
     graph.links = read_links(definition.get("links"))
+    graph.last_link_id = max(last_link_id, subgraphs.last_link_id(definition))
     if fresh:
         renamed = {str(old): str(new) for old, new in fresh.items()}
         for link in graph.links.values():
@@ -155,7 +160,8 @@ def _node(loaded: Loaded, graph: Graph, saved: Mapping[str, Any], node_id: str) 
         if node.kind is Kind.SETTER:
             _register_setter(graph, node)
         elif node.kind is Kind.UNKNOWN:
-            unknown = pour_unknown(node, modern=loaded.profile.is_modern)
+            was_asked = not loaded.catalogue.object_info.is_packaged
+            unknown = pour_unknown(node, modern=loaded.profile.is_modern, was_asked=was_asked)
             loaded.unknown.append(unknown)
             loaded.warnings.append(str(unknown))
     title = saved.get("title")

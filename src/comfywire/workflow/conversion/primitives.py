@@ -111,7 +111,7 @@ def _merged(value: float, targets: Sequence[_Target]) -> float:
 
 def _rounded(spec: WidgetSpec, value: Any) -> Any:
     """Return what the target's change callback makes of ``value`` (useIntWidget.ts, useFloatWidget.ts)."""
-    if not _is_number(value) or spec.input is None:
+    if not _is_number(value) or spec.input is None or not spec.has_limits:
         return value
     if spec.type == "INT":
         return _to_step(value, _number(spec.input.options, "step") or 1, _min(spec.input.options))

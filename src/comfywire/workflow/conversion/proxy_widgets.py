@@ -36,6 +36,7 @@ def migrate(node: Node, host: Host, fresh: Mapping[int, int]) -> None:
     entries = [_normalized(host, entry) for entry in _entries(node.saved, fresh)]
     if not entries:
         return
+    _say_reused_numbers(host.graph, len(entries))
     linked, names = _linked_slots(host), _Names(host.graph)
     primitives: dict[str, list[_Entry]] = {}
     for entry in entries:
@@ -51,6 +52,20 @@ def migrate(node: Node, host: Host, fresh: Mapping[int, int]) -> None:
             _add_slot(host, source, entry, names)
     for node_id, group in primitives.items():
         _replace_primitive(host, host.graph.nodes[node_id], group, names)
+
+
+def _say_reused_numbers(graph: Graph, added: int) -> None:
+    """Where the counter of links is behind, as in files that no editor wrote, 1.49 uses numbers twice."""
+    first = graph.last_link_id
+    for number in range(first + 1, first + 1 + added):
+        carrier = graph.carrier(number) if number in graph.links else None
+        if carrier is not None:
+            node, name = carrier
+            node.said.append(
+                f"its input {name!r} keeps link {number}; the editor gives this number to another link, "
+                "since lastLinkId is too low in the file"
+            )
+    graph.last_link_id = first + added
 
 
 def _entries(saved: Mapping[str, Any], fresh: Mapping[int, int]) -> Iterator[_Entry]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from comfywire.workflow.conversion.layout import Layout, WidgetSpec
+from comfywire.workflow.conversion.layout import ABSENT, Layout, WidgetSpec
 from comfywire.workflow.conversion.widgets import lay_out
 from comfywire.workflow.object_info import Input
 
@@ -58,7 +58,14 @@ def layout_of(node_type: NodeType, profile: Profile, *, also: frozenset[str] = f
     """
     layout = lay_out(editor_inputs(node_type, profile), profile, also=also)
     widgets = tuple(_adapted(layout.widgets, node_type.class_type, profile))
+    if node_type.is_names_only:
+        widgets = tuple(map(_without_default, widgets))
     return replace(layout, widgets=widgets, outputs=tuple(made.type for made in node_type.outputs))
+
+
+def _without_default(spec: WidgetSpec) -> WidgetSpec:
+    is_known = spec.input is None or spec.input.default is not None or spec.variants is not None
+    return spec if is_known else replace(spec, default=ABSENT, has_limits=False)
 
 
 def scene(class_type: str, properties: Any, *, modern: bool) -> dict[str, Any]:

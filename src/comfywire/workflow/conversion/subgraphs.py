@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Shared",
     "find_definitions",
+    "last_link_id",
     "last_node_id",
     "leaves_first",
     "match_inputs",
@@ -105,11 +106,17 @@ def renumber(document: Saved, definitions: Mapping[str, Saved]) -> dict[str, dic
 
 def last_node_id(document: Saved) -> int:
     """Return the file's own counter of node ids."""
-    state = document.get("state")
-    for said in (
-        state.get("lastNodeId") if isinstance(state, Mapping) else None,
-        document.get("last_node_id"),
-    ):
+    return _counter(document, "lastNodeId", "last_node_id")
+
+
+def last_link_id(graph: Saved) -> int:
+    """Return the counter of links of the file, or of a definition."""
+    return _counter(graph, "lastLinkId", "last_link_id")
+
+
+def _counter(graph: Saved, modern: str, old: str) -> int:
+    state = graph.get("state")
+    for said in (state.get(modern) if isinstance(state, Mapping) else None, graph.get(old)):
         if isinstance(said, int):
             return said
     return 0

@@ -33,6 +33,7 @@ class UnknownType:
         class_type: The type that the file names.
         node_pack: Where it comes from, if the file says so: a registry id or a repository.
         is_complete: Whether the file's own data sufficed to convert it.
+        was_asked: Whether a server said so, or only the catalogue that ships with Comfywire.
 
     """
 
@@ -40,15 +41,22 @@ class UnknownType:
     class_type: str
     node_pack: str | None
     is_complete: bool
+    was_asked: bool = True
 
     def __str__(self) -> str:
         source = f" (the file says that it comes from {self.node_pack})" if self.node_pack else ""
-        done = (
-            "it was converted from the file alone"
-            if self.is_complete
-            else "the file does not say which inputs its values belong to, so the server will refuse it"
+        lacks = (
+            f"the server has no node type {self.class_type!r}{source}"
+            if self.was_asked
+            else f"node type {self.class_type!r}{source} is not among those that ship with Comfywire"
         )
-        return f"node {self.node_id}: the server has no node type {self.class_type!r}{source}; {done}"
+        return f"node {self.node_id}: {lacks}; {self._done()}"
+
+    def _done(self) -> str:
+        if self.is_complete:
+            return "it was converted from the file alone"
+        words = "the file does not say which inputs its values belong to, so the server will refuse it"
+        return words if self.was_asked else f"{words}; give a server or its --object-info"
 
 
 def node_pack(saved: Mapping[str, Any]) -> str | None:
@@ -60,7 +68,7 @@ def node_pack(saved: Mapping[str, Any]) -> str | None:
     return next((pack for pack in packs if isinstance(pack, str) and pack), None)
 
 
-def pour_unknown(node: Node, *, modern: bool) -> UnknownType:
+def pour_unknown(node: Node, *, modern: bool, was_asked: bool = True) -> UnknownType:
     """Give the node the widgets that the file tells of."""
     named, class_type = _named_values(node), node.type
     if named is None:
@@ -68,7 +76,9 @@ def pour_unknown(node: Node, *, modern: bool) -> UnknownType:
     else:
         node.specs = [WidgetSpec(name, "UNKNOWN") for name in named]
         node.values = list(named.values())
-    return UnknownType(node.id, class_type, node_pack(node.saved), named is not None)
+    return UnknownType(
+        node.id, class_type, node_pack(node.saved), is_complete=named is not None, was_asked=was_asked
+    )
 
 
 def _named_values(node: Node) -> Mapping[str, Any] | None:

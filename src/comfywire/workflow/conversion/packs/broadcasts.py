@@ -40,7 +40,7 @@ class _Source(NamedTuple):
     priority: int
 
 
-def broadcast(graph: Graph, nodes: Sequence[Node], warnings: list[str]) -> set[str]:
+def broadcast(graph: Graph, nodes: Sequence[Node]) -> set[str]:
     """Link every free input that ``nodes`` feed; return the ids of those that fed one.
 
     Of several that would, the one with the most particular conditions does; of equals none. Each is named in
@@ -60,16 +60,16 @@ def broadcast(graph: Graph, nodes: Sequence[Node], warnings: list[str]) -> set[s
             if source is not None:
                 graph.connect(source.origin_id, source.slot, node, socket.name)
                 feeding.add(str(source.controller.saved.get("id")))
-                warnings.append(_say_linked(node, socket, source))
+                node.said.append(_say_linked(socket, source))
     return feeding
 
 
-def _say_linked(node: Node, socket: Socket, source: _Source) -> str:
+def _say_linked(socket: Socket, source: _Source) -> str:
     by = source.controller
     return (
-        f"node {node.id} ({node.type}): input {socket.name!r} was linked to node {source.origin_id}, since "
-        f"node {by.id} ({by.type}) broadcasts to it; this file does not record such links, so check it, or "
-        "export from the editor in API format"
+        f"its input {socket.name!r} was linked to node {source.origin_id}, since node {by.id} ({by.type}) "
+        "broadcasts to it; this file does not record such links, so check it, or export from the editor in "
+        "API format"
     )
 
 

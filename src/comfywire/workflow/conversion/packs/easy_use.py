@@ -54,6 +54,7 @@ PACK = Pack(
         "EASY_TABLE_EDITOR",
     },
     virtual={"easy setNode": "setter", "easy getNode": "getter", "easy bookmark": "note"},
+    shows={"easy showAnything", "easy showLoaderSettingsNames", "easy showTensorShape"},
     nodes={f"easy {name}Loader": loader for name in _LOADERS},
     texts={
         "easy imageSave": {"filename_prefix"},

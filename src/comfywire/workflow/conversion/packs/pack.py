@@ -36,6 +36,7 @@ class Pack:
         virtual: Nodes that exist only in the browser, by type.
         nodes: What a node sends where the generic rules do not say it, by class_type.
         passes: What it does to whole graphs, in this order.
+        shows: Nodes that show something in widgets of their own: further values are no reason to warn.
         texts: The inputs in which it replaces ``%date:...%`` and ``%Node.widget%``, by class_type.
 
     """
@@ -45,6 +46,7 @@ class Pack:
     virtual: Mapping[str, Virtual] = field(default_factory=dict)
     nodes: Mapping[str, NodeRule] = field(default_factory=dict)
     passes: Sequence[GraphPass] = ()
+    shows: Collection[str] = ()
     texts: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
@@ -54,6 +56,7 @@ class Packs:
     def __init__(self, packs: Sequence[Pack]) -> None:
         self.names = tuple(pack.name for pack in packs)
         self.widget_types = frozenset(kind for pack in packs for kind in pack.widget_types)
+        self.shows = frozenset(kind for pack in packs for kind in pack.shows)
         self.virtual: dict[str, Virtual] = {}
         self.nodes: dict[str, NodeRule] = {}
         self.texts: dict[str, frozenset[str]] = {}

@@ -50,5 +50,11 @@ def _row(saved: Mapping[str, Any], *, two: bool) -> dict[str, Any]:
 PACK = Pack(
     "rgthree-comfy",
     virtual={**dict.fromkeys(_VIRTUAL, "note"), "Reroute (rgthree)": "reroute"},
+    shows={
+        "Display Any (rgthree)",
+        "Display Int (rgthree)",
+        "Image Comparer (rgthree)",
+        "Seed (rgthree)",
+    },
     nodes={"Power Lora Loader (rgthree)": power_lora_loader},
 )

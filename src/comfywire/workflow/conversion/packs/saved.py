@@ -34,7 +34,7 @@ class SavedNode:
         *,
         pour: Callable[[Any], dict[str, Any]],
         choose: Callable[[Sequence[Any]], Any],
-        warnings: list[str],
+        said: list[str],
     ) -> None:
         self.saved = saved
         self.id = node_id
@@ -42,7 +42,7 @@ class SavedNode:
         self.definition = definition
         self.choose = choose
         self._pour = pour
-        self._warnings = warnings
+        self._said = said
         values = saved.get("widgets_values")
         self.widgets_values: list[Any] | Mapping[str, Any] = (
             values if isinstance(values, list | Mapping) else []
@@ -64,5 +64,5 @@ class SavedNode:
         return self._pour(values)
 
     def warn(self, what: str) -> None:
-        """Say something about this node; the sentence goes on after its name: ``its text is ...``."""
-        self._warnings.append(f"node {self.id} ({self.type}): {what}")
+        """Say something about this node when it is sent: the end of a sentence that begins with its name."""
+        self._said.append(what)

@@ -1,0 +1,1 @@
+"""Node types that ship with Comfywire, for files that are read where no server is known."""
