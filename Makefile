@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo serve test test-peers check lint types cover docs fix soak soak-service clean
+.PHONY: help demo serve test test-ops test-peers check lint types cover docs fix soak soak-service clean
 
 help:  ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -19,6 +19,11 @@ test: $(VENV)/.installed-dev  ## run the tests
 
 test-peers: $(VENV)/.installed-dev  ## run other people's clients, installed by pip and npm, against our servers: none may be missing
 	CI=true $(BIN)/python -m pytest tests/peers tests/service/api/test_api_comfy_sdk.py
+
+test-ops: $(VENV)/.installed-dev  ## the service behind Debian's PgBouncer, nginx and Caddy, which root gets with apt-get
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -qq -y --no-install-recommends caddy nginx-light pgbouncer >/dev/null; fi
+	COMFYWIRE_TEST_OPS=1 $(BIN)/python -m pytest -n 2 tests/ops
 
 check: lint types test  ## everything that CI checks
 
