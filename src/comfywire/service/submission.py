@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,10 @@ import psycopg
 from comfywire.service.access.idempotency import Answer, Once
 from comfywire.service.access.keys import Caller
 from comfywire.service.assets.by_name import Values, resolve_names
+from comfywire.service.assets.foreign_files import must_be_own
 from comfywire.service.assets.references import asset_ids, with_files, with_values
 from comfywire.service.database.pool import Connection
+from comfywire.service.fleet.input_kinds import InputKinds
 from comfywire.service.fleet.needs import need_of, requirement_of
 from comfywire.service.hooks import submission_facts
 from comfywire.service.jobs.records import JobRecord, NewJob, Retry
@@ -75,6 +78,7 @@ async def submit_workflow(core: Core, caller: Caller, submission: Submission) ->
         RejectedWorkflow: The graph cannot run.
         UiFormat: It is the editor's document.
         MissingAsset, MalformedReference: It reads an asset that is not there.
+        ForeignFile: It reads a file on the ComfyUI that may be another key's.
         InvalidMetadata, InvalidWebhookUrl: Something beside it cannot be kept.
         Refused: By the operator's policy.
         QueueFull: The key has too many jobs waiting.
@@ -143,8 +147,11 @@ async def new_job(core: Core, caller: Caller, submission: Submission) -> NewJob:
     check_labels(submission.labels)
     if submission.webhook_url is not None:
         must_be_webhook_url(submission.webhook_url)
-    files = await _files_by_name(core, caller, submission)
+    kinds = await core.catalogues.input_kinds()
+    files = await _files_by_name(core, caller, submission, kinds)
     prompt = dict(with_values(prompt, files))
+    if core.settings.keys_required:
+        must_be_own(prompt, kinds)
     inputs = asset_ids(prompt)
     for asset_id in inputs:
         if await core.assets.get(asset_id, caller.key_id) is None:
@@ -160,11 +167,10 @@ async def new_job(core: Core, caller: Caller, submission: Submission) -> NewJob:
     return job
 
 
-async def _files_by_name(core: Core, caller: Caller, submission: Submission) -> Values:
+async def _files_by_name(core: Core, caller: Caller, submission: Submission, kinds: InputKinds) -> Values:
     """Find the caller's own files that the workflow names with texts, once and for all: names may move on."""
     if submission.workflow_name is not None:
         return {}  # its texts are those of who registered it, and what the caller gives comes as assets
-    kinds = await core.catalogues.input_kinds()
     return await resolve_names(core.database, caller.key_id, submission.workflow, kinds)
 
 
@@ -177,6 +183,7 @@ def _job_of(
         key_id=caller.key_id,
         prompt=submission.workflow,
         files=files,
+        output_folder=secrets.token_hex(16) if core.settings.keys_required else None,
         need=need_of(requirement),
         requirement=requirement,
         document=submission.document,

@@ -223,10 +223,11 @@ async def test_an_output_is_named_with_its_job(service: Service, client: httpx.A
         name = made["outputs"][0]["name"]
         whole = await run(client, loading(f"{made['id']}/a/b/{name} [output]"))
         bare = await run(client, loading(f"{made['id']}/{name} [output]"))
-        foreign = await read_by(service, other, loading(f"{made['id']}/{name} [output]"))
+        foreign = loading(f"{made['id']}/{name} [output]")
+        refused = await other.post("/api/v2/jobs", json={"workflow": foreign})
 
     assert [await color_of(client, job) for job in (whole, bare)] == [(0, 255, 0)] * 2
-    assert foreign == []
+    assert error_of(refused) == (422, "foreign_file")
 
 
 async def test_hooks_are_shown_the_file_that_a_name_means(service_with: Any):

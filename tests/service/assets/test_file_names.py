@@ -61,7 +61,7 @@ def test_texts_are_found_in_what_wraps_them_and_not_in_links_or_assets():
 
 @pytest.mark.parametrize(
     ("value", "is_one"),
-    [(["1", 0], True), (["1", 0.0], True), (["1", True], False), (["1", "0"], False), (["1"], False)],
+    [(["1", 0], True), (["1", 0.0], True), (["1", True], True), (["1", "0"], False), (["1"], False)],
 )
 def test_a_link_is_a_node_and_a_slot(value: object, is_one: bool):
     assert is_link(value) is is_one

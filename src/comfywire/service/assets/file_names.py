@@ -72,12 +72,13 @@ class FileName:
 
 
 def is_link(value: Any) -> bool:
-    """Whether the value of an input is the output of another node."""
-    match value:
-        case [str(), int() | float() as slot]:
-            return not isinstance(slot, bool)
-        case _:
-            return False
+    """Whether the value of an input is the output of another node (graph_utils.py, is_link, 0.3.64)."""
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and isinstance(value[1], int | float)
+    )
 
 
 def texts_in(value: Any) -> Iterator[str]:

@@ -24,7 +24,7 @@ class InputKind(Enum):
 
     FILE = "the name of a file in the input folder, or of another that is named with it"
     CHOICE = "one of a list, or of a type that is not text: nodes may look for a file of that name"
-    TEXT = "free text"
+    TEXT = "free text, or of an input that nobody knows"
 
 
 class InputKinds:
@@ -44,7 +44,7 @@ class InputKinds:
         specs = list(self._specs(class_type, name))
         if any(self._takes_file(catalogue, class_type, spec) for catalogue, spec in specs):
             return InputKind.FILE
-        is_text = bool(specs) and all(spec.type == "STRING" for _, spec in specs)
+        is_text = all(spec.type == "STRING" for _, spec in specs)
         return InputKind.TEXT if is_text else InputKind.CHOICE
 
     def is_offered(self, class_type: Any, name: str, value: str) -> bool:

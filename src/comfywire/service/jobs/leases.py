@@ -13,6 +13,7 @@ from comfywire.service.database.outage import AWAY
 from comfywire.service.database.pool import Row, execute
 from comfywire.service.database.storable import as_storable, as_text
 from comfywire.service.jobs.engine import Taken
+from comfywire.service.jobs.output_folders import without_folder
 from comfywire.service.jobs.records import JobRecord, Lease
 from comfywire.service.jobs.states import OPEN, JobState, TransitionKind
 from comfywire.service.jobs.store import Store, change
@@ -41,6 +42,7 @@ class Claim:
         job: As it stands.
         prompt: Its graph, as it was sent.
         files: Inputs of it that name files with texts, with assets instead, by node and input.
+        output_folder: The folder that is put before what it saves.
         document: The editor's document.
         targets: The output nodes to run.
         secret: ``extra_data``, encrypted.
@@ -52,6 +54,7 @@ class Claim:
     job: JobRecord
     prompt: dict[str, Any]
     files: dict[str, dict[str, Any]] | None
+    output_folder: str | None
     document: dict[str, Any] | None
     targets: list[str] | None
     secret: bytes | None
@@ -130,8 +133,11 @@ class Leases:
 
     def _claim(self, taken: Taken, found: Row) -> Claim:
         job = JobRecord.of(found)
-        lease = Lease(job.id, job.attempt, taken.queue_id, self.worker)
-        graph = {name: found[name] for name in ("prompt", "files", "document", "targets", "secret")}
+        lease = Lease(job.id, job.attempt, taken.queue_id, self.worker, found["output_folder"])
+        graph = {
+            name: found[name]
+            for name in ("prompt", "files", "output_folder", "document", "targets", "secret")
+        }
         return Claim(lease, job, **graph, is_announced=bool(found.get("is_ready")))
 
     async def will_submit(self, lease: Lease, server: str) -> JobState:
@@ -166,7 +172,7 @@ class Leases:
 
     async def progress(self, lease: Lease, snapshot: Mapping[str, Any]) -> None:
         """Keep the latest progress."""
-        kept = Jsonb(as_storable(dict(snapshot)))
+        kept = Jsonb(_value(lease, dict(snapshot)))
         await self._fenced(SQL["progress"], lease, progress=kept, open=OPEN_STATES)
 
     async def preview(self, lease: Lease, node_id: str, content_type: str, content: bytes) -> None:
@@ -176,7 +182,8 @@ class Leases:
 
     async def keep(self, lease: Lease, output: KeptOutput) -> None:
         """Record an output, and make an asset of its bytes, which are shelved."""
-        value = None if output.value is None else Jsonb(as_storable(output.value))
+        place = None if output.bytes is None else output.bytes.file_path
+        value = None if output.value is None else Jsonb(_value(lease, output.value))
         await self._fenced(
             SQL["insert_output"],
             lease,
@@ -185,11 +192,11 @@ class Leases:
             class_type=output.class_type,
             key=as_text(output.key),
             kind=output.kind,
-            name=None if output.name is None else as_text(output.name),
+            name=None if output.name is None else _text(lease, output.name),
             value=value,
             hash=None if output.bytes is None else output.bytes.hash,
             content_type=None if output.bytes is None else output.bytes.content_type,
-            file_path=None if output.bytes is None else output.bytes.file_path,
+            file_path=None if place is None else _text(lease, place),
         )
 
     async def end(
@@ -210,10 +217,10 @@ class Leases:
                     connection,
                     lease.job_id,
                     to,
-                    as_text(reason),
+                    _text(lease, reason),
                     attempt=lease.attempt,
-                    error=None if error is None else as_storable(dict(error)),
-                    warnings=None if warnings is None else [as_text(warning) for warning in warnings],
+                    error=None if error is None else _value(lease, dict(error)),
+                    warnings=None if warnings is None else [_text(lease, warning) for warning in warnings],
                     outputs_reused=outputs_reused,
                 )
 
@@ -242,7 +249,7 @@ class Leases:
                     connection,
                     lease.job_id,
                     JobState.QUEUED,
-                    as_text(reason),
+                    _text(lease, reason),
                     kind=kind,
                     attempt=lease.attempt,
                     sources=[JobState.QUEUED, JobState.RUNNING],
@@ -276,7 +283,7 @@ class Leases:
                     job_id=lease.job_id,
                     attempt=lease.attempt,
                     worker=self.worker,
-                    reason=as_text(reason),
+                    reason=_text(lease, reason),
                     kind=kind.value,
                     open=OPEN_STATES,
                 )
@@ -330,3 +337,13 @@ class Leases:
         if found is None:
             raise Fenced
         return found
+
+
+def _text(lease: Lease, said: str) -> str:
+    """Return what is said of a job as it can be kept and shown."""
+    return str(without_folder(as_text(said), lease.output_folder))
+
+
+def _value(lease: Lease, said: Any) -> Any:
+    """Return JSON about a job as it can be kept and shown."""
+    return without_folder(as_storable(said), lease.output_folder)

@@ -57,6 +57,7 @@ class NewJob:
         files: Inputs that name files with texts, with ``core/ASSET`` objects instead, by node and input.
         need: What a server must have; see ``needs.py``.
         requirement: The same, spelled out.
+        output_folder: The folder for itself that it has on a ComfyUI's disk; None for none.
         inputs: The assets that it reads.
         queue_timeout: Seconds for which it may wait; None for ever.
         retention: Seconds for which it is kept after its end.
@@ -76,6 +77,7 @@ class NewJob:
     priority: int = 0
     retry: Retry = field(default_factory=Retry)
     files: Mapping[str, Mapping[str, Any]] | None = None
+    output_folder: str | None = None
     inputs: Sequence[UUID] = ()
     secret: bytes | None = None
     webhook_url: str | None = None
@@ -200,6 +202,7 @@ class Lease:
         attempt: The number of this claim; a change that names an older one is refused.
         queue_id: The engine's number.
         worker: Who claims it.
+        output_folder: The folder that it has on its ComfyUI's disk, which is written down nowhere.
 
     """
 
@@ -207,3 +210,4 @@ class Lease:
     attempt: int
     queue_id: int
     worker: str
+    output_folder: str | None = None

@@ -327,6 +327,7 @@ def _columns(job: NewJob) -> dict[str, Any]:
         "priority": job.priority,
         "prompt": Jsonb(dict(job.prompt)),
         "files": Jsonb(dict(job.files)) if job.files else None,
+        "output_folder": job.output_folder,
         "document": None if job.document is None else Jsonb(dict(job.document)),
         "targets": None if job.targets is None else list(job.targets),
         "labels": Jsonb(dict(job.labels)),

@@ -40,12 +40,12 @@ WITH known AS (
 ), job AS (
     INSERT INTO jobs (id, key_id, priority, prompt, files, document, targets, labels, workflow_name, workflow_version,
                       secret, retry, need, webhook_url, queue_timeout, queue_until, expires_at, queue_id,
-                      batch_id, batch_index)
+                      batch_id, batch_index, output_folder)
     SELECT %(job_id)s, %(key_id)s, %(priority)s, %(prompt)s, %(files)s, %(document)s, %(targets)s, %(labels)s,
            %(workflow_name)s, %(workflow_version)s, %(secret)s, %(retry)s, %(need)s, %(webhook_url)s,
            %(queue_timeout)s::float8, now() + make_interval(secs => %(queue_timeout)s::float8),
            now() + make_interval(secs => %(retention)s::float8), (SELECT id FROM queued),
-           %(batch_id)s, %(batch_index)s
+           %(batch_id)s, %(batch_index)s, %(output_folder)s
       FROM allowed
     RETURNING *
 ), logged AS (
@@ -141,7 +141,7 @@ WITH old AS (
 )
 SELECT
 -- include: jobs.columns
-, prompt, files, document, targets, secret FROM new;
+, prompt, files, output_folder, document, targets, secret FROM new;
 
 -- name: will_submit
 -- Before the POST, so that whoever continues knows where to ask. Said twice, it counts once.

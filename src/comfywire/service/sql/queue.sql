@@ -91,7 +91,7 @@ WITH head AS (
 )
 SELECT taken.taken_id, taken.queue_name, taken.job_id, is_ready,
 -- include: jobs.columns
-, prompt, files, document, targets, secret
+, prompt, files, output_folder, document, targets, secret
   FROM taken LEFT JOIN new ON true;
 
 -- name: take_submitted

@@ -19,7 +19,9 @@ from comfywire.service.assets.blobs import Staged
 from comfywire.service.assets.records import path_of
 from comfywire.service.assets.store_check import StoreCheck
 from comfywire.service.jobs.leases import Fenced, KeptBytes, KeptOutput, Leases, patiently
+from comfywire.service.jobs.output_folders import without_folder
 from comfywire.service.jobs.records import Lease
+from comfywire.service.worker.forgetting import forget_folder, forget_in_text
 
 __all__ = ["CannotKeep", "Keeper"]
 
@@ -87,10 +89,10 @@ class Keeper:
             output.filename
             or f"node{output.node_id}_{output.key}.{'txt' if output.kind == 'text' else 'json'}"
         )
-        kept = await self._kept_bytes(output, name, waits=waits)
+        kept = await self._kept_bytes(lease, output, name, waits=waits)
         await self._leases.keep(lease, self._record(output, name, kept))
 
-    async def _kept_bytes(self, output: Output, name: str, *, waits: bool) -> KeptBytes | None:
+    async def _kept_bytes(self, lease: Lease, output: Output, name: str, *, waits: bool) -> KeptBytes | None:
         """Bring the bytes into the store, again and again while that does not work.
 
         A store that works and does not take this output all the same is asked a few times: something is
@@ -99,7 +101,7 @@ class Keeper:
         in_vain = 0
         while True:
             try:
-                kept = await self._brought(output, name)
+                kept = await self._brought(lease, output, name)
             except CannotKeep:
                 in_vain = in_vain + 1 if await self._store.failed() else 0
                 if not waits or in_vain == TRIES_OF_A_GOOD_STORE:
@@ -109,10 +111,10 @@ class Keeper:
                 self._store.kept()
                 return kept
 
-    async def _brought(self, output: Output, name: str) -> KeptBytes | None:
+    async def _brought(self, lease: Lease, output: Output, name: str) -> KeptBytes | None:
         path = (self._assets.blobs.incoming or self._folder) / uuid4().hex
         with _in_the_store():
-            await _fetch(output, path)
+            await _fetch(output, path, lease.output_folder)
         async with contextlib.AsyncExitStack() as stack:
             with _in_the_store():
                 staged = await stack.enter_async_context(self._assets.blobs.staged_file(path))
@@ -199,13 +201,15 @@ KNOWN_TYPES = {
 """What Python's table does not know everywhere."""
 
 
-async def _fetch(output: Output, path: Path) -> None:
-    """Stream the output into a file of ours; the client checks that it is whole."""
+async def _fetch(output: Output, path: Path, folder: str | None) -> None:
+    """Stream the output into a file of ours, without the job's folder; the client checks that it is whole."""
     try:
         if output.kind == "value":
-            await asyncio.to_thread(_write, path, json.dumps(output.value))
+            await asyncio.to_thread(_write, path, json.dumps(without_folder(output.value, folder)))
         else:
             await output.save(path)
+        if folder is not None and output.kind != "value":
+            await asyncio.to_thread(forget_in_text if output.kind == "text" else forget_folder, path, folder)
     except BaseException:
         await asyncio.to_thread(path.unlink, missing_ok=True)  # cancelled just as it was whole
         raise

@@ -13,6 +13,7 @@ from comfywire.service.assets.references import with_values
 from comfywire.service.assets.store_check import StoreCheck
 from comfywire.service.hooks import Hooks, job_facts
 from comfywire.service.jobs.leases import Claim, Fenced, Leases
+from comfywire.service.jobs.output_folders import prefixed
 from comfywire.service.sealing import Sealer
 from comfywire.service.worker.inputs import Inputs
 from comfywire.service.worker.membership import Membership
@@ -64,7 +65,8 @@ class Surroundings:
 
     async def staged(self, client: Client, claim: Claim) -> Mapping[str, Any]:
         """Return the prompt as it runs, with its files on the server."""
-        return await self.inputs.stage(client, with_values(claim.prompt, claim.files), self.folder)
+        prompt = prefixed(with_values(claim.prompt, claim.files), claim.output_folder)
+        return await self.inputs.stage(client, prompt, self.folder)
 
     def extra_data(self, secret: bytes | None) -> dict[str, Any]:
         """Return what goes along with the prompt, decrypted."""

@@ -1,0 +1,133 @@
+"""The folder that a job had on its ComfyUI, taken out of the files that it made.
+
+ComfyUI writes the prompt as it ran into what it saves: `"filename_prefix": "FOLDER/x"`. Who opens such a file
+in the editor is to find what was asked for. Bytes are changed where they stand, and none is added: in JSON
+there may be spaces after a text.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from comfywire.service.jobs.output_folders import without_folder
+
+__all__ = ["forget_folder", "forget_in_text"]
+
+Span = tuple[int, int]
+TAGS = b"\x12\x54\xc3\x67"
+"""The element of a Matroska file that has its tags."""
+AT_AN_END = 16 << 20
+"""Bytes at either end of a file in which its metadata is."""
+QUOTED = rb'"%s/(?:[^"\\\x00]|\\.)*"'
+"""A text in JSON that begins with the folder."""
+QUOTED_INSIDE = rb'\\"%s/(?:[^"\\\x00]|\\\\(?:\\.|[^"\\]))*\\"'
+"""The same in JSON that is a text of other JSON, as safetensors have it."""
+
+
+def forget_folder(path: Path, folder: str) -> None:
+    """Take ``folder`` out of the metadata of a file, which stays as long as it is."""
+    if path.stat().st_size == 0:
+        return  # nothing can be mapped
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as content:
+        spans = _found(content, folder.encode())
+        for start, end in spans:
+            _take_out(content, start, end, len(folder) + 1)
+        for magic, renew in RENEWERS.items():
+            if spans and content[: len(magic)] == magic:
+                renew(content, spans)
+
+
+def forget_in_text(path: Path, folder: str) -> None:
+    """Take ``folder`` out of a file of text, wherever it is mentioned."""
+    text = path.read_bytes().decode("utf-8", "surrogateescape")
+    path.write_bytes(without_folder(text, folder).encode("utf-8", "surrogateescape"))
+
+
+def _found(content: mmap.mmap, folder: bytes) -> list[Span]:
+    """Return where texts that begin with the folder are, with their quotes, the last one at the end."""
+    size = len(content)
+    places = {
+        *_places(content, folder, 0, min(AT_AN_END, size)),
+        *_places(content, folder, max(size - AT_AN_END, 0), size),
+    }
+    inside, plain = (re.compile(pattern % folder) for pattern in (QUOTED_INSIDE, QUOTED))
+    found = [inside.match(content, place - 2) or plain.match(content, place - 1) for place in sorted(places)]
+    return [match.span() for match in found if match]
+
+
+def _places(content: mmap.mmap, folder: bytes, start: int, end: int) -> Iterator[int]:
+    place = content.find(folder, start, end)
+    while place != -1:
+        yield place
+        place = content.find(folder, place + 1, end)
+
+
+def _take_out(content: mmap.mmap, start: int, end: int, length: int) -> None:
+    text = content[start:end]
+    first = text.index(b'"') + 1
+    content[start:end] = text[:first] + text[first + length :] + b" " * length
+
+
+def _renew_png(content: mmap.mmap, spans: list[Span]) -> None:
+    place, end = 8, spans[-1][1]
+    while place < end and place + 12 <= len(content):
+        after = place + 8 + int.from_bytes(content[place : place + 4])
+        if _is_in(spans, place, after) and after + 4 <= len(content):
+            content[after : after + 4] = zlib.crc32(content[place + 4 : after]).to_bytes(4)
+        place = after + 4
+
+
+def _renew_ogg(content: mmap.mmap, spans: list[Span]) -> None:
+    place, end = 0, spans[-1][1]
+    while place < end and content[place : place + 4] == b"OggS":
+        lengths = content[place + 27 : place + 27 + content[place + 26]]
+        after = place + 27 + len(lengths) + sum(lengths)
+        if _is_in(spans, place, after):
+            content[place + 22 : place + 26] = bytes(4)
+            content[place + 22 : place + 26] = ogg_checksum(content[place:after]).to_bytes(4, "little")
+        place = after
+
+
+def _renew_matroska(content: mmap.mmap, spans: list[Span]) -> None:
+    """Renew the checksum that FFmpeg puts first into the tags."""
+    place = content.rfind(TAGS, 0, spans[-1][1])
+    if place == -1:
+        return
+    width = 9 - content[place + 4].bit_length()  # of the size, by how many zeros it begins with
+    begin = place + 4 + width
+    size = int.from_bytes(content[place + 4 : begin]) & ((1 << 7 * width) - 1)
+    if content[begin : begin + 2] == b"\xbf\x84":
+        checksum = zlib.crc32(content[begin + 6 : begin + size])
+        content[begin + 2 : begin + 6] = checksum.to_bytes(4, "little")
+
+
+def ogg_checksum(page: bytes) -> int:
+    """Return the checksum of a page (RFC 3533): a CRC-32 of bits in the other order than zlib's."""
+    checksum = 0
+    for byte in page:
+        checksum = (checksum << 8) & 0xFFFFFFFF ^ OGG_TABLE[(checksum >> 24) ^ byte]
+    return checksum
+
+
+def _ogg_entry(byte: int) -> int:
+    entry = byte << 24
+    for _ in range(8):
+        entry = (entry << 1) & 0xFFFFFFFF ^ (0x04C11DB7 if entry >> 31 else 0)
+    return entry
+
+
+def _is_in(spans: list[Span], start: int, end: int) -> bool:
+    return any(start < last and first < end for first, last in spans)
+
+
+OGG_TABLE = [_ogg_entry(byte) for byte in range(256)]
+RENEWERS: Mapping[bytes, Callable[[mmap.mmap, list[Span]], None]] = {
+    b"\x89PNG\r\n\x1a\n": _renew_png,
+    b"OggS": _renew_ogg,
+    b"\x1aE\xdf\xa3": _renew_matroska,
+}
+"""What makes the checksums of a format right again, by how its files begin."""
