@@ -190,16 +190,3 @@ def test_help_imports_nothing_heavy(heavy):
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
     assert heavy not in printed.splitlines()[-1].split()
-
-
-def test_a_reader_that_goes_away_is_no_traceback_and_the_prompt_is_taken_back(start, server, steps):
-    server.faults.nodes.slow(20, steps=100, class_type="KSampler")
-    running = start("run", steps, "--json")
-    running.line()
-
-    running.process.stdout.close()
-    running.process.stdout = None
-    finished = running.end()
-
-    assert (finished.status, finished.err) == (1, "")
-    assert [run.how for run in server.log] == ["interrupted"]

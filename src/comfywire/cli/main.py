@@ -13,6 +13,7 @@ import click
 import comfywire
 from comfywire.cli.connection import debug_option
 from comfywire.cli.failures import INTERRUPTED, exit_status, sentence
+from comfywire.cli.streams import steady_streams
 from comfywire.errors import JobFailed
 
 __all__ = ["comfywire_command", "main"]
@@ -82,6 +83,11 @@ def comfywire_command() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; ``arguments`` are those of the process by default."""
+    with steady_streams():
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     try:
         status = comfywire_command.main(args=arguments, prog_name="comfywire", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
