@@ -36,11 +36,12 @@ class PromptQueue:
         self.pending: list[QueueItem] = []
         self.running: dict[int, QueueItem] = {}
         self.history: dict[str, dict[str, Any]] = {}
+        self._secrets: dict[tuple[float, str], dict[str, Any]] = {}
         self._flags: dict[str, Any] = {}
         self._is_closed = False
 
-    def put(self, item: QueueItem) -> None:
-        """Queue ``item``.
+    def put(self, item: QueueItem, secrets: dict[str, Any] | None = None) -> None:
+        """Queue ``item``; ``secrets`` are for its nodes, and are not seen in the queue or the history.
 
         Raises:
             TypeError: Another pending prompt has the same number and id, so that the heap compares two
@@ -48,6 +49,8 @@ class PromptQueue:
 
         """
         with self.mutex:
+            if secrets:
+                self._secrets[item[0], item[1]] = secrets
             heapq.heappush(self.pending, item)
             self._changed()
             self._not_empty.notify()
@@ -67,7 +70,13 @@ class PromptQueue:
             # The executor writes is_changed into the graph it runs; the queue and history show a clean copy.
             self.running[task] = copy.deepcopy(item)
             self._changed()
-            return item, task
+            return self._with_secrets(item), task
+
+    def _with_secrets(self, item: QueueItem) -> QueueItem:
+        """The nodes get what the queue does not show (main.py, prompt_worker, 0.33.0)."""
+        number, prompt_id, prompt, extra_data, outputs = item
+        secrets = self._secrets.pop((number, prompt_id), None)
+        return item if secrets is None else (number, prompt_id, prompt, {**extra_data, **secrets}, outputs)
 
     def task_done(self, task: int, entry: dict[str, Any]) -> None:
         """Move a running prompt into history, under one lock, and tell everybody."""
@@ -99,6 +108,7 @@ class PromptQueue:
         """Forget every pending prompt."""
         with self.mutex:
             self.pending = []
+            self._secrets = {}
             self._changed()
 
     def delete(self, prompt_id: str) -> bool:
@@ -106,6 +116,7 @@ class PromptQueue:
         with self.mutex:
             for index, item in enumerate(self.pending):
                 if item[1] == prompt_id:
+                    self._secrets.pop((item[0], prompt_id), None)
                     if len(self.pending) == 1:
                         self.wipe()  # which makes it two broadcasts, as in delete_queue_item
                     else:

@@ -70,11 +70,12 @@ class PromptRoutes:
             return _rejected(validation)
         if len(self._server.queue.pending) >= MAXIMUM_PENDING:
             return _rejected(QUEUE_FULL, status=503)
+        secrets: dict[str, Any] = {}
         if is_new:
-            for secret in SECRETS:
-                extra_data.pop(secret, None)
+            # Aside: the queue does not show them, and the nodes get them (server.py, post_prompt, 0.33.0).
+            secrets = {name: extra_data.pop(name) for name in SECRETS if name in extra_data}
             extra_data["create_time"] = int(time.time() * 1000)
-        self._server.queue.put((number, prompt_id, prompt, extra_data, validation.outputs))
+        self._server.queue.put((number, prompt_id, prompt, extra_data, validation.outputs), secrets)
         return web.json_response(
             {"prompt_id": prompt_id, "number": number, "node_errors": validation.node_errors}
         )
