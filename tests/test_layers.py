@@ -225,7 +225,7 @@ ROOMS: dict[str, set[str]] = {
         "terminal",
     },
     "cli/jobs": {"connection", "failures", "json_lines", "options", "terminal", "workflow"},
-    "cli/main": {"connection", "failures"},
+    "cli/main": {"connection", "failures", "streams"},
     "cli/operate": {"calling", "connection", "durations", "jobs", "json_lines", "options", "terminal"},
     "cli/run": {
         "calling",
