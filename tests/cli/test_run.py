@@ -103,6 +103,27 @@ def test_a_path_that_is_mistyped_is_told_with_the_nearest_or_the_next_step(comfy
     assert f"input 'LoadImage.image': 'photos/house.jpg' {nowhere}; check the path" in far.err
 
 
+def test_the_seed_that_was_drawn_is_told_and_makes_the_same_again(comfywire, server, here):
+    workflow = save("w.json", text_to_image(steps=1))
+
+    finished = comfywire("run", workflow, "-p", "seed=random", "--no-save")
+    seed = queued(server)["3"]["inputs"]["seed"]
+    again = comfywire("run", workflow, "-p", f"seed={seed}", "--no-save", "--json")
+
+    assert finished.out.splitlines()[-1] == f"drawn: -p seed={seed}"
+    assert again.result["inputs"]["seed"] == seed
+    assert server.log[0].prompt == server.log[1].prompt
+
+
+def test_the_seed_of_a_run_that_failed_is_told_too(comfywire, server, here):
+    server.faults.nodes.fail(node_id="3")
+
+    failed = comfywire("run", save("w.json", text_to_image()), "--set", "KSampler.seed=random", "--json")
+
+    assert failed.result["status"] == "failed"
+    assert failed.result["inputs"]["KSampler.seed"] == queued(server)["3"]["inputs"]["seed"]
+
+
 def test_set_knows_inputs_that_only_the_server_knows(comfywire, server, here):
     prompt = sleeper(0.0)
     del prompt["5"]["inputs"]["seconds"]

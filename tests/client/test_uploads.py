@@ -2,18 +2,28 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import tempfile
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from aiohttp import web
 from PIL import Image
 from tests.client.graphs import image
 from tests.transport.apps import serving
 
-from comfywire import Client, Output, ServerError, UnexpectedReply, Upload
+from comfywire import (
+    Client,
+    InvalidParameter,
+    MissingExtra,
+    Output,
+    ServerError,
+    UnexpectedReply,
+    Upload,
+)
 from comfywire.server import Server
 
 
@@ -274,6 +284,95 @@ async def test_a_server_that_is_broken_is_not_taken_for_a_swallowed_mask(server:
 
     with pytest.raises(ServerError, match="502"):
         await client.upload_mask(png(), original, name="masked.png")
+
+
+def grey(levels: list[int], mode: str = "L") -> Image.Image:
+    """A picture of 8 x 8 whose left and right halves have these levels."""
+    picture = Image.new("L", (8, 8), levels[0])
+    picture.paste(levels[1], (4, 0, 8, 8))
+    return picture.convert(mode)
+
+
+def encoded(picture: Image.Image, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        grey([255, 0]),
+        grey([255, 0], "RGB"),
+        grey([255, 0], "1"),
+        grey([255, 0], "P"),
+        encoded(grey([255, 0]), "JPEG"),
+        encoded(grey([255, 0]), "BMP"),
+        encoded(Image.fromarray(np.array([[65535] * 4 + [0] * 4] * 8, np.uint16)), "PNG"),
+        np.array([[True] * 4 + [False] * 4] * 8),
+    ],
+    ids=["grey", "colours", "bits", "palette", "JPEG", "BMP", "16-bits", "array"],
+)
+async def test_white_is_masked_where_a_mask_has_no_alpha(server: Server, client: Client, mask):
+    original = await client.upload(png("red"), name="x.png")
+
+    upload = await client.upload_mask(mask, original, name="masked.png")
+
+    with Image.open(io.BytesIO(stored(server, upload))) as merged:
+        masked, free = merged.getpixel((0, 0)), merged.getpixel((7, 7))
+    assert masked[:3] == free[:3] == (255, 0, 0)
+    assert (masked[3] // 2, free[3] // 2) == (0, 127)  # JPEG is out by one
+
+
+async def test_a_colour_that_is_transparent_is_alpha(server: Server, client: Client):
+    original = await client.upload(png("red"), name="x.png")
+    palette = grey([255, 0], "P")
+    buffer = io.BytesIO()
+    palette.save(buffer, "PNG", transparency=palette.getpixel((7, 7)))
+
+    upload = await client.upload_mask(buffer.getvalue(), original, name="masked.png")
+
+    with Image.open(io.BytesIO(stored(server, upload))) as merged:
+        assert (merged.getpixel((0, 0))[3], merged.getpixel((7, 7))[3]) == (255, 0)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+async def test_a_mask_of_another_size_is_refused(server: Server, client: Client, kind):
+    original = await client.upload(encoded(Image.new("RGB", (9, 8)), kind), name=f"x.{kind.lower()}")
+
+    with pytest.raises(InvalidParameter, match="the mask is 8 x 8 pixels, and what it is for 9 x 8"):
+        await client.upload_mask(png(alpha=3), original)
+
+    assert server.requests["POST /upload/mask"] == 0
+
+
+async def test_what_is_no_picture_is_no_mask(client: Client):
+    with pytest.raises(InvalidParameter, match="no picture"):
+        await client.upload_mask(b"what", await client.upload(png(), name="x.png"))
+
+
+@pytest.mark.parametrize("name", [None, "mask.png"])
+async def test_a_mask_that_was_uploaded_before_is_not_returned(server, client: Client, tmp_path: Path, name):
+    path = tmp_path / "mask.png"
+    path.write_bytes(png("white", alpha=7))
+    original = await client.upload(png("red"), name="x.png")
+    await client.upload(path)
+
+    made = [await client.upload_mask(path, original, name=name) for _ in range(2)]
+
+    for upload in made:
+        with Image.open(io.BytesIO(stored(server, upload))) as merged:
+            assert merged.getpixel((0, 0)) == (255, 0, 0, 7)
+
+
+async def test_without_pillow_a_mask_needs_its_alpha(client: Client, monkeypatch: pytest.MonkeyPatch):
+    original = await client.upload(png("red"), name="x.png")
+    black_and_white = encoded(grey([255, 0]), "PNG")
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+
+    with pytest.raises(MissingExtra, match=r"alpha channel.*\[show\]"):
+        await client.upload_mask(black_and_white, original)
 
 
 # Uploads as inputs of a workflow

@@ -154,9 +154,19 @@ class Routes:
     async def upload_mask(
         self, source: UploadSource, original: HasPlace, *, name: str | None = None
     ) -> Upload:
-        """Upload a PNG whose alpha channel becomes that of a copy of ``original``, which is on the server.
+        """Return a copy of ``original``, which is on the server, with a mask in its alpha channel.
+
+        A mask is transparent where it masks, as the editor's own are. A picture without an alpha channel is
+        read by its brightness: white is masked.
+
+        Args:
+            source: As in :meth:`upload`; of the size of ``original``.
+            original: An upload, or an output that is a file.
+            name: The name to keep the copy under, such as ``masked.png``; by default the mask's own.
 
         Raises:
+            InvalidParameter: The mask is of another size, or no picture.
+            MissingExtra: It has to be converted, which Pillow does, and that is not installed.
             UnexpectedReply: The server accepted it and made nothing, as it does when ``original`` is missing.
 
         """

@@ -8,13 +8,18 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
 from io import BytesIO
+from pathlib import PurePath
 from typing import Any, BinaryIO, Protocol, cast
+from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from comfywire.errors import ServerError, UnexpectedReply
 from comfywire.transport.http import Http, Part
 
+from .files.masks import size_of_picture, with_alpha
 from .files.sources import Opened, UploadSource, open_source
 from .threads import in_thread
 
@@ -193,15 +198,19 @@ class Uploads:
 
     async def upload_mask(self, source: UploadSource, original: HasPlace, *, name: str | None) -> Upload:
         """Send a mask; the server puts its alpha channel into a copy of ``original``."""
-        place = {"filename": original.filename, "subfolder": original.subfolder, "type": original.type}
         opened = await in_thread(open_source, source)
         try:
-            digest, length = await in_thread(opened.measure)
-            own = opened.name or digest[:SHORT_HASH] + await in_thread(opened.suffix)
-            fields: list[Part] = [("original_ref", json.dumps(place), None), ("type", "input", None)]
-            upload = await self._send("/upload/mask", _lent(opened, length), name or own, fields)
+            content = await in_thread(opened.stream.read)
+            own = f"{PurePath(opened.name).stem or sha256(content).hexdigest()[:SHORT_HASH]}.png"
         finally:
             await in_thread(opened.close)
+        size = size_of_picture(await self._read(original))
+        mask = await in_thread(partial(with_alpha, content, size, token=uuid4().hex))
+        place = {"filename": original.filename, "subfolder": original.subfolder, "type": original.type}
+        folder, name = _split(own if name is None else name, "")
+        fields: list[Part] = [("type", "input", None), ("subfolder", folder, None)]
+        fields.append(("original_ref", json.dumps(place), None))
+        upload = await self._send("/upload/mask", BytesIO(mask), name, fields)
         if not await self.has(upload):
             # Failures inside the merge are swallowed and answered 200 (server.py, upload_mask, 0.3.64).
             raise UnexpectedReply(
@@ -209,6 +218,17 @@ class Uploads:
             )
         self.names.add(str(upload))
         return upload
+
+    async def _read(self, place: HasPlace) -> bytes:
+        """Return a file's bytes; none where it is not, which is for the server to say."""
+        query = {"filename": place.filename or "", "subfolder": place.subfolder, "type": place.type}
+        try:
+            async with self._http.request("GET", "/view", query=query) as response:
+                return await response.read()
+        except ServerError as error:
+            if error.status not in (400, 403, 404):
+                raise
+            return b""
 
     async def has(self, place: HasPlace) -> bool:
         """Ask the server whether it has a file; raises like :meth:`size_of`."""

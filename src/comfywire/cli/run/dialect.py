@@ -108,6 +108,7 @@ def describe_ending(ending: Ending) -> Words:
         "seconds": round(ending.seconds, 3),
         "outputs": [describe_output(output, paths.get(id(output))) for output in ending.outputs],
         "saved": [str(saved.path) for saved in ending.saved],
+        "inputs": dict(ending.inputs),
         "warnings": [*ending.doubts, *ending.warnings, *(sentence(error) for error in ending.unsaved)],
         "error": None if ending.error is None else _error(ending.error),
     }

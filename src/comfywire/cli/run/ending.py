@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from comfywire.client import Output
@@ -34,6 +35,8 @@ class Ending:
         unsaved: Why something could not be saved.
         doubts: What may be wrong with the workflow that was sent, one sentence each.
         warnings: What else one should know.
+        inputs: What was set to what, seeds drawn.
+        drawn: Which of them are seeds that were drawn.
 
     """
 
@@ -46,6 +49,8 @@ class Ending:
     unsaved: list[Exception] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    drawn: tuple[str, ...] = ()
 
     @property
     def errors(self) -> list[BaseException]:

@@ -70,12 +70,14 @@ class _Run:
         ending = Ending()
         try:
             ready = await prepare(self._client, self._order.request)
-            ending.doubts += ready.workflow.warnings
+            ending.doubts += [*ready.workflow.warnings, *ready.warnings]
             for doubt in ending.doubts:  # before it runs: it may not be what was meant
                 click.echo(one_line(f"comfywire: warning: {doubt}"), err=True)
+            ending.inputs, ending.drawn = ready.inputs, ready.drawn
             result = await self._result(ready)
             ending.outputs, ending.prompt_id = result.outputs, result.prompt_id
-            ending.warnings += [words for words in result.warnings if words not in result.missing]
+            told = {*result.missing, *ending.doubts}
+            ending.warnings += [words for words in result.warnings if words not in told]
             result.must_be_whole()
         except JobError as error:
             ending.error, ending.outputs = error, error.outputs

@@ -16,7 +16,7 @@ from comfywire.client import Job, Output
 from comfywire.client.events import Event, Executed, Executing, ExecutionCached, PreviewImage
 
 from .ending import Ending, Saved
-from .reports import never_began, summary
+from .reports import last_lines, never_began
 
 if TYPE_CHECKING:
     from comfywire.cli.pictures import Painter
@@ -147,7 +147,10 @@ class LiveReport:
         for warning in ending.warnings:
             self._say(f"warning: {warning}", style="yellow")
         if not never_began(ending):
-            self._say(summary(ending), style=COLOURS.get(ending.status, "red"))
+            first, *rest = last_lines(ending)
+            self._say(first, style=COLOURS.get(ending.status, "red"))
+            for line in rest:
+                self._say(line)
 
     def _say(self, sentence: str, style: str = "") -> None:
         self._console.print(Text(one_line(sentence), style=style, overflow="fold"), soft_wrap=True)

@@ -17,7 +17,7 @@ from comfywire.client import Job, Output
 from comfywire.client.events import Event, Executed, Executing, ExecutionCached
 from comfywire.client.results.shown import whole_texts
 
-__all__ = ["JsonReport", "PlainReport", "Report", "never_began", "summary"]
+__all__ = ["JsonReport", "PlainReport", "Report", "last_lines", "never_began"]
 
 
 class Report(Protocol):
@@ -178,7 +178,8 @@ class PlainReport(_Silent):
         for warning in ending.warnings:
             click.echo(one_line(f"warning: {warning}"))
         if not never_began(ending):
-            click.echo(summary(ending))
+            for line in last_lines(ending):
+                click.echo(one_line(line))
 
 
 def _count(output: Mapping[str, Any]) -> str:
@@ -195,6 +196,13 @@ def _count(output: Mapping[str, Any]) -> str:
 def never_began(ending: Ending) -> bool:
     """Whether nothing was sent: there is no run to sum up, and the error says it all."""
     return ending.status == "failed" and ending.prompt_id is None
+
+
+def last_lines(ending: Ending) -> list[str]:
+    """Return how a run ended, and what makes it again where seeds were drawn."""
+    options = [f"{'--set' if '.' in name else '-p'} {name}={ending.inputs[name]}" for name in ending.drawn]
+    again = [f"drawn: {' '.join(options)}"] if options else []
+    return [summary(ending), *again]
 
 
 def summary(ending: Ending) -> str:
