@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from comfywire.service.database.pool import Connection
 from comfywire.service.fleet.input_kinds import InputKinds
 from comfywire.service.fleet.needs import need_of, requirement_of
 from comfywire.service.hooks import submission_facts
+from comfywire.service.jobs.output_folders import new_output_folder
 from comfywire.service.jobs.records import JobRecord, NewJob, Retry
 from comfywire.service.submission_checks import (
     MissingAsset,
@@ -183,7 +183,7 @@ def _job_of(
         key_id=caller.key_id,
         prompt=submission.workflow,
         files=files,
-        output_folder=secrets.token_hex(16) if core.settings.keys_required else None,
+        output_folder=new_output_folder() if core.settings.keys_required else None,
         need=need_of(requirement),
         requirement=requirement,
         document=submission.document,

@@ -9,7 +9,7 @@ from tests.service.rig import Rig
 
 from comfywire.server import Server
 from comfywire.service.jobs.leases import Leases
-from comfywire.service.jobs.output_folders import without_folder
+from comfywire.service.jobs.output_folders import new_output_folder, without_folders
 from comfywire.service.jobs.states import JobState
 from comfywire.workflow import Workflow
 
@@ -79,6 +79,20 @@ async def test_what_a_job_saves_is_in_a_folder_that_shows_nowhere(
         assert not [folder for folder in folders if folder in f"{job}{asset}{content.headers}"]
 
 
+async def test_a_preview_that_was_cached_tells_of_no_earlier_jobs_folder(
+    service: Service, client: httpx.AsyncClient, server: Server, tmp_path: Path
+):
+    prompt = {**saving(), "3": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}}
+    async with running(service, server):
+        for _ in range(2):
+            job = await run(client, prompt)
+
+    (preview,) = (output for output in job["outputs"] if output["node_id"] == "3")
+    content = await client.get(f"/api/v2/assets/{preview['id']}/content")
+    (tmp_path / "x.png").write_bytes(content.content)
+    assert Workflow.load(tmp_path / "x.png").prompt == prompt
+
+
 async def test_without_keys_files_are_where_the_caller_wants_them(service_with: Any, server: Server):
     async with (
         service_with(keys_required=False) as service,
@@ -93,7 +107,7 @@ async def test_without_keys_files_are_where_the_caller_wants_them(service_with: 
 
 
 async def test_what_a_comfyui_says_is_kept_without_the_folder(rig: Rig):
-    folder = "0123456789abcdef0123456789abcdef"
+    folder = new_output_folder()
     job = await rig.submit(saving(), output_folder=folder)
     taken = await rig.store.queue.take(job.need, await rig.store.queue.register())
     assert taken is not None
@@ -107,7 +121,7 @@ async def test_what_a_comfyui_says_is_kept_without_the_folder(rig: Rig):
     await leases.end(claim.lease, JobState.FAILED, words, error={"message": words}, warnings=[words])
 
     ended = await rig.now(job)
-    plain = without_folder(words, folder)
+    plain = without_folders(words)
     assert told == {"message": "saved x.png"}
     assert (ended.error, ended.warnings) == ({"message": plain}, [plain])
     assert (await rig.store.transitions(job.id))[-1].reason == plain == "No space left: /srv/output/x.png"

@@ -1,10 +1,12 @@
+import re
 from typing import Any
 
 import pytest
 
-from comfywire.service.jobs.output_folders import prefixed, without_folder
+from comfywire.service.jobs.output_folders import FOLDER as PATTERN
+from comfywire.service.jobs.output_folders import new_output_folder, prefixed, without_folders
 
-FOLDER = "0123456789abcdef0123456789abcdef"
+FOLDER = "cw0123456789abcdef0123456789abcd"
 
 
 def saving(**inputs: Any) -> dict[str, Any]:
@@ -48,7 +50,13 @@ def test_without_a_folder_a_prompt_stays_as_it_is():
     prompt = saving(filename_prefix="x")
 
     assert prefixed(prompt, None) is prompt
-    assert without_folder({"a": FOLDER}, None) == {"a": FOLDER}
+
+
+def test_each_job_gets_another_folder_of_the_same_look():
+    one, other = new_output_folder(), new_output_folder()
+
+    assert one != other
+    assert re.fullmatch(PATTERN, one)
 
 
 def test_the_folder_is_taken_out_of_all_that_a_comfyui_says():
@@ -56,10 +64,12 @@ def test_the_folder_is_taken_out_of_all_that_a_comfyui_says():
         "text": [f"saved as /srv/output/{FOLDER}/a/x_00001_.png", 3, None],
         "windows": f"C:\\output\\{FOLDER}\\x.png and {{'C:\\\\output\\\\{FOLDER}\\\\x.png'}}",
         f"{FOLDER}/x": {"bare": FOLDER},
+        "of an earlier job, cached": f"{new_output_folder()}/y.png",
     }
 
-    assert without_folder(said, FOLDER) == {
+    assert without_folders(said) == {
         "text": ["saved as /srv/output/a/x_00001_.png", 3, None],
         "windows": "C:\\output\\x.png and {'C:\\\\output\\\\x.png'}",
         "x": {"bare": ""},
+        "of an earlier job, cached": "y.png",
     }

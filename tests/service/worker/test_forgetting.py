@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from comfywire.service.worker.forgetting import AT_AN_END, TAGS, forget_folder, forget_in_text, ogg_checksum
+from comfywire.service.worker.forgetting import AT_AN_END, TAGS, forget_folders, forget_in_text, ogg_checksum
 from comfywire.workflow import Workflow
 
-FOLDER = "0123456789abcdef0123456789abcdef"
+FOLDER = "cw0123456789abcdef0123456789abcd"
 PREFIX = 'a "b"\\\u732b/x'
 
 
@@ -89,7 +89,7 @@ def test_the_prompt_in_a_file_has_no_folder(tmp_path: Path, name: str, write: An
     write(path, json.dumps(prompt(f"{FOLDER}/{prefix}")))
     size = path.stat().st_size
 
-    forget_folder(path, FOLDER)
+    forget_folders(path)
 
     assert Workflow.load(path).prompt == prompt(prefix)
     assert FOLDER.encode() not in path.read_bytes()
@@ -101,7 +101,7 @@ def test_a_png_is_still_a_good_one(tmp_path: Path, write: Any):
     path = tmp_path / "x.png"
     write(path, json.dumps(prompt(f"{FOLDER}/x")))
 
-    forget_folder(path, FOLDER)
+    forget_folders(path)
 
     content = path.read_bytes()
     assert checksums_of_png(content)
@@ -123,7 +123,7 @@ def test_an_oggs_pages_have_their_checksums(tmp_path: Path, is_patched: bool):
     sound(path, json.dumps(prompt(f"{FOLDER}/x")))
 
     if is_patched:
-        forget_folder(path, FOLDER)
+        forget_folders(path)
 
     content, place, wrong = path.read_bytes(), 0, []
     while place < len(content):
@@ -141,7 +141,7 @@ def test_the_tags_of_matroska_have_their_checksum(tmp_path: Path, is_patched: bo
     film(path, json.dumps(prompt(f"{FOLDER}/x")))
 
     if is_patched:
-        forget_folder(path, FOLDER)
+        forget_folders(path)
 
     content = path.read_bytes()
     place = content.rindex(TAGS) + 4
@@ -160,7 +160,7 @@ def test_metadata_at_the_end_of_a_large_file_is_found(tmp_path: Path):
         file.seek(0, 2)
         file.write(text)
 
-    forget_folder(path, FOLDER)
+    forget_folders(path)
 
     with path.open("rb") as file:
         file.seek(-len(text), 2)
@@ -174,7 +174,7 @@ def test_a_file_without_it_stays_as_it_is(tmp_path: Path, content: bytes):
     path = tmp_path / "x.png"
     path.write_bytes(content)
 
-    forget_folder(path, FOLDER)
+    forget_folders(path)
 
     assert path.read_bytes() == content
 
@@ -183,6 +183,6 @@ def test_a_text_forgets_it_everywhere(tmp_path: Path):
     path = tmp_path / "x.txt"
     path.write_bytes(f"/srv/output/{FOLDER}/\u732b.png\r\n{FOLDER}".encode() + b"\xff")
 
-    forget_in_text(path, FOLDER)
+    forget_in_text(path)
 
     assert path.read_bytes() == "/srv/output/\u732b.png\r\n".encode() + b"\xff"

@@ -13,7 +13,7 @@ from comfywire.service.database.outage import AWAY
 from comfywire.service.database.pool import Row, execute
 from comfywire.service.database.storable import as_storable, as_text
 from comfywire.service.jobs.engine import Taken
-from comfywire.service.jobs.output_folders import without_folder
+from comfywire.service.jobs.output_folders import without_folders
 from comfywire.service.jobs.records import JobRecord, Lease
 from comfywire.service.jobs.states import OPEN, JobState, TransitionKind
 from comfywire.service.jobs.store import Store, change
@@ -133,7 +133,8 @@ class Leases:
 
     def _claim(self, taken: Taken, found: Row) -> Claim:
         job = JobRecord.of(found)
-        lease = Lease(job.id, job.attempt, taken.queue_id, self.worker, found["output_folder"])
+        has_folder = found["output_folder"] is not None
+        lease = Lease(job.id, job.attempt, taken.queue_id, self.worker, has_folder=has_folder)
         graph = {
             name: found[name]
             for name in ("prompt", "files", "output_folder", "document", "targets", "secret")
@@ -341,9 +342,11 @@ class Leases:
 
 def _text(lease: Lease, said: str) -> str:
     """Return what is said of a job as it can be kept and shown."""
-    return str(without_folder(as_text(said), lease.output_folder))
+    text = as_text(said)
+    return str(without_folders(text)) if lease.has_folder else text
 
 
 def _value(lease: Lease, said: Any) -> Any:
     """Return JSON about a job as it can be kept and shown."""
-    return without_folder(as_storable(said), lease.output_folder)
+    value = as_storable(said)
+    return without_folders(value) if lease.has_folder else value

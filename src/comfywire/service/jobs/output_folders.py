@@ -1,4 +1,4 @@
-"""The folder that a job has for itself on a ComfyUI: before all that it saves, and shown nowhere. Pure.
+"""The folder that a job has for itself on a ComfyUI: before all that it saves, and shown nowhere.
 
 Who shares a ComfyUI with others can name its files: `x_00001_.png [output]`. A folder that nobody can guess
 keeps the outputs of a key from the others, wherever a node reads files by name.
@@ -7,14 +7,23 @@ keeps the outputs of a key from the others, wherever a node reads files by name.
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["prefixed", "without_folder"]
+__all__ = ["FOLDER", "new_output_folder", "prefixed", "without_folders"]
 
+FOLDER = "cw[0-9a-f]{30}"
+"""What every such folder looks like: what a ComfyUI has cached tells of the folder of an earlier job."""
 PREFIX = "filename_prefix"
 """What nodes call the beginning of a file's name, folders included (folder_paths.py, get_save_image_path)."""
 DRIVE = re.compile(r"[A-Za-z]:")
+MENTIONED = re.compile(rf"{FOLDER}(?:/|\\+)?")
+
+
+def new_output_folder() -> str:
+    """Return a folder for a job."""
+    return f"cw{secrets.token_hex(15)}"
 
 
 def prefixed(prompt: Mapping[str, Any], folder: str | None) -> Mapping[str, Any]:
@@ -24,17 +33,15 @@ def prefixed(prompt: Mapping[str, Any], folder: str | None) -> Mapping[str, Any]
     return {node_id: _in_node(node, folder) for node_id, node in prompt.items()}
 
 
-def without_folder(value: Any, folder: str | None) -> Any:
-    """Return what a ComfyUI says, JSON or text, as it would say it without ``folder``."""
+def without_folders(value: Any) -> Any:
+    """Return what a ComfyUI says, JSON or text, as it would say it of jobs without folders."""
     match value:
-        case str() if folder is not None:
-            return re.sub(rf"{folder}(?:/|\\+)?", "", value)
-        case dict() if folder is not None:
-            return {
-                without_folder(name, folder): without_folder(inner, folder) for name, inner in value.items()
-            }
-        case list() if folder is not None:
-            return [without_folder(inner, folder) for inner in value]
+        case str():
+            return MENTIONED.sub("", value)
+        case dict():
+            return {without_folders(name): without_folders(inner) for name, inner in value.items()}
+        case list():
+            return [without_folders(inner) for inner in value]
         case _:
             return value
 

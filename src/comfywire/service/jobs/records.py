@@ -202,7 +202,7 @@ class Lease:
         attempt: The number of this claim; a change that names an older one is refused.
         queue_id: The engine's number.
         worker: Who claims it.
-        output_folder: The folder that it has on its ComfyUI's disk, which is written down nowhere.
+        has_folder: Whether it has a folder for itself on its ComfyUI's disk, which shows nowhere.
 
     """
 
@@ -210,4 +210,4 @@ class Lease:
     attempt: int
     queue_id: int
     worker: str
-    output_folder: str | None = None
+    has_folder: bool = False

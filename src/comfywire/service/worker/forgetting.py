@@ -10,65 +10,59 @@ from __future__ import annotations
 import mmap
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from comfywire.service.jobs.output_folders import without_folder
+from comfywire.service.jobs.output_folders import FOLDER, without_folders
 
-__all__ = ["forget_folder", "forget_in_text"]
+__all__ = ["forget_folders", "forget_in_text"]
 
 Span = tuple[int, int]
 TAGS = b"\x12\x54\xc3\x67"
 """The element of a Matroska file that has its tags."""
+NAMED = re.compile(rb"%s/" % FOLDER.encode())
 AT_AN_END = 16 << 20
 """Bytes at either end of a file in which its metadata is."""
-QUOTED = rb'"%s/(?:[^"\\\x00]|\\.)*"'
-"""A text in JSON that begins with the folder."""
-QUOTED_INSIDE = rb'\\"%s/(?:[^"\\\x00]|\\\\(?:\\.|[^"\\]))*\\"'
+QUOTED = re.compile(rb'"%s/(?:[^"\\\x00]|\\.)*"' % FOLDER.encode())
+"""A text in JSON that begins with the folder of a job."""
+QUOTED_INSIDE = re.compile(rb'\\"%s/(?:[^"\\\x00]|\\\\(?:\\.|[^"\\]))*\\"' % FOLDER.encode())
 """The same in JSON that is a text of other JSON, as safetensors have it."""
 
 
-def forget_folder(path: Path, folder: str) -> None:
-    """Take ``folder`` out of the metadata of a file, which stays as long as it is."""
+def forget_folders(path: Path) -> None:
+    """Take the folders of jobs out of the metadata of a file, which stays as long as it is."""
     if path.stat().st_size == 0:
         return  # nothing can be mapped
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as content:
-        spans = _found(content, folder.encode())
+        spans = _found(content)
         for start, end in spans:
-            _take_out(content, start, end, len(folder) + 1)
+            _take_out(content, start, end)
         for magic, renew in RENEWERS.items():
             if spans and content[: len(magic)] == magic:
                 renew(content, spans)
 
 
-def forget_in_text(path: Path, folder: str) -> None:
-    """Take ``folder`` out of a file of text, wherever it is mentioned."""
+def forget_in_text(path: Path) -> None:
+    """Take the folders of jobs out of a file of text, wherever they are mentioned."""
     text = path.read_bytes().decode("utf-8", "surrogateescape")
-    path.write_bytes(without_folder(text, folder).encode("utf-8", "surrogateescape"))
+    path.write_bytes(without_folders(text).encode("utf-8", "surrogateescape"))
 
 
-def _found(content: mmap.mmap, folder: bytes) -> list[Span]:
-    """Return where texts that begin with the folder are, with their quotes, the last one at the end."""
+def _found(content: mmap.mmap) -> list[Span]:
+    """Return where texts that begin with a folder are, with their quotes, the last one at the end."""
     size = len(content)
-    places = {
-        *_places(content, folder, 0, min(AT_AN_END, size)),
-        *_places(content, folder, max(size - AT_AN_END, 0), size),
-    }
-    inside, plain = (re.compile(pattern % folder) for pattern in (QUOTED_INSIDE, QUOTED))
-    found = [inside.match(content, place - 2) or plain.match(content, place - 1) for place in sorted(places)]
+    ends = ((0, min(AT_AN_END, size)), (max(size - AT_AN_END, 0), size))
+    places = {match.start() for start, end in ends for match in NAMED.finditer(content, start, end)}
+    found = [
+        QUOTED_INSIDE.match(content, place - 2) or QUOTED.match(content, place - 1)
+        for place in sorted(places)
+    ]
     return [match.span() for match in found if match]
 
 
-def _places(content: mmap.mmap, folder: bytes, start: int, end: int) -> Iterator[int]:
-    place = content.find(folder, start, end)
-    while place != -1:
-        yield place
-        place = content.find(folder, place + 1, end)
-
-
-def _take_out(content: mmap.mmap, start: int, end: int, length: int) -> None:
+def _take_out(content: mmap.mmap, start: int, end: int) -> None:
     text = content[start:end]
-    first = text.index(b'"') + 1
+    first, length = text.index(b'"') + 1, len("cw/") + 30
     content[start:end] = text[:first] + text[first + length :] + b" " * length
 
 

@@ -19,9 +19,9 @@ from comfywire.service.assets.blobs import Staged
 from comfywire.service.assets.records import path_of
 from comfywire.service.assets.store_check import StoreCheck
 from comfywire.service.jobs.leases import Fenced, KeptBytes, KeptOutput, Leases, patiently
-from comfywire.service.jobs.output_folders import without_folder
+from comfywire.service.jobs.output_folders import without_folders
 from comfywire.service.jobs.records import Lease
-from comfywire.service.worker.forgetting import forget_folder, forget_in_text
+from comfywire.service.worker.forgetting import forget_folders, forget_in_text
 
 __all__ = ["CannotKeep", "Keeper"]
 
@@ -114,7 +114,7 @@ class Keeper:
     async def _brought(self, lease: Lease, output: Output, name: str) -> KeptBytes | None:
         path = (self._assets.blobs.incoming or self._folder) / uuid4().hex
         with _in_the_store():
-            await _fetch(output, path, lease.output_folder)
+            await _fetch(output, path, has_folder=lease.has_folder)
         async with contextlib.AsyncExitStack() as stack:
             with _in_the_store():
                 staged = await stack.enter_async_context(self._assets.blobs.staged_file(path))
@@ -201,15 +201,16 @@ KNOWN_TYPES = {
 """What Python's table does not know everywhere."""
 
 
-async def _fetch(output: Output, path: Path, folder: str | None) -> None:
+async def _fetch(output: Output, path: Path, *, has_folder: bool) -> None:
     """Stream the output into a file of ours, without the job's folder; the client checks that it is whole."""
     try:
         if output.kind == "value":
-            await asyncio.to_thread(_write, path, json.dumps(without_folder(output.value, folder)))
+            value = without_folders(output.value) if has_folder else output.value
+            await asyncio.to_thread(_write, path, json.dumps(value))
         else:
             await output.save(path)
-        if folder is not None and output.kind != "value":
-            await asyncio.to_thread(forget_in_text if output.kind == "text" else forget_folder, path, folder)
+        if has_folder and output.kind != "value":
+            await asyncio.to_thread(forget_in_text if output.kind == "text" else forget_folders, path)
     except BaseException:
         await asyncio.to_thread(path.unlink, missing_ok=True)  # cancelled just as it was whole
         raise
