@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
+import time
 from importlib.resources import files
 
 import psycopg
@@ -18,8 +19,12 @@ VERSIONS = """
 CREATE TABLE IF NOT EXISTS versions (name text PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())
 """
 LOCK = 0x636F6D6679  # "comfy": so that two processes that start at once do not both migrate
-TRIES = 5
-"""PostgreSQL may end the steps, when they and a process at work wait for each other: then they begin anew."""
+LOCK_PATIENCE = 0.5
+"""Seconds that a step waits for a table, less than PostgreSQL's ``deadlock_timeout`` (1 s).
+
+When the steps and a process at work wait for each other, the steps give way and begin anew: no request fails."""
+PATIENCE = 60.0
+"""Seconds for which they begin anew: a backup may be reading a table."""
 
 
 async def migrate(url: str) -> list[str]:
@@ -31,10 +36,14 @@ async def migrate(url: str) -> list[str]:
         psycopg.OperationalError: The database was not reached.
 
     """
-    for _ in range(TRIES - 1):
-        with contextlib.suppress(psycopg.errors.DeadlockDetected):
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
             return await _migrate(url)
-    return await _migrate(url)
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable):
+            if time.monotonic() > until:
+                raise
+        await asyncio.sleep(LOCK_PATIENCE)
 
 
 async def _migrate(url: str) -> list[str]:
@@ -48,6 +57,7 @@ async def _migrate(url: str) -> list[str]:
         # For this transaction alone: a pooler in between may give the session to somebody else.
         await connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(schema))
         await connection.execute(VERSIONS)
+        await connection.execute(f"SET LOCAL lock_timeout = {LOCK_PATIENCE * 1000:.0f}".encode())
         return await _take_steps(connection)
 
 

@@ -5,10 +5,45 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DEFAULT_PORT", "Settings"]
+__all__ = ["DEFAULT_PORT", "ServerAddress", "Settings"]
 
 DEFAULT_PORT = 8190
 """Beside ComfyUI's 8188 and comfy-api-proxy's 8189."""
+
+
+MOST_SLOTS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAddress:
+    """A ComfyUI, as operators write it: ``URL``, ``URL#tag,tag`` or ``URL#tag,slots=3``.
+
+    Attributes:
+        address: The URL, with credentials.
+        tags: What the operator says about it.
+        slots: Prompts of ours at a time; None for the default.
+
+    """
+
+    address: str
+    tags: tuple[str, ...] = ()
+    slots: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> ServerAddress:
+        """Read what stands behind ``--server``.
+
+        Raises:
+            ValueError: It says a number of slots that is none.
+
+        """
+        address, _, words = text.partition("#")
+        said = [word.strip() for word in words.split(",") if word.strip()]
+        slots = [word.removeprefix("slots=") for word in said if word.startswith("slots=")]
+        if slots and not (slots[-1].isascii() and slots[-1].isdigit() and 1 <= int(slots[-1]) <= MOST_SLOTS):
+            raise ValueError(f"slots={slots[-1]} is no number from 1 to {MOST_SLOTS}: write slots=2, say")
+        tags = tuple(word for word in said if not word.startswith("slots="))
+        return cls(address, tags, int(slots[-1]) if slots else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +62,7 @@ class Settings:
         host: The address to listen on.
         port: The port to listen on; 0 takes a free one.
         base_url: How clients reach the service, for links in answers and webhooks; None takes the request's.
-        servers: ComfyUIs, as ``URL`` or ``URL#tag,tag``, credentials in the URL.
+        servers: ComfyUIs, as ``URL`` or ``URL#tag,tag,slots=3``, credentials in the URL.
         keys_required: Whether requests need a key; a public address insists.
         max_queued: Jobs of one key that may wait.
         max_upload_bytes: The largest asset.
@@ -43,7 +78,10 @@ class Settings:
         redirect_downloads: Whether downloads are answered with a link into the asset store, where that makes
             some: S3.
         server_patience: Seconds for which a ComfyUI may be away before its prompts count as lost.
-        slots: Prompts of ours at a time on one ComfyUI: one runs, the others wait there.
+        slots: Prompts of ours at a time on a ComfyUI that does not say: one runs, the others wait there.
+        run_timeout: Seconds for which any job may run; None does not limit.
+        interrupt_grace: Seconds that a ComfyUI has for letting go of a prompt that is to end.
+        max_output_bytes: The largest file that is fetched from a ComfyUI.
         stalled_after: Seconds without a heartbeat after which a worker's jobs are taken over.
         drain_timeout: Seconds that a stopping worker waits for its jobs; then it hands them back.
         allow_private_urls: Whether inputs by URL and webhooks may use private and loopback addresses.
@@ -79,6 +117,9 @@ class Settings:
     redirect_downloads: bool = False
     server_patience: float = 300.0
     slots: int = 2
+    run_timeout: float | None = None
+    interrupt_grace: float = 30.0
+    max_output_bytes: int = 8 << 30
     stalled_after: float = 8.0
     drain_timeout: float = 30.0
     allow_private_urls: bool = False

@@ -32,7 +32,7 @@ from comfywire.service.webhooks.messages import must_be_webhook_url
 if TYPE_CHECKING:
     from comfywire.service.core import Core
 
-__all__ = ["Submission", "new_job", "queue_job", "submit_once", "submit_workflow"]
+__all__ = ["Submission", "new_job", "queue_job", "smallest", "submit_once", "submit_workflow"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,7 @@ class Submission:
         tags: What its server must be tagged with.
         webhook_url: Who is told of its end.
         queue_timeout: Seconds for which it may wait.
+        run_timeout: Seconds for which it may run, as far as its caller or its workflow says.
         extra_data: For the ComfyUI alone, such as keys of paid nodes.
         workflow_name: The registered workflow that it was made of.
         workflow_version: The version of that.
@@ -65,6 +66,7 @@ class Submission:
     tags: Sequence[str] = ()
     webhook_url: str | None = None
     queue_timeout: float | None = None
+    run_timeout: float | None = None
     extra_data: Mapping[str, Any] | None = None
     workflow_name: str | None = None
     workflow_version: int | None = None
@@ -197,5 +199,11 @@ def _job_of(
         workflow_name=submission.workflow_name,
         workflow_version=submission.workflow_version,
         queue_timeout=submission.queue_timeout,
+        run_timeout=smallest(submission.run_timeout, caller.run_timeout, core.settings.run_timeout),
         retention=core.settings.job_retention,
     )
+
+
+def smallest(*limits: float | None) -> float | None:
+    """Return the smallest limit that is set; None if none is."""
+    return min((limit for limit in limits if limit is not None), default=None)

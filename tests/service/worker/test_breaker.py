@@ -70,6 +70,27 @@ def test_a_server_that_came_back_and_fails_again_goes_at_once():
     assert broken_after(breaker, (ONE, "a")) == 1
 
 
+def test_what_had_failed_before_it_came_back_does_not_take_it_out_again():
+    breaker = Breaker(set())
+    broken_after(breaker, *[(ONE, "a"), (OTHER, "b")] * 3)
+    breaker.broke()
+
+    breaker.came_back()
+
+    assert broken_after(breaker, *[(ONE, "a")] * 50) is None
+    assert broken_after(breaker, (OTHER, "b")) == 1  # another kind that failed before: then it is the server
+
+
+def test_something_new_that_fails_on_it_does():
+    breaker = Breaker({"sound"})
+    broken_after(breaker, *[(ONE, "a"), (OTHER, "b")] * 3)
+    breaker.broke()
+
+    breaker.came_back()
+
+    assert broken_after(breaker, (ONE, "a"), (OTHER, "new")) == 2
+
+
 def test_a_server_that_was_only_away_is_not_held_to_what_failed_before():
     breaker = Breaker({"a"})
     broken_after(breaker, *[(ONE, "a")] * 4)

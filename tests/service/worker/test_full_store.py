@@ -38,8 +38,12 @@ async def known_to_be_bad(rig: Rig) -> None:
 async def test_outputs_are_fetched_when_the_store_is_back_and_cost_no_second_run(rig: Rig, server: Server):
     async with working(rig.worker(server.url)):
         await up(rig)
+        hold = server.faults.nodes.hold(class_type="EmptyImage")
+        job = await rig.submit(picture())
+        await rig.until(job, lambda now: now.state is JobState.RUNNING)
         with no_store(rig):
-            job = await rig.submit(picture())
+            hold.release()
+            await server.until_done(str(job.id))
             await known_to_be_bad(rig)
             still = await rig.now(job)
         ended = await rig.ended(job)
@@ -47,6 +51,25 @@ async def test_outputs_are_fetched_when_the_store_is_back_and_cost_no_second_run
     assert still.state is JobState.RUNNING
     assert (ended.state, ended.error, ended.attempt, runs_of(server, job)) == (JobState.SUCCEEDED, None, 1, 1)
     assert [output.size_bytes is not None for output in await rig.store.outputs(job.id)] == [True]
+
+
+async def test_what_waits_on_a_comfyui_is_taken_back_and_costs_no_attempt(rig: Rig, server: Server):
+    async with working(rig.worker(server.url)):
+        await up(rig)
+        hold = server.faults.nodes.hold(class_type="EmptyImage")
+        first, second = await rig.submit(picture(1)), await rig.submit(picture(2))
+        await rig.until(first, lambda now: now.state is JobState.RUNNING)
+        await rig.until(second, lambda now: now.submitted_at is not None)
+        with no_store(rig):
+            await rig.until(second, lambda now: now.submitted_at is None)
+            waiting = await rig.now(second)
+            hold.release()
+            await server.until_done(str(first.id))
+            runs = runs_of(server, second)
+        ended = [await rig.ended(first), await rig.ended(second)]
+
+    assert (waiting.state, waiting.submissions, runs) == (JobState.QUEUED, 0, 0)
+    assert [(job.state, job.submissions) for job in ended] == [(JobState.SUCCEEDED, 1)] * 2
 
 
 async def test_nothing_is_run_while_nothing_can_be_kept(rig: Rig, server: Server):

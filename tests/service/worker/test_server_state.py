@@ -33,7 +33,7 @@ def test_a_server_that_is_away_is_probed_more_and_more_rarely():
     server, now, pauses = state(up=False), 0.0, []
     for _ in range(4):
         server.probe_begins(now)
-        server.probe_failed("nobody answers")
+        server.probe_failed("nobody answers", now)
         pauses.append(server.next_due(now))
         now += pauses[-1]
 
@@ -80,7 +80,7 @@ def test_room_is_what_the_slots_leave():
 def test_where_other_people_have_prompts_ours_go_one_at_a_time():
     server = state(slots=3)
     server.took("ours")
-    server.queue_was_read(["ours", "theirs", "theirs too"])
+    server.queue_was_read(["theirs"], ["ours", "theirs too"], 1.0)
 
     assert (server.foreign, server.has_room) == (2, False)
     server.let_go("ours")
@@ -112,6 +112,136 @@ def test_what_fails_on_a_server_that_is_away_already_changes_nothing():
     fail(server, 9)
 
     assert (server.condition, server.reason) == (Condition.DOWN, "gone")
+
+
+OTHER = UUID(int=2)
+
+
+def test_an_error_that_one_key_s_data_may_have_provoked_is_looked_into_and_costs_the_others_nothing():
+    server = state()
+    for now in range(9):
+        server.refused(KEY, "HTTP 500", float(now))
+        doubted = (server.condition, server.has_room, server.due(float(now)))
+        server.came_up(float(now))
+
+    assert doubted == (Condition.UP, False, Due.PROBE)
+    assert (server.condition, server.has_room, server.counts["down"]) == (Condition.UP, True, 0)
+
+
+def test_an_error_that_a_probe_confirms_is_the_server_s():
+    server = state()
+    server.refused(KEY, "HTTP 500", 1.0)
+    server.probe_failed("it answers nothing", 2.0)
+
+    assert (server.condition, server.reason, server.counts["down"]) == (
+        Condition.DOWN,
+        "it answers nothing",
+        1,
+    )
+
+
+def test_errors_for_two_keys_one_after_the_other_are_the_server_s():
+    server = state()
+    server.refused(KEY, "HTTP 500", 1.0)
+    server.came_up(1.0)
+    server.refused(OTHER, "HTTP 500", 2.0)
+
+    assert server.condition is Condition.DOWN
+
+
+def test_a_success_between_them_says_that_it_works():
+    server = state()
+    server.refused(KEY, "HTTP 500", 1.0)
+    server.came_up(1.0)
+    server.succeeded("sound")
+    server.refused(OTHER, "HTTP 500", 2.0)
+
+    assert server.condition is Condition.UP
+
+
+def test_a_probe_that_a_doubt_asked_for_forgives_no_failures():
+    server = state()
+    fail(server, 4)
+    server.refused(KEY, "HTTP 500", 1.0)
+    server.came_up(1.0)
+    fail(server, 1)
+
+    assert server.condition is Condition.BROKEN
+
+
+def test_a_server_that_holds_on_to_a_prompt_is_stuck_until_that_is_gone():
+    server = state()
+    server.took("held")
+    server.queue_was_read(["held"], [], 1.0)
+    server.got_stuck("it does not let go", 2.0, prompt_id="held")
+    server.let_go("held")
+    still = (server.condition, server.has_room, server.running_since, server.foreign)
+    server.queue_was_read([], [], 9.0)
+
+    assert still == (Condition.STUCK, False, 1.0, 0)
+    assert (server.abandoned, server.running_since) == (set(), None)
+
+
+@pytest.mark.parametrize(
+    ("looks", "stands_for"),
+    [
+        pytest.param([([], ["a", "b"])] * 3, 2.0, id="it-begins-none"),
+        pytest.param([(["theirs"], ["a"])] * 3, 0.0, id="it-runs-somebody-s"),
+        pytest.param([([], ["a"]), ([], ["a"]), ([], ["b"])], 0.0, id="it-moves"),
+        pytest.param([([], [])] * 3, 0.0, id="it-has-none"),
+    ],
+)
+def test_a_server_stands_that_has_prompts_and_begins_none(
+    looks: list[tuple[list[str], list[str]]], stands_for: float
+):
+    server = state()
+    for now, (running, pending) in enumerate(looks):
+        server.queue_was_read(running, pending, float(now))
+
+    assert server.stands_for(3.0) == stands_for
+
+
+def test_what_waited_behind_a_prompt_that_was_lost_has_not_begun_whoever_asks_first():
+    for first, second in (("runs", "waits"), ("waits", "runs")):
+        server = state()
+        server.took("runs")
+        server.took("waits")
+        server.began("runs")
+
+        found = {prompt_id: server.may_have_begun(prompt_id) for prompt_id in (first, second)}
+
+        assert found == {"runs": True, "waits": False}
+
+
+def test_what_waited_alone_or_behind_one_that_ended_may_have_begun():
+    server = state()
+    server.took("done")
+    server.took("waits")
+    server.began("done")
+    server.ended("done")
+
+    assert server.may_have_begun("waits")
+
+
+def test_what_is_sent_later_is_not_spared_for_what_was_lost_earlier():
+    server = state()
+    server.took("runs")
+    server.began("runs")
+    server.may_have_begun("runs")
+    server.let_go("runs")
+    server.took("later")
+
+    assert server.may_have_begun("later")
+
+
+def test_nothing_is_sent_behind_a_prompt_that_runs_alone():
+    server = state(slots=3)
+    server.took("suspect")
+    server.runs_alone("suspect")
+    before = server.has_room
+    server.let_go("suspect")
+
+    assert (before, server.has_room) == (False, True)
 
 
 def test_a_server_that_went_twice_is_counted_once():

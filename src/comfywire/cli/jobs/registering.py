@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from comfywire.cli.connection import debug_option, wait_for
+from comfywire.cli.durations import running_time
 from comfywire.cli.jobs.service import FILES, Service, service_options
 from comfywire.cli.options import json_option
 from comfywire.cli.workflow.inspecting import allowed_of
@@ -40,6 +41,7 @@ def workflows() -> None:
 @click.option("--output", "outputs", metavar="NAME", multiple=True, help="Run only this output. Repeatable.")
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Run it on servers with it. Repeatable.")
 @click.option("--priority", type=click.IntRange(-20, 20), metavar="N", help="Higher ones go first.")
+@click.option("--run-timeout", type=running_time, metavar="TIME", help="How long each job may run: 10m, 2h.")
 @click.option("--never-twice", is_flag=True, help="A prompt that a ComfyUI lost fails: for paid nodes.")
 @json_option
 @service_options
@@ -77,6 +79,7 @@ def _body(
     outputs: tuple[str, ...],
     tags: tuple[str, ...],
     priority: int | None,
+    run_timeout: float | None,
     never_twice: bool,
 ) -> dict[str, Any]:
     from comfywire.workflow import Workflow  # noqa: PLC0415
@@ -95,6 +98,7 @@ def _body(
         "outputs": list(outputs),
         "tags": list(tags),
         "priority": priority,
+        "run_timeout": run_timeout,
         "retry": {"lost": False} if never_twice else None,
     }
     return {

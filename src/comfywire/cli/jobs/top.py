@@ -28,6 +28,7 @@ COLOURS = {
     "up": "green",
     "down": "red",
     "broken": "red",
+    "stuck": "red",
     "silent": "red",
     "paused": "yellow",
     "drained": "yellow",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from comfywire.cli.connection import debug_option, wait_for
-from comfywire.cli.durations import duration
+from comfywire.cli.durations import duration, running_time
 from comfywire.cli.json_lines import print_json
 from comfywire.cli.operate.database import database_options, database_words
 from comfywire.cli.options import json_option
@@ -56,6 +56,7 @@ def keys() -> None:
 )
 @click.option("--max-queued", type=click.IntRange(1), metavar="N", help="Jobs that may wait.")
 @click.option("--max-running", type=click.IntRange(1), metavar="N", help="Jobs that may run at a time.")
+@click.option("--run-timeout", type=running_time, metavar="TIME", help="How long each of its jobs may run.")
 @click.option("--rate", type=click.IntRange(1), metavar="N", help="Requests a minute.")
 @json_option
 @database_options
@@ -67,6 +68,7 @@ def create(
     expires: float | None,
     max_queued: int | None,
     max_running: int | None,
+    run_timeout: float | None,
     rate: int | None,
     as_json: bool,
     data: Path,
@@ -75,11 +77,15 @@ def create(
     """Make a key called NAME, and print its secret (cw_...), which is shown this once."""
     if not name.strip():
         raise click.UsageError("a key needs a name by which you will know it")
-    limits = {"max_queued": max_queued, "max_running": max_running, "rate_per_minute": rate}
+    limits = {
+        "max_queued": max_queued,
+        "max_running": max_running,
+        "rate_per_minute": rate,
+    }
     made = _with_access(
         data,
         database_url,
-        lambda access: access.create(name, scopes, expires_in=expires, **limits),
+        lambda access: access.create(name, scopes, expires_in=expires, run_timeout=run_timeout, **limits),
         makes_database=True,
     )
     _print_secret(*made, as_json=as_json)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from comfywire.cli.durations import running_time
 from comfywire.cli.operate.database import database_options
 from comfywire.cli.operate.setting import setting
 from comfywire.errors import MissingExtra
@@ -23,10 +24,11 @@ def _comfyuis(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, 
     """Refuse what is no address now, and not when the service is up."""
     del ctx, parameter
     from comfywire.client import Client  # noqa: PLC0415 - an HTTP client costs 0.2 s to import
+    from comfywire.service.settings import ServerAddress  # noqa: PLC0415 - of the extra
 
     for text in texts:
         try:
-            Client(text.partition("#")[0])
+            Client(ServerAddress.parse(text).address)
         except ValueError as error:
             raise click.BadParameter(str(error)) from error
     return texts
@@ -62,7 +64,7 @@ _OPTIONS = (
         "--server",
         "servers",
         multiple=True,
-        metavar="URL[#TAG,...]",
+        metavar="URL[#TAG,slots=N]",
         callback=_comfyuis,
         help="A ComfyUI to run jobs on, with user:password@ or ?token= if it wants that; repeat it for more.",
     ),
@@ -84,7 +86,27 @@ _OPTIONS = (
         type=click.IntRange(1, 16),
         metavar="N",
         default=2,
-        help="Jobs at a time on one ComfyUI: one runs, the others wait there.",
+        help="Jobs at a time on a ComfyUI that does not say slots=N: one runs, the others wait there.",
+    ),
+    setting(
+        "--run-timeout",
+        type=running_time,
+        metavar="TIME",
+        help="How long any job may run (90s, 2h, 30d at most); then it is ended. No limit by default.",
+    ),
+    setting(
+        "--interrupt-grace",
+        type=click.FloatRange(0, min_open=True),
+        default=30.0,
+        metavar="SECONDS",
+        help="How long a ComfyUI has for letting go of a job that is to end; then it counts as stuck.",
+    ),
+    setting(
+        "--max-output-bytes",
+        type=click.IntRange(1),
+        default=8 << 30,
+        metavar="N",
+        help="The largest file that is fetched from a ComfyUI.",
     ),
     setting(
         "--server-patience",

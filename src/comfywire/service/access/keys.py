@@ -88,6 +88,7 @@ class Caller:
         name: The key's.
         scopes: Of ``submit``, ``read`` and ``admin``.
         rate_per_minute: Requests that this key may make a minute; None for the service's default.
+        run_timeout: Seconds for which each of its jobs may run; None for the service's default.
 
     """
 
@@ -95,6 +96,7 @@ class Caller:
     name: str
     scopes: frozenset[str]
     rate_per_minute: int | None = None
+    run_timeout: float | None = None
 
     def may(self, scope: str) -> bool:
         """Whether the key is for ``scope``; one for ``admin`` is for all."""
@@ -127,6 +129,7 @@ class KeyRecord:
     revoked_at: datetime | None
     last_used_at: datetime | None
     previous_until: datetime | None
+    run_timeout: float | None = None
 
     @classmethod
     def of(cls, row: Row) -> KeyRecord:
@@ -170,6 +173,7 @@ class Access:
         max_queued: int | None = None,
         max_running: int | None = None,
         rate_per_minute: int | None = None,
+        run_timeout: float | None = None,
     ) -> tuple[KeyRecord, str]:
         """Make a key; return it with its secret, which nobody can read again.
 
@@ -180,6 +184,7 @@ class Access:
             max_queued: Jobs that may wait; None is the service's default.
             max_running: Jobs that may run at a time; None does not limit.
             rate_per_minute: Requests; None is the service's default.
+            run_timeout: Seconds for which each of its jobs may run; None is the service's default.
 
         Raises:
             ValueError: A scope is unknown, or there is none.
@@ -194,6 +199,7 @@ class Access:
             max_queued=max_queued,
             max_running=max_running,
             rate_per_minute=rate_per_minute,
+            run_timeout=run_timeout,
             **_kept(secret),
         )
         assert found is not None
@@ -293,7 +299,13 @@ class Access:
             gone = "was revoked" if found["revoked_at"] is not None else "has expired"
             raise Unauthorized(f"the API key {found['name']!r} {gone}: ask for another")
         await self._database.do(SQL["touch"], id=found["id"])
-        caller = Caller(found["id"], found["name"], frozenset(found["scopes"]), found["rate_per_minute"])
+        caller = Caller(
+            found["id"],
+            found["name"],
+            frozenset(found["scopes"]),
+            rate_per_minute=found["rate_per_minute"],
+            run_timeout=found["run_timeout"],
+        )
         left = CACHED if found["seconds_left"] is None else min(CACHED, found["seconds_left"])
         self._seen[hashed] = _Seen(caller, self._clock() + left)
         return caller

@@ -18,14 +18,14 @@ from comfywire.service.batches import MOST_JOBS, BatchOrder, BatchSource, submit
 from comfywire.service.core import Core
 from comfywire.service.jobs.batches import BatchRecord
 from comfywire.service.jobs.records import Retry
-from comfywire.service.submission import Submission
+from comfywire.service.submission import Submission, smallest
 
 from . import models
 from .batch_events import BatchEvents
 from .context import IdempotencyKey, Reading, Service, Submitting
 from .errors import InvalidRequest, NotFound
 from .events import EventStream, sse_frame
-from .models import ExtraData, Graph, Text
+from .models import ExtraData, Graph, RunTimeout, Text
 from .rendering import cursor_of, item_of, place_of
 from .workflows import Names, Priority, Tags
 
@@ -62,6 +62,7 @@ class BatchRequest(BaseModel):
     queue_timeout: Annotated[
         float | None, Field(gt=0, le=30 * 86400.0, description="Seconds for which each job may wait.")
     ] = None
+    run_timeout: RunTimeout | None = None
     extra_data: ExtraData | None = None
 
     @model_validator(mode="after")
@@ -213,6 +214,7 @@ async def _order(core: Core, body: BatchRequest) -> BatchOrder:
         retry=Retry.of(options.get("retry") or {}),
         tags=[*options.get("tags", ()), *body.tags],
         queue_timeout=body.queue_timeout,
+        run_timeout=smallest(body.run_timeout, options.get("run_timeout")),
         extra_data=None if body.extra_data is None else body.extra_data.model_dump(exclude_none=True),
         workflow_name=None if record is None else record.name,
         workflow_version=None if record is None else record.version,

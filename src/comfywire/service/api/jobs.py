@@ -179,6 +179,7 @@ def _submission(body: models.JobRequest) -> Submission:
         tags=body.tags,
         webhook_url=body.webhook_url,
         queue_timeout=body.queue_timeout,
+        run_timeout=body.run_timeout,
         extra_data=body.extra_data.model_dump(exclude_none=True) if body.extra_data else None,
     )
 

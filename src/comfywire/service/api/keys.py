@@ -32,6 +32,9 @@ class NewKey(BaseModel):
     expires_in: Annotated[Seconds | None, Field(description="Seconds from now; null is never.")] = None
     max_queued: Annotated[Limit | None, Field(description="Jobs that may wait.")] = None
     max_running: Annotated[Limit | None, Field(description="Jobs that may run at a time.")] = None
+    run_timeout: Annotated[
+        float | None, Field(gt=0, le=30 * 86400.0, description="Seconds for which each of its jobs may run.")
+    ] = None
     rate_per_minute: Annotated[Limit | None, Field(description="Requests.")] = None
 
 
@@ -56,6 +59,7 @@ class Key(BaseModel):
     scopes: list[str]
     max_queued: int | None
     max_running: int | None
+    run_timeout: float | None
     rate_per_minute: int | None
     created_at: datetime
     expires_at: datetime | None

@@ -25,6 +25,7 @@ __all__ = [
     "Output",
     "Progress",
     "RetryPolicy",
+    "RunTimeout",
     "StatusEvent",
     "Transition",
     "Transitions",
@@ -33,6 +34,19 @@ __all__ = [
 Text = Annotated[str, AfterValidator(must_be_text)]
 Graph = Annotated[dict[str, Any], AfterValidator(must_be_storable)]
 OutputType = Literal["image", "video", "audio", "text", "file", "latent"]
+
+
+RunTimeout = Annotated[
+    float,
+    Field(
+        gt=0,
+        le=30 * 86400.0,
+        allow_inf_nan=False,
+        strict=True,
+        description="Seconds for which it may run; then it is ended, and fails with `timed_out`. Of those of "
+        "the job, its workflow, its key and the service, the smallest counts.",
+    ),
+]
 
 
 class ExtraData(BaseModel):
@@ -100,6 +114,7 @@ class JobRequest(BaseModel):
         float | None,
         Field(gt=0, le=30 * 86400.0, description="Seconds for which it may wait; then it expires."),
     ] = None
+    run_timeout: RunTimeout | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -210,6 +225,7 @@ class Job(BaseModel):
     retry: RetryPolicy
     webhook_url: str | None
     queue_until: datetime | None
+    run_timeout: Annotated[float | None, Field(description="Seconds for which it may run.")]
     workflow_name: str | None
     workflow_version: int | None
     batch_id: UUID | None = None

@@ -27,7 +27,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 """Upper bounds of the histograms, in seconds; one more is above all of them."""
 NEWEST = 2**63 - 1
-SERVER_STATES = ("up", "down", "broken", "silent")
+SERVER_STATES = ("up", "down", "broken", "stuck", "silent")
 
 
 @dataclass(slots=True)
@@ -204,6 +204,7 @@ def _servers(servers: Sequence[Row]) -> Iterator[Metric]:
     wanted = _gauge("server_wanted", "1 for what the operator wants of it.", labels=["server", "wanted"])
     prompts = _gauge("server_prompts", "Prompts on it: ours, and other people's.", labels=["server", "whose"])
     silent = _gauge("server_silent_seconds", "Since a worker last told about it.", labels=["server"])
+    running = _gauge("server_running_seconds", "Since it began what it runs of ours.", labels=["server"])
     counts = CounterMetricFamily(
         "comfywire_server_events", "What its worker counts, since it started.", labels=["server", "what"]
     )
@@ -215,9 +216,11 @@ def _servers(servers: Sequence[Row]) -> Iterator[Metric]:
         prompts.add_metric([url, "ours"], found["running"] + found["pending"])
         prompts.add_metric([url, "others"], found["foreign_prompts"])
         silent.add_metric([url], found["silent"])
+        if found["running_for"] is not None:
+            running.add_metric([url], found["running_for"])
         for what, count in _numbers(found["counts"]):
             counts.add_metric([url, what], count)
-    yield from (states, wanted, prompts, silent, counts)
+    yield from (states, wanted, prompts, silent, running, counts)
 
 
 def _numbers(counts: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

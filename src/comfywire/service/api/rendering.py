@@ -78,6 +78,7 @@ class Renderer:
             retry=models.RetryPolicy(**job.retry.stored()),
             webhook_url=job.webhook_url,
             queue_until=job.queue_until,
+            run_timeout=job.run_timeout,
             workflow_name=job.workflow_name,
             workflow_version=job.workflow_version,
             batch_id=job.batch_id,

@@ -25,7 +25,10 @@ class Server(BaseModel):
     url: str
     state: Annotated[
         str,
-        Field(description="`up`, `down`, `broken`: too many jobs in a row failed on it, or `gone` for good."),
+        Field(
+            description="`up`, `down`, `broken`: too many jobs in a row failed on it, `stuck`: it does not "
+            "let go of a prompt, or begins none, or `gone` for good."
+        ),
     ]
     wanted: Annotated[str, Field(description="`active`, `paused` or `drained`: it takes no more jobs.")]
     reason: Annotated[str, Field(description="Why it is not up.")]
@@ -38,6 +41,7 @@ class Server(BaseModel):
     foreign_prompts: Annotated[int, Field(description="Other people's.")]
     counts: dict[str, int]
     worker: str | None
+    running_since: Annotated[datetime | None, Field(description="Since when it runs what it runs of ours.")]
     seen_at: datetime
     changed_at: datetime
     is_heard: Annotated[bool, Field(description="Whether a worker looks after it at present.")]

@@ -16,7 +16,7 @@ from comfywire.service.core import Core
 from comfywire.service.jobs.records import JobRecord, Retry
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.until_over import until_over
-from comfywire.service.submission import Submission, submit_once
+from comfywire.service.submission import Submission, smallest, submit_once
 from comfywire.service.workflows.files import FileInputs
 from comfywire.service.workflows.registered import WorkflowRecord, class_types_of
 from comfywire.service.workflows.schemas import schema_of
@@ -24,7 +24,7 @@ from comfywire.workflow.parameters.toml import to_tables
 
 from .admission import key_first_router
 from .context import Administering, Reading, Service, Submitting, origin_of
-from .models import ExtraData, Graph, RetryPolicy, Text
+from .models import ExtraData, Graph, RetryPolicy, RunTimeout, Text
 from .models import Job as JobBody
 from .rendering import Renderer
 
@@ -66,6 +66,7 @@ class Options(_Closed):
     tags: Tags = []
     outputs: Names = []
     retry: RetryPolicy | None = None
+    run_timeout: RunTimeout | None = None
 
     def said(self) -> dict[str, Any]:
         """Return what was said, for the store."""
@@ -135,6 +136,7 @@ class WorkflowJobBody(_Closed):
         float | None,
         Field(gt=0, le=30 * 86400.0, description="Seconds for which it may wait; then it expires."),
     ] = None
+    run_timeout: RunTimeout | None = None
     extra_data: ExtraData | None = None
 
 
@@ -259,6 +261,7 @@ async def _submission(
         tags=[*options.get("tags", ()), *body.tags],
         webhook_url=body.webhook_url,
         queue_timeout=body.queue_timeout,
+        run_timeout=smallest(body.run_timeout, options.get("run_timeout")),
         extra_data=None if body.extra_data is None else body.extra_data.model_dump(exclude_none=True),
         workflow_name=record.name,
         workflow_version=record.version,

@@ -83,6 +83,16 @@ class Registry:
         """Whether a job waits for a server that meets one of these needs."""
         return await self._database.one(SQL["are_waited_for"], needs=list(needs)) is not None
 
+    async def has_idle(self, need: str, worker: str, *, seconds: float) -> bool:
+        """Whether a server of another worker, heard of within ``seconds``, could begin such a job at once."""
+        values = {"need": need, "worker": worker, "seconds": seconds}
+        return await self._database.one(SQL["idle"], **values) is not None
+
+    async def has_another(self, need: str, url: str) -> bool:
+        """Whether a server beside the one at ``url`` could take such a job, at once or later."""
+        values = {"need": need, "url": url, "silent_after": SILENT_AFTER}
+        return await self._database.one(SQL["others"], **values) is not None
+
     async def refuse(self, url: str, reasons: Mapping[str, Sequence[str]]) -> bool:
         """Write why a server does not meet each of these needs; no reasons where it does.
 

@@ -8,7 +8,7 @@ job is given back by :meth:`Queue.give_back_stalled`; nothing in it fences a wor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -68,6 +68,7 @@ class Taken:
         job_id: Which job.
         need: In whose queue it was.
         claimed: The job's row, if it was claimed at the same time.
+        is_suspect: Whether workers have died of it, so that it is to run alone.
 
     """
 
@@ -75,15 +76,25 @@ class Taken:
     job_id: UUID
     need: str
     claimed: Row | None = field(default=None, compare=False, repr=False)
+    is_suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The job that is next in the queue of one need."""
+    """The job that is next in the queue of one need.
+
+    Attributes:
+        need: Which.
+        priority: The job's.
+        round: Of its key's turns.
+        avoids: The server that is not to take the job, since it had it and another one should.
+
+    """
 
     need: str
     priority: int
     round: int
+    avoids: str | None = None
 
 
 class Queue:
@@ -114,13 +125,29 @@ class Queue:
         assert found is not None
         return int(found["id"])
 
-    async def heads(self, needs: Sequence[str]) -> list[Head]:
-        """Return the next job of each of ``needs`` that has one, the first to serve first."""
-        found = await self._database.all(self._sql["heads"], needs=list(needs))
-        return [Head(head["queue_name"], *_decoded(head["priority"])) for head in found]
+    async def heads(
+        self, needs: Sequence[str], only: Mapping[str, str] | None = None, *, alone: bool = True
+    ) -> list[Head]:
+        """Return the next job of each of ``needs`` that has one, the first to serve first.
+
+        Args:
+            needs: Which.
+            only: For each need that a single server could take now, which one that is.
+            alone: Whether the worker has no other job, and may take one that workers have died of.
+
+        """
+        servers = [(only or {}).get(need) for need in needs]
+        found = await self._database.all(self._sql["heads"], needs=list(needs), only=servers, alone=alone)
+        return [Head(head["queue_name"], *_decoded(head["priority"]), head["avoids"]) for head in found]
 
     async def take(
-        self, need: str, worker: int, name: str | None = None, server: str | None = None
+        self,
+        need: str,
+        worker: int,
+        name: str | None = None,
+        server: str | None = None,
+        *,
+        alone: bool = True,
     ) -> Taken | None:
         """Take the next job of ``need``, for ``worker`` alone; None when somebody was faster.
 
@@ -131,21 +158,26 @@ class Queue:
             NotRegistered: ``worker`` was taken for dead, and must register anew.
 
         """
-        return await self._taken(self._sql["take"], need=need, worker=worker, name=name, server=server)
+        values = {"need": need, "worker": worker, "name": name, "server": server, "alone": alone}
+        return await self._taken(self._sql["take"], **values)
 
-    async def take_submitted(self, worker: int, name: str = "", *, seconds: float = 0.0) -> Taken | None:
+    async def take_submitted(
+        self, worker: int, name: str = "", *, seconds: float = 0.0, alone: bool = True
+    ) -> Taken | None:
         """Take a job that is on a ComfyUI already and that no worker follows; None when there is none.
 
         Args:
             worker: For whom.
             name: What it is called.
             seconds: Within which a worker of another name has not spoken of the job's ComfyUI.
+            alone: Whether the worker has no other job, and may take one that workers have died of.
 
         Raises:
             NotRegistered: ``worker`` was taken for dead, and must register anew.
 
         """
-        return await self._taken(self._sql["take_submitted"], worker=worker, name=name, seconds=seconds)
+        values = {"worker": worker, "name": name, "seconds": seconds, "alone": alone}
+        return await self._taken(self._sql["take_submitted"], **values)
 
     async def _taken(self, query: str, **values: Any) -> Taken | None:
         try:
@@ -155,15 +187,35 @@ class Queue:
         if found is None:
             return None
         claimed = found if found.get("id") is not None else None
-        return Taken(found["taken_id"], found["job_id"], found["queue_name"], claimed)
+        return Taken(
+            found["taken_id"], found["job_id"], found["queue_name"], claimed, is_suspect=found["is_suspect"]
+        )
 
     async def finish(self, connection: Connection, queue_id: int) -> None:
         """Forget a job that has ended; nothing happens if it is gone already."""
         await execute(connection, self._sql["finish"], queue_id=queue_id)
 
-    async def give_back(self, connection: Connection, queue_id: int, *, after: float = 0.0) -> None:
-        """Put a job that was taken back where it was, for any worker, ``after`` seconds from now."""
-        await execute(connection, self._sql["give_back"], queue_id=queue_id, after=after)
+    async def give_back(
+        self,
+        connection: Connection,
+        queue_id: int,
+        *,
+        after: float = 0.0,
+        avoids: str | None = None,
+        avoids_for: float = 0.0,
+    ) -> None:
+        """Put a job that was taken back where it was, for any worker.
+
+        Args:
+            connection: The caller's.
+            queue_id: Which job.
+            after: Seconds from now.
+            avoids: A server that is not to take it.
+            avoids_for: For how many seconds: another one that could may never come.
+
+        """
+        values = {"after": after, "avoids": avoids, "avoids_for": avoids_for}
+        await execute(connection, self._sql["give_back"], queue_id=queue_id, **values)
 
     async def withdraw(self, connection: Connection, queue_id: int) -> bool:
         """Remove a job that nobody has taken; return whether that was so."""
@@ -183,6 +235,10 @@ class Queue:
         found = await self._database.one(engine_sql.queries["register_worker"])
         assert found is not None
         return int(found["worker_id"])
+
+    async def has_suspect(self) -> bool:
+        """Whether a job waits that workers have died of, and that is to run alone."""
+        return await self._database.one(self._sql["has_suspect"]) is not None
 
     async def beat(self, worker: int) -> bool:
         """Say that ``worker`` is alive; False if it was taken for dead, and must register anew."""

@@ -154,6 +154,10 @@ class Leases:
         """Return the job's state."""
         return JobState((await self._fenced(SQL["still_mine"], lease))["state"])
 
+    async def running_for(self, lease: Lease) -> float:
+        """Return how long ago it began to run, by the database's clock; 0 if nobody saw it begin."""
+        return float((await self._fenced(SQL["running_for"], lease))["seconds"])
+
     async def began(self, lease: Lease) -> None:
         """A server runs it. Nothing changes for a job that is being canceled."""
 
@@ -238,10 +242,22 @@ class Leases:
         *,
         kind: TransitionKind = TransitionKind.GIVEN_BACK,
         after: float = 0.0,
+        avoids: str | None = None,
+        avoids_for: float = 0.0,
     ) -> bool:
-        """Queue the job again, for any server, ``after`` seconds from now; its outputs so far are forgotten.
+        """Queue the job again; its outputs so far are forgotten.
 
-        False if it is being canceled: it has to end then.
+        Args:
+            lease: The claim on it.
+            reason: Why, in words.
+            kind: What that is called.
+            after: Seconds from now.
+            avoids: A server that is not to take it, since another one should.
+            avoids_for: For how many seconds.
+
+        Returns:
+            False if it is being canceled: it has to end then.
+
         """
 
         async def give_back() -> bool:
@@ -258,7 +274,9 @@ class Leases:
                 if job is None:
                     return False
                 await execute(connection, SQL["forget_outputs"], job_id=lease.job_id)
-                await self._queue.give_back(connection, lease.queue_id, after=after)
+                await self._queue.give_back(
+                    connection, lease.queue_id, after=after, avoids=avoids, avoids_for=avoids_for
+                )
                 return True
 
         if await patiently(give_back):

@@ -49,6 +49,7 @@ class ServerRecord:
     foreign_prompts: int
     counts: dict[str, int]
     worker: str | None
+    running_since: datetime | None
     seen_at: datetime
     changed_at: datetime
     is_heard: bool

@@ -120,7 +120,7 @@ def choose(
 
     """
     for head in heads:
-        able = [server for server in servers if head.need in server.needs]
+        able = [server for server in servers if head.need in server.needs and server.url != head.avoids]
         if not able:
             continue
         wanted = models.get(head.need, frozenset())
@@ -143,6 +143,7 @@ def _at_home(
             and wanted
             and wanted <= server.loaded
             and head.need in server.needs
+            and head.avoids != server.url
         ):
             return head.need
     return None

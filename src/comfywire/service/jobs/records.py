@@ -60,6 +60,7 @@ class NewJob:
         output_folder: The folder for itself that it has on a ComfyUI's disk; None for none.
         inputs: The assets that it reads.
         queue_timeout: Seconds for which it may wait; None for ever.
+        run_timeout: Seconds for which it may run; None for ever.
         retention: Seconds for which it is kept after its end.
         secret: ``extra_data``, encrypted.
         batch: The batch that it belongs to, and its place there from 0; None for a job by itself.
@@ -84,6 +85,7 @@ class NewJob:
     workflow_name: str | None = None
     workflow_version: int | None = None
     queue_timeout: float | None = None
+    run_timeout: float | None = None
     retention: float = 7 * 86400.0
     batch: tuple[UUID, int] | None = None
 
@@ -120,6 +122,8 @@ class JobRecord:
     expires_at: datetime
     batch_id: UUID | None = None
     batch_index: int | None = None
+    run_timeout: float | None = None
+    deaths: int = 0
     key_is_limited: bool = False
     """Whether other jobs of its key may be waiting for its end; known where its state was changed."""
     position: int | None = field(default=None, compare=False)

@@ -340,6 +340,7 @@ def _columns(job: NewJob) -> dict[str, Any]:
         "inputs": list(job.inputs),
         "webhook_url": job.webhook_url,
         "queue_timeout": job.queue_timeout,
+        "run_timeout": job.run_timeout,
         "retention": job.retention,
         "batch_id": None if job.batch is None else job.batch[0],
         "batch_index": None if job.batch is None else job.batch[1],

@@ -4,7 +4,8 @@
 -- What a JobRecord holds: not the prompt, which may be large, and which few want to see.
 id, key_id, state, priority, labels, need, queue_id, attempt, submissions, worker, server, submitted_at, progress,
 progress_event, error, outputs_reused, warnings, webhook_url, workflow_name, workflow_version, retry, created_at,
-started_at, completed_at, queue_until, expires_at, batch_id, batch_index
+started_at, completed_at, queue_until, expires_at, batch_id, batch_index, run_timeout,
+deaths
 
 -- name: submit
 -- A job is recorded and queued in one statement. No row: its key may not run as many as it likes, or nearly half of
@@ -40,12 +41,12 @@ WITH known AS (
 ), job AS (
     INSERT INTO jobs (id, key_id, priority, prompt, files, document, targets, labels, workflow_name, workflow_version,
                       secret, retry, need, webhook_url, queue_timeout, queue_until, expires_at, queue_id,
-                      batch_id, batch_index, output_folder)
+                      batch_id, batch_index, output_folder, run_timeout)
     SELECT %(job_id)s, %(key_id)s, %(priority)s, %(prompt)s, %(files)s, %(document)s, %(targets)s, %(labels)s,
            %(workflow_name)s, %(workflow_version)s, %(secret)s, %(retry)s, %(need)s, %(webhook_url)s,
            %(queue_timeout)s::float8, now() + make_interval(secs => %(queue_timeout)s::float8),
            now() + make_interval(secs => %(retention)s::float8), (SELECT id FROM queued),
-           %(batch_id)s, %(batch_index)s, %(output_folder)s
+           %(batch_id)s, %(batch_index)s, %(output_folder)s, %(run_timeout)s::float8
       FROM allowed
     RETURNING *
 ), logged AS (
@@ -187,6 +188,10 @@ SELECT COALESCE(EXTRACT(epoch FROM now() - min(at)), 0)::float8 AS seconds
 -- name: still_mine
 SELECT state FROM jobs WHERE id = %(job_id)s AND attempt = %(attempt)s;
 
+-- name: running_for
+SELECT COALESCE(EXTRACT(epoch FROM now() - started_at), 0)::float8 AS seconds
+  FROM jobs WHERE id = %(job_id)s AND attempt = %(attempt)s;
+
 -- name: change
 -- The one statement that changes a state. No row: the attempt is old, or the change is not legal any more.
 WITH old AS (
@@ -224,6 +229,7 @@ WITH old AS (
            server = CASE WHEN %(to)s::text = 'queued' THEN NULL ELSE jobs.server END,
            submitted_at = CASE WHEN %(to)s::text = 'queued' THEN NULL ELSE submitted_at END,
            submissions = CASE WHEN %(afresh)s THEN 0 ELSE submissions END,
+           deaths = CASE WHEN %(afresh)s THEN 0 ELSE deaths END,
            queue_id = CASE WHEN %(is_over)s THEN NULL ELSE jobs.queue_id END
       FROM old WHERE jobs.id = old.id
     RETURNING jobs.*

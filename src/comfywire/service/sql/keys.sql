@@ -1,8 +1,9 @@
 -- Keys: made, turned, withdrawn, and looked up by the hash of what a caller presents.
 
 -- name: create
-INSERT INTO keys (name, prefix, hash, scopes, max_queued, max_running, rate_per_minute, expires_at)
+INSERT INTO keys (name, prefix, hash, scopes, max_queued, max_running, rate_per_minute, run_timeout, expires_at)
 VALUES (%(name)s, %(prefix)s, %(hash)s, %(scopes)s, %(max_queued)s, %(max_running)s, %(rate_per_minute)s,
+        %(run_timeout)s,
         now() + make_interval(secs => %(expires_in)s::float8))
 RETURNING *;
 

@@ -72,7 +72,8 @@ SELECT url,
 -- include: servers.is_heard
        THEN state ELSE 'silent' END AS state,
        wanted, running, pending, foreign_prompts, counts,
-       EXTRACT(epoch FROM now() - seen_at)::float8 AS silent
+       EXTRACT(epoch FROM now() - seen_at)::float8 AS silent,
+       EXTRACT(epoch FROM now() - running_since)::float8 AS running_for
   FROM servers ORDER BY url;
 
 -- name: webhooks

@@ -2,7 +2,7 @@
 
 -- name: servers
 SELECT url, state, wanted, reason, tags, version, devices, loaded, running, pending, foreign_prompts, counts, worker,
-       seen_at, changed_at,
+       running_since, seen_at, changed_at,
 -- include: servers.is_heard
        AS is_heard,
        running + pending = 0

@@ -35,18 +35,29 @@ head AS (
 
 -- name: heads
 -- The next job of each need, in the order in which they should be served.
-SELECT head.queue_name, head.priority
-  FROM unnest(%(needs)s::text[]) AS wanted (need)
+-- What avoids a server is passed over where no other one could take it now, so that it stands in nobody's way.
+SELECT head.queue_name, head.priority, head.avoids
+  FROM unnest(%(needs)s::text[], %(only)s::text[]) AS wanted (need, server)
  CROSS JOIN LATERAL (
-    SELECT queue_name, priority, id
+    SELECT queue_name, priority, id, CASE WHEN
+-- include: queue.avoids
+           THEN args ->> 'avoids' END AS avoids
       FROM procrastinate_jobs
      WHERE queue_name = wanted.need
        AND status = 'todo'
        AND (scheduled_at IS NULL OR scheduled_at <= now())
+       AND (%(alone)s OR NOT args ? 'suspect')
+       AND (wanted.server IS NULL OR args ->> 'avoids' IS DISTINCT FROM wanted.server OR NOT (
+-- include: queue.avoids
+       ))
      ORDER BY priority DESC, id
      LIMIT 1
  ) AS head
  ORDER BY head.priority DESC, head.id;
+
+-- name: avoids
+-- Whether it is still to go to another server than the one that it names (give_back).
+args ? 'avoids' AND (args ->> 'avoids_until')::float8 > EXTRACT(epoch FROM now())
 
 -- name: take
 -- The engine's own query sorts all that waits for a need: 6 ms with 5,000, and this one does not notice.
@@ -60,6 +71,10 @@ WITH head AS (
      WHERE queue_name = %(need)s
        AND status = 'todo'
        AND (scheduled_at IS NULL OR scheduled_at <= now())
+       AND (%(alone)s OR NOT args ? 'suspect')
+       AND (%(server)s::text IS NULL OR args ->> 'avoids' IS DISTINCT FROM %(server)s OR NOT (
+-- include: queue.avoids
+       ))
      ORDER BY priority DESC, id
      LIMIT 1
        FOR UPDATE SKIP LOCKED
@@ -68,7 +83,7 @@ WITH head AS (
        SET status = 'doing', worker_id = %(worker)s
       FROM head
      WHERE job.id = head.id
-    RETURNING job.id AS taken_id, job.queue_name, (job.args ->> 'job_id')::uuid AS job_id
+    RETURNING job.id AS taken_id, job.queue_name, (job.args ->> 'job_id')::uuid AS job_id, job.args ? 'suspect' AS is_suspect
 ), old AS (
     SELECT jobs.id, jobs.attempt,
            jobs.state = 'queued' AND jobs.submitted_at IS NULL AND jobs.secret IS NULL
@@ -89,7 +104,7 @@ WITH head AS (
     INSERT INTO job_transitions (job_id, from_state, to_state, attempt, worker, server, kind, reason)
     SELECT id, state, state, attempt, worker, server, 'claimed', 'a worker took it' FROM new
 )
-SELECT taken.taken_id, taken.queue_name, taken.job_id, is_ready,
+SELECT taken.taken_id, taken.queue_name, taken.job_id, taken.is_suspect, is_ready,
 -- include: jobs.columns
 , prompt, files, output_folder, document, targets, secret
   FROM taken LEFT JOIN new ON true;
@@ -110,6 +125,7 @@ WITH head AS (
         SELECT queue_id FROM jobs WHERE state = 'canceling' AND submitted_at IS NULL
      )
        AND waiting.status = 'todo'
+       AND (%(alone)s OR NOT waiting.args ? 'suspect')
        AND (waiting.scheduled_at IS NULL OR waiting.scheduled_at <= now() OR waiting.id IN (
         -- What is put off because others do not reach its server is not for the worker that looks after that.
         SELECT queue_id FROM jobs JOIN servers ON servers.url = jobs.server AND servers.worker = %(name)s
@@ -124,7 +140,7 @@ UPDATE procrastinate_jobs AS job
    SET status = 'doing', worker_id = %(worker)s
   FROM head
  WHERE job.id = head.id
-RETURNING job.id AS taken_id, job.queue_name, (job.args ->> 'job_id')::uuid AS job_id;
+RETURNING job.id AS taken_id, job.queue_name, (job.args ->> 'job_id')::uuid AS job_id, job.args ? 'suspect' AS is_suspect;
 
 -- name: finish
 DELETE FROM procrastinate_jobs WHERE id = %(queue_id)s;
@@ -135,7 +151,10 @@ WITH given AS (
        SET status = 'todo',
            worker_id = NULL,
            attempts = attempts + 1,
-           scheduled_at = CASE WHEN %(after)s::float8 > 0 THEN now() + make_interval(secs => %(after)s::float8) END
+           scheduled_at = CASE WHEN %(after)s::float8 > 0 THEN now() + make_interval(secs => %(after)s::float8) END,
+           args = args - 'avoids' - 'avoids_until' || CASE WHEN %(avoids)s::text IS NULL THEN '{}' ELSE
+               jsonb_build_object('avoids', %(avoids)s::text, 'avoids_until',
+                                  EXTRACT(epoch FROM now()) + %(avoids_for)s::float8) END
      WHERE id = %(queue_id)s AND status = 'doing'
     RETURNING id
 )
@@ -166,8 +185,11 @@ SELECT count(*) FROM (
 ) AS counted;
 
 -- name: give_back_stalled
+-- A job that ran counts the death of its worker. From the second on it is suspect, and taken by a worker that has no
+-- other; after the third anybody takes it, to set it aside.
 WITH stalled AS (
-    SELECT job.id
+    SELECT job.id, (SELECT jobs.deaths + 1 FROM jobs
+                     WHERE jobs.queue_id = job.id AND jobs.state = 'running' AND jobs.submitted_at IS NOT NULL) AS deaths
       FROM procrastinate_jobs AS job
       LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
      WHERE job.status = 'doing'
@@ -175,12 +197,24 @@ WITH stalled AS (
        FOR UPDATE OF job SKIP LOCKED
 ), given AS (
     UPDATE procrastinate_jobs AS job
-       SET status = 'todo', worker_id = NULL, attempts = attempts + 1
+       SET status = 'todo', worker_id = NULL, attempts = attempts + 1,
+           args = CASE stalled.deaths WHEN 2 THEN args || '{"suspect": true}' ELSE args - 'suspect' END
       FROM stalled
      WHERE job.id = stalled.id
-    RETURNING job.args ->> 'job_id' AS job_id
+    RETURNING job.args ->> 'job_id' AS job_id, stalled.deaths
+), died AS (
+    UPDATE jobs SET deaths = given.deaths
+      FROM given
+     WHERE jobs.id = given.job_id::uuid AND given.deaths IS NOT NULL
+       -- Whoever ends a job locks it first and the engine's row afterwards: nobody may wait for it here.
+       AND jobs.id IN (SELECT id FROM jobs WHERE id = given.job_id::uuid FOR UPDATE SKIP LOCKED)
 )
 SELECT job_id, pg_notify('procrastinate_any_queue_v1', '{}') FROM given;
+
+-- name: has_suspect
+SELECT FROM jobs JOIN procrastinate_jobs AS waiting ON waiting.id = jobs.queue_id AND waiting.status = 'todo'
+ WHERE jobs.deaths = 2 AND jobs.state IN ('queued', 'running', 'canceling') AND waiting.args ? 'suspect'
+ LIMIT 1;
 
 -- name: beat
 UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %(worker)s RETURNING id;

@@ -2,15 +2,16 @@
 
 -- name: tell
 INSERT INTO servers AS own (url, address, worker, state, reason, tags, version, devices, catalogue, loaded, running,
-                            pending, foreign_prompts, counts)
+                            pending, foreign_prompts, counts, running_since)
 VALUES (%(url)s, %(address)s, %(worker)s, %(state)s, %(reason)s, %(tags)s, %(version)s, %(devices)s, %(catalogue)s,
-        %(loaded)s, %(running)s, %(pending)s, %(foreign_prompts)s, %(counts)s)
+        %(loaded)s, %(running)s, %(pending)s, %(foreign_prompts)s, %(counts)s,
+        now() - make_interval(secs => %(running_for)s::float8))
 ON CONFLICT (url) DO UPDATE
    SET address = excluded.address, worker = excluded.worker, state = excluded.state, reason = excluded.reason,
        tags = excluded.tags, version = COALESCE(excluded.version, own.version), devices = excluded.devices,
        catalogue = COALESCE(excluded.catalogue, own.catalogue), loaded = excluded.loaded,
        running = excluded.running, pending = excluded.pending, foreign_prompts = excluded.foreign_prompts,
-       counts = excluded.counts, seen_at = now(),
+       counts = excluded.counts, running_since = excluded.running_since, seen_at = now(),
        changed_at = CASE WHEN own.state <> excluded.state THEN now() ELSE own.changed_at END
 RETURNING wanted;
 
@@ -48,6 +49,23 @@ SELECT need, requirement FROM needs WHERE %(known)s::text[] IS NULL OR need <> A
 -- name: are_waited_for
 SELECT FROM unnest(%(needs)s::text[]) AS asked (need)
  WHERE EXISTS (SELECT FROM procrastinate_jobs WHERE queue_name = asked.need AND status = 'todo')
+ LIMIT 1;
+
+-- name: idle
+-- Servers of other workers that meet a need and have nothing to do.
+SELECT FROM servers JOIN refusals ON refusals.server = servers.url AND refusals.need = %(need)s
+ WHERE refusals.reasons = '[]' AND servers.state = 'up' AND servers.wanted = 'active' AND servers.reason = ''
+   AND servers.running + servers.pending + servers.foreign_prompts = 0
+   AND servers.worker <> %(worker)s
+   AND servers.seen_at > now() - make_interval(secs => %(seconds)s::float8)
+ LIMIT 1;
+
+-- name: others
+-- Servers beside one that could take a job of this need.
+SELECT FROM servers JOIN refusals ON refusals.server = servers.url AND refusals.need = %(need)s
+ WHERE refusals.reasons = '[]' AND servers.state = 'up' AND servers.wanted = 'active' AND servers.url <> %(url)s
+   AND
+-- include: servers.is_heard
  LIMIT 1;
 
 -- name: refuse

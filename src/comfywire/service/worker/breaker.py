@@ -11,6 +11,8 @@ BREAK_AFTER = 5
 """Failures of nodes in a row, with no success between them, that open the circuit."""
 MOST_OF_ONE = 3
 """How many of them may be of one key's one kind of job."""
+MOST_OF_KNOWN = 0.5
+"""The same of a kind that had failed before the server came back."""
 SLOW = 30.0
 """Seconds on a server after which a failure says half as much about it."""
 
@@ -27,6 +29,9 @@ class Breaker:
     A server that fails at once empties the queue, and is taken out for that; one that fails after long does
     less harm, and it is more often the job's doing (it ran out of memory, say): such a failure counts half.
 
+    Of a server that came back one failure more is enough, but not one of a kind that failed before and never
+    worked: whoever goes on submitting that would keep the server from everybody.
+
     Args:
         proven: The needs of which a job has ended well, on whichever server; shared by those of a worker.
 
@@ -39,12 +44,14 @@ class Breaker:
         """How many jobs have failed since then."""
         self._proven = proven
         self._weights: defaultdict[tuple[UUID, str], float] = defaultdict(float)
+        self._failed_before: set[tuple[UUID, str]] = set()
         self._known = 0.0
 
     def succeeded(self, need: str) -> None:
         """A job ended well: whatever failed before is forgiven."""
         self._proven.add(need)
         self.breaks = 0
+        self._failed_before.clear()
         self._begin(0.0)
 
     def failed(self, key_id: UUID, need: str, seconds: float) -> bool:
@@ -58,7 +65,8 @@ class Breaker:
         self.breaks += 1
 
     def came_back(self) -> None:
-        """A probe went well. Of a server that was taken out before, one failure more is enough."""
+        """A probe went well. Of a server that was taken out before, one failure more may be enough."""
+        self._failed_before.update(self._weights)
         self._begin(BREAK_AFTER - 1.0 if self.breaks else 0.0)
 
     def _begin(self, known: float) -> None:
@@ -67,4 +75,6 @@ class Breaker:
 
     def _evidence(self, kind: tuple[UUID, str]) -> float:
         weight, (_, need) = self._weights[kind], kind
-        return weight if need in self._proven else min(weight, MOST_OF_ONE)
+        if need in self._proven:
+            return weight
+        return min(weight, MOST_OF_KNOWN if kind in self._failed_before else MOST_OF_ONE)

@@ -20,6 +20,7 @@ from comfywire.service.worker.membership import Membership
 from comfywire.service.worker.needs import Needs
 from comfywire.service.worker.pace import Pace
 from comfywire.service.worker.server import Server
+from comfywire.service.worker.server_state import Condition
 
 __all__ = ["Dispatcher"]
 
@@ -70,6 +71,7 @@ class Dispatcher:
         self._pace = pace
         self._tasks: dict[asyncio.Task[None], Taken] = {}
         self._unknown: set[int] = set()
+        self._awaits_suspect = self._has_suspect = False
         self._is_paused = False
         self._is_stopping = False
 
@@ -92,6 +94,7 @@ class Dispatcher:
             try:
                 while await self._take_one():
                     pass
+                await self._even_out()
             except engine.NotRegistered:
                 await self._membership.join()
                 continue
@@ -105,19 +108,42 @@ class Dispatcher:
         needs = frozenset[str]().union(*(view.needs for view in views))
         if not needs or not self._may_take:
             return False
-        choice = choose(await self._queue.heads(sorted(needs)), views, self._needs.models)
+        able = {need: [view.url for view in views if need in view.needs] for need in sorted(needs)}
+        only = {need: urls[0] for need, urls in able.items() if len(urls) == 1}
+        alone = not self._tasks
+        choice = choose(await self._queue.heads(list(able), only, alone=alone), views, self._needs.models)
         if choice is None:
             return False
-        taken = await self._queue.take(choice.need, self._membership.number, self._name, choice.url)
+        taken = await self._queue.take(
+            choice.need, self._membership.number, self._name, choice.url, alone=alone
+        )
         if taken is not None:
             self._start(taken, self._servers[choice.url])
         return True
+
+    async def _even_out(self) -> None:
+        """Take back what waits on a server while another one has nothing to do, and what must not run now."""
+        if not self._store_check.is_good():
+            self._following.take_back("nothing can be kept now: the asset store does not work")
+            return
+        for server in self._servers.values():
+            if server.state.condition is Condition.STUCK:
+                self._following.take_back(f"{server.url} is stuck", server=server)
+        if self._may_take:
+            rooms = [server.view for server in self._servers.values() if server.state.has_room]
+            self._following.even_out([view for view in rooms if view.queue == 0])
+            await self._following.even_out_with_others(seconds=self._stalled_after)
 
     @property
     def _may_take(self) -> bool:
         """Whether jobs are taken at all: what cannot be kept is not run."""
         is_held = self._is_paused or self._is_stopping or not self._store_check.is_good()
-        return not is_held and self._membership.number != 0
+        return not is_held and self._membership.number != 0 and not self._must_be_alone
+
+    @property
+    def _must_be_alone(self) -> bool:
+        """Whether a job that workers have died of is followed, or waits for this worker to have no other."""
+        return bool(self._tasks) and (self._awaits_suspect or self._has_suspect)
 
     def _start(self, taken: Taken, server: Server | None) -> None:
         job_id = str(taken.job_id)
@@ -126,10 +152,14 @@ class Dispatcher:
             server.took(job_id, self._needs.models.get(taken.need, frozenset()))
         task = asyncio.create_task(self._following.follow(taken, server), name=f"comfywire job {job_id}")
         self._tasks[task] = taken
+        self._has_suspect = self._has_suspect or taken.is_suspect
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._tasks[task]
+        taken = self._tasks.pop(task)
+        if taken.is_suspect:
+            self._has_suspect = False
+            self._wake.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a job was not even put off: it is given back by _give_back", exc_info=error)
 
@@ -141,7 +171,9 @@ class Dispatcher:
             await asyncio.sleep(self._membership.beat_every)
             with patience():
                 await self._give_back()
+                self._awaits_suspect = await self._queue.has_suspect()
                 await self._adopt()
+                self._wake.set()
 
     async def _give_back(self) -> None:
         # After an outage of the database every worker looks dead until it has had the time to say otherwise.
@@ -163,9 +195,12 @@ class Dispatcher:
         for hours.
         """
         with contextlib.suppress(engine.NotRegistered):
-            while not self._is_stopping:
+            while not self._is_stopping and not (self._tasks and self._has_suspect):
                 taken = await self._queue.take_submitted(
-                    self._membership.number, self._name, seconds=self._stalled_after
+                    self._membership.number,
+                    self._name,
+                    seconds=self._stalled_after,
+                    alone=not self._tasks,
                 )
                 if taken is None:
                     return

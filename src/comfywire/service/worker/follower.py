@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from comfywire.errors import ComfywireError
 from comfywire.service.fleet.registry import Registry
 from comfywire.service.jobs.engine import Taken
 from comfywire.service.jobs.leases import Claim, Fenced, patiently
-from comfywire.service.jobs.states import JobState
+from comfywire.service.jobs.placement import ServerView
+from comfywire.service.jobs.records import JobRecord
+from comfywire.service.jobs.states import JobState, TransitionKind
 from comfywire.service.jobs.store import Store
 from comfywire.service.logs import about
 from comfywire.service.tracing import job_span
@@ -22,6 +24,12 @@ from comfywire.service.worker.visits import Visits
 
 __all__ = ["Following"]
 
+LOST_BEFORE_ALONE = 2
+"""How often a job was lost before nothing is sent to a server behind it."""
+MOST_DEATHS = 3
+"""How often a job was running when its worker died; then it is set aside."""
+LEFT_TO_OTHERS = 10.0
+"""Seconds for which a job that was taken back does not go to the same server."""
 log = logging.getLogger("comfywire.service")
 
 
@@ -85,6 +93,41 @@ class Following:
             except Fenced:
                 continue
 
+    def take_back(self, why: str, *, server: Server | None = None) -> None:
+        """Let other servers run what waits on this one, or on any."""
+        for run in self._runs.values():
+            if server is None or run.server is server:
+                run.take_back(why)
+
+    def even_out(self, idle: Collection[ServerView]) -> None:
+        """Take back one job that waits on a server, for each of our servers that has nothing to do."""
+        waiting = [run for run in self._runs.values() if run.waits]
+        for view in idle:
+            run = next((run for run in waiting if self._may_move(run, view)), None)
+            if run is not None:
+                waiting.remove(run)
+                run.take_back(f"{view.url} has nothing to do")
+
+    def _may_move(self, run: Run, view: ServerView) -> bool:
+        return run.server.url != view.url and run.claim.job.need in view.needs
+
+    async def even_out_with_others(self, *, seconds: float) -> None:
+        """Take back one job that a server of another worker could begin at once.
+
+        This worker leaves it to the others for a moment, or it would be sent to the same server again.
+        """
+        worker = self._leases.worker
+        for run in [run for run in self._runs.values() if run.waits]:
+            if await self._registry.has_idle(run.claim.job.need, worker, seconds=seconds):
+                run.take_back("another worker's server has nothing to do", avoids_for=LEFT_TO_OTHERS)
+                return
+
+    async def _is_suspect(self, claim: Claim) -> bool:
+        """Whether servers died of it, perhaps: it was lost twice."""
+        if claim.job.submissions < LOST_BEFORE_ALONE:
+            return False
+        return await self._leases.times(claim.lease, TransitionKind.LOST) >= LOST_BEFORE_ALONE
+
     def _let_go(self, job_id: UUID, server: Server) -> None:
         """The run that ends is done with its server, unless another run of the job has begun there since.
 
@@ -98,7 +141,9 @@ class Following:
         """Run a job, or see what has become of it. What breaks down is tried again, a few times."""
         job = claim.job
         try:
-            if job.submitted_at is not None and job.server is not None:
+            if job.deaths >= MOST_DEATHS:
+                await self._set_aside(claim)
+            elif job.submitted_at is not None and job.server is not None:
                 await self._look_after(await self._moved(str(job.id), chosen, job.server), claim)
             elif chosen is not None:
                 await self._run_on(chosen, claim)
@@ -112,7 +157,13 @@ class Following:
         except Exception as error:  # a bug of ours, or a full disk
             log.exception("job %s could not be followed", job.id, extra={"prompt_id": str(job.id)})
             if not await self._leases.put_off(claim.lease, _broken(error)):
-                await self._withdraw(job.id)
+                await self._withdraw(job)
+
+    async def _set_aside(self, claim: Claim) -> None:
+        """Run it no more: each worker that followed it while it ran has died."""
+        why = f"it was running when its worker died, {claim.job.deaths} times; retry it by hand"
+        await self._leases.end(claim.lease, JobState.FAILED, why, error={"code": "poison", "message": why})
+        await self._withdraw(claim.job)
 
     async def _look_after(self, server: Server, claim: Claim) -> None:
         """See what has become of a job where it is, if this worker reaches that server or another one may.
@@ -139,12 +190,13 @@ class Following:
         await Outcome(claim, server, self._around).lost(why)
         await self._visits.leave(server)
 
-    async def _withdraw(self, job_id: UUID) -> None:
+    async def _withdraw(self, job: JobRecord) -> None:
         """Take the prompt of a job that we have given up off its server, as far as that is possible."""
-        job = await self._store.get(job_id)
-        if job is not None and job.submitted_at is not None and job.server is not None:
-            server = await self._visits.at(job.server)
-            await server.client.attach(str(job_id)).withdraw()
+        current = await self._store.get(job.id)
+        url = job.server or (None if current is None else current.server)
+        if url is not None:
+            server = await self._visits.at(url)
+            await server.client.attach(str(job.id)).withdraw()
             await self._visits.leave(server)
 
     async def _moved(self, job_id: str, chosen: Server | None, url: str) -> Server:
@@ -158,6 +210,8 @@ class Following:
     async def _run_on(self, server: Server, claim: Claim) -> None:
         job_id = str(claim.job.id)
         server.took(job_id)
+        if await self._is_suspect(claim):
+            server.state.runs_alone(job_id)
         run = Run(claim, server, self._around, lambda: server.let_go(job_id))
         self._runs[claim.job.id] = run
         try:

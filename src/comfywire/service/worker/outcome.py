@@ -22,13 +22,18 @@ from comfywire.errors import (
     ServerError,
     UnexpectedReply,
 )
-from comfywire.service.jobs.leases import Claim
+from comfywire.service.jobs.leases import Claim, patiently
 from comfywire.service.jobs.states import JobState, TransitionKind
 from comfywire.service.waiting import set_within
 from comfywire.service.worker.server import Server
 from comfywire.service.worker.surroundings import Surroundings
 
 __all__ = ["Outcome", "is_about_the_request"]
+
+AVOIDED_FOR = 600.0
+"""Seconds for which a job that ran out of memory goes to another server, while one could take it."""
+TIMED_OUT = "timed_out"
+"""The code of a job that ran for too long; in ``retry.errors``, it may run again."""
 
 
 class _Refused(Exception):
@@ -46,6 +51,7 @@ class Outcome:
     Attributes:
         keeper: What keeps its outputs.
         cancel_wanted: Whether somebody wants it to end.
+        has_timed_out: Whether it was ended since it ran for as long as it may.
         submissions: How often it was sent anew, this time included.
 
     """
@@ -53,10 +59,13 @@ class Outcome:
     def __init__(self, claim: Claim, server: Server, around: Surroundings) -> None:
         self.keeper = around.keeper(claim)
         self.cancel_wanted = claim.job.state is JobState.CANCELING
+        self.has_timed_out = False
         self.submissions = claim.job.submissions
         self._claim = claim
         self._server = server
         self._leases = around.leases
+        self._registry = around.registry
+        self._grace = around.interrupt_grace
         self._pace = around.pace
 
     async def come_out(self, handle: Job, *, seconds: float, outputs_reused: bool | None) -> None:
@@ -105,15 +114,22 @@ class Outcome:
             except (ConnectionFailed, ConnectionLost, ServerError, UnexpectedReply) as error:
                 deadline = now() + self._server.patience if deadline is None else deadline
                 self._must_wait(error, is_late=now() >= deadline)
-                await set_within(self._server.up, self._pace.fetch)
+                await self._until_seen()
             else:
                 return
+
+    async def _until_seen(self) -> None:
+        """Wait a moment; of a server that is down, until it is up, if that is sooner."""
+        if self._server.up.is_set():
+            await asyncio.sleep(self._pace.fetch)
+        else:
+            await set_within(self._server.up, self._pace.fetch)
 
     def _must_wait(self, error: ComfywireError, *, is_late: bool) -> None:
         """Raise unless it is worth to ask again: of a server that answers, nothing else is to be expected."""
         is_final = is_about_the_request(error)
         if not is_final:
-            self._server.is_away(error)
+            self._server.refused(self._claim.job.key_id, error)
         if is_final or (is_late and isinstance(error, ServerError)):
             where = self._server.url
             raise _Refused(f"it ended well, but {where} does not give out its outputs: {error}") from error
@@ -126,8 +142,7 @@ class Outcome:
         if any(part in kind for part in job.retry.errors) and await self._may_repeat():
             with contextlib.suppress(ComfywireError):
                 await self._server.client.free()
-            words = f"{kind}: memory was freed for another try"
-            if await self._leases.give_back(self._claim.lease, words, kind=TransitionKind.FREED):
+            if await self._repeated(f"{kind}: memory was freed for another try"):
                 return
         await self._keep_what_there_is(error)
         await self.fail(
@@ -137,6 +152,18 @@ class Outcome:
             class_type=error.class_type,
             exception_type=error.exception_type,
             traceback="".join(error.traceback) or None,
+        )
+
+    async def _repeated(self, words: str) -> bool:
+        """Queue it again: for another server if one can run it, since this one may be too small for it."""
+        url = self._server.url
+        has_another = await patiently(lambda: self._registry.has_another(self._claim.job.need, url))
+        return await self._leases.give_back(
+            self._claim.lease,
+            words,
+            kind=TransitionKind.FREED,
+            avoids=url if has_another else None,
+            avoids_for=AVOIDED_FOR,
         )
 
     async def _may_repeat(self) -> bool:
@@ -149,9 +176,38 @@ class Outcome:
         await self._keep_what_there_is(error)
         if self.cancel_wanted:
             await self.canceled("it was ended as asked")
+        elif self.has_timed_out:
+            await self._timed_out("")
         else:
             where = {"node_id": error.node_id, "class_type": error.class_type}
             await self.fail("interrupted", f"somebody interrupted it on {self._server.url}", **where)
+
+    async def _timed_out(self, beside: str) -> None:
+        """It ran for as long as it may. It runs again only if its job wants that of this very error."""
+        why = f"it ran for longer than it may{beside}"
+        job = self._claim.job
+        if TIMED_OUT in job.retry.errors and self.submissions < job.retry.max_attempts:
+            if not await self._leases.give_back(self._claim.lease, why):
+                await self.canceled(why)
+        else:
+            await self.fail(TIMED_OUT, why)
+
+    async def not_let_go(self) -> None:
+        """Its ComfyUI was to end it, and runs it still: the job has ended, the server is out of order."""
+        server, prompt_id = self._server, str(self._claim.job.id)
+        reason = f"it did not let go of prompt {prompt_id} within {self._grace:g} seconds"
+        server.got_stuck(reason, prompt_id)
+        if self.cancel_wanted:
+            await self.canceled(f"it was to be canceled, and {server.url} goes on with it")
+        else:
+            await self._timed_out(f", and {server.url} goes on with it")
+
+    async def taken_back(self, why: str, avoids_for: float) -> None:
+        """It was taken off its server before it began, which costs nothing."""
+        await self._leases.was_not_submitted(self._claim.lease)
+        url = self._server.url if avoids_for else None
+        if not await self._leases.give_back(self._claim.lease, why, avoids=url, avoids_for=avoids_for):
+            await self.canceled("it was taken back before it began, to be canceled")
 
     async def _keep_what_there_is(self, error: JobError) -> None:
         """A job that ended badly keeps what it had finished, as far as that can be had."""
@@ -159,9 +215,16 @@ class Outcome:
             await self.keeper.keep(self._claim.lease, error.outputs)
 
     async def lost(self, why: str) -> None:
-        """The server does not have it any more: an attempt is spent."""
+        """The server does not have it any more: an attempt is spent, if it may have begun there."""
         if self.cancel_wanted:
             await self.canceled(f"it was to be canceled, and {self._server.url} lost it")
+            return
+        if self.has_timed_out:
+            await self._timed_out(f", and {self._server.url} lost it")
+            return
+        if not self._server.state.may_have_begun(str(self._claim.job.id)):
+            await self._leases.was_not_submitted(self._claim.lease)
+            await self.again(f"{why}; it had not begun there, which costs no attempt")
             return
         retry = self._claim.job.retry
         if not retry.lost:
@@ -178,8 +241,8 @@ class Outcome:
         await self.again(f"{self._server.url} was not reached: {error}")
 
     async def refused(self, error: ServerError | UnexpectedReply) -> None:
-        """The server works badly: another may do better."""
-        self._server.is_away(error)
+        """The server works badly, or the prompt provoked an error of its own: another may do better."""
+        self._server.refused(self._claim.job.key_id, error)
         if self.submissions >= self._claim.job.retry.max_attempts:
             await self.fail("server_error", f"{self._server.url}: {error}")
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from collections.abc import Callable
 from typing import Any
 
 from comfywire.client import Job, JobProgress
@@ -48,18 +49,27 @@ class Teller:
         lease: The claim on its job.
         leases: Where what is told is written down.
         keeper: What keeps its outputs.
+        on_began: Called once, when the prompt has begun.
         tick: Seconds between snapshots of the progress, and between looks for outputs to fetch early.
 
     """
 
     def __init__(
-        self, handle: Job, lease: Lease, leases: Leases, keeper: Keeper, *, tick: float = 0.5
+        self,
+        handle: Job,
+        lease: Lease,
+        leases: Leases,
+        keeper: Keeper,
+        *,
+        tick: float = 0.5,
+        on_began: Callable[[], None] = lambda: None,
     ) -> None:
         self._handle = handle
         self._lease = lease
         self._leases = leases
         self._keeper = keeper
         self._pause = tick
+        self._on_began = on_began
         self._has_begun = False
         self._told: JobProgress | None = None
         self._preview: PreviewImage | None = None
@@ -122,6 +132,7 @@ class Teller:
     async def _begin(self) -> None:
         if not self._has_begun:
             self._has_begun = True
+            self._on_began()
             await self._leases.began(self._lease)
 
     async def _tick(self) -> None:

@@ -27,6 +27,7 @@ from comfywire.errors import (
 )
 from comfywire.service.jobs.leases import Claim, Fenced
 from comfywire.service.jobs.states import JobState
+from comfywire.service.worker.control import Control, Ended
 from comfywire.service.worker.inputs import InputGone
 from comfywire.service.worker.outcome import Outcome, is_about_the_request
 from comfywire.service.worker.progress import Teller
@@ -37,6 +38,10 @@ from comfywire.workflow import Workflow
 __all__ = ["Run"]
 
 log = logging.getLogger("comfywire.service")
+
+
+class _Held(Exception):
+    """The server has a prompt that it was to end."""
 
 
 class Run:
@@ -60,9 +65,9 @@ class Run:
         self._pace = around.pace
         self._on_ended = on_ended
         self._outcome = Outcome(claim, server, around)
-        self._handle: Job | None = None
+        self._control: Control | None = None
+        self._taken_back = ("", 0.0)
         self._followed_from = 0.0
-        self._cancelling: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """See the job to its end, or give it back. Cancelling leaves the prompt where it is, handed back.
@@ -80,22 +85,26 @@ class Run:
                     await self._leases.hand_back(self.claim.lease, "its worker stops")
             raise
         finally:
-            if self._cancelling is not None:
-                self._cancelling.cancel()
+            if self._control is not None:
+                self._control.release()
 
     def cancel(self) -> None:
         """Somebody wants the job to end."""
         self._outcome.cancel_wanted = True
-        if self._handle is not None and self._cancelling is None:
-            self._cancelling = asyncio.create_task(self._cancel(self._handle), name="comfywire cancel")
+        if self._control is not None:
+            self._control.end(Ended.CANCELED)
 
-    async def _cancel(self, handle: Job) -> None:
-        while not handle.is_done:
-            try:
-                await handle.cancel()
-            except Exception as error:  # noqa: BLE001 - whatever it is, somebody wants the job to end
-                log.info("job %s could not be canceled yet: %s", self.claim.job.id, error)
-                await asyncio.sleep(1.0)
+    @property
+    def waits(self) -> bool:
+        """Whether its prompt has waited on the server for a while, and could be taken back."""
+        is_new = asyncio.get_running_loop().time() < self._followed_from + self._pace.look
+        return self._control is not None and self._control.waits and not is_new
+
+    def take_back(self, why: str, *, avoids_for: float = 0.0) -> None:
+        """Let another server run it, if it has not begun; not this one, for so many seconds."""
+        if self._control is not None:
+            self._taken_back = (why, avoids_for)
+            self._control.take_back()
 
     async def _run(self) -> None:
         if self.claim.job.submitted_at is not None and not self.claim.is_announced:
@@ -106,12 +115,7 @@ class Run:
             return
         handle = await self._submit()
         if handle is not None:
-            try:
-                outputs_reused = await self._follow(handle)
-            except JobLost as error:
-                await self._outcome.lost(str(error))
-            else:
-                await self._come_out(handle, outputs_reused=outputs_reused)
+            await self._see_through(handle)
 
     # On the server
 
@@ -119,16 +123,34 @@ class Run:
         """Somebody submitted it, or was about to: what that server has of it is taken over."""
         for is_last_look in (False, True):
             handle = self.server.client.attach(str(self.claim.job.id))
-            try:
-                outputs_reused = await self._follow(handle)
-            except JobLost as error:
-                if is_last_look:
-                    await self._outcome.lost(str(error))
-                else:
-                    await asyncio.sleep(self._pace.late_arrival)
-            else:
-                await self._come_out(handle, outputs_reused=outputs_reused)
+            if await self._see_through(handle, may_be_late=not is_last_look):
                 return
+            await asyncio.sleep(self._pace.late_arrival)
+
+    async def _see_through(self, handle: Job, *, may_be_late: bool = False) -> bool:
+        """Follow a prompt to its end, and write down what that is.
+
+        Returns:
+            False, with nothing written, if the server does not have it and ``may_be_late``.
+
+        """
+        try:
+            outputs_reused = await self._follow(handle)
+        except _Held:
+            await self._outcome.not_let_go()
+        except JobLost as error:
+            assert self._control is not None
+            await self._control.settled()
+            if self._control.why is Ended.TAKEN_BACK:
+                await self._outcome.taken_back(*self._taken_back)
+            elif may_be_late and self._control.why is None:
+                return False
+            else:
+                await self._outcome.lost(str(error))
+        else:
+            seconds = asyncio.get_running_loop().time() - self._followed_from
+            await self._outcome.come_out(handle, seconds=seconds, outputs_reused=outputs_reused)
+        return True
 
     async def _submit(self) -> Job | None:
         """Send it; None when that decided what becomes of it."""
@@ -172,7 +194,7 @@ class Run:
             raise
         except (ConnectionLost, ServerError, UnexpectedReply) as error:
             if not is_about_the_request(error):
-                self.server.is_away(error)
+                self.server.refused(self.claim.job.key_id, error)
             why = f"{self.server.url} did not take its files: {error}"
             await self._leases.put_off(self.claim.lease, why, code="server_error")
         except Exception:  # each of fsspec's stores has its own
@@ -204,27 +226,52 @@ class Run:
 
         Raises:
             JobLost: The server does not have the prompt.
+            _Held: It has it still, though it was to end it.
 
         """
-        self._handle, self._followed_from = handle, asyncio.get_running_loop().time()
+        self._followed_from = asyncio.get_running_loop().time()
+        control = Control(handle, self.server, self._pace, grace=self._around.interrupt_grace)
+        self._control = control
         if self._outcome.cancel_wanted:
-            self.cancel()
+            control.end(Ended.CANCELED)
         keeper, tick = self._outcome.keeper, self._pace.tick
-        teller = Teller(handle, self.claim.lease, self._leases, keeper, tick=tick)
+        teller = Teller(
+            handle, self.claim.lease, self._leases, keeper, tick=tick, on_began=lambda: self._began(control)
+        )
         telling = asyncio.create_task(teller.run(), name="comfywire tell")
+        beside = [
+            asyncio.create_task(control.is_held.wait(), name="comfywire held"),
+            asyncio.create_task(self._limit(control), name="comfywire limit"),
+        ]
         try:
-            await telling  # ends with the prompt, or as soon as the job is another worker's
+            # It ends with the prompt, or as soon as the job is another worker's.
+            await asyncio.wait([telling, beside[0]], return_when=asyncio.FIRST_COMPLETED)
+            if not telling.done():
+                teller.abandon()
+                raise _Held
+            telling.result()
         except asyncio.CancelledError:
             teller.abandon()
             raise
         finally:
             await teller.stop()
-            telling.cancel()
+            for task in (telling, *beside):
+                task.cancel()
+            self._outcome.has_timed_out = control.why is Ended.TIMED_OUT
         with contextlib.suppress(JobFailed, JobInterrupted, OutputsGone, ConnectionLost):
             await handle.result()
+        self.server.state.ended(handle.prompt_id)
         self._on_ended()  # before the outputs are fetched: the server's next job need not wait for that
         return teller.outputs_reused
 
-    async def _come_out(self, handle: Job, *, outputs_reused: bool | None) -> None:
-        seconds = asyncio.get_running_loop().time() - self._followed_from
-        await self._outcome.come_out(handle, seconds=seconds, outputs_reused=outputs_reused)
+    def _began(self, control: Control) -> None:
+        control.begun.set()
+        self.server.state.began(str(self.claim.job.id))
+
+    async def _limit(self, control: Control) -> None:
+        """End it when it has run for as long as it may, which it may have begun to do with another worker."""
+        limits = [limit for limit in (self.claim.job.run_timeout, self._around.run_timeout) if limit]
+        if limits:
+            is_running = self.claim.job.state is JobState.RUNNING
+            ran_for = await self._leases.running_for(self.claim.lease) if is_running else 0.0
+            await control.limit(min(limits), ran_for=ran_for)

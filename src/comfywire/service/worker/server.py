@@ -11,7 +11,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from comfywire.client import Client
-from comfywire.errors import ComfywireError
+from comfywire.errors import ComfywireError, ConnectionFailed
 from comfywire.service.database.outage import AWAY
 from comfywire.service.database.storable import as_storable, as_text
 from comfywire.service.fleet.registry import Registry
@@ -123,9 +123,23 @@ class Server:
             self.state.failed(key_id, need, seconds, _now())
 
     def is_away(self, error: Exception) -> None:
-        """It could not be reached, or refused to work."""
+        """It could not be reached."""
         with self._told():
             self.state.went_away(str(error), _now())
+
+    def refused(self, key_id: UUID, error: Exception) -> None:
+        """A request for a job of this key did not reach it, or was answered with an error of its own."""
+        with self._told():
+            if isinstance(error, ConnectionFailed):
+                self.state.went_away(str(error), _now())
+            else:
+                self.state.refused(key_id, str(error), _now())
+                self._is_asked.set()
+
+    def got_stuck(self, reason: str, prompt_id: str | None = None) -> None:
+        """It does not let go of this prompt, or begins none at all."""
+        with self._told():
+            self.state.got_stuck(reason, _now(), prompt_id=prompt_id)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -136,6 +150,7 @@ class Server:
         if state.condition is not before:
             self._log_condition()
             self._is_asked.set()
+            self._on_change()  # what waits there may have to go elsewhere
         elif state.condition is not Condition.UP and state.reason != reason:
             log.warning("%s is not up: %s", self.url, state.reason)
         if state.has_room and not had_room:
@@ -193,12 +208,15 @@ class Server:
             pass  # the database is: nothing that is known of the server can be told now anyway
         else:
             with self._told():
-                self.state.queue_was_read({*queue.running, *queue.pending})
+                self.state.queue_was_read(queue.running, queue.pending, _now())
 
     async def _probe(self) -> None:
         """Find out whether it is reached, read and heard: a tiny prompt of ours must be told and be found."""
         self.state.probe_begins(_now())
         try:
+            if await self._still_holds():
+                self._is_not_up(self.state.reason)
+                return
             wrong = [finding for finding in await self.client.check() if finding.ok is False]
             if not wrong:
                 self._stats = await self.client.system_stats()
@@ -212,18 +230,23 @@ class Server:
         with self._told():
             self.state.came_up(_now())
 
+    async def _still_holds(self) -> bool:
+        """Whether it still runs what it did not let go of: a prompt of ours would wait behind that."""
+        if not self.state.abandoned:
+            return False
+        queue = await self.client.queue(graphs=False)
+        self.state.queue_was_read(queue.running, queue.pending, _now())
+        return bool(self.state.abandoned)
+
     def _is_odd(self, error: Exception) -> None:
         reason = f"it answers what nobody understands ({type(error).__name__})"
         with self._told():
-            if self.state.condition is Condition.UP:
-                self.state.went_away(reason, _now())
-            else:
-                self.state.probe_failed(reason)
+            self.state.probe_failed(reason, _now())
 
     def _is_not_up(self, reason: str) -> None:
         """A probe failed: logged at the first, of a mistyped address, say, and when the reason changes."""
         with self._told():
-            self.state.probe_failed(reason)
+            self.state.probe_failed(reason, _now())
 
     async def _tell(self, worker: str, seal: Callable[[str], bytes]) -> None:
         state, (version, devices) = self.state, _versions(self._stats)
@@ -242,6 +265,7 @@ class Server:
                 "running": min(len(state.open), 1),
                 "pending": max(len(state.open) - 1, 0),
                 "foreign_prompts": state.foreign,
+                "running_for": None if state.running_since is None else _now() - state.running_since,
                 "counts": dict(state.counts + self.client.counts),
             }
         )

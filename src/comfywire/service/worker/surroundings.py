@@ -11,6 +11,7 @@ from comfywire.client import Client
 from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.references import with_values
 from comfywire.service.assets.store_check import StoreCheck
+from comfywire.service.fleet.registry import Registry
 from comfywire.service.hooks import Hooks, job_facts
 from comfywire.service.jobs.leases import Claim, Fenced, Leases
 from comfywire.service.jobs.output_folders import prefixed
@@ -35,8 +36,11 @@ class Surroundings:
         inputs: Brings the files of jobs to their ComfyUIs.
         sealer: For secrets and addresses.
         hooks: The operator's policy: asked about each output before it is kept.
+        registry: The fleet, as the database knows it.
         folder: For files on their way.
         pace: How long to wait between one thing and the next.
+        run_timeout: Seconds for which any prompt may run; None does not limit.
+        interrupt_grace: Seconds that a ComfyUI has for letting go of a prompt that is to end.
 
     """
 
@@ -47,8 +51,11 @@ class Surroundings:
     inputs: Inputs
     sealer: Sealer
     hooks: Hooks
+    registry: Registry
     folder: Path
     pace: Pace
+    run_timeout: float | None = None
+    interrupt_grace: float = 30.0
 
     def check_lease(self) -> None:
         """Raise Fenced unless this worker was certainly alive a moment ago."""

@@ -23,7 +23,7 @@ from comfywire.service.jobs import engine
 from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.store import Store
 from comfywire.service.sealing import Sealer
-from comfywire.service.settings import Settings
+from comfywire.service.settings import ServerAddress, Settings
 from comfywire.service.waiting import set_within
 from comfywire.service.worker.dispatcher import Dispatcher
 from comfywire.service.worker.duties import for_ever, sweep, tidy
@@ -105,20 +105,23 @@ class Worker:
             inputs=Inputs(self._assets, self._sealer.derived("staged names")),
             sealer=self._sealer,
             hooks=hooks,
+            registry=self._registry,
             folder=self._folder,
             pace=self._pace,
+            run_timeout=self._settings.run_timeout,
+            interrupt_grace=self._settings.interrupt_grace,
         )
         patience = self._settings.server_patience
         return Following(self._store, self._servers, self._visits, around, patience=patience)
 
     def _server(self, text: str) -> Server:
-        address, _, tags = text.partition("#")
+        given = ServerAddress.parse(text)
         return Server(
-            address,
+            given.address,
             self._registry,
-            tags=tuple(filter(None, tags.split(","))),
+            tags=given.tags,
             patience=self._settings.server_patience,
-            slots=self._settings.slots,
+            slots=given.slots or self._settings.slots,
             on_change=self._wake.set,
             proven=self._needs.proven,
             pace=self._pace,
