@@ -22,7 +22,7 @@ LOCK = 0x636F6D6679  # "comfy": so that two processes that start at once do not 
 LOCK_PATIENCE = 0.5
 """Seconds that a step waits for a table, less than PostgreSQL's ``deadlock_timeout`` (1 s).
 
-When the steps and a process at work wait for each other, the steps give way and begin anew: no request fails."""
+When the steps and a process at work wait for each other, the steps give way and begin anew."""
 PATIENCE = 60.0
 """Seconds for which they begin anew: a backup may be reading a table."""
 
