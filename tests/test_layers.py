@@ -224,7 +224,7 @@ ROOMS: dict[str, set[str]] = {
         "run",
         "terminal",
     },
-    "cli/jobs": {"connection", "failures", "json_lines", "options", "terminal", "workflow"},
+    "cli/jobs": {"connection", "durations", "failures", "json_lines", "options", "terminal", "workflow"},
     "cli/main": {"connection", "failures", "streams"},
     "cli/operate": {"calling", "connection", "durations", "jobs", "json_lines", "options", "terminal"},
     "cli/run": {
