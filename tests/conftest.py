@@ -20,6 +20,11 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first: no worker is left alone with it in the end."""
+    items.sort(key=lambda item: "acceptance" not in item.path.parts)
+
+
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """One server can serve one test at a time: whose prompt runs is part of what is asserted."""
     if config.getoption("--comfyui"):
