@@ -148,3 +148,12 @@ async def test_a_certificate_is_checked_against_the_name_of_the_url(certificate:
 
         with pytest.raises(httpx.ConnectError, match="Hostname mismatch"):
             await client.get(f"https://other.test:{inside.port}/")
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(certificate: Path) -> None:
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(certificate)
+    transport = GuardedTransport(resolve=nearby)
+    async with receiver(tls=serving) as inside, httpx.AsyncClient(transport=transport) as client:
+        with pytest.raises(httpx.ConnectError, match="self-signed certificate"):
+            await client.get(f"https://hook.test:{inside.port}/")

@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-import httpx
+from tests.service.serving import asking
 
 from comfywire.cli.operate.demo_servers import MEMORY, demo_servers
 from comfywire.service.database.pool import Database
@@ -25,7 +25,7 @@ async def known(database: Database) -> set[int]:
 async def test_they_are_at_the_same_addresses_at_the_next_start(tmp_path: Path, database: Database) -> None:
     first = await ports_of_a_start(tmp_path, database)
 
-    async with demo_servers(tmp_path) as servers, httpx.AsyncClient() as client:
+    async with demo_servers(tmp_path) as servers, asking() as client:
         answers = [(await client.get(f"{url}/queue")).status_code for url in servers.urls]
 
     assert (servers.ports, answers) == (first, [200, 200])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import socket
 import ssl
@@ -73,6 +74,12 @@ async def resolve_public(host: str, port: int, *, allow_private: bool = False) -
     return addresses
 
 
+@functools.cache
+def _trusting() -> ssl.SSLContext:
+    """The usual authorities, read once: reading them takes 25 ms, and each input by URL has a transport."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Resolve(Protocol):
     """What :func:`resolve_public` does."""
 
@@ -96,12 +103,12 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         *,
         allow_private: bool = False,
         resolve: Resolve = resolve_public,
-        verify: ssl.SSLContext | bool = True,
+        verify: ssl.SSLContext | None = None,
     ) -> None:
         self._allow_private = allow_private
         self._resolve = resolve
         self._inner = httpx.AsyncHTTPTransport(
-            verify=verify,
+            verify=_trusting() if verify is None else verify,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
             trust_env=False,
         )

@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 from fastapi import FastAPI
-from tests.service.serving import serving
+from tests.service.serving import asking, serving
 
 from comfywire.service.api.app import create_app
 from comfywire.service.core import Core, open_core
@@ -37,7 +37,7 @@ class Service:
         """Somebody with a key of their own."""
         _, secret = await self.core.access.create(name, scopes or ("submit", "read"), **limits)
         headers = {"Authorization": f"Bearer {secret}"}
-        async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20) as client:
+        async with asking(base_url=self.url, headers=headers, timeout=20) as client:
             yield client
 
 

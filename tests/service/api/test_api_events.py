@@ -10,6 +10,7 @@ import pytest
 import websockets
 from tests.service.making import changed, claimed, picture
 from tests.service.rig import until
+from tests.service.serving import asking
 
 from comfywire.service.api import events
 from comfywire.service.database.pool import Database
@@ -278,7 +279,7 @@ async def test_many_readers_of_many_jobs_hear_from_one_connection(
     async def all_have_begun() -> bool:
         return len(begun) == READERS
 
-    async with httpx.AsyncClient(base_url=service.url, headers=client.headers, limits=limits) as many:
+    async with asking(base_url=service.url, headers=client.headers, limits=limits) as many:
         reading = [asyncio.create_task(read(job)) for job in jobs * (READERS // 4)]
         await until(all_have_begun)
         connections = await listening(service)

@@ -7,6 +7,7 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 from tests.service.api.conftest import Service, error_of
+from tests.service.serving import asking
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -14,7 +15,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 @pytest.fixture
 async def stranger(service: Service) -> Any:
     """Somebody without a key, where keys are required."""
-    async with httpx.AsyncClient(base_url=service.url, timeout=20) as client:
+    async with asking(base_url=service.url, timeout=20) as client:
         yield client
 
 
@@ -69,7 +70,7 @@ async def test_only_whether_it_is_there_can_be_asked(stranger: httpx.AsyncClient
 
 
 async def test_a_name_that_is_not_ours_gets_no_page_either(service_with: Any):
-    async with service_with(keys_required=False) as service, httpx.AsyncClient() as client:
+    async with service_with(keys_required=False) as service, asking() as client:
         answer = await client.get(service.url, headers={**BROWSER, "Host": "evil.example"})
 
     assert error_of(answer) == (403, "forbidden")

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.service.serving import asking
 
 from comfywire.cli.operate.serve import serve
 from comfywire.service.assets.store_check import EVERY, StoreCheck
@@ -29,7 +30,7 @@ async def test_a_method_that_an_address_does_not_take_is_told_in_the_envelope(cl
 
 
 async def test_a_missing_key_is_asked_for(service: Service):
-    async with httpx.AsyncClient(base_url=service.url) as stranger:
+    async with asking(base_url=service.url) as stranger:
         answer = await stranger.get("/api/v2/jobs")
 
     assert error_of(answer) == (401, "unauthorized")
@@ -134,7 +135,7 @@ async def test_a_page_that_is_named_may_read_and_submit(service_with: Any):
 async def test_without_keys_only_our_own_names_are_answered(service_with: Any, host: str, status: int):
     async with (
         service_with(keys_required=False) as service,
-        httpx.AsyncClient(base_url=service.url) as client,
+        asking(base_url=service.url) as client,
     ):
         answer = await client.get("/api/v2/jobs", headers={"Host": host})
 
@@ -186,12 +187,12 @@ async def test_what_a_refusal_advises_lets_the_same_request_in(service_with: Any
     host = {"Host": "comfy.lan"}
     async with (
         service_with(keys_required=False) as service,
-        httpx.AsyncClient(base_url=service.url) as client,
+        asking(base_url=service.url) as client,
     ):
         refused = (await client.get("/api/v2/jobs", headers=host)).json()["error"]["message"]
     async with (
         service_with(keys_required=False, base_url="http://comfy.lan") as service,
-        httpx.AsyncClient(base_url=service.url) as client,
+        asking(base_url=service.url) as client,
     ):
         named = await client.get("/api/v2/jobs", headers=host)
     async with service_with(keys_required=True) as service, service.client() as client:

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 import websockets
+from tests.service.serving import asking
 
 from .conftest import PROMPT, Service, submitted
 
@@ -72,7 +73,7 @@ def test_the_routes_are_all_known(service: Service):
 
 
 async def test_no_route_answers_without_a_key(service: Service, owned: dict[str, str]):
-    async with httpx.AsyncClient(base_url=service.url) as stranger:
+    async with asking(base_url=service.url) as stranger:
         answers = {route: (await route.ask(stranger, **owned)).status_code for route in routes(service)}
 
     assert {route for route, status in answers.items() if status != 401} == set()

@@ -5,6 +5,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from tests.service.making import changed, claimed, picture
+from tests.service.serving import asking
 
 from comfywire.service.assets.references import ASSET
 from comfywire.service.hooks import Hooks
@@ -115,7 +116,7 @@ async def test_outputs_are_assets_whose_url_needs_no_key(service: Service, clien
     job = await ended_with(service, client, ("image", "image/png"))
 
     (shown,) = job["outputs"]
-    async with httpx.AsyncClient() as stranger:
+    async with asking() as stranger:
         content = (await stranger.get(shown["url"])).content
     assert content == PICTURE
     assert (shown["type"], shown["content_type"], shown["size_bytes"]) == ("image", "image/png", len(PICTURE))

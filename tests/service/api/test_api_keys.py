@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from tests.service.receiver import receiver
-from tests.service.serving import serving
+from tests.service.serving import asking, serving
 from tests.service.webhooks.test_delivery import ended
 
 from comfywire.errors import ComfywireError
@@ -64,7 +64,7 @@ async def url(core: Any) -> AsyncIterator[str]:
 async def client(core: Any, url: str, *scopes: str) -> httpx.AsyncClient:
     """A client with a key of its own."""
     _, secret = await core.access.create("a test", scopes)
-    return httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {secret}"})
+    return asking(base_url=url, headers={"authorization": f"Bearer {secret}"})
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ async def test_keys_are_for_admins_alone(user: httpx.AsyncClient, url: str, meth
     body = {"name": "x"} if method == "POST" and path == "/keys" else None
 
     assert (await user.request(method, path, json=body)).status_code == 403
-    async with httpx.AsyncClient(base_url=url) as nobody:
+    async with asking(base_url=url) as nobody:
         assert (await nobody.request(method, path, json=body)).status_code == 401
 
 

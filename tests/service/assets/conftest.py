@@ -13,6 +13,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from tests.service.serving import asking
 
 from comfywire.service.access.keys import Access
 from comfywire.service.access.limits import RateLimits
@@ -120,5 +121,5 @@ async def client_of(
 ) -> AsyncIterator[httpx.AsyncClient]:
     _, secret = await service.access.create(name, scopes)
     headers = {"Authorization": f"Bearer {secret}"}
-    async with httpx.AsyncClient(base_url=service.url, headers=headers, timeout=20) as opened:
+    async with asking(base_url=service.url, headers=headers, timeout=20) as opened:
         yield opened

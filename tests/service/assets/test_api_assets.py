@@ -13,6 +13,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from blake3 import blake3
+from tests.service.serving import asking
 
 from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.blobs import Blobs
@@ -335,7 +336,7 @@ async def test_an_asset_is_told_about_with_a_url_that_needs_no_key(
     created = await uploaded(client)
     found = (await client.get(f"/api/v2/assets/{created['id']}")).json()
 
-    async with httpx.AsyncClient() as stranger:
+    async with asking() as stranger:
         content = await stranger.get(found["url"])
         head = await stranger.head(found["url"])
         forged = await stranger.get(found["url"][:-1] + ("A" if found["url"][-1] != "A" else "B"))
@@ -379,7 +380,7 @@ async def test_without_a_key_nothing_is_said(
 ) -> None:
     mine = (await uploaded(client))["id"]
 
-    async with httpx.AsyncClient(base_url=service.url) as stranger:
+    async with asking(base_url=service.url) as stranger:
         assert (await stranger.request(method, path.format(mine))).status_code == 401
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.service.rig import working
-from tests.service.serving import serving
+from tests.service.serving import asking, serving
 
 from comfywire.server import Server
 from comfywire.service.api.app import create_app
@@ -46,7 +46,7 @@ async def url(core: Core) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def http(url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as client:
+    async with asking(base_url=url, timeout=20, trust_env=False) as client:
         yield client
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.service.flows.conftest import DRAW
-from tests.service.serving import serving
+from tests.service.serving import asking, serving
 
 from comfywire.service.api.app import create_app
 from comfywire.service.core import open_core
@@ -24,7 +24,7 @@ async def asked(database_url, tmp_path):
             if scopes:
                 _, secret = await core.access.create("key", scopes)
                 headers["Authorization"] = f"Bearer {secret}"
-            async with httpx.AsyncClient(base_url=url, trust_env=False, headers=headers) as client:
+            async with asking(base_url=url, trust_env=False, headers=headers) as client:
                 return await client.request(method, path, json=body)
 
         yield asked

@@ -2,8 +2,8 @@
 
 import asyncio
 
-import httpx
 import pytest
+from tests.service.serving import asking
 
 from comfywire.service.worker.health import CannotAnswer, answering
 
@@ -20,7 +20,7 @@ from comfywire.service.worker.health import CannotAnswer, answering
 async def test_a_worker_says_how_it_is(path: str, is_ready: bool, status: int) -> None:
     async with (
         answering(0, lambda: is_ready, host="127.0.0.1") as port,
-        httpx.AsyncClient(trust_env=False) as client,
+        asking(trust_env=False) as client,
     ):
         answer = await client.get(f"http://127.0.0.1:{port}{path}")
 
@@ -33,7 +33,7 @@ async def test_nonsense_gets_an_answer_and_harms_nobody() -> None:
         writer.write(b"nonsense\n\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 404")
         writer.close()
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with asking(trust_env=False) as client:
             assert (await client.get(f"http://127.0.0.1:{port}/healthz")).text == "ok"
 
 
