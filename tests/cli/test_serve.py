@@ -1,7 +1,9 @@
 """Starting the job service: what it prints can be typed, and what was mistyped is told before it is up."""
 
 import asyncio
+import contextlib
 import json
+import os
 import re
 import shlex
 import signal
@@ -10,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -50,22 +52,84 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         cluster.detach()
 
 
-@pytest.fixture
-def demo(start) -> Iterator[list[str]]:
-    """What the demo prints until it says how to stop it."""
-    running = start("serve", "--demo", "--port", "0")
-    yield until_up(running)
-    running.signal()  # and not killed: its PostgreSQL would stay
-    running.end()
+def serve_in(folder: Path, *options: str) -> Running:
+    """A service in a process of its own, with nobody's settings."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COMFYWIRE_")}
+    return Running("serve", "--port", "0", *options, cwd=folder, env=environment)
 
 
-def test_the_command_that_the_demo_prints_makes_a_picture(comfywire, demo, here):
+@contextlib.contextmanager
+def serving(folder: Path, *options: str) -> Iterator[list[str]]:
+    """What a service prints that runs in ``folder``, until it says how to stop it."""
+    running = serve_in(folder, *options)
+    try:
+        yield until_up(running)
+    finally:
+        running.signal()  # and not killed: its PostgreSQL would stay
+        running.end()
+
+
+@pytest.fixture(scope="module")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the demo runs, and what it prints can be typed."""
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def demo(demo_folder: Path) -> Iterator[list[str]]:
+    """What the demo prints."""
+    with serving(demo_folder, "--demo") as lines:
+        yield lines
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[list[str]]:
+    """What a service prints that has no jobs, a database that is not its own, and files elsewhere."""
+    folder = tmp_path_factory.mktemp("idle")
+    elsewhere = (*("--database-url", postgres), *("--assets", f"file://{folder}/elsewhere"))
+    with serving(folder, "--no-workers", *elsewhere) as lines:
+        yield lines
+
+
+@dataclass(frozen=True)
+class Twice:
+    """A demo that was started, killed in the middle of a job, and started again in its folder."""
+
+    folder: Path
+    secrets: tuple[str, str]
+    servers: tuple[set[str], set[str]]
+    end: str
+    """How the job ended."""
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> Twice:
+    folder = tmp_path_factory.mktemp("twice")
+    slow = save(folder / "slow.json", text_to_image(steps=40))
+    first = serve_in(folder, "--demo")
+    try:
+        told = until_up(first)
+        job_url = post_job(url_of(told), slow)
+        until(lambda: httpx.get(url_of(told) + job_url).json()["status"] == "running")
+        before = servers_of(url_of(told))
+    finally:
+        first.signal(signal.SIGKILL)
+        first.end()
+    with serving(folder, "--demo") as lines:
+        until(lambda: httpx.get(url_of(lines) + job_url).json()["status"] not in ("queued", "running"))
+        end = httpx.get(url_of(lines) + job_url).json()["status"]
+        after = servers_of(url_of(lines))
+    return Twice(folder, (key_of(told), key_of(lines)), (before, after), end)
+
+
+def test_the_command_that_the_demo_prints_makes_a_picture(comfywire, demo, demo_folder, monkeypatch):
+    monkeypatch.chdir(demo_folder)
     (words,) = (line.partition(":")[2] for line in demo if line.startswith("  Run something:"))
 
     finished = comfywire(*shlex.split(words)[1:])
 
     assert (finished.status, finished.err) == (0, "")
-    assert list((here / "out").glob("*.png"))
+    assert list((demo_folder / "out").glob("*.png"))
 
 
 def test_the_demo_says_that_its_key_is_not_needed(demo):
@@ -75,33 +139,22 @@ def test_the_demo_says_that_its_key_is_not_needed(demo):
     assert "none is needed" in why
 
 
-def test_the_demo_has_one_key_however_often_it_is_started(comfywire, start, here):
-    secrets = [key_of_a_start(start) for _ in range(2)]
+@pytest.mark.timeout(90)
+def test_the_demo_has_one_key_however_often_it_is_started(comfywire, twice, monkeypatch):
+    monkeypatch.chdir(twice.folder)
 
     (key,) = json.loads(comfywire("keys", "list", "--json").out)
+
     assert (key["name"], key["scopes"]) == ("demo", ["submit", "read", "admin"])
-    assert secrets[0] != secrets[1]
-    assert secrets[1].startswith(key["prefix"])
+    assert twice.secrets[0] != twice.secrets[1]
+    assert twice.secrets[1].startswith(key["prefix"])
 
 
 @pytest.mark.timeout(90)
-def test_a_job_of_the_demo_goes_on_when_that_was_killed_and_started_again(start, here):
-    slow = save(here / "slow.json", text_to_image(steps=40))
-    first = start("serve", "--demo", "--port", "0")
-    url = until_up(first)[0].split()[-1]
-    job_url = post_job(url, slow)
-    until(lambda: httpx.get(url + job_url).json()["status"] == "running")
-    before = servers_of(url)
-    first.signal(signal.SIGKILL)
-    first.end()
+def test_a_job_of_the_demo_goes_on_when_that_was_killed_and_started_again(twice):
+    before, after = twice.servers
 
-    second = start("serve", "--demo", "--port", "0")
-    url = until_up(second)[0].split()[-1]
-    until(lambda: httpx.get(url + job_url).json()["status"] == "succeeded")
-    after = servers_of(url)
-    second.signal()
-    second.end()
-
+    assert twice.end == "succeeded"
     assert (len(before), after) == (2, before)
 
 
@@ -129,17 +182,18 @@ def until_up(running: Running) -> list[str]:
     return lines
 
 
-def key_of_a_start(start) -> str:
-    """The key that a demo prints, which is stopped again as soon as it is up."""
-    running = start("serve", "--demo", "--port", "0")
-    lines = until_up(running)
-    running.signal()
-    running.end()
+def url_of(lines: list[str]) -> str:
+    """Where a service is that printed these lines."""
+    return lines[0].split()[-1]
+
+
+def key_of(lines: list[str]) -> str:
+    """The key that a demo printed."""
     return next(line.split()[-1] for line in lines if line.startswith("  A key:"))
 
 
-def test_where_no_jobs_are_yet_the_next_step_is_named(comfywire, demo):
-    finished = comfywire("jobs", "--service", demo[0].split()[-1])
+def test_where_no_jobs_are_yet_the_next_step_is_named(comfywire, idle):
+    finished = comfywire("jobs", "--service", url_of(idle))
 
     assert (finished.out, finished.err) == ("", "no jobs yet: `comfywire submit FILE`\n")
 
@@ -157,18 +211,10 @@ def test_the_command_that_makes_a_key_names_the_service_s_own_folder(comfywire, 
     assert (opened.status, opened.err) == (0, "no jobs yet: `comfywire submit FILE`\n")
 
 
-def test_where_jobs_and_files_are_is_told_as_it_is(start, here, postgres):
-    running = start(
-        *("serve", "--no-workers", "--port", "0", "--data", here / "own"),
-        *("--database-url", postgres, "--assets", f"file://{here}/elsewhere"),
-    )
-    lines = until_up(running)
-    running.signal()
-    running.end()
-
+def test_where_jobs_and_files_are_is_told_as_it_is(idle, postgres):
     where = "  Its jobs are in the PostgreSQL of --database-url, their files in the store of --assets\n"
-    assert where in lines
-    assert postgres not in "".join(lines)
+    assert where in idle
+    assert postgres not in "".join(idle)
 
 
 def test_a_port_that_is_taken_is_one_line_without_the_system_s_words(comfywire, here, taken):
