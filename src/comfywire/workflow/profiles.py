@@ -1,19 +1,19 @@
 """Which front end's export to reproduce: two releases differ in what they send for the same file.
 
-``FE_1_27`` is what ComfyUI 0.3.64 ships, ``FE_1_49`` what 0.33.0 ships; editor-format.md, par. 14 has the
-differences in short.
+``FE_1_27`` is what ComfyUI 0.3.64 ships, ``FE_1_49`` what 0.33.0 ships, ``FE_1_58`` what newer ones do;
+editor-format.md, par. 14 has the differences in short.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FE_1_27", "FE_1_49", "Profile", "profile_for"]
+__all__ = ["FE_1_27", "FE_1_49", "FE_1_58", "Profile", "profile_for"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -48,6 +48,8 @@ class Profile:
     """Node types that were renamed, old name to new."""
     is_modern: bool
     """Everything else: 1.49's rules (dynamic inputs, renumbering, proxyWidgets, muted hosts) or 1.27's."""
+    texts_are_text: bool = True
+    """Whether a number in a text of several lines becomes its spelling, as in an HTML textarea."""
     text_inputs: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Inputs of node packs' nodes whose ``%...%`` is replaced, by class_type."""
 
@@ -83,9 +85,13 @@ FE_1_49 = Profile(
     preview_nodes=_words("Preview3D SaveGLB"),
     renamed={},
     is_modern=True,
+    texts_are_text=False,
 )
 
+FE_1_58 = replace(FE_1_49, name="1.58.1 (after ComfyUI 0.33)", texts_are_text=True)
+
 _NEWEST_OLD = (0, 3, 64)
+_NEWEST_MIDDLE = (0, 33)
 
 
 def profile_for(version: str | None = None, object_info: Mapping[str, Any] | None = None) -> Profile:
@@ -101,7 +107,10 @@ def profile_for(version: str | None = None, object_info: Mapping[str, Any] | Non
     """
     numbers = re.match(r"v?(\d+)\.(\d+)\.(\d+)", version or "")
     if numbers:
-        return FE_1_27 if tuple(map(int, numbers.groups())) <= _NEWEST_OLD else FE_1_49
+        said = tuple(map(int, numbers.groups()))
+        if said <= _NEWEST_OLD:
+            return FE_1_27
+        return FE_1_49 if said[:2] <= _NEWEST_MIDDLE else FE_1_58
     entry = next((entry for entry in (object_info or {}).values() if isinstance(entry, dict)), None)
     # Every entry of 0.33.0 says `search_aliases` (server.py, node_info); none of 0.3.64 does.
     return FE_1_27 if entry is not None and "search_aliases" not in entry else FE_1_49

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from comfywire.workflow.conversion.convert import Conversion, convert
-from comfywire.workflow.profiles import FE_1_27, FE_1_49, Profile
+from comfywire.workflow.profiles import FE_1_27, FE_1_49, FE_1_58, Profile
 
-OLD, NEW = FE_1_27, FE_1_49
+OLD, NEW, NEWEST = FE_1_27, FE_1_49, FE_1_58
 BOTH = (OLD, NEW)
 
 

@@ -5,7 +5,7 @@ from tests.workflow.conversion.editor import SERVER, document, node
 
 from comfywire.workflow.catalogues.packaged import packaged
 from comfywire.workflow.conversion.convert import Converter, convert, to_prompt
-from comfywire.workflow.profiles import FE_1_27, FE_1_49, profile_for
+from comfywire.workflow.profiles import FE_1_27, FE_1_49, FE_1_58, profile_for
 
 OLD_SERVER = {"KSampler": {"input": {}, "display_name": "KSampler"}}
 NEW_SERVER: dict[str, Any] = {"KSampler": {"input": {}, "search_aliases": None}}
@@ -19,6 +19,8 @@ NEW_SERVER: dict[str, Any] = {"KSampler": {"input": {}, "search_aliases": None}}
         pytest.param("v0.3.64", None, FE_1_27, id="as-a-tag"),
         pytest.param("0.3.65", None, FE_1_49, id="after"),
         pytest.param("0.33.0", None, FE_1_49, id="0.33.0"),
+        pytest.param("0.34.1", None, FE_1_58, id="newer"),
+        pytest.param("1.0.0", None, FE_1_58, id="much-newer"),
         pytest.param("0.33.0", OLD_SERVER, FE_1_49, id="the-version-goes-first"),
         pytest.param("unknown", OLD_SERVER, FE_1_27, id="an-unreadable-version-is-none"),
         pytest.param(None, OLD_SERVER, FE_1_27, id="an-old-server's-answer"),
@@ -35,7 +37,7 @@ def test_the_profile_is_the_server_s(version, object_info, profile):
     [
         pytest.param(OLD_SERVER, FE_1_27, id="an-old-server's"),
         pytest.param(NEW_SERVER, FE_1_49, id="a-new-server's"),
-        pytest.param(packaged(), FE_1_49, id="the-packaged-one-is-no-server's"),
+        pytest.param(packaged(), FE_1_58, id="the-packaged-one-is-no-server's"),
     ],
 )
 def test_a_converter_recognises_its_profile(object_info, profile):

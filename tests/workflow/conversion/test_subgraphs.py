@@ -227,3 +227,10 @@ def test_inputs_of_one_name_are_told_apart_by_type():
     inputs = inputs_of(saved, node_id="9:5")
 
     assert (inputs["seed"], inputs["steps"]) == (["3", 0], ["2", 0])
+
+
+def test_values_of_an_instance_that_are_too_many_are_named_at_the_nodes_that_got_them():
+    done = converted(promoting(node(9, "inner", 3, 20, "gone")))
+
+    (warning,) = done.warnings
+    assert warning.startswith("node 9:5 (Sample): node 9 has 3 values for 2 inputs of its subgraph")

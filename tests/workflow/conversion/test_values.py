@@ -1,5 +1,15 @@
 import pytest
-from tests.workflow.conversion.editor import BOTH, NEW, OLD, SERVER, document, inputs_of, node, node_type
+from tests.workflow.conversion.editor import (
+    BOTH,
+    NEW,
+    NEWEST,
+    OLD,
+    SERVER,
+    document,
+    inputs_of,
+    node,
+    node_type,
+)
 
 
 def widgets(saved, profile=NEW, server=None):
@@ -226,3 +236,17 @@ def test_inputs_of_a_growing_group_keep_their_links():
     )
 
     assert inputs_of(saved, server=server) == {"images.i0": ["2", 0], "images.i7": ["2", 1]}
+
+
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        pytest.param(OLD, ["40", "2.5", "true"], id="1.27"),
+        pytest.param(NEW, [40, 2.5, True], id="1.49"),
+        pytest.param(NEWEST, ["40", "2.5", "true"], id="1.58"),
+    ],
+)
+def test_a_text_of_several_lines_may_hold_nothing_but_text(profile, expected):
+    made = [inputs_of(document(node(1, "Text", value)), profile)["text"] for value in (40, 2.5, True)]
+
+    assert made == expected

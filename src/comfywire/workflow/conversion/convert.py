@@ -18,7 +18,7 @@ from comfywire.workflow.conversion.load import load
 from comfywire.workflow.conversion.packs.builtin import BUILTIN_PACKS
 from comfywire.workflow.conversion.packs.pack import Pack, Packs
 from comfywire.workflow.object_info import ObjectInfo
-from comfywire.workflow.profiles import FE_1_49, Profile, profile_for
+from comfywire.workflow.profiles import FE_1_58, Profile, profile_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,7 +95,7 @@ class Converter:
     ) -> None:
         known = object_info if isinstance(object_info, ObjectInfo) else ObjectInfo(object_info)
         # Without a server the newer rules hold: they read files of all ages, the older ones do not.
-        guessed = FE_1_49 if known.is_packaged else profile_for(object_info=known.raw)
+        guessed = FE_1_58 if known.is_packaged else profile_for(object_info=known.raw)
         self.profile = profile or guessed
         self._packs = Packs([*BUILTIN_PACKS, *packs])
         self._catalogue = None if known is packaged() else Catalogue(known, self.profile, self._packs)

@@ -55,6 +55,7 @@ class WidgetSpec:
         is_sent: Whether its value is in the prompt.
         default: The value when nothing is saved, or ABSENT.
         when_null: What a saved null becomes; None keeps it.
+        is_text: Texts of several lines hold nothing else: a number becomes its spelling (1.27, 1.58).
         is_textarea: 1.27 keeps texts of several lines in an HTML textarea, which changes line ends.
         has_dynamic_prompts: ``{a|b}`` and comments are resolved when it is sent (par. 11).
         replaces_text: ``%date:...%`` and ``%Node.widget%`` are replaced when it is sent (par. 11).
@@ -74,6 +75,7 @@ class WidgetSpec:
     takes_saved: bool = True
     is_sent: bool = True
     when_null: Any = None
+    is_text: bool = False
     is_textarea: bool = False
     has_dynamic_prompts: bool = False
     replaces_text: bool = False
@@ -87,7 +89,7 @@ class WidgetSpec:
     @cached_property
     def settles(self) -> bool:
         """Whether it changes some of the values that are put into it."""
-        return self.when_null is not None or self.is_textarea or self.picks_file or self.caption is not None
+        return self.when_null is not None or self.is_text or self.picks_file or self.caption is not None
 
     @cached_property
     def fitting(self) -> Types | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from comfywire.workflow.conversion.graph import ID_TYPES, Graph, Host, Kind, Nod
 from comfywire.workflow.conversion.group_nodes import GroupNodes
 from comfywire.workflow.conversion.known_nodes import NodeMaker
 from comfywire.workflow.conversion.layout import Layout
+from comfywire.workflow.conversion.repeated_ids import one_of_each
 from comfywire.workflow.conversion.unknown import UnknownType, pour_unknown
 
 if TYPE_CHECKING:
@@ -129,13 +131,27 @@ def _fill(
 ) -> None:
     graph.saved = saved
     renamed = fresh.get(graph.id, {})
-    for one in subgraphs.saved_nodes(saved):
+    for one in _distinct(loaded, saved):
         node = _node(loaded, graph, one, str(renamed.get(one["id"], one["id"]) if renamed else one["id"]))
         graph.nodes[node.id] = node
     if loaded.profile.is_modern and loaded.definitions:
         for node in graph.nodes.values():
             if node.host is not None:
                 proxy_widgets.migrate(node, node.host, fresh.get(node.type, {}))
+
+
+def _distinct(loaded: Loaded, saved: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    nodes = subgraphs.saved_nodes(saved)
+    if len({str(one["id"]) for one in nodes}) == len(nodes):
+        return nodes
+    repeated = Counter(str(one["id"]) for one in nodes)
+    loaded.warnings += [
+        f"node {node_id}: {count} nodes have this id, and one of them is sent; give them ids of their own"
+        for node_id, count in repeated.items()
+        if count > 1
+    ]
+    fresh = itertools.count(subgraphs.last_node_id(saved) + 1)
+    return one_of_each(nodes, lambda: next(fresh), modern=loaded.profile.is_modern)
 
 
 def _node(loaded: Loaded, graph: Graph, saved: Mapping[str, Any], node_id: str) -> Node:

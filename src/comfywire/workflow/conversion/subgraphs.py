@@ -182,12 +182,35 @@ def promote(node: Node, host: Host, *, modern: bool) -> None:
     saved = node.saved.get("widgets_values")
     if not isinstance(saved, list):
         return
+    if len(saved) > len(host.promoted) and not _has_proxies(node):
+        _say_shifted(node, host, len(saved))
     for index, value in zip(tuple(host.promoted), saved, strict=False):
         known = host.promoted[index]
         if isinstance(known, Shared):
             known.put(value)
         else:
             host.promoted[index] = value
+
+
+def _has_proxies(node: Node) -> bool:
+    """Whether its values are those of ``proxyWidgets`` (`conversion/proxy_widgets.py`)."""
+    properties = node.saved.get("properties")
+    return isinstance(properties, Mapping) and bool(properties.get("proxyWidgets"))
+
+
+def _say_shifted(node: Node, host: Host, count: int) -> None:
+    """Say it of the inner nodes, where values were saved for inputs that no longer lead to a widget."""
+    inner = {
+        carrier[0].id: carrier[0]
+        for index in host.promoted
+        for carrier in map(host.graph.carrier, host.graph.inputs[index].link_ids)
+        if carrier is not None
+    }
+    for one in inner.values():
+        one.said.append(
+            f"node {node.id} has {count} values for {len(host.promoted)} inputs of its subgraph that have "
+            "widgets, so those of this node may be others'; compare it with the editor"
+        )
 
 
 def source_value(graph: Graph, slot: Slot, *, modern: bool = True) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from comfywire.workflow.conversion.layout import ABSENT, Layout, WidgetSpec, chosen_layout
 from comfywire.workflow.conversion.special import OPTION, option_widget
+from comfywire.workflow.conversion.text import js_string
 
 if TYPE_CHECKING:
     from comfywire.workflow.object_info import NodeType
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ForcedInputs", "pour", "pour_by_name", "settled"]
 
+_SPELT = {int, float, bool}
 Poured = tuple[Sequence[WidgetSpec], list[Any]]
 
 
@@ -50,6 +52,8 @@ def settled(spec: WidgetSpec, value: Any) -> Any:
         return spec.when_null
     if spec.caption is not None and (spec.is_menu or not _is_choice(spec, value)):
         return spec.caption
+    if spec.is_text and type(value) in _SPELT:
+        return js_string(value)
     if spec.is_textarea and isinstance(value, str):
         # What an HTML textarea does with line ends.
         return value.replace("\r\n", "\n").replace("\r", "\n")

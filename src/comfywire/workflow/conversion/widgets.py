@@ -150,6 +150,7 @@ def _widget(made: Input, kind: str, profile: Profile) -> WidgetSpec:
         _default(made, kind),
         made,
         when_null=when_null,
+        is_text=is_textarea and profile.texts_are_text,
         is_textarea=is_textarea and not profile.is_modern,
         caption=caption,
         is_menu=caption is not None and made.name.startswith(_MENU),
