@@ -1,15 +1,16 @@
 import asyncio
 import uuid
+from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
 
 from comfywire.service import migrate as steps
-from comfywire.service.database.pool import Database
+from comfywire.service.database.pool import Connection, Database
 from comfywire.service.jobs.engine import WHOLE_SCHEMA, Queue, migrations
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store
-from comfywire.service.migrate import is_current, migrate
+from comfywire.service.migrate import NewerSchema, is_current, migrate, must_not_be_newer
 
 from .conftest import new_key
 from .making import claimed, job, job_in
@@ -133,3 +134,31 @@ async def test_an_older_engine_is_brought_up_to_date_by_its_own_migrations(
 async def test_an_url_that_leads_nowhere_raises_what_psycopg_says(unused_tcp_port: int) -> None:
     with pytest.raises(psycopg.OperationalError):
         await migrate(f"postgresql://127.0.0.1:{unused_tcp_port}/{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+async def newer(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Connection]:
+    """A connection to a database with a step that names the oldest program which may go on."""
+    whole = [*steps._steps(), ("9999_less.sql", "-- oldest program: 0.2.0\nDROP TABLE shares")]
+    monkeypatch.setattr(steps, "_steps", lambda: whole)
+    await migrate(empty_database_url)
+    async with Database(empty_database_url) as database, database.connection() as connection:
+        yield connection
+
+
+async def test_a_program_that_is_older_than_a_step_allows_refuses_to_start(newer: Connection) -> None:
+    with pytest.raises(NewerSchema, match=r"since 9999_less\.sql at least 0\.2\.0 is needed; upgrade"):
+        await must_not_be_newer(newer, "0.1.9")
+
+
+@pytest.mark.parametrize("program", ["0.2.0", "0.2.0.dev1", "0.10.0", "1.0"])
+async def test_a_program_that_is_new_enough_starts(newer: Connection, program: str) -> None:
+    await must_not_be_newer(newer, program)
+
+
+async def test_every_step_so_far_lets_older_programs_go_on(database: Database) -> None:
+    async with database.connection() as connection:
+        await must_not_be_newer(connection)
+
+    found = await database.all("SELECT name FROM versions WHERE oldest_program IS NOT NULL")
+    assert found == []

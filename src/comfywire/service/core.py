@@ -27,7 +27,7 @@ from comfywire.service.webhooks.delivery import Webhooks
 from comfywire.service.workflows.registered import Workflows
 
 from .hooks import Hooks
-from .migrate import is_current, migrate
+from .migrate import is_current, migrate, must_not_be_newer
 from .sealing import Sealer
 from .settings import Settings
 
@@ -90,6 +90,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
         NoDatabase: The database does not start, or nothing answers there.
         UnsuitableDatabase: What answers there lacks something, or a pooler in front of it does.
         OldSchema: It is your own, and ``comfywire db upgrade`` is due.
+        NewerSchema: A newer version's, with which this program cannot work.
         BrokenHook: A hook cannot be loaded.
         UnusableStore: The asset store does not take bytes and give them back.
 
@@ -106,6 +107,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
             await _must_be_current(database)
             async with Broker(Store(database, Queue(database))) as broker:
                 core = _core(settings, sealer, hooks, broker)
+                await core.webhooks.secrets.seal_anew()
                 async with contextlib.aclosing(core.assets.blobs), core.store_check:
                     yield core
 
@@ -128,7 +130,7 @@ def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker) -> C
         database=database,
         store=store,
         batches=Batches(database),
-        assets=Assets(database, blobs, Signer(sealer.derived("signed URLs")), settings),
+        assets=Assets(database, blobs, Signer(*sealer.derived_of_all("signed URLs")), settings),
         store_check=StoreCheck(blobs),
         access=Access(database, keys_required=settings.keys_required),
         limits=RateLimits(settings.rate_per_minute),
@@ -148,3 +150,4 @@ async def _must_be_current(database: Database) -> None:
     async with database.connection() as connection:
         if not await is_current(connection):
             raise OldSchema("the database's schema is not this version's: run `comfywire db upgrade` first")
+        await must_not_be_newer(connection)

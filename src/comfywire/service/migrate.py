@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
+from importlib.metadata import version
 from importlib.resources import files
 
 import psycopg
 from psycopg import sql
 
+from comfywire.errors import ComfywireError
 from comfywire.service.database.connecting import SCHEMA, connect
 from comfywire.service.database.pool import Connection, execute, rows
 from comfywire.service.jobs import engine as queue
 
-__all__ = ["is_current", "migrate"]
+__all__ = ["NewerSchema", "is_current", "migrate", "must_not_be_newer"]
 
 VERSIONS = """
 CREATE TABLE IF NOT EXISTS versions (name text PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())
 """
 LOCK = 0x636F6D6679  # "comfy": so that two processes that start at once do not both migrate
+OLDEST_PROGRAM = re.compile(r"-- oldest program: (\S+)\n")
 LOCK_PATIENCE = 0.5
 """Seconds that a step waits for a table, less than PostgreSQL's ``deadlock_timeout`` (1 s).
 
@@ -61,6 +65,38 @@ async def _migrate(url: str) -> list[str]:
         return await _take_steps(connection)
 
 
+class NewerSchema(ComfywireError):
+    """The database's schema is that of a newer version, which has taken away what this program uses."""
+
+
+async def must_not_be_newer(connection: Connection, program: str | None = None) -> None:
+    """Raise if a step that was taken names an oldest program that is newer than this one.
+
+    Args:
+        connection: To a database whose schema has all steps that this program knows.
+        program: The program's version, by default this one's.
+
+    Raises:
+        NewerSchema: One sentence that says so.
+
+    """
+    program = program or version("comfywire")
+    found = await rows(
+        connection, "SELECT name, oldest_program FROM versions WHERE oldest_program IS NOT NULL"
+    )
+    for step in found:
+        if _order(program) < _order(step["oldest_program"]):
+            raise NewerSchema(
+                f"the database's schema is newer than this program, which is comfywire {program}: since "
+                f"{step['name']} at least {step['oldest_program']} is needed; upgrade the program"
+            )
+
+
+def _order(number: str) -> tuple[int, ...]:
+    """Return a version as numbers, which compare as versions do; what follows them does not count."""
+    return tuple(int(part) for part in re.findall(r"\d+", re.split(r"[^\d.]", number)[0]))
+
+
 async def is_current(connection: Connection) -> bool:
     """Whether no step is missing."""
     known = await rows(connection, "SELECT to_regclass('versions') AS found")
@@ -77,6 +113,12 @@ async def _take_steps(connection: Connection) -> list[str]:
             await connection.execute(text.encode())
         await execute(connection, "INSERT INTO versions (name) VALUES (%(name)s)", name=name)
         taken.append(name)
+    for name, text in _steps() if taken else []:
+        if (oldest := OLDEST_PROGRAM.match(text)) is not None:
+            named = {"name": name, "oldest": oldest[1]}
+            await execute(
+                connection, "UPDATE versions SET oldest_program = %(oldest)s WHERE name = %(name)s", **named
+            )
     return taken
 
 

@@ -39,14 +39,15 @@ class Sealer:
     """Encrypts what must not be read in the database.
 
     Args:
-        secret: One or several: the first seals, each opens. So it is replaced by putting a new one first,
-            and leaving the old one until nothing is sealed with it any more.
+        secret: One or several: the first seals, each opens. So a secret is replaced in two rounds: first
+            every process learns to open with the new one, ``old,new``, then to seal with it, ``new,old``.
 
     """
 
     def __init__(self, secret: str | Sequence[str]) -> None:
         self._secrets = [secret] if isinstance(secret, str) else list(secret)
-        self._fernet = MultiFernet([Fernet(_key(one)) for one in self._secrets])
+        self._first, *others = [Fernet(_key(one)) for one in self._secrets]
+        self._fernet = MultiFernet([self._first, *others])
 
     @classmethod
     def of(cls, data: Path, environment: Mapping[str, str] = os.environ) -> Self:
@@ -73,9 +74,21 @@ class Sealer:
             ) from error
         return content
 
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether this was sealed with the secret that seals now."""
+        try:
+            self._first.decrypt(bytes(sealed))
+        except InvalidToken:
+            return False
+        return True
+
     def derived(self, purpose: str) -> bytes:
         """Return 32 bytes for another purpose than sealing, the same in each process of the service."""
         return _derived(self._secrets[0], purpose)
+
+    def derived_of_all(self, purpose: str) -> list[bytes]:
+        """Return what :meth:`derived` does, followed by the same of each other secret that still opens."""
+        return [_derived(one, purpose) for one in self._secrets]
 
 
 def service_secrets(data: Path, environment: Mapping[str, str] = os.environ) -> list[str]:

@@ -59,3 +59,24 @@ def allow(postgres: str, url: str, *, allowed: bool) -> None:
     execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS {allowed}")
     if not allowed:
         execute(postgres, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("statement_timeout", "1min"),
+        ("lock_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", "1min"),
+        ("tcp_user_timeout", "25000"),
+    ],
+)
+async def test_nothing_holds_for_ever_what_others_wait_for(database: Database, name: str, value: str) -> None:
+    async with database.connection() as connection:
+        if name == "tcp_user_timeout":
+            found = next(
+                option.val for option in connection.pgconn.info if option.keyword == name.encode()
+            ).decode()
+        else:
+            found = (await (await connection.execute(f"SHOW {name}".encode())).fetchone() or {})[name]
+
+    assert found == value

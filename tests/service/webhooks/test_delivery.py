@@ -346,7 +346,7 @@ async def test_an_old_secret_signs_nothing_after_its_grace(webhooks: Webhooks, k
 
     new = await webhooks.secrets.rotate(key_id, grace=0)
 
-    assert await webhooks.secrets.signing(key_id) == [new]
+    assert (await webhooks.secrets.signing(key_id)).secrets == [new]
 
 
 async def test_processes_that_need_a_secret_at_once_agree_on_one(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -26,7 +27,7 @@ from .context import IdempotencyKey, Reading, Service, Submitting
 from .errors import InvalidRequest, NotFound
 from .events import EventStream, sse_frame
 from .models import ExtraData, Graph, RunTimeout, Text
-from .rendering import cursor_of, item_of, place_of
+from .rendering import cursor_of, item_of, place_of, prefix_of
 from .workflows import Names, Priority, Tags
 
 __all__ = ["router"]
@@ -133,7 +134,7 @@ async def submit(
     answer = None if once is None else await once.answered(core.database)
     is_new = False
     if answer is None:  # a replay looks up no workflow, which may be retired by now
-        answer, is_new = await submit_batch(core, caller, await _order(core, body), once, _new)
+        answer, is_new = await submit_batch(core, caller, await _order(core, body), once, partial(_new, core))
     return JSONResponse(answer.body, answer.status, {} if is_new else {"Idempotency-Replayed": "true"})
 
 
@@ -148,7 +149,7 @@ async def list_batches(
     before = place_of(cursor) if cursor else None
     batches = await core.batches.search(caller.key_id, before=before, limit=limit + 1)
     more = cursor_of(batches[limit - 1]) if len(batches) > limit else None
-    return BatchPage(batches=[BatchItem(**_facts(one)) for one in batches[:limit]], next_cursor=more)
+    return BatchPage(batches=[BatchItem(**_facts(core, one)) for one in batches[:limit]], next_cursor=more)
 
 
 @router.get("/{batch_id}", operation_id="getBatch")
@@ -237,18 +238,19 @@ def _index(cursor: str) -> int:
     return index
 
 
-def _new(batch: BatchRecord, job_ids: Sequence[UUID]) -> dict[str, Any]:
-    return NewBatch(**_facts(batch), job_ids=list(job_ids)).model_dump(mode="json")
+def _new(core: Core, batch: BatchRecord, job_ids: Sequence[UUID]) -> dict[str, Any]:
+    return NewBatch(**_facts(core, batch), job_ids=list(job_ids)).model_dump(mode="json")
 
 
 async def _whole(core: Core, batch: BatchRecord, *, after: int = -1, limit: int = 50) -> Batch:
     jobs = await core.batches.jobs(batch.id, after=after, limit=limit + 1)
     more = str(jobs[limit - 1].batch_index) if len(jobs) > limit else None
-    return Batch(**_facts(batch), jobs=[item_of(job) for job in jobs[:limit]], next_cursor=more)
+    items = [item_of(job, core.settings.base_url) for job in jobs[:limit]]
+    return Batch(**_facts(core, batch), jobs=items, next_cursor=more)
 
 
-def _facts(batch: BatchRecord) -> dict[str, Any]:
-    path = f"/api/v2/batches/{batch.id}"
+def _facts(core: Core, batch: BatchRecord) -> dict[str, Any]:
+    path = f"{prefix_of(core.settings.base_url)}/api/v2/batches/{batch.id}"
     return {
         "id": batch.id,
         "created_at": batch.created_at,

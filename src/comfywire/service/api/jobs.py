@@ -85,7 +85,7 @@ async def list_jobs(
     )
     page = found[:limit]
     more = cursor_of(page[-1]) if len(found) > limit else None
-    return models.JobPage(jobs=[item_of(job) for job in page], next_cursor=more)
+    return models.JobPage(jobs=[item_of(job, core.settings.base_url) for job in page], next_cursor=more)
 
 
 @router.get("/{job_id}", operation_id="getJob")

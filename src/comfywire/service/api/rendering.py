@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from comfywire.service.assets.assets import Assets
@@ -21,7 +22,7 @@ from comfywire.service.jobs.states import JobState
 from . import models
 from .errors import InvalidRequest
 
-__all__ = ["Renderer", "cursor_of", "item_of", "place_of", "transition_of", "urls_of"]
+__all__ = ["Renderer", "cursor_of", "item_of", "place_of", "prefix_of", "transition_of"]
 
 TYPES: Mapping[str, models.OutputType] = {
     "image": "image",
@@ -41,6 +42,7 @@ class Renderer:
     def __init__(self, assets: Assets, origin: str) -> None:
         self._assets = assets
         self._origin = origin
+        self._prefix = prefix_of(origin)
 
     def job(
         self,
@@ -64,7 +66,7 @@ class Renderer:
             outputs=[output for one in outputs if (output := self.output(one)) is not None],
             error=_error_of(job),
             metrics=_metrics_of(job),
-            urls=urls_of(job.id),
+            urls=_urls_of(job.id, self._prefix),
             metadata=job.labels,
             priority=job.priority,
             waiting_reason=waiting_reason,
@@ -124,15 +126,20 @@ class Renderer:
                 return _progress(snapshot).model_dump_json()
 
 
-def urls_of(job_id: UUID) -> models.JobUrls:
+def prefix_of(url: str | None) -> str:
+    """Return the path under which the service is reached, out of its address: ``/path`` or empty."""
+    return "" if url is None else urlsplit(url).path.rstrip("/")
+
+
+def _urls_of(job_id: UUID, prefix: str) -> models.JobUrls:
     """Return where to go on with a job."""
-    own = f"/api/v2/jobs/{job_id}"
+    own = f"{prefix}/api/v2/jobs/{job_id}"
     names = ("events", "cancel", "workflow", "transitions", "retry", "ws")
     return models.JobUrls(self=own, **{name: f"{own}/{name}" for name in names})
 
 
-def item_of(job: JobRecord) -> models.JobItem:
-    """Return a job as lists have it."""
+def item_of(job: JobRecord, base_url: str | None) -> models.JobItem:
+    """Return a job as lists have it; its links are paths under that of ``base_url``."""
     times = [job.created_at, job.submitted_at, job.started_at, job.completed_at]
     return models.JobItem(
         id=job.id,
@@ -146,7 +153,7 @@ def item_of(job: JobRecord) -> models.JobItem:
         batch_id=job.batch_id,
         batch_index=job.batch_index,
         error=_error_of(job),
-        urls=urls_of(job.id),
+        urls=_urls_of(job.id, prefix_of(base_url)),
     )
 
 

@@ -7,9 +7,16 @@ from pathlib import Path
 
 from blake3 import blake3
 
-__all__ = ["hashed", "moved"]
+__all__ = ["hashed", "make_folder", "moved"]
 
 CHUNK = 1 << 20
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for this account alone; others stay as they are."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def hashed(path: Path) -> tuple[str, int]:
@@ -31,5 +38,5 @@ def moved(source: Path, target: Path) -> None:
     try:
         source.replace(target)
     except FileNotFoundError:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         source.replace(target)

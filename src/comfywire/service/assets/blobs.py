@@ -20,7 +20,7 @@ from blake3 import blake3
 
 from comfywire.client.threads import in_thread
 from comfywire.errors import ComfywireError, MissingExtra
-from comfywire.service.assets.blob_files import hashed, moved
+from comfywire.service.assets.blob_files import hashed, make_folder, moved
 
 __all__ = ["CHUNK", "Blob", "BlobGone", "Blobs", "Staged", "TooLarge", "UnusableStore"]
 
@@ -294,8 +294,11 @@ class Blobs:
             self._files.mv(source, target)
 
     def _make_folder_of(self, path: str) -> None:
-        if self._has_folders:
-            self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
+        folder = path.rpartition("/")[0]
+        if self.incoming is not None:
+            make_folder(Path(folder))
+        elif self._has_folders:
+            self._files.makedirs(folder, exist_ok=True)
 
     def _exists(self, path: str) -> bool:
         return bool(self._files.exists(path))

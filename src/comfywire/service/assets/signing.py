@@ -17,7 +17,7 @@ class Signer:
 
     Args:
         secret: What only the service knows.
-        former: Secrets that it had before, whose signatures are still good.
+        former: Secrets that it had before, or is about to have, whose signatures are good as well.
 
     """
 

@@ -40,6 +40,13 @@ RETURNING *;
 -- name: revoke
 UPDATE keys SET revoked_at = COALESCE(revoked_at, now()) WHERE id = %(id)s AND hash IS NOT NULL RETURNING *;
 
+-- name: webhook_secret
+-- And the time by the one clock that all processes have.
+SELECT webhook_secret, clock_timestamp() AS now FROM keys WHERE id = %(id)s;
+
+-- name: webhook_secrets
+SELECT id, webhook_secret FROM keys WHERE webhook_secret IS NOT NULL;
+
 -- name: set_webhook_secret
 -- The first of two that make one at once has made it for both.
 UPDATE keys SET webhook_secret = %(sealed)s

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -270,8 +270,8 @@ class Webhooks:
 
     async def _post(self, client: httpx.AsyncClient, delivery: Row) -> tuple[int, str]:
         job, payload = await self._job_and_payload(delivery)
-        secrets = await self.secrets.signing(job.key_id)
-        body, headers = signed(delivery["id"], payload, secrets=secrets, at=datetime.now(UTC))
+        signing = await self.secrets.signing(job.key_id)
+        body, headers = signed(delivery["id"], payload, secrets=signing.secrets, at=signing.at)
         async with client.stream("POST", delivery["url"], content=body, headers=headers) as response:
             words = "" if response.is_success else await _excerpt(response)
             return response.status_code, words
