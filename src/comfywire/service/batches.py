@@ -160,22 +160,30 @@ async def _checked(core: Core, caller: Caller, order: BatchOrder, batch_id: UUID
 async def _submission(core: Core, caller: Caller, order: BatchOrder, entry: Mapping[str, Any]) -> Submission:
     source = order.source
     if (record := source.registered) is None:
-        prompt, targets = await asyncio.to_thread(_bound, source, entry)
-        return replace(order.common, workflow=prompt, targets=targets)
+        prompt, targets, values = await asyncio.to_thread(_bound, source, entry)
+        return replace(order.common, workflow=prompt, targets=targets, inputs=values)
     inputs = await FileInputs(core.assets, core.settings).kept(record, entry, caller.key_id)
     bound = record.bind(inputs, source.outputs)
-    return replace(order.common, workflow=bound.prompt, targets=bound.targets, document=record.document)
+    return replace(
+        order.common,
+        workflow=bound.prompt,
+        targets=bound.targets,
+        document=record.document,
+        inputs=bound.values,
+    )
 
 
-def _bound(source: BatchSource, entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[str] | None]:
-    """Return a graph with an entry's values in it, seeds drawn, and the output nodes to run."""
+def _bound(
+    source: BatchSource, entry: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str] | None, Mapping[str, Any]]:
+    """Return a graph with an entry's values in it, the output nodes to run, and the values, seeds drawn."""
     workflow = Workflow(dict(source.graph or {}))
     parameters = workflow.parameters()
     bound = workflow.bind(entry, parameters, new_seed=lambda: secrets.randbits(SEED_BITS))
     for file in bound.files:
         bound.place(file, file.source)
     targets = parameters.select_outputs(bound.workflow, list(source.outputs)) if source.outputs else None
-    return bound.workflow.prompt, targets
+    return bound.workflow.prompt, targets, bound.values
 
 
 def _must_be_few(count: int) -> None:

@@ -54,6 +54,7 @@ class Submission:
         workflow_name: The registered workflow that it was made of.
         workflow_version: The version of that.
         prompt_id: Its id; None draws one.
+        inputs: What was set to what in the workflow, seeds drawn, by parameter or ``NODE.INPUT``.
 
     """
 
@@ -71,6 +72,7 @@ class Submission:
     workflow_name: str | None = None
     workflow_version: int | None = None
     prompt_id: UUID | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
 async def submit_workflow(core: Core, caller: Caller, submission: Submission) -> JobRecord:
@@ -186,6 +188,7 @@ def _job_of(
         prompt=submission.workflow,
         files=files,
         output_folder=new_output_folder() if core.settings.keys_required else None,
+        bound={**_by_input(files), **submission.inputs},
         need=need_of(requirement),
         requirement=requirement,
         document=submission.document,
@@ -207,3 +210,7 @@ def _job_of(
 def smallest(*limits: float | None) -> float | None:
     """Return the smallest limit that is set; None if none is."""
     return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _by_input(files: Values) -> dict[str, Any]:
+    return {f"{node_id}.{name}": value for node_id, inputs in files.items() for name, value in inputs.items()}

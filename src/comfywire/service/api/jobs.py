@@ -153,7 +153,7 @@ async def find(core: Core, caller: Caller, job_id: str) -> JobRecord:
 async def _rendered(request: Request, core: Core, job: JobRecord) -> models.Job:
     position = await core.store.position(job) if job.state == JobState.QUEUED else None
     return Renderer(core.assets, origin_of(request)).job(
-        job,
+        await core.store.with_inputs(job),
         await core.store.outputs(job.id),
         position=position,
         waiting_reason=await core.operating.why_waiting(job),

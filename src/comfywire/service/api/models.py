@@ -201,6 +201,13 @@ class Job(BaseModel):
     expires_at: datetime
     queue_position: Annotated[int | None, Field(description="Jobs before it; 1000 stands for more.")]
     progress: Progress | None
+    inputs: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="What was set to what, drawn seeds too, by parameter or NODE.INPUT; files are "
+            "assets. Null where nothing was set: `urls.workflow` has the graph."
+        ),
+    ] = None
     outputs: list[Output]
     error: JobError | None
     metrics: dict[str, int | None]

@@ -63,6 +63,7 @@ class Renderer:
             expires_at=job.expires_at,
             queue_position=position,
             progress=_progress_of(job),
+            inputs=job.inputs,
             outputs=[output for one in outputs if (output := self.output(one)) is not None],
             error=_error_of(job),
             metrics=_metrics_of(job),

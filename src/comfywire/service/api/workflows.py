@@ -242,7 +242,7 @@ async def _ended(core: Core, renderer: Renderer, answer: Answer, wait: float) ->
         return answer
     outputs = await core.store.outputs(job.id)
     position, why = await core.store.position(job), await core.operating.why_waiting(job)
-    shown = renderer.job(job, outputs, position=position, waiting_reason=why)
+    shown = renderer.job(await core.store.with_inputs(job), outputs, position=position, waiting_reason=why)
     return Answer(STATUS.get(job.state, GOES_ON), shown.model_dump(mode="json"))
 
 
@@ -265,6 +265,7 @@ async def _submission(
         extra_data=None if body.extra_data is None else body.extra_data.model_dump(exclude_none=True),
         workflow_name=record.name,
         workflow_version=record.version,
+        inputs=bound.values,
     )
 
 

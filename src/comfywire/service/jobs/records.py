@@ -58,6 +58,7 @@ class NewJob:
         need: What a server must have; see ``needs.py``.
         requirement: The same, spelled out.
         output_folder: The folder for itself that it has on a ComfyUI's disk; None for none.
+        bound: What was set to what in its prompt, by parameter or ``NODE.INPUT``.
         inputs: The assets that it reads.
         queue_timeout: Seconds for which it may wait; None for ever.
         run_timeout: Seconds for which it may run; None for ever.
@@ -79,6 +80,7 @@ class NewJob:
     retry: Retry = field(default_factory=Retry)
     files: Mapping[str, Mapping[str, Any]] | None = None
     output_folder: str | None = None
+    bound: Mapping[str, Any] | None = None
     inputs: Sequence[UUID] = ()
     secret: bytes | None = None
     webhook_url: str | None = None
@@ -126,6 +128,8 @@ class JobRecord:
     deaths: int = 0
     key_is_limited: bool = False
     """Whether other jobs of its key may be waiting for its end; known where its state was changed."""
+    inputs: dict[str, Any] | None = field(default=None, compare=False)
+    """What was set to what in its prompt, which may be large; known where it was just submitted."""
     position: int | None = field(default=None, compare=False)
     """How many jobs will be taken before it (1,000 stands for more); known where it was just submitted."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -183,6 +184,11 @@ class Store:
         found = await self.database.one(SQL["graph"], job_id=job_id)
         return ({}, None) if found is None else (found["prompt"], found["document"])
 
+    async def with_inputs(self, job: JobRecord) -> JobRecord:
+        """Return a job with what was set to what in its prompt, which may be large."""
+        found = await self.database.one(SQL["inputs"], job_id=job.id)
+        return job if found is None else replace(job, inputs=found["bound"])
+
     async def search(
         self,
         key_id: UUID | None = None,
@@ -328,6 +334,7 @@ def _columns(job: NewJob) -> dict[str, Any]:
         "prompt": Jsonb(dict(job.prompt)),
         "files": Jsonb(dict(job.files)) if job.files else None,
         "output_folder": job.output_folder,
+        "bound": Jsonb(dict(job.bound)) if job.bound else None,
         "document": None if job.document is None else Jsonb(dict(job.document)),
         "targets": None if job.targets is None else list(job.targets),
         "labels": Jsonb(dict(job.labels)),

@@ -41,12 +41,12 @@ WITH known AS (
 ), job AS (
     INSERT INTO jobs (id, key_id, priority, prompt, files, document, targets, labels, workflow_name, workflow_version,
                       secret, retry, need, webhook_url, queue_timeout, queue_until, expires_at, queue_id,
-                      batch_id, batch_index, output_folder, run_timeout)
+                      batch_id, batch_index, output_folder, run_timeout, bound)
     SELECT %(job_id)s, %(key_id)s, %(priority)s, %(prompt)s, %(files)s, %(document)s, %(targets)s, %(labels)s,
            %(workflow_name)s, %(workflow_version)s, %(secret)s, %(retry)s, %(need)s, %(webhook_url)s,
            %(queue_timeout)s::float8, now() + make_interval(secs => %(queue_timeout)s::float8),
            now() + make_interval(secs => %(retention)s::float8), (SELECT id FROM queued),
-           %(batch_id)s, %(batch_index)s, %(output_folder)s, %(run_timeout)s::float8
+           %(batch_id)s, %(batch_index)s, %(output_folder)s, %(run_timeout)s::float8, %(bound)s
       FROM allowed
     RETURNING *
 ), logged AS (
@@ -57,7 +57,7 @@ WITH known AS (
 )
 SELECT
 -- include: jobs.columns
-, (SELECT count(*) FROM noted) AS notes, (SELECT spare FROM allowed) AS spare, (SELECT (
+, bound AS inputs, (SELECT count(*) FROM noted) AS notes, (SELECT spare FROM allowed) AS spare, (SELECT (
 -- include: queue.ahead
 ) FROM queued) AS position
   FROM job;
@@ -98,6 +98,9 @@ SELECT
 
 -- name: graph
 SELECT prompt, document, targets, secret FROM jobs WHERE id = %(job_id)s;
+
+-- name: inputs
+SELECT bound FROM jobs WHERE id = %(job_id)s;
 
 -- name: list
 SELECT

@@ -1,0 +1,80 @@
+"""What was set to what is told with the job: defaults, drawn seeds, files that were found by name."""
+
+import uuid
+from typing import Any
+
+import httpx
+from tests.service.flows.conftest import COLOUR, DRAW, SCALE, register
+
+from comfywire.service.core import Core
+
+PARAMETERS = {
+    "seed": {"type": "seed", "inputs": ["1.color"]},
+    "width": {"type": "int", "inputs": ["1.width"], "default": 16},
+}
+
+
+async def told(http: httpx.AsyncClient, job: dict[str, Any]) -> Any:
+    return (await http.get(f"/api/v2/jobs/{job['id']}")).json()["inputs"]
+
+
+async def graph(core: Core, job: dict[str, Any]) -> dict[str, Any]:
+    return (await core.store.graph(uuid.UUID(job["id"])))[0]
+
+
+async def test_a_job_tells_the_seed_that_was_drawn_for_it(http, core):
+    await register(http, "draw", DRAW, parameters=PARAMETERS)
+
+    job = (await http.post("/api/v2/workflows/draw/jobs", json={"inputs": {"seed": "random"}})).json()
+
+    color = (await graph(core, job))["1"]["inputs"]["color"]
+    assert isinstance(color, int)
+    assert job["inputs"] == await told(http, job) == {"seed": color, "width": 16}
+
+
+async def test_the_answer_that_waited_tells_it_too(http, comfyui):
+    await register(http, "draw", DRAW, parameters=COLOUR)
+
+    answer = await http.post("/api/v2/workflows/draw/jobs?wait=20", json={"inputs": {"color": "255"}})
+
+    assert (answer.status_code, answer.json()["inputs"]) == (200, {"color": 255})
+
+
+async def test_a_job_that_is_canceled_or_retried_tells_it_too(http, core):
+    await register(http, "draw", DRAW, parameters=COLOUR)
+    job = (await http.post("/api/v2/workflows/draw/jobs", json={"inputs": {"color": 7}})).json()
+
+    canceled = (await http.post(f"/api/v2/jobs/{job['id']}/cancel")).json()
+    retried = (await http.post(f"/api/v2/jobs/{job['id']}/retry")).json()
+
+    assert (canceled["status"], canceled["inputs"]) == ("canceled", {"color": 7})
+    assert (retried["status"], retried["inputs"]) == ("queued", {"color": 7})
+
+
+async def test_files_are_told_as_assets(http):
+    await register(http, "upscale", SCALE)
+    form = {"content_type": "image/png", "file_path": "mine.png"}
+    asset = (await http.post("/api/v2/assets", data=form, files={"file": b"x"})).json()["id"]
+
+    registered = (await http.post("/api/v2/workflows/upscale/jobs", json={"inputs": {"image": asset}})).json()
+    by_name = (await http.post("/api/v2/jobs", json={"workflow": SCALE})).json()
+
+    reference = {"__type": "core/ASSET", "info": {"id": asset}}
+    assert registered["inputs"]["image"] == reference
+    assert by_name["inputs"] == await told(http, by_name) == {"1.image": reference}
+
+
+async def test_of_a_graph_in_which_nothing_was_set_nothing_is_told(http):
+    job = (await http.post("/api/v2/jobs", json={"workflow": DRAW})).json()
+
+    assert job["inputs"] is None
+    assert await told(http, job) is None
+
+
+async def test_each_job_of_a_batch_tells_its_own(http):
+    entries = [{"1.color": 1}, {"1.color": 2}]
+    batch = (await http.post("/api/v2/batches", json={"workflow": DRAW, "inputs": entries})).json()
+
+    jobs = [(await http.get(f"/api/v2/jobs/{job_id}")).json() for job_id in batch["job_ids"]]
+
+    assert [job["inputs"]["1.color"] for job in jobs] == [1, 2]
