@@ -20,6 +20,7 @@ __all__ = ["comfywire_command", "main"]
 
 COMMANDS = {
     "run": "run.run:run",
+    "watch": "run.watch:watch",
     "queue": "comfyui.jobs:queue",
     "history": "comfyui.jobs:history",
     "cancel": "comfyui.jobs:cancel",

@@ -9,11 +9,18 @@ from typing import Any
 
 import click
 
-__all__ = ["check_writable", "conversion_options", "json_option", "out_option"]
+__all__ = ["api_key_option", "check_writable", "conversion_options", "json_option", "out_option"]
 
 Command = Callable[..., Any]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+api_key_option = click.option(
+    "--api-key",
+    metavar="KEY",
+    envvar="COMFYWIRE_COMFY_API_KEY",
+    show_envvar=True,
+    help="A key of platform.comfy.org, for paid nodes; it is shown and kept nowhere.",
+)
 out_option = click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

@@ -177,30 +177,35 @@ class Client(Routes):
         self,
         workflow: WorkflowSource,
         *,
+        inputs: Mapping[str, Any] | None = None,
+        outputs: str | Sequence[str] | None = None,
         prompt_id: str | None = None,
         validate: bool = False,
         front: bool = False,
-        targets: list[str] | None = None,
+        targets: Sequence[str] | None = None,
         extra_data: Mapping[str, Any] | None = None,
         before_post: Callable[[], None] | None = None,
     ) -> Job:
-        """Queue ``workflow`` and return a handle on its prompt.
+        """Set ``inputs``, queue the workflow, and return a handle on its prompt.
 
         The server holds the prompt when this returns. If the reply is lost on the way, the prompt is looked
         up by its ``prompt_id`` and adopted, or sent again once it is certain that it did not arrive: it
         never runs twice. Cancelling this withdraws what was queued.
 
         Args:
-            workflow: Sent as it is.
+            workflow: It is not changed.
+            inputs: As in :meth:`run`.
+            outputs: As in :meth:`run`.
             prompt_id: A lowercase UUID of your own, to find the prompt by later; by default a new one.
             validate: Whether to look for mistakes first, by this server's node types, asked for once.
             front: Whether it overtakes what is queued.
-            targets: The output nodes to run, by node_id; by default all.
+            targets: The output nodes to run, by node_id; in place of ``outputs``.
             extra_data: Passed on, such as ``api_key_comfy_org`` for paid nodes.
             before_post: Called right before each request that queues it; what it raises ends this, with that
                 request not sent. For callers that hold a lease which may have passed to somebody else.
 
         Raises:
+            UnknownNode, InvalidParameter: ``inputs`` or ``outputs`` do not fit the workflow.
             WorkflowRejected: The server's validator refused it; see ``node_errors``. Nothing is queued.
             InvalidWorkflow: Validating found what the server would refuse or drop. Nothing is queued.
             UnreadableWorkflow: ``workflow`` is none.
@@ -211,7 +216,7 @@ class Client(Routes):
         """
         self._must_be_open()
         prompt_id = self._new_prompt_id(prompt_id)
-        ready = await prepare(self, Request(workflow, targets=targets, is_checked=validate))
+        ready = await prepare(self, _request(workflow, inputs, outputs, targets, validate=validate))
         return await self.submit_ready(
             ready, prompt_id=prompt_id, front=front, extra_data=extra_data, before_post=before_post
         )
@@ -243,13 +248,15 @@ class Client(Routes):
         workflow: WorkflowSource,
         *,
         inputs: Mapping[str, Any] | None = None,
-        outputs: list[str] | None = None,
+        outputs: str | Sequence[str] | None = None,
         on_progress: Callable[[JobProgress], None] | None = None,
         timeout: float | None = None,
         prompt_id: str | None = None,
         validate: bool = False,
         resubmit: int = 0,
         require_outputs: bool = True,
+        front: bool = False,
+        extra_data: Mapping[str, Any] | None = None,
     ) -> Result:
         """Set ``inputs``, submit, wait, and return what the workflow produced.
 
@@ -261,7 +268,8 @@ class Client(Routes):
                 :meth:`Workflow.parameters`; those of a ``.params.toml`` beside the file win) or by
                 ``"NODE.INPUT"``, NODE being an id, a title or a class_type that stands once. Where the
                 input takes an upload, a path that exists, bytes, an open file or a picture is uploaded.
-            outputs: Run only these output nodes: names of the parameters' outputs, titles or ids.
+            outputs: Run only these output nodes: names of the parameters' outputs, titles, class_types or
+                ids; of a subgraph those that are in it. A text is one name.
             on_progress: Called with each change, and with the end.
             timeout: Seconds to wait for the end; the prompt is cancelled then.
             prompt_id: As in :meth:`submit`.
@@ -270,6 +278,8 @@ class Client(Routes):
             require_outputs: Whether it is an error that an output which was asked for was not made: the
                 server's validator dropped it, or its pictures went to a socket that was lost. With False the
                 result has them in ``missing``, and among its ``warnings``.
+            front: As in :meth:`submit`.
+            extra_data: As in :meth:`submit`.
 
         Raises:
             OutputsMissing: Some of what was asked for was not made; ``outputs`` has what was.
@@ -279,15 +289,14 @@ class Client(Routes):
         """
         if resubmit < 0:
             raise ValueError(f"resubmit is how often a lost prompt is submitted again, not {resubmit}")
-        if inputs is not None and not isinstance(inputs, Mapping):
-            raise TypeError('inputs is a dictionary such as {"prompt": "a hill"}')
         if inspect.iscoroutinefunction(on_progress):
             raise TypeError("on_progress is called, not awaited: give a plain function")
         prompt_id = self._new_prompt_id(prompt_id)
+        request = _request(workflow, inputs, outputs, validate=validate)
+        sending = {"prompt_id": prompt_id, "front": front, "extra_data": extra_data}
         with showing(on_progress, self.news) as told:
-            request = Request(workflow, inputs or {}, outputs=_names(outputs), is_checked=validate)
             ready = await prepare(self, request)
-            result = await self._until_made(ready, prompt_id, told, timeout=timeout, resubmit=resubmit)
+            result = await self._until_made(ready, sending, told, timeout=timeout, resubmit=resubmit)
         if require_outputs:
             result.must_be_whole()
         return result
@@ -295,14 +304,14 @@ class Client(Routes):
     async def _until_made(
         self,
         ready: Ready,
-        prompt_id: str,
+        sending: dict[str, Any],
         on_progress: Callable[[JobProgress], None] | None,
         *,
         timeout: float | None,
         resubmit: int,
     ) -> Result:
         for left in range(resubmit, -1, -1):
-            job = await self.submit_ready(ready, prompt_id=prompt_id)
+            job = await self.submit_ready(ready, **sending)
             try:
                 return await job.result(timeout, on_progress=on_progress)
             except JobLost:
@@ -363,8 +372,20 @@ class Client(Routes):
             raise ValueError(f"prompt_id {prompt_id!r} is open on this client already: attach to it")
 
 
-def _names(outputs: str | Sequence[str] | None) -> Sequence[str]:
-    return [outputs] if isinstance(outputs, str) else outputs or ()
+def _request(
+    workflow: WorkflowSource,
+    inputs: Mapping[str, Any] | None,
+    outputs: str | Sequence[str] | None,
+    targets: Sequence[str] | None = None,
+    *,
+    validate: bool,
+) -> Request:
+    if inputs is not None and not isinstance(inputs, Mapping):
+        raise TypeError('inputs is a dictionary such as {"prompt": "a hill"}')
+    if outputs and targets is not None:
+        raise ValueError("outputs and targets both say what is to run: give one of them")
+    names = [outputs] if isinstance(outputs, str) else outputs or ()
+    return Request(workflow, inputs or {}, outputs=names, targets=targets, is_checked=validate)
 
 
 def _extra_data(workflow: Workflow, extra_data: Mapping[str, Any] | None) -> dict[str, Any]:

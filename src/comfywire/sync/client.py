@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from comfywire import client as asynchronous
@@ -81,10 +81,12 @@ class Client:
         self,
         workflow: WorkflowSource,
         *,
+        inputs: Mapping[str, Any] | None = None,
+        outputs: str | Sequence[str] | None = None,
         prompt_id: str | None = None,
         validate: bool = False,
         front: bool = False,
-        targets: list[str] | None = None,
+        targets: Sequence[str] | None = None,
         extra_data: Mapping[str, Any] | None = None,
         before_post: Callable[[], None] | None = None,
     ) -> Job:
@@ -93,6 +95,8 @@ class Client:
             wait(
                 self._client.submit(
                     workflow,
+                    inputs=inputs,
+                    outputs=outputs,
                     prompt_id=prompt_id,
                     validate=validate,
                     front=front,
@@ -108,13 +112,15 @@ class Client:
         workflow: WorkflowSource,
         *,
         inputs: Mapping[str, Any] | None = None,
-        outputs: list[str] | None = None,
+        outputs: str | Sequence[str] | None = None,
         on_progress: Callable[[JobProgress], None] | None = None,
         timeout: float | None = None,
         prompt_id: str | None = None,
         validate: bool = False,
         resubmit: int = 0,
         require_outputs: bool = True,
+        front: bool = False,
+        extra_data: Mapping[str, Any] | None = None,
     ) -> Result:
         """See :meth:`comfywire.Client.run`; ``on_progress`` is called in the background thread."""
         running = self._client.run(
@@ -127,6 +133,8 @@ class Client:
             validate=validate,
             resubmit=resubmit,
             require_outputs=require_outputs,
+            front=front,
+            extra_data=extra_data,
         )
         return Result(wait(running))
 

@@ -15,7 +15,7 @@ import click
 from comfywire.cli.connection import wait_for
 from comfywire.cli.jobs.each import entries_of, means_a_file, read_rows
 from comfywire.cli.jobs.service import FILES, Service, labels, service_options
-from comfywire.cli.options import check_writable, conversion_options
+from comfywire.cli.options import api_key_option, check_writable, conversion_options
 
 if TYPE_CHECKING:
     from comfywire.errors import JobError
@@ -86,6 +86,7 @@ class Order:
 )
 @click.option("--wait", "waits", is_flag=True, help="Follow it to its end; --out does so, too.")
 @out_option
+@api_key_option
 @conversion_options
 @json_option
 @service_options
@@ -139,6 +140,7 @@ def _options(
     tags: tuple[str, ...],
     webhook: str | None,
     queue_timeout: float | None,
+    api_key: str | None,
 ) -> dict[str, Any]:
     """As the service's body has them; what was not said is left out."""
     said = {
@@ -147,6 +149,7 @@ def _options(
         "tags": list(tags),
         "webhook_url": webhook,
         "queue_timeout": queue_timeout,
+        "extra_data": {} if api_key is None else {"api_key_comfy_org": api_key},
     }
     return {name: value for name, value in said.items() if value not in (None, {}, [])}
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import click
@@ -19,8 +20,9 @@ from comfywire.client import Client, Job, Output, Result
 from comfywire.client.events import QueueSnapshot
 from comfywire.client.preparing import Ready, Request, prepare
 from comfywire.errors import ComfywireError, JobError, JobLost
+from comfywire.workflow.validation.rejection import dropped
 
-__all__ = ["Order", "follow"]
+__all__ = ["Order", "follow", "leave", "watch"]
 
 FIRST_LOOK, LOOK_INTERVAL = 0.3, 2.0
 """Seconds before the queue is asked for our place: most prompts have begun by the first."""
@@ -37,6 +39,16 @@ class Order:
     out: Path | None = Path()
     timeout: float | None = None
     resubmit: int = 0
+    is_first: bool = False
+    """Whether it overtakes what is queued."""
+    api_key: str | None = field(default=None, repr=False)
+    """For paid nodes."""
+
+    @property
+    def sending(self) -> dict[str, Any]:
+        """What :meth:`Client.submit_ready` takes."""
+        key = {} if self.api_key is None else {"api_key_comfy_org": self.api_key}
+        return {"front": self.is_first, "extra_data": key}
 
 
 async def follow(client: Client, order: Order, report: Report) -> Ending:
@@ -45,6 +57,27 @@ async def follow(client: Client, order: Order, report: Report) -> Ending:
         run = _Run(client, order, report)
         with client.news.told_to(run.told):
             return await run.end()
+
+
+async def leave(client: Client, order: Order) -> tuple[str, list[str]]:
+    """Queue it, and return its prompt_id, and what the server dropped from it.
+
+    What may be wrong with the workflow is said on stderr.
+    """
+    async with client:
+        ready = await prepare(client, order.request)
+        for doubt in (*ready.workflow.warnings, *ready.warnings):
+            click.echo(one_line(f"comfywire: warning: {doubt}"), err=True)
+        job = await client.submit_ready(ready, prompt_id=str(uuid4()), **order.sending)
+        return job.prompt_id, dropped(job.node_errors, job.prompt)
+
+
+async def watch(client: Client, prompt_id: str, order: Order, report: Report) -> Ending:
+    """Return how a prompt that somebody submitted ends; whatever happens here leaves it alone."""
+    async with client:
+        watched = _Watched(client, order, report, prompt_id)
+        with client.news.told_to(watched.told):
+            return await watched.end()
 
 
 class _Run:
@@ -106,7 +139,9 @@ class _Run:
         names = NodeNames(ready.workflow.prompt)
         for left in range(self._order.resubmit, -1, -1):
             self._began = time.monotonic()
-            self._job = job = await self._client.submit_ready(ready, prompt_id=self._prompt_id)
+            self._job = job = await self._client.submit_ready(
+                ready, prompt_id=self._prompt_id, **self._order.sending
+            )
             self._report.submitted(job, names)
             outcome = await self._until_over(job)
             if isinstance(outcome, Result):
@@ -194,6 +229,36 @@ class _Run:
             self._report.saved(saved)
         if self._report.draws and output.kind in PICTURES:
             self._report.draw(await output.read())
+
+
+class _Watched(_Run):
+    """A prompt of somebody else, or of an earlier command."""
+
+    def __init__(self, client: Client, order: Order, report: Report, prompt_id: str) -> None:
+        super().__init__(client, order, report)
+        self._prompt_id = prompt_id
+
+    async def end(self) -> Ending:
+        """Follow it to its end, and save what came out if that was asked for."""
+        ending = Ending()
+        try:
+            self._job = job = self._client.attach(self._prompt_id)
+            self._report.submitted(job, NodeNames(job.prompt))
+            outcome = await self._until_over(job)
+            if not isinstance(outcome, Result):
+                raise outcome
+            ending.outputs = outcome.outputs
+        except JobError as error:
+            ending.error, ending.outputs = error, error.outputs
+        except ComfywireError as error:
+            ending.error = error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            assert task is not None
+            task.uncancel()
+            ending.error = Stopped(f"no longer watching prompt {self._prompt_id}, which was left alone")
+        await self._conclude(ending)
+        return ending
 
 
 def _position(queue: QueueSnapshot, prompt_id: str) -> int | None:

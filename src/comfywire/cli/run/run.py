@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from comfywire.cli.connection import Connection, server_options, wait_for
-from comfywire.cli.options import check_writable, conversion_options, out_option
+from comfywire.cli.failures import one_line
+from comfywire.cli.options import api_key_option, check_writable, conversion_options, out_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from comfywire.cli.run.following import Order
     from comfywire.cli.run.reports import Report
 
 __all__ = ["choose_report", "run"]
@@ -79,6 +81,18 @@ def _pairs(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...
     metavar="N",
     help="Submit again a prompt that the server lost, up to N times.",
 )
+@api_key_option
+@click.option("--front", is_flag=True, help="Overtake what is queued.")
+@click.option(
+    "--detach", is_flag=True, help="Print the prompt's id once it is queued; `comfywire watch ID` follows it."
+)
+@click.option(
+    "--repeat",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Run it N times; what is random is drawn anew each time.",
+)
 @conversion_options
 @server_options
 def run(
@@ -95,6 +109,10 @@ def run(
     no_save: bool,
     show: bool,
     resubmit: int,
+    api_key: str | None,
+    front: bool,
+    detach: bool,
+    repeat: int,
     strict: bool,
     packs: tuple[str, ...],
 ) -> int:
@@ -103,12 +121,16 @@ def run(
     FILE is a workflow in API format, the editor's own JSON, or a picture or video that ComfyUI saved with
     the workflow inside; - reads standard input. Ctrl-C cancels the prompt that was submitted, and no other.
     """
-    from comfywire.cli.run.following import Order, follow  # noqa: PLC0415 - this and what follows imports the HTTP client
+    from comfywire.cli.run.following import Order  # noqa: PLC0415 - this and what follows imports the HTTP client
     from comfywire.client.preparing import Request  # noqa: PLC0415
 
     if show and as_json:
         raise click.UsageError("--show draws and --json does not: give one of them")
-    if not no_save:
+    if detach and (show or resubmit or timeout is not None):
+        raise click.UsageError(
+            "--detach waits for nothing: --show, --timeout and --resubmit do not go with it"
+        )
+    if not no_save and not detach:
         check_writable(out)
     order = Order(
         Request(
@@ -123,13 +145,43 @@ def run(
         out=None if no_save else out,
         timeout=timeout,
         resubmit=resubmit,
+        is_first=front,
+        api_key=api_key,
     )
-    client = connection.client()
-    with choose_report(as_json=as_json, show=show) as report:
-        ending = wait_for(follow(client, order, report))
-        report.ended(ending)
-    if ending.errors:
-        raise ending.errors[0]
+    if detach:
+        return max(_leave(connection, order, as_json=as_json) for _ in range(repeat))
+    return _follow_all(connection, order, repeat, as_json=as_json, show=show)
+
+
+def _leave(connection: Connection, order: Order, *, as_json: bool) -> int:
+    from comfywire.cli.json_lines import print_json  # noqa: PLC0415
+    from comfywire.cli.run.following import leave  # noqa: PLC0415
+
+    prompt_id, dropped = wait_for(leave(connection.client(), order))
+    if as_json:
+        print_json({"event": "submitted", "prompt_id": prompt_id})
+    else:
+        click.echo(prompt_id)
+    for words in dropped:
+        click.echo(one_line(f"comfywire: {words}"), err=True)
+    return 1 if dropped else 0
+
+
+def _follow_all(connection: Connection, order: Order, count: int, *, as_json: bool, show: bool) -> int:
+    """Run it so often; the first failure is raised at the end, Ctrl-C at once."""
+    from comfywire.cli.failures import Stopped  # noqa: PLC0415
+    from comfywire.cli.run.following import follow  # noqa: PLC0415
+
+    errors: list[BaseException] = []
+    for _ in range(count):
+        with choose_report(as_json=as_json, show=show) as report:
+            ending = wait_for(follow(connection.client(), order, report))
+            report.ended(ending)
+        errors += ending.errors
+        if isinstance(ending.error, Stopped):
+            raise ending.error
+    if errors:
+        raise errors[0]
     return 0
 
 

@@ -181,8 +181,11 @@ class Parameters:
     def _find_output(self, workflow: WorkflowLike, name: str) -> list[str]:
         if name in self.outputs:
             return [workflow[node].id for node in self.outputs[name]]
-        nodes = {node.id for node in workflow.output_nodes}
-        found = [node_id for node_id in workflow.names.get(name, []) if node_id in nodes]
+        nodes = [node.id for node in workflow.output_nodes]
+        named = workflow.names.get(name, [])
+        # Nodes of a subgraph are called by its id and theirs, such as 57:9 (editor-format.md, par. 7).
+        inside = tuple(f"{node_id}:" for node_id in (name, *named))
+        found = [node_id for node_id in nodes if node_id in named or node_id.startswith(inside)]
         if not found:
             known = [*self.outputs, *(node.title for node in workflow.output_nodes)]
             hint = did_you_mean(name, known) or f"; there are {', '.join(dict.fromkeys(known)) or 'none'}"
