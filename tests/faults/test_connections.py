@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from comfywire import Client, ConnectionLost, JobLost
+from comfywire import Client, ConnectionLost, ExecutionStart, JobLost
 from comfywire.server import Server
 
 from .conftest import held, names, picture
@@ -261,13 +261,17 @@ async def test_a_reader_that_has_stalled_the_servers_events_holds_up_no_result(
 
 
 async def test_the_first_socket_is_open_before_the_first_submission(server: Server) -> None:
-    server.faults.replies.fail("GET /ws", 403)
+    server.faults.replies.stall("GET /ws")
 
     async with Client(server.url) as client:
-        with pytest.raises(Exception, match="403"):
-            await client.submit(picture())
+        submission = asyncio.create_task(client.submit(picture()))
+        await server.until(lambda: server.requests["GET /ws"] == 1)
+        before = server.requests["POST /prompt"]
+        server.faults.replies.release()
+        events = [event async for event in (await submission).events()]
 
-    assert server.requests["POST /prompt"] == 0
+    assert before == 0
+    assert isinstance(events[0], ExecutionStart)
 
 
 async def test_what_another_socket_hears_proves_nothing_about_ours(server: Server, client: Client) -> None:

@@ -12,13 +12,13 @@ from comfywire.transport.news import FAILED, UNANSWERED, News
 SHORT, SHORTER = 0.06, 0.03
 
 
-class Told(list[tuple[str, bool]]):
+class Told(list[tuple[str, bool | None]]):
     """What was told: the sentence, and whether the server answers."""
 
     def __init__(self) -> None:
         self._more = asyncio.Event()
 
-    def hear(self, sentence: str, answers: bool) -> None:
+    def hear(self, sentence: str, answers: bool | None) -> None:
         self.append((sentence, answers))
         self._more.set()
 
@@ -131,7 +131,7 @@ async def test_a_listener_hears_only_what_is_told_inside(news: News):
         news.say_once("a proxy")
     news.say_once("another")
 
-    assert told == [("a proxy", True)]
+    assert told == [("a proxy", None)]
 
 
 async def test_what_nobody_listens_to_is_logged(news: News, caplog: pytest.LogCaptureFixture):

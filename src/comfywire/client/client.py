@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import uuid
 from collections import Counter
@@ -50,7 +51,9 @@ class Client(Routes):
     The socket is opened with the first submission and serves all jobs. Any number of jobs may be open.
 
     Args:
-        url: The server's address, with any path prefix; ``user:password@`` becomes basic authentication.
+        url: The server's address, with any path prefix; ``user:password@`` becomes basic authentication. By
+            default ``$COMFYWIRE_SERVER`` with ``$COMFYWIRE_TOKEN``, as the command has them, else
+            ``http://127.0.0.1:8188``. The token of the environment goes nowhere else.
         headers: Sent with every request and with the socket, to this origin only.
         token: Sent as a bearer token, likewise.
         verify: Whether an ``https`` certificate must be valid; False for self-signed ones.
@@ -64,7 +67,7 @@ class Client(Routes):
 
     def __init__(
         self,
-        url: str = DEFAULT_URL,
+        url: str | None = None,
         *,
         headers: Mapping[str, str] | None = None,
         token: str | None = None,
@@ -74,6 +77,9 @@ class Client(Routes):
         unreachable_timeout: float | None = 300.0,
         upload_subfolder: str = FOLDER,
     ) -> None:
+        if url is None:  # else the token of one server would go to another
+            url = os.environ.get("COMFYWIRE_SERVER") or DEFAULT_URL
+            token = token or os.environ.get("COMFYWIRE_TOKEN") or None
         self._address = Address.parse(url, headers=headers, token=token)
         self._options = {"connect_timeout": connect_timeout, "read_timeout": read_timeout, "verify": verify}
         self._unreachable_timeout = unreachable_timeout
@@ -106,7 +112,7 @@ class Client(Routes):
             RuntimeError: It is open already.
 
         """
-        if self._opened is not None:
+        if self._opened is not None and not self._opened.news.is_of_a_closed_loop:
             raise RuntimeError("this client is open already")
         self._opened = http = Http(self._address, **self._options)  # type: ignore[arg-type]  # (one dict)
         self._follower = Follower(http, self.counts, unreachable_timeout=self._unreachable_timeout)
@@ -129,6 +135,8 @@ class Client(Routes):
         """
         if self._opened is not None:
             http, self._opened = self._opened, None
+            if http.news.is_of_a_closed_loop:
+                return  # everything in it has ended with it
             await self._follower.close()
             await http.close()
 

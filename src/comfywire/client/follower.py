@@ -105,10 +105,30 @@ class Follower:
         return watch
 
     async def until_open(self) -> None:
-        """Wait until the main socket is open and has negotiated; see :meth:`Sockets.until_open`."""
+        """Wait until the main socket is open and has negotiated; see :meth:`Sockets.until_open`.
+
+        Where there is none to be had, and the state can be read all the same, reading has to do: a proxy may
+        know nothing of WebSockets.
+        """
         if self._is_closed:
             raise RuntimeError("this client is closed")
-        await self._sockets.until_open()
+        self._http.news.must_be_in_its_loop()
+        if self._sockets.are_dispensable and not self._sockets.is_open:
+            return
+        try:
+            await self._sockets.until_open()
+            self._sockets.are_dispensable = False
+        except (ConnectionFailed, ServerError) as refusal:
+            try:
+                await self.read_queue()
+            except ComfywireError:
+                raise refusal from None
+            self._sockets.are_dispensable = True
+            self._http.news.say_once(
+                f"no events come from {self._http.address.url} ({refusal}): progress and previews are "
+                "missing, and results are found by reading; let the proxy in front of it pass WebSockets on "
+                "/ws"
+            )
 
     # Messages
 

@@ -162,6 +162,7 @@ class Job:
             ConnectionLost: The server has been unreachable for the client's ``unreachable_timeout``.
 
         """
+        self._news.must_be_in_its_loop()
         try:
             async with asyncio.timeout(timeout) as limit:
                 with showing(on_progress, self._news) as told:

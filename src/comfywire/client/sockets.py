@@ -27,8 +27,8 @@ FLAGS_TIMEOUT = 0.5
 """Seconds to wait for the answer to our feature flags; servers before 0.3.45 give none."""
 SHOWN = 300
 """Characters of a frame in the log."""
-FIRST_RETRY, SLOWEST_RETRY = 0.1, 2.0
-"""Seconds before a socket is opened again."""
+FIRST_RETRY, SLOWEST_RETRY, SELDOM = 0.1, 2.0, 60.0
+"""Seconds before a socket is opened again; seldom, where it is known that reading has to do."""
 
 
 class Sockets:
@@ -55,6 +55,13 @@ class Sockets:
         self._waiting: list[asyncio.Future[ComfywireError | None]] = []
         self._hurry = asyncio.Event()
         self._ready: FeedKey | None = None
+        self.are_dispensable = False
+        """Whether prompts are followed by reading alone, since no socket was to be had."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the main socket is open and has negotiated."""
+        return self._ready is not None and self._session.feeds.is_main(self._ready)
 
     async def until_open(self) -> None:
         """Wait until the main socket is open and has negotiated, opening it if need be.
@@ -64,7 +71,7 @@ class Sockets:
             ServerError: It refuses the socket.
 
         """
-        if self._ready is not None and self._session.feeds.is_main(self._ready):
+        if self.is_open:
             return
         self._pump()
         outcome: asyncio.Future[ComfywireError | None] = asyncio.get_running_loop().create_future()
@@ -104,7 +111,7 @@ class Sockets:
         pause = FIRST_RETRY
         while not await self._serve(key):
             await self._pause(pause)
-            pause = min(pause * 2, SLOWEST_RETRY)
+            pause = min(pause * 2, SELDOM if self.are_dispensable else SLOWEST_RETRY)
         self._counts["sockets_lost"] += 1
         self._http.news.closed()
         self._session.feed_lost(key)

@@ -64,7 +64,9 @@ class Session:
     ) -> Tracked:
         """Follow a prompt that is about to be submitted: its messages may overtake the reply."""
         client_id = self.feeds.client_id
-        return self._follow(Tracked.begin(prompt_id, graph, client_id=client_id, now=now, targets=targets))
+        tracked = Tracked.begin(prompt_id, graph, client_id=client_id, now=now, targets=targets)
+        tracked.has_missed = not self.feeds.is_open
+        return self._follow(tracked)
 
     def attach(self, prompt_id: str, now: float) -> Tracked:
         """Follow a prompt that somebody else, or an earlier process, submitted."""

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from comfywire import client as asynchronous
 from comfywire.client import Finding, JobProgress, Upload
-from comfywire.client.client import DEFAULT_URL, WorkflowSource
+from comfywire.client.client import WorkflowSource
 from comfywire.client.events import QueueSnapshot
 from comfywire.client.results.notebook_bar import notebook_bar
 from comfywire.client.uploads import FOLDER, HasPlace, OnUpload, UploadSource
@@ -24,7 +24,7 @@ class Client:
 
     def __init__(
         self,
-        url: str = DEFAULT_URL,
+        url: str | None = None,
         *,
         headers: Mapping[str, str] | None = None,
         token: str | None = None,

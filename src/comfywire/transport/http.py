@@ -189,6 +189,7 @@ class Http:
     def _must_be_open(self) -> None:
         if self._session.closed:
             raise RuntimeError("this client is closed: read and save outputs before it is")
+        self.news.must_be_in_its_loop()
 
     async def open_socket(self, client_id: str) -> Socket:
         """Open the socket that hears the messages of ``client_id``; raises like :meth:`get_json`."""

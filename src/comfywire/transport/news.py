@@ -16,8 +16,8 @@ UNANSWERED = 2.5
 """Seconds after which a request without an answer, or a socket that closed, is worth a word."""
 FAILED = 1.0
 """Seconds after a failure in which an answer makes it not worth one: a connection may break at any time."""
-Listener = Callable[[str, bool], None]
-"""Given a sentence, and whether the server answers."""
+Listener = Callable[[str, bool | None], None]
+"""Given a sentence, and whether the server answers now; None where it is about something else."""
 
 
 class News:
@@ -95,9 +95,27 @@ class News:
             return
         self._said.add(sentence)
         if self.listeners:
-            self._tell(sentence, answers=True)
+            self._tell(sentence, answers=None)
         else:
             log.warning("%s", sentence)
+
+    def must_be_in_its_loop(self) -> None:
+        """Raise where nothing would ever be heard.
+
+        Raises:
+            RuntimeError: This is not the event loop in which the client was opened.
+
+        """
+        if asyncio.get_running_loop() is not self._loop:
+            raise RuntimeError(
+                "this client was opened in another event loop: open it in the one that uses it (asyncio.run "
+                "makes a new one each time), or use comfywire.sync.Client"
+            )
+
+    @property
+    def is_of_a_closed_loop(self) -> bool:
+        """Whether nothing will ever be heard again."""
+        return self._loop.is_closed()
 
     def close(self) -> None:
         """Nothing is told any more."""
@@ -144,6 +162,6 @@ class News:
             reasons.append(self._doubt)
         return min(reasons, key=lambda reason: reason[1], default=("", inf))
 
-    def _tell(self, sentence: str, *, answers: bool) -> None:
+    def _tell(self, sentence: str, *, answers: bool | None) -> None:
         for listener in list(self.listeners):
             listener(sentence, answers)

@@ -32,7 +32,7 @@ class Teller(Protocol):
     def saved(self, job_id: str, output: Mapping[str, Any], path: Path) -> None:
         """An output was saved."""
 
-    def service(self, sentence: str, answers: bool) -> None:  # noqa: FBT001 - a listener's signature
+    def service(self, sentence: str, answers: bool | None) -> None:  # noqa: FBT001 - a listener's signature
         """The service has fallen silent, or answers again."""
 
     def ended(self, job: Job, paths: Mapping[str, Path]) -> None:
@@ -64,9 +64,11 @@ class JsonTeller:
         """Print where it went."""
         self._print("saved", job_id, node_id=output.get("node_id"), path=str(path))
 
-    def service(self, sentence: str, answers: bool) -> None:  # noqa: FBT001 - a listener's signature
+    def service(self, sentence: str, answers: bool | None) -> None:  # noqa: FBT001 - a listener's signature
         """Print that the service has fallen silent, or answers again."""
-        self._print("answering" if answers else "silent", None, message=_waiting(sentence, answers=answers))
+        self._print(
+            "answering" if answers else "silent", None, message=_waiting(sentence, answers=bool(answers))
+        )
 
     def ended(self, job: Job, paths: Mapping[str, Path]) -> None:
         """Print the result."""
@@ -130,9 +132,9 @@ class PlainTeller:
         del job_id, output
         click.echo(one_line(f"saved {path}"))
 
-    def service(self, sentence: str, answers: bool) -> None:  # noqa: FBT001 - a listener's signature
+    def service(self, sentence: str, answers: bool | None) -> None:  # noqa: FBT001 - a listener's signature
         """Say that the service has fallen silent, or answers again."""
-        self._warn(one_line(f"comfywire: {_waiting(sentence, answers=answers)}"))
+        self._warn(one_line(f"comfywire: {_waiting(sentence, answers=bool(answers))}"))
 
     def ended(self, job: Job, paths: Mapping[str, Path]) -> None:
         """Say what to know of it, such as outputs that are withheld; its error is said by whoever ends."""

@@ -93,8 +93,11 @@ class _Run:
         self._is_leaving = False
         """Whether the user pressed Ctrl-C twice: nothing more is waited for."""
 
-    def told(self, sentence: str, answers: bool) -> None:  # noqa: FBT001 - a listener's signature
+    def told(self, sentence: str, answers: bool | None) -> None:  # noqa: FBT001 - a listener's signature
         """The server has fallen silent, or answers again; say what is waited for."""
+        if answers is None:
+            self._report.note(sentence)
+            return
         waited_for = "it" if self._job is None else f"prompt {self._job.prompt_id}"
         self._report.server(sentence if answers else f"{sentence}; waiting for {waited_for}", answers=answers)
 

@@ -69,9 +69,9 @@ class NotebookBar:
         elif time.monotonic() - self._drawn >= PAUSE:
             self._draw()
 
-    def told(self, sentence: str, answers: bool) -> None:  # noqa: FBT001 - a listener's signature
+    def told(self, sentence: str, answers: bool | None) -> None:  # noqa: FBT001 - a listener's signature
         """Show beside the bar that the server does not answer, for as long as it does not."""
-        self._note = "" if answers else f"{sentence}; waiting for it"
+        self._note = "" if answers else sentence if answers is None else f"{sentence}; waiting for it"
         self._draw()
 
     def close(self) -> None:
