@@ -95,6 +95,14 @@ async def test_marks_in_a_name_arrive_as_they_are(server: Server, client: Client
     assert stored(server, upload) == png()
 
 
+async def test_quotes_beside_a_semicolon_arrive_as_browsers_send_them(server: Server, client: Client):
+    """ComfyUI would read the name as several, and answer that it was sent no file."""
+    upload = await client.upload(png(), name='x.png"; filename="y')
+
+    assert upload.filename == "x.png%22; filename=%22y"
+    assert stored(server, upload) == png()
+
+
 @pytest.mark.parametrize("name", ["line\nend.png", "return\rend.png", "nul\x00.png"])
 async def test_a_name_that_no_form_can_carry_is_the_callers_mistake(client: Client, name):
     with pytest.raises(ValueError, match="name"):

@@ -110,7 +110,7 @@ class Http:
         """Return the JSON that a multipart ``POST path`` answers; files are streamed."""
         form = aiohttp.FormData(quote_fields=False)
         for name, content, filename in parts:
-            form.add_field(name, content, filename=filename)
+            form.add_field(name, content, filename=filename and _quotable(filename))
         async with self.request("POST", path, content=form) as response:
             return _parse(await response.read(), f"POST {path}")
 
@@ -219,6 +219,16 @@ def _moved(response: aiohttp.ClientResponse) -> ServerError:
     target = f"http{target[2:]}" if target.startswith("ws") else target  # what users write
     hint = f"moved to {target}: use the server's new address"
     return ServerError(response.status, response.method, response.url.path, hint)
+
+
+def _quotable(filename: str) -> str:
+    """Return the name as a form can carry it: as it is, in all but one case.
+
+    aiohttp, and so ComfyUI, splits a header at each ``;`` before it looks for quotes (multipart.py,
+    parse_content_disposition, 3.14), so that a name with both would leave the part without a name. Its quotes
+    are sent as browsers send theirs.
+    """
+    return filename.replace('"', "%22") if ";" in filename else filename
 
 
 async def _excerpt(response: aiohttp.ClientResponse) -> str:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
-from tests.service.conftest import execute
+from tests.service.conftest import execute, new_key
 from tests.service.making import NEED, claimed, job
 from tests.service.rig import Rig, picture, runs_of, until, up, working
 
@@ -353,3 +353,22 @@ async def test_a_secret_goes_to_the_server_that_runs_the_job_and_nowhere_else(
     assert history[str(record.id)]["prompt"][3]["my_token"] == "sk-sesame"
     assert "sesame" not in str(kept)
     assert "sesame" not in caplog.text
+
+
+@pytest.mark.parametrize("route", ["POST /upload/image", "POST /prompt"])
+async def test_an_error_that_one_key_s_data_provoked_takes_the_server_from_nobody(
+    rig: Rig, server: Server, route: str
+) -> None:
+    other = await new_key(rig.database, "another")
+    async with working(rig.worker(server.url)):
+        await up(rig)
+        rule = server.faults.replies.fail(route, 500)
+        mine = await reading(rig)
+        await server.until(lambda: rule.is_spent)
+        theirs = await rig.ended(await rig.submit(picture(7), key_id=other))
+        (found,) = await rig.database.all("SELECT state, counts FROM servers")
+        await rig.store.cancel(mine.id)
+        await rig.ended(mine)
+
+    assert theirs.state is JobState.SUCCEEDED
+    assert (found["state"], "down" in found["counts"]) == ("up", False)
