@@ -58,13 +58,27 @@ async def test_after_two_deaths_a_worker_with_other_jobs_does_not_take_it(store:
         await running(store)
         await dies(store)
         number = await store.queue.register()
-        is_suspect = await store.queue.has_suspect()
+        is_suspect = await store.queue.has_suspect([NEED])
         seen.append((is_suspect, *[len(await store.queue.heads([NEED], alone=one)) for one in (False, True)]))
         if is_suspect:
             assert await store.queue.take(NEED, number, alone=False) is None
             assert await store.queue.take_submitted(number, alone=False) is None
 
     assert seen == [(False, 1, 1), (True, 0, 1), (False, 1, 1)]
+
+
+async def test_a_suspect_that_a_worker_cannot_take_holds_it_up_for_nothing(rig: Rig, server: Server) -> None:
+    await suspect(rig, class_type="NoSuchNode")
+    async with working(rig.worker(server.url, stalled_after=0.5)):
+        await up(rig)
+        hold = server.faults.nodes.hold(class_type="EmptyImage")
+        first, second = await rig.submit(picture(1)), await rig.submit(picture(2))
+        for one in (first, second):
+            await rig.until(one, lambda now: now.submitted_at is not None)
+        hold.release()
+        ended = [await rig.ended(first), await rig.ended(second)]
+
+    assert {one.state for one in ended} == {JobState.SUCCEEDED}
 
 
 async def test_after_three_it_is_set_aside_and_somebody_may_retry_it(rig: Rig, server: Server) -> None:
@@ -85,9 +99,10 @@ async def test_after_three_it_is_set_aside_and_somebody_may_retry_it(rig: Rig, s
     assert runs_of(server, record) == 1
 
 
-async def suspect(rig: Rig) -> JobRecord:
+async def suspect(rig: Rig, class_type: str = "EmptyImage") -> JobRecord:
     """A job that two workers have died of, as ``give_back_stalled`` would have written it."""
     prompt = picture(2)
+    prompt["1"]["class_type"] = class_type
     requirement = requirement_of(prompt)
     new = job(rig.key_id, prompt=prompt, need=need_of(requirement), requirement=requirement)
     marks = """WITH marked AS (UPDATE jobs SET deaths = 2 WHERE id = %(id)s RETURNING queue_id)
@@ -106,7 +121,7 @@ async def test_a_suspect_runs_alone_in_its_worker(rig: Rig, server: Server) -> N
         before = await rig.submit(picture(1))
         await rig.until(before, lambda now: now.state is JobState.RUNNING)
         record = await suspect(rig)
-        await until(rig.store.queue.has_suspect)
+        await until(lambda: rig.store.queue.has_suspect([record.need]))
         again = server.faults.nodes.hold(class_type="EmptyImage")
         hold.release()
         await rig.until(record, lambda now: now.state is JobState.RUNNING)

@@ -7,7 +7,6 @@ import pytest
 from tests.service.rig import Rig, picture, runs_of, until, up, working
 
 from comfywire.server import Faults, Server
-from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.records import JobRecord, Retry
 from comfywire.service.jobs.states import JobState
 
@@ -74,20 +73,18 @@ async def test_it_runs_again_where_its_retry_rules_say_so(rig: Rig, server: Serv
 
 
 async def test_the_time_goes_on_when_another_worker_takes_over(rig: Rig, server: Server):
-    job = await rig.submit(picture(), run_timeout=3600.0)
-    dead = Leases(rig.store, "dead")
-    taken = await rig.store.queue.take(job.need, await rig.store.queue.register())
-    assert taken is not None
-    claim = await dead.claim(taken)
-    assert claim is not None
-    await dead.will_submit(claim.lease, server.url)
-    await dead.began(claim.lease)
+    async with working(rig.worker(server.url, drain_timeout=0.0)):
+        await up(rig)
+        server.faults.nodes.hold(class_type="EmptyImage")
+        job = await rig.submit(picture(), run_timeout=3600.0)
+        await rig.until(job, lambda now: now.state is JobState.RUNNING)
     await rig.database.do("UPDATE jobs SET started_at = now() - interval '2 hours'")
-    server.faults.nodes.hold(class_type="EmptyImage")
-    await server.faults.prompts.submit(picture())  # it is at work, on somebody's
 
-    async with working(rig.worker(server.url, stalled_after=0.5)):
-        assert await dead.running_for(claim.lease) > 7000
+    async with working(rig.worker(server.url)):
+        job = await rig.ended(job)
+
+    assert job.error is not None
+    assert (job.error["code"], runs_of(server, job)) == ("timed_out", 1)
 
 
 async def test_a_server_that_does_not_let_go_is_stuck_and_what_waited_there_goes_elsewhere(
@@ -116,6 +113,22 @@ async def test_a_server_that_does_not_let_go_is_stuck_and_what_waited_there_goes
     assert running is not None
     assert running["running_since"] is not None
     assert after.state is JobState.SUCCEEDED
+
+
+async def test_what_a_stuck_server_does_not_give_back_is_run_elsewhere_all_the_same(rig: Rig, server: Server):
+    async with another() as other, working(rig.worker(server.url, interrupt_grace=0.3)):
+        await up(rig)
+        server.faults.nodes.kill_worker(class_type="EmptyImage")
+        held = await rig.submit(picture(1), run_timeout=0.3)
+        await rig.until(held, lambda now: now.state is JobState.RUNNING)
+        server.faults.replies.fail("POST /queue", 200, times=None)  # it says yes, and does nothing
+        waiting = await rig.submit(picture(2))
+        await rig.until(waiting, lambda now: now.submitted_at is not None)
+        await in_state(rig, server.url, "stuck")
+        async with working(rig.worker(other.url)):
+            waiting = await rig.ended(waiting)
+
+    assert (waiting.state, waiting.server, waiting.submissions) == (JobState.SUCCEEDED, other.url, 1)
 
 
 async def test_a_job_that_its_comfyui_does_not_let_go_of_is_canceled_for_its_owner(rig: Rig, server: Server):

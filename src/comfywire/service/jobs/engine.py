@@ -236,9 +236,17 @@ class Queue:
         assert found is not None
         return int(found["worker_id"])
 
-    async def has_suspect(self) -> bool:
-        """Whether a job waits that workers have died of, and that is to run alone."""
-        return await self._database.one(self._sql["has_suspect"]) is not None
+    async def has_suspect(self, needs: Sequence[str], name: str = "", *, seconds: float = 0.0) -> bool:
+        """Whether a job waits that workers have died of, and that this worker could take if it had no other.
+
+        Args:
+            needs: Those that its servers meet.
+            name: The worker's.
+            seconds: As in :meth:`take_submitted`.
+
+        """
+        values = {"needs": list(needs), "name": name, "seconds": seconds}
+        return await self._database.one(self._sql["has_suspect"], **values) is not None
 
     async def beat(self, worker: int) -> bool:
         """Say that ``worker`` is alive; False if it was taken for dead, and must register anew."""

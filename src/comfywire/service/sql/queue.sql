@@ -213,7 +213,12 @@ SELECT job_id, pg_notify('procrastinate_any_queue_v1', '{}') FROM given;
 
 -- name: has_suspect
 SELECT FROM jobs JOIN procrastinate_jobs AS waiting ON waiting.id = jobs.queue_id AND waiting.status = 'todo'
- WHERE jobs.deaths = 2 AND jobs.state IN ('queued', 'running', 'canceling') AND waiting.args ? 'suspect'
+ WHERE jobs.deaths > 1 AND jobs.state IN ('queued', 'running', 'canceling') AND waiting.args ? 'suspect'
+   AND (waiting.scheduled_at IS NULL OR waiting.scheduled_at <= now())
+   AND CASE WHEN jobs.submitted_at IS NULL THEN waiting.queue_name = ANY(%(needs)s::text[])
+            ELSE NOT EXISTS (SELECT FROM servers
+                              WHERE servers.url = jobs.server AND servers.worker <> %(name)s
+                                AND servers.seen_at > now() - make_interval(secs => %(seconds)s::float8)) END
  LIMIT 1;
 
 -- name: beat

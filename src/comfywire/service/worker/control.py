@@ -39,7 +39,7 @@ class Control:
     Attributes:
         why: Why it is ended, if it is.
         begun: Set when it has begun.
-        is_held: Set when the ComfyUI did not let go of it in time.
+        is_held: Set when the ComfyUI did not let go of it.
 
     """
 
@@ -88,25 +88,35 @@ class Control:
         except ComfywireError:
             return False
 
-    def take_back(self) -> None:
-        """Take it off the ComfyUI if it has not begun; :attr:`why` says whether that was so."""
-        if self.waits:
-            self._taking = asyncio.create_task(self._take_back(), name="comfywire take back")
+    def take_back(self, *, or_leave: bool = False) -> None:
+        """Take it off the ComfyUI if it has not begun; :attr:`why` says whether that was so.
 
-    async def _take_back(self) -> None:
+        Args:
+            or_leave: Whether to leave it there if it cannot be taken off, though it may run after all:
+                :attr:`is_held` is set then.
+
+        """
+        if self.waits:
+            self._taking = asyncio.create_task(self._take_back(or_leave=or_leave), name="comfywire take back")
+
+    async def _take_back(self, *, or_leave: bool) -> None:
         client, prompt_id = self._server.client, self._handle.prompt_id
         try:
             if prompt_id not in (await client.queue(graphs=False)).pending:
                 return
             await client.delete(prompt_id)  # of a prompt that has just begun, this does nothing
             # In this order: it may go from the queue into the history, and not back.
-            if prompt_id in await client.queue(graphs=False) or await client.history(prompt_id):
+            queue = await client.queue(graphs=False)
+            is_left = or_leave and prompt_id in queue.pending
+            if not is_left and (prompt_id in queue or await client.history(prompt_id)):
                 return
         except ComfywireError as error:
             log.info("prompt %s could not be taken back: %s", prompt_id, error)
             return
         if self.why is None:
             self.why = Ended.TAKEN_BACK
+            if is_left:
+                self.is_held.set()
 
     async def settled(self) -> None:
         """Wait until it is known whether it was taken back: its loss may be noticed before that."""

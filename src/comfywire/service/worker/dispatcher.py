@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
+from math import inf
 
 from comfywire.service.assets.store_check import StoreCheck
 from comfywire.service.database.outage import AWAY
@@ -72,6 +73,7 @@ class Dispatcher:
         self._tasks: dict[asyncio.Task[None], Taken] = {}
         self._unknown: set[int] = set()
         self._awaits_suspect = self._has_suspect = False
+        self._asked_others_at = -inf
         self._is_paused = False
         self._is_stopping = False
 
@@ -132,7 +134,10 @@ class Dispatcher:
         if self._may_take:
             rooms = [server.view for server in self._servers.values() if server.state.has_room]
             self._following.even_out([view for view in rooms if view.queue == 0])
-            await self._following.even_out_with_others(seconds=self._stalled_after)
+            now = asyncio.get_running_loop().time()
+            if now >= self._asked_others_at + self._pace.queue:  # not at each job that is submitted
+                self._asked_others_at = now
+                await self._following.even_out_with_others(seconds=self._stalled_after)
 
     @property
     def _may_take(self) -> bool:
@@ -171,9 +176,17 @@ class Dispatcher:
             await asyncio.sleep(self._membership.beat_every)
             with patience():
                 await self._give_back()
-                self._awaits_suspect = await self._queue.has_suspect()
+                await self._look_for_suspect()
                 await self._adopt()
-                self._wake.set()
+
+    async def _look_for_suspect(self) -> None:
+        """Find out whether a job waits for this worker to have no other: it takes none until then."""
+        states = [server.view for server in self._servers.values() if server.state.is_at_work]
+        needs = frozenset[str]().union(*(view.needs for view in states))
+        awaited = await self._queue.has_suspect(sorted(needs), self._name, seconds=self._stalled_after)
+        if self._awaits_suspect and not awaited:
+            self._wake.set()
+        self._awaits_suspect = awaited
 
     async def _give_back(self) -> None:
         # After an outage of the database every worker looks dead until it has had the time to say otherwise.

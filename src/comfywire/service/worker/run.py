@@ -32,6 +32,7 @@ from comfywire.service.worker.inputs import InputGone
 from comfywire.service.worker.outcome import Outcome, is_about_the_request
 from comfywire.service.worker.progress import Teller
 from comfywire.service.worker.server import Server
+from comfywire.service.worker.server_state import Condition
 from comfywire.service.worker.surroundings import Surroundings
 from comfywire.workflow import Workflow
 
@@ -104,7 +105,10 @@ class Run:
         """Let another server run it, if it has not begun; not this one, for so many seconds."""
         if self._control is not None:
             self._taken_back = (why, avoids_for)
-            self._control.take_back()
+            # One that is stuck may never do anything again: a prompt that stays in its queue costs at most
+            # a second run, which the job must allow.
+            is_stuck = self.server.state.condition is Condition.STUCK
+            self._control.take_back(or_leave=is_stuck and self.claim.job.retry.lost)
 
     async def _run(self) -> None:
         if self.claim.job.submitted_at is not None and not self.claim.is_announced:
@@ -137,7 +141,12 @@ class Run:
         try:
             outputs_reused = await self._follow(handle)
         except _Held:
-            await self._outcome.not_let_go()
+            assert self._control is not None
+            if self._control.why is Ended.TAKEN_BACK:
+                self.server.got_stuck("it does not take prompts out of its queue", handle.prompt_id)
+                await self._outcome.taken_back(*self._taken_back)
+            else:
+                await self._outcome.not_let_go()
         except JobLost as error:
             assert self._control is not None
             await self._control.settled()
@@ -273,5 +282,6 @@ class Run:
         limits = [limit for limit in (self.claim.job.run_timeout, self._around.run_timeout) if limit]
         if limits:
             is_running = self.claim.job.state is JobState.RUNNING
-            ran_for = await self._leases.running_for(self.claim.lease) if is_running else 0.0
-            await control.limit(min(limits), ran_for=ran_for)
+            with contextlib.suppress(Fenced):  # then the telling ends, too
+                ran_for = await self._leases.running_for(self.claim.lease) if is_running else 0.0
+                await control.limit(min(limits), ran_for=ran_for)

@@ -91,8 +91,12 @@ class ServerState:
     def has_room(self) -> bool:
         """Whether it may be given a job: where other people have prompts, ours go there one at a time."""
         slots = 1 if self.foreign or self._alone is not None else self._slots
-        is_there = self.condition is Condition.UP and not self._is_doubted
-        return is_there and self.wanted == "active" and len(self.open) < slots
+        return self.is_at_work and not self._is_doubted and len(self.open) < slots
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether jobs are for it, at once or when it has room again."""
+        return self.condition is Condition.UP and self.wanted == "active"
 
     def took(self, prompt_id: str, models: frozenset[str] = frozenset()) -> None:
         """A job that uses these model files is on its way there."""
