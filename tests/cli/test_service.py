@@ -86,6 +86,27 @@ def test_a_pipe_gets_a_line_for_each_thing_that_happens(comfywire, here):
     assert any("KSampler" in line for line in words)
 
 
+def test_a_seed_that_is_drawn_for_a_file_is_told(comfywire, here, service):
+    steps = save(here / "steps.json", text_to_image(steps=2))
+
+    submitted = comfywire("submit", steps, "-p", "seed=random", "--json").events[0]
+
+    graph = httpx.get(f"{service}/api/v2/jobs/{submitted['prompt_id']}/workflow").json()["workflow"]
+    seeds = [node["inputs"]["seed"] for node in graph.values() if "seed" in node["inputs"]]
+    assert submitted["drawn"] == {"seed": seeds[0]}
+
+
+def test_a_seed_that_the_service_draws_is_told(comfywire, here, service):
+    name = new_name()
+    comfywire("workflows", "add", name, save(here / "steps.json", text_to_image(steps=2)))
+
+    out = comfywire("submit", name, "-p", "seed=random").out
+
+    job_id, words = out.strip().removeprefix("job ").split(": ", 1)
+    seed = httpx.get(f"{service}/api/v2/jobs/{job_id}").json()["inputs"]["seed"]
+    assert words == f"queued, drawn: -p seed={seed}"
+
+
 def test_a_job_that_fails_makes_the_command_fail(comfywire, here):
     finished = comfywire("submit", save(here / "bad.json", FAILING), "--wait")
 

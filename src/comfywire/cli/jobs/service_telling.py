@@ -47,7 +47,7 @@ class JsonTeller:
 
     def submitted(self, job: Job) -> None:
         """Begin."""
-        self._print("submitted", job["id"], status=job.get("status"))
+        self._print("submitted", job["id"], status=job.get("status"), drawn=job.get("drawn") or {})
 
     def heard(self, job_id: str, kind: str, told: Mapping[str, Any]) -> None:
         """Print an event; of a preview, only how long it is."""
@@ -116,7 +116,9 @@ class PlainTeller:
 
     def submitted(self, job: Job) -> None:
         """Say which job."""
-        self._say(job["id"], str(job.get("status") or "submitted"))
+        again = [f"-p {name}={value}" for name, value in (job.get("drawn") or {}).items()]
+        status = str(job.get("status") or "submitted")
+        self._say(job["id"], f"{status}, drawn: {' '.join(again)}" if again else status, by=status)
 
     def heard(self, job_id: str, kind: str, told: Mapping[str, Any]) -> None:
         """Say each state, and each node that begins."""

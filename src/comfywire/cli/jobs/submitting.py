@@ -179,7 +179,8 @@ async def _submit_file(client: ServiceClient, order: Order) -> dict[str, Any]:
     body = {"workflow": bound.workflow.prompt, **order.options}
     if order.outputs:
         body["targets"] = parameters.select_outputs(bound.workflow, order.outputs)
-    return dict(await client.ask("POST", "/api/v2/jobs", body))
+    job = dict(await client.ask("POST", "/api/v2/jobs", body))
+    return job | {"drawn": {name: bound.values[name] for name in bound.drawn}}
 
 
 async def _submit_batch(
@@ -238,7 +239,20 @@ async def _submit_registered(client: ServiceClient, order: Order) -> dict[str, A
             raise click.BadParameter(f"there is no file {inputs[name]!r} here", param_hint=f"-p {name}")
     body = {"inputs": inputs, **order.options, **({"outputs": list(order.outputs)} if order.outputs else {})}
     path = f"/api/v2/workflows/{order.what}/jobs"
-    return dict(await client.ask("POST", path, body, version=found["version"]))
+    job = dict(await client.ask("POST", path, body, version=found["version"]))
+    return job | {"drawn": _drawn(found["parameters"], order.values, job.get("inputs") or {})}
+
+
+def _drawn(
+    parameters: Mapping[str, Any], given: Mapping[str, Any], bound: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the seeds that the service drew, by parameter."""
+    asked = {
+        name: given.get(name, about.get("default"))
+        for name, about in parameters.items()
+        if about.get("type") == "seed"
+    }
+    return {name: bound[name] for name, value in asked.items() if value == "random" and name in bound}
 
 
 async def _uploaded(client: ServiceClient, value: str) -> Any:
