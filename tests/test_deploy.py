@@ -205,3 +205,20 @@ def test_what_a_container_mounts_is_there(name, pod):
     volumes = {volume["name"] for volume in pod["volumes"]}
 
     assert {mount["name"] for mount in pod["containers"][0]["volumeMounts"]} == volumes
+
+
+def test_the_proxies_wait_for_longer_than_an_answer_may() -> None:
+    from comfywire.service.api.workflows import MOST_WAIT
+
+    nginx = (DEPLOY / "proxies" / "nginx.conf").read_text(encoding="utf-8")
+    traefik = (DEPLOY / "proxies" / "traefik.yaml").read_text(encoding="utf-8")
+    waits = re.findall(r"proxy_read_timeout (\d+)s", nginx) + re.findall(
+        r"responseHeaderTimeout: (\d+)s", traefik
+    )
+
+    assert len(waits) == 2
+    assert all(int(seconds) > MOST_WAIT for seconds in waits)
+
+
+def test_what_was_not_run_says_so() -> None:
+    assert "NOT RUN" in (DEPLOY / "proxies" / "traefik.yaml").read_text(encoding="utf-8")

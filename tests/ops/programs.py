@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import pytest
 
 from comfywire.service.postgres.programs import Account, account_for
 
-__all__ = ["find", "folder_of_nobody", "running"]
+__all__ = ["find", "folder_of_nobody", "free_port", "running"]
 
 
 def find(program: str) -> str:
@@ -23,6 +24,12 @@ def find(program: str) -> str:
     if found is None:
         pytest.skip(f"{program} is not installed: `make test-ops` does that as root, with apt-get")
     return found
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 @contextmanager

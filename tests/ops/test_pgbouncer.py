@@ -1,7 +1,6 @@
 """The service behind a real PgBouncer, in both of its modes."""
 
 import asyncio
-import socket
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from tests.service.rig import picture, until
 from comfywire.server import Server
 from comfywire.service.postgres.cluster import PORT, Cluster
 
-from .programs import find, folder_of_nobody, running
+from .programs import find, folder_of_nobody, free_port, running
 
 pytestmark = pytest.mark.timeout(90)  # a PostgreSQL, a pooler and a service start one after the other
 Pooler = Callable[[str], AbstractContextManager[str]]
@@ -63,11 +62,6 @@ def pooler(cluster: Cluster) -> Pooler:
                 yield url
 
     return start
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def wait_for(url: str) -> None:

@@ -40,14 +40,19 @@ class Service:
 
 @contextlib.asynccontextmanager
 async def service(
-    database_url: str, folder: Path, *servers: str, source: Path | None = None, options: Sequence[str] = ()
+    database_url: str | None,
+    folder: Path,
+    *servers: str,
+    source: Path | None = None,
+    options: Sequence[str] = (),
 ) -> AsyncIterator[Service]:
-    """A service of this version, or of the one at ``source``, with its worker."""
+    """A service of this version, or of that at ``source``; without a URL it has a database of its own."""
     environment = {name: text for name, text in os.environ.items() if not name.startswith("COMFYWIRE_")}
     if source is not None:
         environment["PYTHONPATH"] = str(source)
     command = [sys.executable, "-m", "comfywire", "serve", "--port", "0", "--data", str(folder)]
-    command += ["--database-url", database_url, *options, *(f"--server={url}" for url in servers)]
+    command += [] if database_url is None else ["--database-url", database_url]
+    command += [*options, *(f"--server={url}" for url in servers)]
     process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, env=environment)
     try:
         url = f"{await _address(process)}/api/v2"
