@@ -111,6 +111,7 @@ ROOMS: dict[str, set[str]] = {
         "recognise",
     },
     "workflow/metadata": {"recognise"},
+    "workflow/needs": {"conversion", "workflow"},
     "workflow/node": {"fit", "nearest", "object_info"},
     "workflow/parameters": {"nearest", "node", "object_info", "workflow_like"},
     "workflow/validation": {"nearest", "node", "object_info", "profiles"},

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.cli.conftest import save
 
 
 def findings(finished) -> dict[str, bool | None]:
@@ -94,3 +95,41 @@ def test_a_busy_server_is_not_blamed(comfywire, start, server, slow):
 
     assert (finished.status, findings(finished)["event"]) == (0, None)
     assert len(server.log) == 1
+
+
+def test_doctor_says_what_a_server_lacks_of_a_workflow_and_where_it_comes_from(comfywire, server, here):
+    model = {
+        "name": "mine.safetensors",
+        "url": "https://example.com/mine.safetensors",
+        "directory": "checkpoints",
+        "hash": "abc",
+        "hash_type": "SHA256",
+    }
+    nodes = [
+        {"id": 1, "type": "Fancy", "widgets_values": [5], "properties": {"cnr_id": "fancy-pack"}},
+        {
+            "id": 2,
+            "type": "CheckpointLoaderSimple",
+            "widgets_values": ["mine.safetensors"],
+            "properties": {"models": [model]},
+        },
+    ]
+    file = save("lacking.json", {"version": 0.4, "nodes": nodes, "links": []})
+
+    finished = comfywire("doctor", "--no-prompt", "--workflow", file, "--json")
+
+    found = [entry for entry in json.loads(finished.out) if entry["name"] in {"node type", "model"}]
+    assert finished.status == 1
+    assert [(entry["sentence"], entry["next_step"]) for entry in found] == [
+        ("the server has no node type 'Fancy', which 1 needs", "install the node pack fancy-pack"),
+        (
+            "the server does not offer 'mine.safetensors', which 2.ckpt_name needs",
+            "download https://example.com/mine.safetensors into models/checkpoints (SHA256:abc)",
+        ),
+    ]
+
+
+def test_doctor_says_that_nothing_is_lacking(comfywire, server, steps):
+    finished = comfywire("doctor", "--no-prompt", "--workflow", steps, "--json")
+
+    assert (finished.status, findings(finished)["workflow"]) == (0, True)

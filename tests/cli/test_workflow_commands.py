@@ -130,7 +130,7 @@ def test_inspect_shows_nodes_parameters_and_needs(comfywire, server, steps):
 
     assert ["6", "CLIPTextEncode", "Positive", ""] in rows
     assert ["9", "SaveImage", "SaveImage", "output"] in rows
-    assert ["model", "comfywire-placeholder.safetensors", "yes", "4.ckpt_name", ""] in rows
+    assert ["model", "comfywire-placeholder.safetensors", "yes", "4.ckpt_name", "", "", ""] in rows
     assert "seed" in [row[0] for row in rows]
 
 

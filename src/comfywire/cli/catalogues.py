@@ -14,10 +14,9 @@ from comfywire.errors import ConnectionFailed
 
 from .connection import Connection, wait_for
 
-__all__ = ["Types", "catalogue_options", "is_model", "read_object_info", "read_types"]
+__all__ = ["Types", "catalogue_options", "read_object_info", "read_types"]
 
 SHIPPED = "the nodes of ComfyUI 0.33.0 that ship with comfywire"
-MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx")
 Command = Callable[..., Any]
 
 
@@ -94,8 +93,3 @@ async def _from_server(connection: Connection) -> Types:
         system = (await client.system_stats()).get("system") or {}
     version = system.get("comfyui_version")
     return Types(raw, f"{client.url}", version if isinstance(version, str) else None)
-
-
-def is_model(value: object) -> bool:
-    """Whether an input's value is the name of a model file."""
-    return isinstance(value, str) and value.lower().endswith(MODEL_SUFFIXES)

@@ -119,6 +119,13 @@ class Input:
             return {}
         return {key: tuple(parse_inputs(inputs).values()) for key, inputs in _variants(self.options)}
 
+    @cached_property
+    def formats(self) -> Mapping[str, tuple[Input, ...]]:
+        """The further inputs that each choice brings under their own names, as VideoHelperSuite says it."""
+        said = self.options.get("formats")
+        listed = said.items() if isinstance(said, Mapping) and self.type == "COMBO" else ()
+        return {key: tuple(_named(inputs)) for key, inputs in listed if isinstance(inputs, list)}
+
 
 @dataclass(frozen=True)
 class Output:
@@ -216,6 +223,12 @@ class ObjectInfo(Mapping[str, NodeType]):
 
     def __contains__(self, class_type: object) -> bool:
         return class_type in self.raw and isinstance(self.raw[class_type], Mapping)  # type: ignore[index]  # it is in
+
+
+def _named(listed: list[Any]) -> Iterator[Input]:
+    for entry in listed:
+        if isinstance(entry, list) and len(entry) > 1 and isinstance(entry[0], str):
+            yield parse_input(entry[0], entry[1:])
 
 
 def parse_inputs(sections: Any, order: Any = None) -> dict[str, Input]:

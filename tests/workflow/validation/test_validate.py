@@ -1,6 +1,6 @@
 import pytest
 
-from comfywire.workflow import Workflow
+from comfywire.workflow import ObjectInfo, Workflow
 from comfywire.workflow.validation.problems import Effect
 from comfywire.workflow.validation.validate import validate
 
@@ -327,3 +327,36 @@ def test_validating_changes_nothing():
     checked.validate()
 
     assert checked["Draw"].steps == "7"
+
+
+def test_inputs_that_a_packs_browser_half_adds_are_not_called_unknown():
+    server = {
+        "VHS_VideoCombine": {
+            "input": {
+                "required": {"format": [["mp4"], {"formats": {"mp4": [["crf", "INT", {"default": 19}]]}}]}
+            },
+            "output": [],
+            "output_node": True,
+        },
+        "Power Lora Loader (rgthree)": {"input": {}, "output": [], "output_node": True},
+    }
+    prompt = {
+        "1": {"class_type": "VHS_VideoCombine", "inputs": {"format": "mp4", "crf": 23, "odd": 1}},
+        "2": {"class_type": "Power Lora Loader (rgthree)", "inputs": {"lora_12": {}, "other_1": 5}},
+    }
+
+    found = validate(prompt, ObjectInfo(server))
+
+    assert [(problem.node_id, problem.input) for problem in found] == [("1", "odd"), ("2", "other_1")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_left_to_it"), [("VHS_LoadImages", True), ("LatentReceiver", True), ("Elsewhere", False)]
+)
+def test_choices_are_left_to_the_packs_that_are_known_to_check_them(kind, is_left_to_it):
+    name = "latent" if kind == "LatentReceiver" else "directory"
+    server = {kind: {"input": {"required": {name: [["a"]]}}, "output": [], "output_node": True}}
+
+    found = validate({"1": {"class_type": kind, "inputs": {name: "b"}}}, ObjectInfo(server))
+
+    assert (found == []) is is_left_to_it

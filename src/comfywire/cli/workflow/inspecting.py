@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from comfywire.cli.catalogues import catalogue_options, is_model, read_types
+from comfywire.cli.catalogues import catalogue_options, read_types
 from comfywire.cli.connection import Connection, server_options
 from comfywire.cli.options import conversion_options, json_option
 from comfywire.cli.workflow.workflow import load_by
 
 if TYPE_CHECKING:
     from comfywire.workflow import Parameter, Parameters, Workflow
+    from comfywire.workflow.needs import Need
 
 __all__ = ["allowed_of", "inspect"]
-
-CORE = "comfy-core"
-"""What the editor writes as the node pack of ComfyUI's own nodes, virtual ones among them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Something that the workflow needs of a server.
-
-    Attributes:
-        kind: ``node type`` or ``model``.
-        name: The class_type, or the file.
-        where: The nodes that need it.
-        source: The node pack, as far as is known.
-        is_there: Whether it is there; None when nobody can tell.
-
-    """
-
-    kind: str
-    name: str
-    where: str
-    source: str
-    is_there: bool | None
 
 
 @click.command(short_help="Show what is in a workflow, and what it needs.")
@@ -108,6 +86,8 @@ def _without_files(parameters: Parameters) -> Parameters:
 
 
 def _described(workflow: Workflow) -> dict[str, Any]:
+    from comfywire.workflow.needs import needs_of  # noqa: PLC0415
+
     parameters = workflow.parameters()
     return {
         "nodes": [
@@ -119,12 +99,13 @@ def _described(workflow: Workflow) -> dict[str, Any]:
             {"node_id": node.id, "class_type": node.class_type, "title": node.title}
             for node in workflow.output_nodes
         ],
-        "needs": [asdict(need) for need in _needs(workflow)],
+        "needs": [asdict(need) for need in needs_of(workflow)],
     }
 
 
 def _print(workflow: Workflow) -> None:
     from comfywire.cli.terminal import print_table  # noqa: PLC0415
+    from comfywire.workflow.needs import needs_of  # noqa: PLC0415
 
     outputs = {node.id for node in workflow.output_nodes}
     sections: dict[str, tuple[tuple[str, ...], Sequence[Sequence[object]]]] = {
@@ -137,13 +118,18 @@ def _print(workflow: Workflow) -> None:
             [_row(parameter) for parameter in workflow.parameters().by_name.values()],
         ),
         "Needs": (
-            ("what", "name", "there", "where", "from"),
-            [(n.kind, n.name, THERE[n.is_there], n.where, n.source) for n in _needs(workflow)],
+            ("what", "name", "there", "where", "from", "folder", "hash"),
+            [_need_row(need) for need in needs_of(workflow)],
         ),
     }
     for heading, (columns, rows) in sections.items():
         click.echo(f"\n{heading}")
         print_table(columns, rows)
+
+
+def _need_row(need: Need) -> tuple[str, ...]:
+    source = need.source or need.url
+    return need.kind, need.name, THERE[need.is_there], need.where, source, need.folder, need.hash
 
 
 THERE = {True: "yes", False: "NO", None: "unknown"}
@@ -161,38 +147,3 @@ def allowed_of(choices: Sequence[object], least: float | None, most: float | Non
     if least is None and most is None:
         return ""
     return "..".join("" if bound is None else f"{bound:g}" for bound in (least, most))
-
-
-def _needs(workflow: Workflow) -> Iterator[Need]:
-    by_type: dict[str, list[str]] = {}
-    for node in workflow:
-        by_type.setdefault(node.class_type or "(no type)", []).append(node.id)
-    packs = dict(_packs(workflow.document))
-    for class_type, ids in by_type.items():
-        definition = workflow.object_info.get(class_type)
-        source = packs.get(class_type, "") if definition is None else definition.python_module
-        yield Need("node type", class_type, ", ".join(ids), source, definition is not None)
-    # A node of an unknown type may have been converted to nothing that names it.
-    for class_type, pack in packs.items():
-        if class_type not in by_type and class_type not in workflow.object_info and pack != CORE:
-            yield Need("node type", class_type, "", pack, is_there=False)
-    for node in workflow:
-        for name, value in node.inputs.items():
-            if is_model(value):
-                spec = node.spec(name)
-                offered = None if spec is None or spec.choices is None else value in spec.choices
-                is_there = None if workflow.object_info.is_packaged else offered
-                yield Need("model", value, f"{node.id}.{name}", "", is_there)
-
-
-def _packs(document: object) -> Iterator[tuple[str, str]]:
-    """Yield the node pack that the editor's document names for a type, wherever the node stands."""
-    match document:
-        case {"type": str(class_type), "properties": {**properties}}:
-            pack = properties.get("cnr_id") or properties.get("aux_id")
-            if isinstance(pack, str):
-                yield class_type, pack
-    for part in document.values() if isinstance(document, dict) else ():
-        for inner in part if isinstance(part, list) else [part]:
-            if isinstance(inner, dict):
-                yield from _packs(inner)

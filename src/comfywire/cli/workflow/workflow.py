@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from comfywire.cli.catalogues import catalogue_options, is_model, read_types
+from comfywire.cli.catalogues import catalogue_options, read_types
 from comfywire.cli.connection import Connection, server_options
 from comfywire.cli.failures import one_line
 from comfywire.cli.options import conversion_options, json_option
@@ -119,4 +119,6 @@ def validate(
 
 def _is_about_a_file(problem: Problem) -> bool:
     """The snapshot has no models and no files, so it cannot miss any."""
+    from comfywire.workflow.needs import is_model  # noqa: PLC0415
+
     return problem.type == "value_not_in_list" and (not problem.allowed or is_model(problem.value))

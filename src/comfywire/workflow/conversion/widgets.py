@@ -12,7 +12,6 @@ from comfywire.workflow.object_info import (
     DYNAMIC_COMBO,
     MATCH_TYPE,
     Input,
-    parse_input,
     parse_inputs,
 )
 
@@ -121,8 +120,8 @@ def _widgets(made: Input, profile: Profile) -> Iterator[WidgetSpec]:
     if kind == DYNAMIC_COMBO:
         yield _dynamic_combo(made, profile)
         return
-    formats = _formats(made, profile)
-    if formats:
+    if made.formats:
+        formats = {key: lay_out(inputs, profile) for key, inputs in made.formats.items()}
         names = frozenset(spec.name for layout in formats.values() for spec in layout.widgets)
         yield replace(_widget(made, kind, profile), variants=formats, variant_names=names)
         return
@@ -211,23 +210,6 @@ def _dynamic_combo(made: Input, profile: Profile) -> WidgetSpec:
     first = next(iter(variants), ABSENT)
     when_null = first if variants else None
     return WidgetSpec(made.name, DYNAMIC_COMBO, first, made, when_null=when_null, variants=variants)
-
-
-def _formats(made: Input, profile: Profile) -> dict[str, Layout]:
-    """Return the widgets that each choice brings, as VideoHelperSuite's nodes say it.
-
-    Its ``formats`` list ``[name, type or choices, options]`` for each choice, under names without a prefix.
-    """
-    formats = made.options.get("formats")
-    listed = formats.items() if isinstance(formats, Mapping) and made.type == "COMBO" else ()
-    found = {key: inputs for key, inputs in listed if isinstance(inputs, list)}
-    return {key: lay_out(_named_inputs(inputs), profile, prefix="") for key, inputs in found.items()}
-
-
-def _named_inputs(listed: list[Any]) -> Iterator[Input]:
-    for entry in listed:
-        if isinstance(entry, list) and len(entry) > 1 and isinstance(entry[0], str):
-            yield parse_input(entry[0], entry[1:])
 
 
 def _autogrow(made: Input) -> Autogrow:

@@ -45,7 +45,7 @@ def _file(name: str) -> _OwnCheck:
 
 
 # Read in 0.3.64 and 0.33.0. Nodes with an upload button that are not here are taken to check their file, as
-# these do.
+# these do; of the other nodes of packs nobody knows whether they check anything themselves.
 _OWN_CHECKS = {
     "CustomCombo": _OwnCheck(None),
     "Load3D": _OwnCheck(None, "model_file", is_file_optional=True),
@@ -60,6 +60,20 @@ _OWN_CHECKS = {
     "SelectCLIPDevice": _OwnCheck(frozenset({"device"})),
     "SelectModelDevice": _OwnCheck(frozenset({"device"})),
     "SelectVAEDevice": _OwnCheck(frozenset({"device"})),
+    # Of node packs: VideoHelperSuite 4ee72c0 and Impact 727295b. `None` where it takes **kwargs.
+    "ImageReceiver": _OwnCheck(
+        frozenset({"image", "image_data", "link_id", "save_to_workflow", "trigger_always"})
+    ),
+    "LatentReceiver": _OwnCheck(frozenset({"latent", "link_id", "trigger_always"})),
+    "VHS_LoadAudio": _OwnCheck(None),
+    "VHS_LoadAudioUpload": _OwnCheck(None),
+    "VHS_LoadImagePath": _OwnCheck(frozenset({"image"})),
+    "VHS_LoadImages": _OwnCheck(None),
+    "VHS_LoadImagesPath": _OwnCheck(None),
+    "VHS_LoadVideo": _file("video"),
+    "VHS_LoadVideoFFmpeg": _file("video"),
+    "VHS_LoadVideoFFmpegPath": _OwnCheck(frozenset({"video"})),
+    "VHS_LoadVideoPath": _OwnCheck(frozenset({"video"})),
 }
 
 

@@ -9,6 +9,7 @@ set and ends at an exception; this one does not, so it also finds what the serve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,12 @@ __all__ = ["validate"]
 _EDITORS_OWN = frozenset(
     {"upload", "audioUI", "preview", "refresh", "image", "viewport_state", "control_after_generate"}
 )
+# Inputs that nodes of packs take though their definition lacks them (kwargs); a number may follow.
+_PACKS_OWN = {
+    "Power Lora Loader (rgthree)": {"lora_"},
+    "TriggerWord Toggle (LoraManager)": {"toggle_trigger_words", "orinalMessage"},
+}
+_NUMBER = re.compile(r"\d+$")
 # Names of types are made of the same few words: `UltimateSDUpscale` is no misspelt `LatentUpscale`.
 _LIKE_TYPES = 0.75
 
@@ -243,8 +250,11 @@ def _ignored(prompt: Mapping[str, Any], object_info: ObjectInfo, walk: _Walk) ->
 
 
 def _unknown_inputs(inputs: Any, node_type: NodeType) -> Iterator[tuple[str, Any]]:
+    formats = (made.formats.values() for made in node_type.inputs.values())
+    brought = {made.name for chosen in formats for listed in chosen for made in listed}
+    taken = {*node_type.inputs, *brought, *_EDITORS_OWN, *_PACKS_OWN.get(node_type.class_type, ())}
     for name, value in inputs.items() if isinstance(inputs, dict) else ():
-        if not {name, name.partition(".")[0]} & {*node_type.inputs, *_EDITORS_OWN}:
+        if not {name, name.partition(".")[0], _NUMBER.sub("", name)} & taken:
             yield name, value
 
 
