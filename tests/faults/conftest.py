@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from comfywire import Client, Job, Result
+from comfywire.client.patience import Patience
 from comfywire.server import Server
 
 Graph = dict[str, Any]
@@ -48,6 +49,9 @@ def sampled(seed: int, *, steps: int = 4) -> Graph:
     }
 
 
+HASTE = Patience(owed_word=0.4, arrival=0.4, reply=1.0)
+
+
 def names(result: Result) -> list[str | None]:
     return [output.filename for output in result.outputs]
 
@@ -62,6 +66,15 @@ async def server() -> AsyncIterator[Server]:
 async def client(server: Server) -> AsyncIterator[Client]:
     async with Client(server.url) as opened:
         yield opened
+
+
+@pytest.fixture
+async def hasty(server: Server) -> AsyncIterator[Client]:
+    """A client that waits a fifth of the time: where what comes of it is asked, and not when."""
+    client = Client(server.url)
+    client._patience = HASTE
+    async with client:
+        yield client
 
 
 @asynccontextmanager

@@ -76,29 +76,29 @@ async def test_an_old_socket_that_ends_late_leaves_nobody_deaf(server: Server, c
 
 
 @pytest.mark.fault("B3")
-async def test_a_deaf_socket_is_noticed_and_replaced(server: Server, client: Client) -> None:
-    await client.run(picture(1), timeout=SOON)
-    first_id = client.client_id
+async def test_a_deaf_socket_is_noticed_and_replaced(server: Server, hasty: Client) -> None:
+    await hasty.run(picture(1), timeout=SOON)
+    first_id = hasty.client_id
     server.faults.sockets.deafen()
 
-    result = await client.run(picture(2), timeout=6)
+    result = await hasty.run(picture(2), timeout=6)
 
     assert names(result) == ["c2_00001_.png"]
-    await server.until(lambda: client.client_id != first_id)
+    await server.until(lambda: hasty.client_id != first_id)
     began = time.monotonic()
-    await client.run(picture(3), timeout=SOON)
+    await hasty.run(picture(3), timeout=SOON)
     assert time.monotonic() - began < 1, "the new socket hears"
 
 
 @pytest.mark.fault("B3")
-async def test_a_deaf_socket_is_replaced_while_the_prompt_still_runs(server: Server, client: Client) -> None:
-    await client.run(picture(1), timeout=SOON)
-    first_id = client.client_id
+async def test_a_deaf_socket_is_replaced_while_the_prompt_still_runs(server: Server, hasty: Client) -> None:
+    await hasty.run(picture(1), timeout=SOON)
+    first_id = hasty.client_id
     gate = server.faults.nodes.hold(class_type="SaveImage")
     server.faults.sockets.deafen()
 
-    job = await client.submit(picture(2))
-    await server.until(lambda: client.client_id != first_id)
+    job = await hasty.submit(picture(2))
+    await server.until(lambda: hasty.client_id != first_id)
     await server.until(lambda: server.requests["GET /ws"] >= 3)
     gate.release()
     heard = [type(event).__name__ async for event in job.events()]
@@ -121,12 +121,12 @@ async def test_a_socket_that_goes_deaf_in_mid_prompt_costs_two_seconds(
 
 
 @pytest.mark.fault("B3")
-async def test_sockets_that_stay_deaf_cost_time_and_no_result(server: Server, client: Client) -> None:
+async def test_sockets_that_stay_deaf_cost_time_and_no_result(server: Server, hasty: Client) -> None:
     """Another reader has stalled the server's publish loop: every socket is deaf, HTTP goes on."""
     server.faults.sockets.deafen(future=None)
     before = server.requests.total()
 
-    results = [await client.run(picture(color), timeout=6) for color in (1, 2)]
+    results = [await hasty.run(picture(color), timeout=6) for color in (1, 2)]
 
     assert [names(result) for result in results] == [["c1_00001_.png"], ["c2_00001_.png"]]
     assert server.requests.total() - before < 60
@@ -249,12 +249,12 @@ async def test_a_silent_node_costs_a_handful_of_requests(server: Server, client:
 
 
 async def test_a_reader_that_has_stalled_the_servers_events_holds_up_no_result(
-    server: Server, client: Client
+    server: Server, hasty: Client
 ) -> None:
-    await client.run(picture(1), timeout=SOON)
+    await hasty.run(picture(1), timeout=SOON)
     stalled = await server.faults.sockets.stalled_reader()
 
-    result = await client.run(picture(2), timeout=8)
+    result = await hasty.run(picture(2), timeout=8)
 
     assert names(result) == ["c2_00001_.png"]
     stalled.release()
@@ -274,15 +274,15 @@ async def test_the_first_socket_is_open_before_the_first_submission(server: Serv
     assert isinstance(events[0], ExecutionStart)
 
 
-async def test_what_another_socket_hears_proves_nothing_about_ours(server: Server, client: Client) -> None:
+async def test_what_another_socket_hears_proves_nothing_about_ours(server: Server, hasty: Client) -> None:
     async with (
         aiohttp.ClientSession() as session,
         session.ws_connect(f"{server.url}/ws?clientId=other") as other,
     ):
-        await client.run(picture(1), timeout=SOON)
-        first_id = client.client_id
+        await hasty.run(picture(1), timeout=SOON)
+        first_id = hasty.client_id
         server.faults.sockets.deafen(client_id=first_id)
 
-        await client.run(picture(2), timeout=6)
-        await server.until(lambda: client.client_id != first_id)
+        await hasty.run(picture(2), timeout=6)
+        await server.until(lambda: hasty.client_id != first_id)
         assert not other.closed

@@ -37,7 +37,7 @@ GRACE = 6
     ],
 )
 async def test_a_lost_reply_never_makes_a_prompt_run_twice(
-    server: Server, client: Client, when: Any, kind: str
+    server: Server, hasty: Client, when: Any, kind: str
 ) -> None:
     if kind == "drop":
         server.faults.replies.drop("POST /prompt", when=when)
@@ -46,7 +46,7 @@ async def test_a_lost_reply_never_makes_a_prompt_run_twice(
     else:
         server.faults.replies.fail("POST /prompt", int(kind[5:]), when=when)
 
-    result = await client.run(picture(), timeout=GRACE)
+    result = await hasty.run(picture(), timeout=GRACE)
 
     assert names(result) == ["c1_00001_.png"]
     assert [run.prompt_id for run in server.log] == [result.prompt_id]
@@ -68,12 +68,12 @@ async def test_a_pending_prompt_whose_reply_was_lost_is_adopted_and_not_sent_aga
 
 @pytest.mark.fault("B19")
 async def test_a_prompt_that_a_restarted_server_may_have_run_is_not_sent_again(
-    server: Server, client: Client
+    server: Server, hasty: Client
 ) -> None:
-    await client.run(picture(1), timeout=SOON)
+    await hasty.run(picture(1), timeout=SOON)
     server.faults.messages.drop(times=None)  # nothing tells us that it was queued, and ran
     server.faults.replies.stall("POST /prompt", when="after")
-    submitting = asyncio.create_task(client.submit(picture(2)))
+    submitting = asyncio.create_task(hasty.submit(picture(2)))
     await server.until(lambda: [run.how for run in server.log] == ["success", "success"])
     await server.faults.life.kill(restart_after=0.2)
 
@@ -85,17 +85,17 @@ async def test_a_prompt_that_a_restarted_server_may_have_run_is_not_sent_again(
 
 @pytest.mark.fault("B19")
 async def test_a_prompt_that_a_cleared_history_may_have_held_is_not_sent_again(
-    server: Server, client: Client
+    server: Server, hasty: Client
 ) -> None:
     """Found by the soak: deaf, the reply lost, and the history evicted, all at once."""
-    await client.run(picture(1), timeout=SOON)
+    await hasty.run(picture(1), timeout=SOON)
     server.faults.sockets.deafen(future=None)
     server.faults.history.evict()
     server.faults.history.hold(times=None)
     server.faults.replies.drop("POST /prompt", when="after")
 
     with pytest.raises((ConnectionLost, JobLost)):  # nowhere; or seen in the queue, and then nowhere
-        await (await client.submit(picture(2))).result(timeout=SOON + 5)
+        await (await hasty.submit(picture(2))).result(timeout=SOON + 5)
 
     assert [run.how for run in server.log] == ["success", "success"]
     assert server.requests["POST /prompt"] == 2
@@ -103,11 +103,11 @@ async def test_a_prompt_that_a_cleared_history_may_have_held_is_not_sent_again(
 
 @pytest.mark.fault("B19")
 async def test_a_lost_request_is_sent_again_although_the_socket_was_lost_too(
-    server: Server, client: Client
+    server: Server, hasty: Client
 ) -> None:
-    await client.run(picture(), timeout=SOON)
+    await hasty.run(picture(), timeout=SOON)
     server.faults.replies.drop("POST /prompt", when="before")
-    submitting = asyncio.create_task(client.run(picture(2), timeout=GRACE))
+    submitting = asyncio.create_task(hasty.run(picture(2), timeout=GRACE))
     await server.until(lambda: server.requests["POST /prompt"] == 2)
     await server.faults.sockets.cut("rst")
 
@@ -117,23 +117,23 @@ async def test_a_lost_request_is_sent_again_although_the_socket_was_lost_too(
 
 @pytest.mark.fault("B19")
 async def test_a_server_that_answers_500_and_queues_nothing_is_believed(
-    server: Server, client: Client
+    server: Server, hasty: Client
 ) -> None:
     server.faults.replies.fail("POST /prompt", 500, body="it broke", times=None)
 
     with pytest.raises(ServerError, match="POST /prompt was answered 500: it broke"):
-        await client.submit(picture())
+        await hasty.submit(picture())
 
     assert (server.log, server.requests["POST /prompt"]) == ([], 1)
 
 
 @pytest.mark.fault("B19")
 async def test_a_prompt_whose_reply_never_comes_is_adopted_by_its_messages(
-    server: Server, client: Client
+    server: Server, hasty: Client
 ) -> None:
     server.faults.replies.stall("POST /prompt", when="after")
 
-    result = await client.run(picture(), timeout=SOON + 5)
+    result = await hasty.run(picture(), timeout=SOON + 5)
 
     assert names(result) == ["c1_00001_.png"]
     assert len(server.log) == 1

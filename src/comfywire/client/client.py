@@ -24,6 +24,7 @@ from .check import check as check_server
 from .downloads import Downloads
 from .follower import Follower
 from .job import Job, JobProgress
+from .patience import Patience
 from .preparing import Ready, Request, WorkflowSource, load, prepare
 from .results.notebook_bar import showing
 from .results.result import Result
@@ -84,6 +85,7 @@ class Client(Routes):
         self._options = {"connect_timeout": connect_timeout, "read_timeout": read_timeout, "verify": verify}
         self._unreachable_timeout = unreachable_timeout
         self._upload_subfolder = upload_subfolder
+        self._patience = Patience()
         self._opened: Http | None = None
         self.counts: Counter[str] = Counter()
         """What following has cost so far: ``reads`` made, ``reads_failed``, ``sockets_lost``."""
@@ -115,13 +117,22 @@ class Client(Routes):
         if self._opened is not None and not self._opened.news.is_of_a_closed_loop:
             raise RuntimeError("this client is open already")
         self._opened = http = Http(self._address, **self._options)  # type: ignore[arg-type]  # (one dict)
-        self._follower = Follower(http, self.counts, unreachable_timeout=self._unreachable_timeout)
+        self._follower = Follower(
+            http,
+            self.counts,
+            unreachable_timeout=self._unreachable_timeout,
+            owed_word=self._patience.owed_word,
+        )
         self._uploads = Uploads(http, subfolder=self._upload_subfolder)
         self._catalogue = Catalogue(http)
         self.downloads = Downloads(http)
         self.canceller = Canceller(http, self._follower)
         self._submission = Submission(
-            http, self._follower, canceller=self.canceller, catalogue=self._catalogue
+            http,
+            self._follower,
+            canceller=self.canceller,
+            catalogue=self._catalogue,
+            patience=self._patience,
         )
         return self
 

@@ -18,7 +18,7 @@ from comfywire.errors import (
     ServerError,
     UnexpectedReply,
 )
-from comfywire.protocol.feeds import FeedKey
+from comfywire.protocol.feeds import OWED_WORD, FeedKey
 from comfywire.protocol.messages import Message, Status
 from comfywire.protocol.schedule import EXPLANATION
 from comfywire.protocol.session import Read, Session
@@ -41,13 +41,20 @@ HISTORY_TIMEOUT, QUEUE_TIMEOUT = 10.0, 30.0
 class Follower:
     """Follows the open prompts of one server until it is closed."""
 
-    def __init__(self, http: Http, counts: Counter[str], *, unreachable_timeout: float | None) -> None:
+    def __init__(
+        self,
+        http: Http,
+        counts: Counter[str],
+        *,
+        unreachable_timeout: float | None,
+        owed_word: float = OWED_WORD,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._http = http
         self._counts = counts
         self._unreachable_timeout = unreachable_timeout
         self._unreachable_since = inf
-        self._session = Session(lambda: str(uuid.uuid4()))
+        self._session = Session(lambda: str(uuid.uuid4()), owed_word=owed_word)
         self._watches: dict[str, Watch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None

@@ -22,14 +22,11 @@ from comfywire.workflow.validation.rejection import sentences, types_wanted, wit
 from .cancelling import Canceller
 from .catalogue import Catalogue
 from .follower import Follower
+from .patience import Patience
 from .watch import Watch
 
 __all__ = ["Submission"]
 
-GRACE = 2.0
-"""Seconds after a lost reply in which the prompt may still turn up in the queue."""
-REPLY_PATIENCE = 5.0
-"""Seconds to wait for a reply that is not needed any more, since messages show that the prompt is queued."""
 TRIES = 3
 WITHDRAWAL_TIMEOUT = 10.0
 """Seconds that a cancelled submission may take to withdraw what it queued."""
@@ -40,8 +37,17 @@ PASSING = frozenset({502, 503, 504})
 class Submission:
     """Posts one prompt, and finds out what became of it when the reply does not say."""
 
-    def __init__(self, http: Http, follower: Follower, *, canceller: Canceller, catalogue: Catalogue) -> None:
+    def __init__(
+        self,
+        http: Http,
+        follower: Follower,
+        *,
+        canceller: Canceller,
+        catalogue: Catalogue,
+        patience: Patience,
+    ) -> None:
         self._http = http
+        self._patience = patience
         self._catalogue = catalogue
         self._follower = follower
         self._canceller = canceller
@@ -112,7 +118,7 @@ class Submission:
         """Wait for the reply, but not for ever where messages show that the prompt is queued."""
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(REPLY_PATIENCE):
+                async with asyncio.timeout(self._patience.reply):
                     return await asyncio.shield(posting)
             if watch.settled.is_set():
                 posting.cancel()
@@ -135,7 +141,7 @@ class Submission:
 
     async def _arrived(self, watch: Watch) -> bool:
         """Look for the prompt whose reply was lost; True if the server has, or had, it."""
-        self._follower.doubt(watch.tracked.prompt_id, GRACE)
+        self._follower.doubt(watch.tracked.prompt_id, self._patience.arrival)
         await watch.settled.wait()
         if watch.failure is not None:
             raise watch.failure

@@ -71,8 +71,9 @@ class _Feed:
 class FeedWatch:
     """Decides on values and ``now``; the shell opens and closes what :meth:`wanted` says."""
 
-    def __init__(self, new_client_id: Callable[[], str]) -> None:
+    def __init__(self, new_client_id: Callable[[], str], *, owed_word: float = OWED_WORD) -> None:
         self._new_client_id = new_client_id
+        self._owed_word = owed_word
         self._main = _Feed(FeedKey(new_client_id(), 0))
         self._echoes: dict[str, _Feed] = {}
         self._witness: _Feed | None = None
@@ -141,7 +142,7 @@ class FeedWatch:
         """The server has sent something to ``client_id`` after ``since``: it should be heard soon."""
         main = self._main
         if main.is_open and main.key.client_id == client_id and main.last_heard < since:
-            main.speaks_by = min(main.speaks_by, now + OWED_WORD)
+            main.speaks_by = min(main.speaks_by, now + self._owed_word)
 
     def lost(self, key: FeedKey, open_ids: Collection[str], *, has_open: bool = False) -> None:
         """The socket closed, or could not be opened; ``open_ids`` are the client_ids of open prompts."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
-from .feeds import FeedKey, FeedWatch
+from .feeds import OWED_WORD, FeedKey, FeedWatch
 from .job import Phase, advance, reconcile
 from .messages import Executing, ExecutionSuccess, FeatureFlags, Message, PreviewImage, Status
 from .schedule import Schedule
@@ -39,8 +39,8 @@ class Read:
 class Session:
     """Follows every open prompt of one server."""
 
-    def __init__(self, new_client_id: Callable[[], str]) -> None:
-        self.feeds = FeedWatch(new_client_id)
+    def __init__(self, new_client_id: Callable[[], str], *, owed_word: float = OWED_WORD) -> None:
+        self.feeds = FeedWatch(new_client_id, owed_word=owed_word)
         self.open: dict[str, Tracked] = {}
         self._schedule = Schedule()
         self._due: dict[str, float] = {}
