@@ -99,7 +99,7 @@ ROOMS: dict[str, set[str]] = {
     "client/validating": {"catalogue", "uploads"},
     "client/watch": {"channel"},
     "workflow/catalogues": {"object_info"},
-    "workflow/conversion": {"catalogues", "object_info", "profiles"},
+    "workflow/conversion": {"catalogues", "object_info", "profiles", "subgraph"},
     "workflow/drawing": {"node", "workflow_like"},
     "workflow/fit": {"catalogues", "object_info"},
     "workflow/load": {
@@ -110,6 +110,7 @@ ROOMS: dict[str, set[str]] = {
         "object_info",
         "parameters",
         "recognise",
+        "subgraph",
     },
     "workflow/metadata": {"recognise"},
     "workflow/needs": {"conversion", "workflow"},
@@ -125,7 +126,10 @@ ROOMS: dict[str, set[str]] = {
         "object_info",
         "parameters",
         "validation",
+        "subgraph",
+        "subgraph_node",
     },
+    "workflow/subgraph_node": {"node", "object_info", "subgraph"},
     "workflow/workflow_like": {"node"},
     "service/access": {"database", "settings", "sql"},
     "service/api": {

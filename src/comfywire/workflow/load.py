@@ -28,6 +28,7 @@ from comfywire.workflow.parameters.toml import parse_toml, to_toml
 
 from .nearest import did_you_mean
 from .recognise import Found, parse_json, recognise
+from .subgraph import Subgraph
 
 Choose: TypeAlias = Callable[[Sequence[Any]], Any]
 
@@ -64,6 +65,7 @@ class Loaded:
     prompt: dict[str, dict[str, Any]]
     document: dict[str, Any] | None = None
     warnings: tuple[str, ...] = ()
+    subgraphs: tuple[Subgraph, ...] = ()
 
 
 def read_workflow(
@@ -92,7 +94,7 @@ def read_workflow(
     conversion = convert(found.document, object_info or packaged(), choose=choose, packs=known)
     if strict and conversion.warnings:
         raise UncertainWorkflow(conversion.warnings)
-    return Loaded(conversion.prompt, found.document, tuple(conversion.warnings))
+    return Loaded(conversion.prompt, found.document, tuple(conversion.warnings), tuple(conversion.subgraphs))
 
 
 @cache

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Node", "UnknownInput", "is_json", "is_link", "name_node", "unknown_input"]
 
-_READ_ONLY = frozenset({"id", "class_type", "title", "inputs", "definition", "output", "knows", "spec"})
+_READ_ONLY = frozenset(
+    {"id", "class_type", "title", "inputs", "definition", "output", "knows", "places", "spec"}
+)
 _DYNAMIC_TYPES = frozenset({"COMFY_DYNAMICCOMBO_V3", "COMFY_AUTOGROW_V3", "COMFY_DYNAMICSLOT_V3"})
 
 
@@ -45,7 +47,7 @@ class Node:
 
     ``node.seed = 42`` and ``node["seed"] = 42`` are the same; the second also reaches inputs whose names are
     not Python names, or are taken: ``id``, ``class_type``, ``title``, ``inputs``, ``definition``, ``output``,
-    ``knows``, ``spec``.
+    ``knows``, ``places``, ``spec``.
     Changes go to the workflow's prompt at once.
 
     Raises:
@@ -122,6 +124,10 @@ class Node:
                 return slots[0]
         known = ", ".join(f"{slot} {label!r}" for slot, label in enumerate(names)) or "none"
         raise InvalidParameter(f"{self} has no single output {name!r}; its outputs are {known}")
+
+    def places(self, name: str) -> tuple[tuple[str, str], ...]:
+        """Return (node_id, input) of what ``node[name] = ...`` sets in the prompt."""
+        return ((self._id, name),)
 
     def knows(self, name: str) -> bool:
         """Whether the node has this input, set or not."""

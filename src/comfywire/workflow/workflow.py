@@ -15,6 +15,8 @@ from comfywire.workflow.node import Node, is_link
 from comfywire.workflow.object_info import ObjectInfo
 from comfywire.workflow.parameters.bind import bind
 from comfywire.workflow.parameters.draft import draft
+from comfywire.workflow.subgraph import Subgraph
+from comfywire.workflow.subgraph_node import SubgraphNode
 from comfywire.workflow.validation.validate import validate
 
 if TYPE_CHECKING:
@@ -49,12 +51,14 @@ class Workflow:
         document: dict[str, Any] | None = None,
         warnings: Sequence[str] = (),
         object_info: Mapping[str, Any] | None = None,
+        subgraphs: Sequence[Subgraph] = (),
     ) -> None:
         _must_be_graph(prompt)
         self.prompt = prompt
         self.document = document
         self.warnings = tuple(warnings)
         self._object_info = _parse(object_info)
+        self._subgraphs = {subgraph.id: subgraph for subgraph in subgraphs}
 
     @classmethod
     def load(
@@ -90,7 +94,13 @@ class Workflow:
         """
         catalogue = _parse(object_info)
         loaded = read_workflow(source, catalogue, choose, strict=strict, packs=packs)
-        return cls(loaded.prompt, document=loaded.document, warnings=loaded.warnings, object_info=catalogue)
+        return cls(
+            loaded.prompt,
+            document=loaded.document,
+            warnings=loaded.warnings,
+            object_info=catalogue,
+            subgraphs=loaded.subgraphs,
+        )
 
     def save(self, path: Any) -> None:
         """Write the prompt to ``path`` as API-format JSON.
@@ -112,11 +122,16 @@ class Workflow:
             document=self.document,
             warnings=self.warnings,
             object_info=object_info,
+            subgraphs=tuple(self._subgraphs.values()),
         )
 
     def _with(self, prompt: dict[str, dict[str, Any]]) -> Self:
         return type(self)(
-            prompt, document=self.document, warnings=self.warnings, object_info=self._object_info
+            prompt,
+            document=self.document,
+            warnings=self.warnings,
+            object_info=self._object_info,
+            subgraphs=tuple(self._subgraphs.values()),
         )
 
     @property
@@ -205,12 +220,18 @@ class Workflow:
 
     @property
     def names(self) -> dict[str, list[str]]:
-        """What nodes can be called by, with the ids of those that can: ids, titles and class_types."""
+        """What nodes can be called by, with the ids of those that can: ids, titles and class_types.
+
+        Subgraphs of an editor's document are among them, by id and title; a node's own names come first.
+        """
         places: dict[str, list[str]] = {}
         for node in self.nodes:
             for label in dict.fromkeys((node.title, node.class_type)):
                 places.setdefault(label, []).append(node.id)
-        return {**places, **{node_id: [node_id] for node_id in self.prompt}}
+        for subgraph in self._subgraphs.values():
+            if not any(node_id in self.prompt for node_id in places.get(subgraph.title, ())):
+                places.setdefault(subgraph.title, []).append(subgraph.id)
+        return {**places, **{node_id: [node_id] for node_id in (*self._subgraphs, *self.prompt)}}
 
     def find(self, *, class_type: str | None = None, title: str | None = None) -> list[Node]:
         """Return the nodes that have this class_type and this title, whichever is given; none is no error."""
@@ -270,6 +291,8 @@ class Workflow:
         return f"<Workflow: {len(self)} nodes{source}>"
 
     def _node(self, node_id: str) -> Node:
+        if node_id not in self.prompt and node_id in self._subgraphs:
+            return SubgraphNode(self.prompt, self._subgraphs[node_id], self._node)
         class_type = self.prompt[node_id].get("class_type")
         definition = self.object_info.get(class_type) if isinstance(class_type, str) else None
         return Node(self.prompt, node_id, definition)

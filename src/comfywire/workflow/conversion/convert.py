@@ -19,6 +19,7 @@ from comfywire.workflow.conversion.packs.builtin import BUILTIN_PACKS
 from comfywire.workflow.conversion.packs.pack import Pack, Packs
 from comfywire.workflow.object_info import ObjectInfo
 from comfywire.workflow.profiles import FE_1_58, Profile, profile_for
+from comfywire.workflow.subgraph import Subgraph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,12 +38,14 @@ class Conversion:
         prompt: The workflow in API format: ``class_type``, ``inputs`` and ``_meta.title`` by node id.
         warnings: What could not be converted as it stands, one sentence each.
         unknown: The nodes whose type the server does not have, each with its node pack if the file names it.
+        subgraphs: The instances of subgraphs whose nodes are in the prompt.
 
     """
 
     prompt: dict[str, dict[str, Any]]
     warnings: list[str] = field(default_factory=list)
     unknown: list[UnknownType] = field(default_factory=list)
+    subgraphs: list[Subgraph] = field(default_factory=list)
 
 
 def convert(
@@ -111,12 +114,13 @@ class Converter:
         """See :func:`convert`."""
         try:
             loaded = load(document, self._catalogue or self._for(document), choose or _first)
-            prompt = Export(loaded, now, choose or _first).prompt()
+            export = Export(loaded, now, choose or _first)
+            prompt = export.prompt()
         except RecursionError as error:
             raise UnreadableWorkflow(
                 "this workflow is nested too deeply to be one that the editor saved"
             ) from error
-        return Conversion(prompt, loaded.warnings, loaded.unknown)
+        return Conversion(prompt, loaded.warnings, loaded.unknown, export.subgraphs)
 
     def _for(self, document: Mapping[str, Any]) -> Catalogue:
         release = release_of(document) if isinstance(document, Mapping) else release_of({})

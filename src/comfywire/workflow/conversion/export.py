@@ -16,6 +16,7 @@ from comfywire.workflow.conversion.primitives import apply_primitives
 from comfywire.workflow.conversion.special import VIEWER_TYPES, scene
 from comfywire.workflow.conversion.subgraphs import Shared
 from comfywire.workflow.conversion.text import js_string, replace_percents, resolve_dynamic_prompt
+from comfywire.workflow.subgraph import Subgraph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,6 +50,7 @@ class Export:
         self._resolver = Resolver(self._warnings, modern=self._modern)
         self._named: dict[str, Node] | None = None
         self._visited = 0
+        self._shown: dict[str, tuple[str, dict[str, list[tuple[str, str]]]]] = {}
 
     def prompt(self) -> dict[str, dict[str, Any]]:
         """Return the workflow in API format; what could not be sent as it stands is in the warnings."""
@@ -68,6 +70,7 @@ class Export:
                 if not node.is_off:
                     yield frame, node
             elif node.kind is Kind.INSTANCE and self._is_entered(frame, node):
+                self._shown[frame.prefix + node.id] = (node.title, {})
                 yield from self._nodes(frame.child(node))
 
     def _count(self) -> None:
@@ -98,6 +101,7 @@ class Export:
         for name in node.links:
             found = self._resolver.resolve(frame, node, name)
             if isinstance(found, Promoted):
+                self._show(found, (frame.prefix + node.id, name))
                 value = found.value
                 inputs[name] = _boxed(value.value if isinstance(value, Shared) else value)
             elif found is not None:
@@ -108,6 +112,21 @@ class Export:
         if not node.type:
             del entry["class_type"]
         return entry
+
+    def _show(self, found: Promoted, place: tuple[str, str]) -> None:
+        """Note which widgets of instances set an input."""
+        for inner, slot in found.slots:
+            _, inputs = self._shown.get(inner.prefix[:-1], ("", {}))
+            for name in _names_of(inner, slot):
+                inputs.setdefault(name, []).append(place)
+
+    @property
+    def subgraphs(self) -> list[Subgraph]:
+        """The instances whose nodes were sent, known once :meth:`prompt` was called."""
+        return [
+            Subgraph(node_id, title, {name: tuple(places) for name, places in inputs.items()})
+            for node_id, (title, inputs) in self._shown.items()
+        ]
 
     def _say(self, frame: Frame, node: Node) -> None:
         catalogue = self._loaded.catalogue
@@ -200,6 +219,16 @@ class Export:
             dead = [name for name, value in inputs.items() if type(value) is _LinkTo and value[0] not in sent]
             for name in dead:
                 del inputs[name]
+
+
+def _names_of(frame: Frame, slot: int) -> Iterator[str]:
+    """What an instance's input is called: its name, and the label that the editor shows in place of it."""
+    yield frame.graph.inputs[slot].name
+    saved = frame.graph.saved.get("inputs")
+    entry = saved[slot] if isinstance(saved, list) and slot < len(saved) else None
+    label = entry.get("label") if isinstance(entry, dict) else None
+    if isinstance(label, str) and all(label != other.name for other in frame.graph.inputs):
+        yield label
 
 
 class _LinkTo(list[Any]):

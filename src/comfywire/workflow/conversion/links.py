@@ -47,9 +47,10 @@ class Source(NamedTuple):
 
 
 class Promoted(NamedTuple):
-    """A link ends at an instance's own value."""
+    """A link ends at an instance's own value; ``slots`` are the inputs on its way, the inner first."""
 
     value: Any
+    slots: tuple[tuple[Frame, int], ...] = ()
 
 
 _Step = tuple[Frame, Any, str | None]
@@ -69,15 +70,19 @@ class Resolver:
             return self._from_group(frame, frame.graph.links[node.links[name]])
         here, link_id = frame, node.links[name]
         kind: str | None = None
+        slots: tuple[tuple[Frame, int], ...] = ()
         for _ in range(_MAX_STEPS):
             link = here.graph.links.get(link_id)
             if link is None:
                 self._warn(frame, node, name, f"link {link_id!r} is not in the file")
                 return None
             if link.origin_id == INPUT_NODE and here.host is not None:
+                slots = (*slots, (here, link.origin_slot))
                 outer = self._outer(here, link.origin_slot)
-                if not isinstance(outer, tuple) or isinstance(outer, Promoted):
-                    return outer
+                if isinstance(outer, Promoted):
+                    return Promoted(outer.value, slots)
+                if outer is None:
+                    return None
                 here, link_id, kind = outer
                 continue
             origin = here.graph.nodes.get(link.origin_id)

@@ -138,13 +138,14 @@ def _parameter(workflow: WorkflowLike, parameters: Parameters, name: Any, value:
 
 def _take(takers: dict[tuple[str, str], _Value], value: _Value, places: list[tuple[Node, str]]) -> None:
     """Note whose value an input has: of two that are given for one, the first would vanish."""
-    for node, input_name in places:
-        before = takers.get((node.id, input_name))
+    inside = [(node, input_name, place) for node, input_name in places for place in node.places(input_name)]
+    for node, input_name, place in inside:
+        before = takers.get(place)
         if before is not None and before.is_given and not _is_same(before.value, value.value):
             raise InvalidParameter(
                 f"{before.name!r} and {value.name!r} are both given for {input_name!r} of {node}: give one"
             )
-        takers[node.id, input_name] = value
+        takers[place] = value
 
 
 def _is_same(first: Any, second: Any) -> bool:

@@ -132,6 +132,13 @@ class Parameter:
         raise InvalidParameter(f"parameter {self.name!r} is {value!r}, which is not offered{hint}")
 
 
+def _inside(node_id: str, workflow: WorkflowLike, outputs: list[str]) -> list[str]:
+    """Return the node itself, or of a subgraph the output nodes in it."""
+    if node_id in workflow.prompt:
+        return [node_id]
+    return [each for each in outputs if each.startswith(f"{node_id}:")]
+
+
 @dataclass(frozen=True, slots=True)
 class Parameters:
     """The parameters of a workflow, and names for its outputs.
@@ -179,9 +186,10 @@ class Parameters:
         return list(dict.fromkeys(ids))
 
     def _find_output(self, workflow: WorkflowLike, name: str) -> list[str]:
-        if name in self.outputs:
-            return [workflow[node].id for node in self.outputs[name]]
         nodes = [node.id for node in workflow.output_nodes]
+        if name in self.outputs:
+            found = [workflow[node].id for node in self.outputs[name]]
+            return [each for node_id in found for each in _inside(node_id, workflow, nodes)]
         named = workflow.names.get(name, [])
         # Nodes of a subgraph are called by its id and theirs, such as 57:9 (editor-format.md, par. 7).
         inside = tuple(f"{node_id}:" for node_id in (name, *named))
