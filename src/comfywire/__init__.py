@@ -34,6 +34,7 @@ from .errors import (
     MissingExtra,
     OutputsGone,
     OutputsMissing,
+    ReplyRefused,
     ServerError,
     UncertainWorkflow,
     UnexpectedReply,
@@ -47,7 +48,7 @@ from .errors import (
 
 if TYPE_CHECKING:
     from . import sync
-    from .client import Client, Finding, Job, JobProgress, Output, Result, Upload
+    from .client import Client, Finding, Job, JobProgress, Output, ReplyLimits, Result, Upload
     from .client.events import (
         Event,
         Executed,
@@ -78,6 +79,7 @@ _HOMES = {
     "JobProgress": "client",
     "Node": "workflow",
     "Output": "client",
+    "ReplyLimits": "client",
     "Result": "client",
     "Upload": "client",
     "Workflow": "workflow",
@@ -117,6 +119,8 @@ __all__ = [
     "ProgressState",
     "ProgressText",
     "QueueSnapshot",
+    "ReplyLimits",
+    "ReplyRefused",
     "Result",
     "ServerError",
     "SocketImage",

@@ -7,6 +7,7 @@
       ConnectionLost            something may have been sent: look before retrying
       ServerError               the server refused or failed: status, method, path, body
       UnexpectedReply           the server broke its own protocol
+        ReplyRefused            its answer is too large, too slow, or comes from elsewhere
       MissingExtra              an optional part is not installed; the message has the command
       UnsafeName                a file name that cannot be made safe (nothing is left of it)
       WorkflowError
@@ -50,6 +51,7 @@ __all__ = [
     "MissingExtra",
     "OutputsGone",
     "OutputsMissing",
+    "ReplyRefused",
     "ServerError",
     "UncertainWorkflow",
     "UnexpectedReply",
@@ -80,6 +82,10 @@ class ConnectionLost(ComfywireError):
 
 class UnexpectedReply(ComfywireError):
     """The server sent something that its protocol does not allow."""
+
+
+class ReplyRefused(UnexpectedReply):
+    """The server's answer is larger, slower or from further away than the client's limits allow."""
 
 
 class UnsafeName(ComfywireError):

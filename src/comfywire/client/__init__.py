@@ -1,5 +1,7 @@
 """What users hold: clients, jobs, results."""
 
+from comfywire.transport.limits import ReplyLimits
+
 from .check import Finding
 from .client import Client
 from .job import Job, JobProgress
@@ -7,4 +9,4 @@ from .results.outputs import Output
 from .results.result import Result
 from .uploads import Upload
 
-__all__ = ["Client", "Finding", "Job", "JobProgress", "Output", "Result", "Upload"]
+__all__ = ["Client", "Finding", "Job", "JobProgress", "Output", "ReplyLimits", "Result", "Upload"]

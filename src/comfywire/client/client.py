@@ -13,6 +13,7 @@ from typing import Any, Self
 from comfywire.errors import ComfywireError, JobLost
 from comfywire.transport.address import Address
 from comfywire.transport.http import Http
+from comfywire.transport.limits import ReplyLimits
 from comfywire.transport.news import News
 from comfywire.workflow import Workflow
 from comfywire.workflow.load import copied
@@ -63,6 +64,8 @@ class Client(Routes):
         unreachable_timeout: Seconds for which the server may be unreachable before jobs that wait for it end
             with ConnectionLost; None waits for ever.
         upload_subfolder: Where below the server's input folder files for inputs go, each under its hash.
+        reply_limits: What is taken from a server that is not trusted: sizes, times, redirects; what goes
+            beyond ends with ReplyRefused.
 
     """
 
@@ -77,12 +80,18 @@ class Client(Routes):
         read_timeout: float = 60.0,
         unreachable_timeout: float | None = 300.0,
         upload_subfolder: str = FOLDER,
+        reply_limits: ReplyLimits | None = None,
     ) -> None:
         if url is None:  # else the token of one server would go to another
             url = os.environ.get("COMFYWIRE_SERVER") or DEFAULT_URL
             token = token or os.environ.get("COMFYWIRE_TOKEN") or None
         self._address = Address.parse(url, headers=headers, token=token)
-        self._options = {"connect_timeout": connect_timeout, "read_timeout": read_timeout, "verify": verify}
+        self._options = {
+            "connect_timeout": connect_timeout,
+            "read_timeout": read_timeout,
+            "verify": verify,
+            "limits": reply_limits or ReplyLimits(),
+        }
         self._unreachable_timeout = unreachable_timeout
         self._upload_subfolder = upload_subfolder
         self._patience = Patience()

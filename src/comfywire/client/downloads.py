@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
-from comfywire.errors import ConnectionFailed, ConnectionLost, ServerError
+from comfywire.errors import ConnectionFailed, ConnectionLost, ReplyRefused, ServerError
 from comfywire.transport.http import Http
+from comfywire.transport.limits import chunks_of
 
 from .saving import PartFile, Place
 
@@ -19,7 +20,6 @@ AT_ONCE = 8
 TRIES = 5
 FIRST_PAUSE = 0.1
 """Seconds before the second try; doubled for each further one."""
-CHUNK_BYTES = 1 << 16
 File = tuple[str, str, str]
 """filename, subfolder and type, as the server named them."""
 
@@ -128,15 +128,20 @@ class _Transfer:
                     raise self._no_rest()
                 self._tag = _tag(response.headers)
                 with http.news.asked(f"the rest of {self._file[0]!r}"):
-                    async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+                    async for chunk in chunks_of(response, http.limits):
                         http.news.heard()
                         await self._sink.write(chunk)
+                        self._must_fit(http.limits.file_bytes)
         except ServerError as error:
             if error.status == 404:
                 raise NotThere(self._file[0]) from error
             if error.status != 416:
                 raise
             raise self._no_rest() from error
+
+    def _must_fit(self, most: int | None) -> None:
+        if most is not None and self._sink.length > most:
+            raise ReplyRefused(f"the file {self._file[0][:100]!r} has more than {most} bytes")
 
     def _is_rest(self, headers: Mapping[str, str]) -> bool:
         # aiohttp, and so ComfyUI, reads If-Range as a date only and sends the rest of whichever file is there

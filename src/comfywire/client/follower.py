@@ -15,6 +15,7 @@ from comfywire.errors import (
     ComfywireError,
     ConnectionFailed,
     ConnectionLost,
+    ReplyRefused,
     ServerError,
     UnexpectedReply,
 )
@@ -196,8 +197,12 @@ class Follower:
             except (ComfywireError, TimeoutError) as error:
                 log.debug("state not read: %r", error)
                 self._counts["reads_failed"] += 1
-                self._session.read_failed(read, self._now())
-                self._unreachable_since = min(self._unreachable_since, began)
+                if isinstance(error, ReplyRefused) and read.prompt_id is not None:
+                    # The same would be told again: the prompt has ended, and how is not to be had.
+                    self._end(read.prompt_id, error)
+                else:
+                    self._session.read_failed(read, self._now())
+                    self._unreachable_since = min(self._unreachable_since, began)
                 changed = []
         self._report(changed)
         self._pump()
@@ -262,7 +267,13 @@ class Follower:
         )
 
     def _abandon(self, failure: ComfywireError) -> None:
-        for prompt_id, watch in list(self._watches.items()):
+        for prompt_id in list(self._watches):
+            self._end(prompt_id, failure)
+
+    def _end(self, prompt_id: str, failure: ComfywireError) -> None:
+        """Have those who wait for a prompt learn that nobody will."""
+        watch = self._watches.get(prompt_id)
+        if watch is not None:
             watch.failure = failure
             self.forget(prompt_id)
             watch.finish()

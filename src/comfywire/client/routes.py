@@ -194,7 +194,7 @@ class Routes:
         query = {"filename": filename, "subfolder": subfolder, "type": type}
         query |= {key: value for key, value in (("preview", preview), ("channel", channel)) if value}
         async with self._http.request("GET", "/view", query=query) as response:
-            return await response.read()
+            return await self._http.file_of(response)
 
     async def _list(self, path: str) -> list[Any]:
         reply = await self._http.get_json(path)

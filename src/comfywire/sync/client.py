@@ -33,6 +33,7 @@ class Client:
         read_timeout: float = 60.0,
         unreachable_timeout: float | None = 300.0,
         upload_subfolder: str = FOLDER,
+        reply_limits: asynchronous.ReplyLimits | None = None,
     ) -> None:
         self._client = asynchronous.Client(
             url,
@@ -43,6 +44,7 @@ class Client:
             read_timeout=read_timeout,
             unreachable_timeout=unreachable_timeout,
             upload_subfolder=upload_subfolder,
+            reply_limits=reply_limits,
         )
 
     def __repr__(self) -> str:

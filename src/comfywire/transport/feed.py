@@ -22,9 +22,6 @@ PING_INTERVAL = 25.0
 """Seconds. Proxies close what is idle for a minute. An answer is not waited for: a server that is busy
 loading a model answers late, and one that has forgotten the socket answers all the same."""
 CLOSE_TIMEOUT = 2.0
-# The server sends whole pictures and large graphs in one frame; aiohttp's own limit is 4 MiB. A gibibyte is
-# far above anything real and still keeps a broken peer from filling the memory.
-FRAME_LIMIT_BYTES = 1 << 30
 
 
 class Socket:
@@ -58,7 +55,9 @@ class Socket:
         await self._socket.close()
 
 
-async def open_socket(session: aiohttp.ClientSession, address: Address, path: str, client_id: str) -> Socket:
+async def open_socket(
+    session: aiohttp.ClientSession, address: Address, path: str, client_id: str, *, frame_bytes: int
+) -> Socket:
     """Open the socket of ``client_id`` and negotiate preview metadata with its first frame.
 
     Raises:
@@ -71,7 +70,7 @@ async def open_socket(session: aiohttp.ClientSession, address: Address, path: st
             socket = await session.ws_connect(
                 address.socket(path, client_id),
                 headers=dict(address.headers),
-                max_msg_size=FRAME_LIMIT_BYTES,
+                max_msg_size=frame_bytes,
                 timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT),
                 compress=0,  # loopback and GPU machines: bandwidth is cheaper than time
             )

@@ -9,19 +9,21 @@ from contextlib import asynccontextmanager
 from io import BytesIO
 from types import SimpleNamespace
 from typing import Any, BinaryIO, NoReturn
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from comfywire.errors import ComfywireError, ServerError, UnexpectedReply
+from comfywire.errors import ComfywireError, ReplyRefused, ServerError, UnexpectedReply
 
 from .address import Address
 from .failures import NETWORK_ERRORS, raise_as_ours
 from .feed import Socket, open_socket
+from .limits import ReplyLimits, whole
 from .news import News
 
 __all__ = ["Http", "Part"]
 
+UNLIMITED = ReplyLimits()
 log = logging.getLogger("comfywire")
 
 # The twins under /api are what proxies forward and what newer routes are declared as (server.py, add_routes,
@@ -48,15 +50,17 @@ class Http:
         connect_timeout: float = 10.0,
         read_timeout: float = 60.0,
         verify: bool = True,
+        limits: ReplyLimits = UNLIMITED,
     ) -> None:
         self.address = address
+        self.limits = limits
         self.news = News(address.url)
         """Whether the server answers, for those who wait for it."""
         self._prefix = PREFIX
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=100, ssl=verify),
             timeout=aiohttp.ClientTimeout(sock_connect=connect_timeout, sock_read=read_timeout),
-            auto_decompress=True,
+            auto_decompress=not limits.is_plain,
         )
         tracing = aiohttp.TraceConfig()
         tracing.on_request_redirect.append(_refuse_to_follow)
@@ -89,7 +93,7 @@ class Http:
 
         """
         async with self.request("GET", path, query=query) as response:
-            return _parse(await response.read(), f"GET {path}")
+            return _parse(await self._body(response), f"GET {path}")
 
     async def get_object(self, path: str, **query: str) -> dict[str, Any]:
         """Return the JSON object that ``GET path`` answers; raises like :meth:`get_json`."""
@@ -103,7 +107,7 @@ class Http:
         encoded = json.dumps(body).encode()
         content = encoded if len(encoded) <= WRITTEN_AT_ONCE_BYTES else BytesIO(encoded)
         async with self.request("POST", path, content=content, kind="application/json") as response:
-            reply = await response.read()
+            reply = await self._body(response)
             return _parse(reply, f"POST {path}") if reply.strip() else None
 
     async def post_parts(self, path: str, parts: list[Part]) -> Any:
@@ -112,7 +116,7 @@ class Http:
         for name, content, filename in parts:
             form.add_field(name, content, filename=filename and _quotable(filename))
         async with self.request("POST", path, content=form) as response:
-            return _parse(await response.read(), f"POST {path}")
+            return _parse(await self._body(response), f"POST {path}")
 
     @asynccontextmanager
     async def request(
@@ -128,7 +132,12 @@ class Http:
         """Exchange one request; the response's body is still to be read, inside the context."""
         self._must_be_open()
         url = self.address.http(self._prefix + path, **(query or {}))
-        sent = {**self.address.headers, **({"Content-Type": kind} if kind else {}), **(headers or {})}
+        sent = {
+            **self.address.headers,
+            **({"Content-Type": kind} if kind else {}),
+            **({"Accept-Encoding": "identity"} if self.limits.is_plain else {}),
+            **(headers or {}),
+        }
         response = None
         try:
             response = await self._noted(
@@ -183,8 +192,22 @@ class Http:
                 raise _moved(response)
             url = urljoin(url, target)
             if not url.startswith(self.address.origin + "/"):
+                if self.limits.stays_at_origin:
+                    raise ReplyRefused(
+                        f"{method} {response.url.path} is redirected from {self.address.url} to "
+                        f"{_origin_of(url)}, where nothing is fetched from"
+                    )
                 headers = {name: value for name, value in headers.items() if name.lower() == "range"}
         raise UnexpectedReply(f"{self.address.url} redirects in circles")
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        is_catalogue = "/object_info" in response.url.path
+        most = self.limits.catalogue_bytes if is_catalogue else self.limits.json_bytes
+        return await whole(response, self.limits, most=most, seconds=self.limits.json_seconds)
+
+    async def file_of(self, response: aiohttp.ClientResponse) -> bytes:
+        """Return the body of a response that is a file; raises ReplyRefused for one beyond the limits."""
+        return await whole(response, self.limits, most=self.limits.file_bytes)
 
     def _must_be_open(self) -> None:
         if self._session.closed:
@@ -195,13 +218,18 @@ class Http:
         """Open the socket that hears the messages of ``client_id``; raises like :meth:`get_json`."""
         self._must_be_open()
         try:
-            return await open_socket(self._sockets, self.address, f"{self._prefix}/ws", client_id)
+            return await self._socket(f"{self._prefix}/ws", client_id)
         except ServerError as error:
             if error.status != 404 or not self._prefix:
                 raise
-            socket = await open_socket(self._sockets, self.address, "/ws", client_id)
+            socket = await self._socket("/ws", client_id)
             self._prefix = ""
             return socket
+
+    async def _socket(self, path: str, client_id: str) -> Socket:
+        return await open_socket(
+            self._sockets, self.address, path, client_id, frame_bytes=self.limits.frame_bytes
+        )
 
 
 async def _refuse_to_follow(
@@ -212,6 +240,12 @@ async def _refuse_to_follow(
     """Sockets are opened by aiohttp, which would take our headers along to another origin."""
     redirect.response.close()
     raise _moved(redirect.response)
+
+
+def _origin_of(url: str) -> str:
+    """Return scheme, host and port of a URL: what is shown of one that may hold anything."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _moved(response: aiohttp.ClientResponse) -> ServerError:

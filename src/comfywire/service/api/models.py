@@ -165,7 +165,10 @@ class Output(BaseModel):
     job_id: UUID
     class_type: Annotated[str | None, Field(description="The node's.")]
     kind: Annotated[str, Field(description="As Comfywire tells them apart: `animation`, `3d`, `value`, ...")]
-    value: Annotated[Any, Field(description="Of texts and values.")] = None
+    value: Annotated[Any, Field(description="Of texts and values of up to 64 KiB.")] = None
+    truncated: Annotated[
+        bool, Field(description="Whether a text or value is too long to stand here: `url` has it.")
+    ] = False
 
 
 class JobError(BaseModel):

@@ -108,6 +108,7 @@ class Renderer:
             class_type=output.class_type,
             kind=output.kind,
             value=output.value,
+            truncated=output.is_truncated,
         )
 
     def event(self, event: Event, place: Queued) -> str | None:

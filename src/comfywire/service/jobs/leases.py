@@ -69,12 +69,14 @@ class KeptBytes:
         hash: BLAKE3, hex.
         content_type: What they are.
         file_path: What the ComfyUI called them, with the subfolder.
+        size_bytes: How many.
 
     """
 
     hash: str
     content_type: str
     file_path: str | None
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -185,6 +185,12 @@ class OutputRecord:
     size_bytes: int | None = None
     content_type: str | None = None
 
+    @property
+    def is_truncated(self) -> bool:
+        """Whether it is a text or value that only the asset has: ``null`` by itself is four bytes long."""
+        is_long = self.size_bytes is not None and self.size_bytes > len("null")
+        return self.kind in ("text", "value") and self.value is None and is_long
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:

@@ -19,12 +19,14 @@ from comfywire.errors import (
     JobInterrupted,
     JobLost,
     OutputsGone,
+    ReplyRefused,
     ServerError,
     UnexpectedReply,
 )
 from comfywire.service.jobs.leases import Claim, patiently
 from comfywire.service.jobs.states import JobState, TransitionKind
 from comfywire.service.waiting import set_within
+from comfywire.service.worker.replies import bounded_error
 from comfywire.service.worker.server import Server
 from comfywire.service.worker.surroundings import Surroundings
 
@@ -87,6 +89,9 @@ class Outcome:
             await self.fail("outputs_unavailable", str(error))
         except (JobLost, OutputsGone) as error:
             await self.lost(str(error))
+        except ReplyRefused as error:
+            where = self._server.url
+            await self.fail("outputs_unavailable", f"how it ended is not to be had from {where}: {error}")
         except ConnectionLost as error:
             if isinstance(error.__cause__, Exception) and not isinstance(error.__cause__, ComfywireError):
                 raise  # the client broke down: the prompt may run on
@@ -259,10 +264,13 @@ class Outcome:
 
     async def fail(self, code: str, message: str, **details: Any) -> None:
         """It has ended badly."""
-        error = {"code": code, "message": message, **details}
+        error = bounded_error({"code": code, "message": message, **details})
+        message = error["message"]
         await self._leases.end(self._claim.lease, JobState.FAILED, message.split("\n", 1)[0], error=error)
 
 
 def is_about_the_request(error: ComfywireError) -> bool:
-    """Whether the server works, and says no: so it will the next time."""
+    """Whether the server works, and says no, or what we refuse to take: so it will the next time."""
+    if isinstance(error, ReplyRefused):
+        return True
     return isinstance(error, ServerError) and 400 <= error.status < 500 and error.status not in (408, 429)

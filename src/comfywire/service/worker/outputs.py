@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from comfywire.client import Output
-from comfywire.errors import ComfywireError
+from comfywire.errors import ComfywireError, ReplyRefused
 from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.blobs import Staged
 from comfywire.service.assets.records import path_of
@@ -22,6 +22,7 @@ from comfywire.service.jobs.leases import Fenced, KeptBytes, KeptOutput, Leases,
 from comfywire.service.jobs.output_folders import without_folders
 from comfywire.service.jobs.records import Lease
 from comfywire.service.worker.forgetting import forget_folders, forget_in_text
+from comfywire.service.worker.replies import LONGEST_VALUE_BYTES
 
 __all__ = ["CannotKeep", "Keeper"]
 
@@ -138,11 +139,12 @@ class Keeper:
             return None
         with _in_the_store():
             blob = await patiently(lambda: self._assets.shelve(staged))
-        return KeptBytes(blob.hash, content_type, path_of(_place(output.subfolder, name)))
+        return KeptBytes(blob.hash, content_type, path_of(_place(output.subfolder, name)), blob.size_bytes)
 
     def _record(self, output: Output, name: str, kept: KeptBytes | None) -> KeptOutput:
         position, self._position = self._position, self._position + 1
         is_value = output.kind in ("text", "value") and kept is not None
+        is_short = kept is not None and kept.size_bytes <= LONGEST_VALUE_BYTES
         return KeptOutput(
             position=position,
             node_id=output.node_id,
@@ -151,7 +153,7 @@ class Keeper:
             kind=output.kind,
             name=name,
             bytes=kept,
-            value=output.value if is_value else None,
+            value=output.value if is_value and is_short else None,
         )
 
 
@@ -211,6 +213,11 @@ async def _fetch(output: Output, path: Path, *, has_folder: bool) -> None:
             await output.save(path)
         if has_folder and output.kind != "value":
             await asyncio.to_thread(forget_in_text if output.kind == "text" else forget_folders, path)
+    except UnicodeError as error:
+        name = ascii(output.filename)[:200]
+        raise ReplyRefused(
+            f"node {output.node_id} names an output that nobody can ask for: {name}"
+        ) from error
     except BaseException:
         await asyncio.to_thread(path.unlink, missing_ok=True)  # cancelled just as it was whole
         raise

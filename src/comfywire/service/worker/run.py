@@ -20,6 +20,7 @@ from comfywire.errors import (
     JobInterrupted,
     JobLost,
     OutputsGone,
+    ReplyRefused,
     ServerError,
     UnexpectedReply,
     WorkflowError,
@@ -267,7 +268,7 @@ class Run:
             for task in (telling, *beside):
                 task.cancel()
             self._outcome.has_timed_out = control.why is Ended.TIMED_OUT
-        with contextlib.suppress(JobFailed, JobInterrupted, OutputsGone, ConnectionLost):
+        with contextlib.suppress(JobFailed, JobInterrupted, OutputsGone, ConnectionLost, ReplyRefused):
             await handle.result()
         self.server.state.ended(handle.prompt_id)
         self._on_ended()  # before the outputs are fetched: the server's next job need not wait for that

@@ -20,6 +20,7 @@ from comfywire.service.jobs.placement import ServerView
 from comfywire.service.waiting import set_within
 from comfywire.service.worker.offer import Offer
 from comfywire.service.worker.pace import Pace
+from comfywire.service.worker.replies import reply_limits
 from comfywire.service.worker.server_state import Condition, Due, ServerState
 
 __all__ = ["Server"]
@@ -39,6 +40,7 @@ class Server:
         on_change: Called when it may take a job now that it could not before.
         proven: The needs of which a job has ended well on any server; it adds to them.
         pace: How long to wait between one thing and the next.
+        max_output_bytes: The largest file that is taken from it.
 
     Attributes:
         url: Its address, without credentials.
@@ -60,8 +62,10 @@ class Server:
         on_change: Callable[[], None] = lambda: None,
         proven: set[str] | None = None,
         pace: Pace = Pace(),  # noqa: B008 - frozen
+        max_output_bytes: int = 8 << 30,
     ) -> None:
-        self.client = Client(address, unreachable_timeout=patience)
+        limits = reply_limits(max_output_bytes)
+        self.client = Client(address, unreachable_timeout=patience, reply_limits=limits)
         self.url = self.client.url
         self.patience = patience
         self.state = ServerState(slots=slots, proven=set() if proven is None else proven, pace=pace)

@@ -125,6 +125,7 @@ class Worker:
             on_change=self._wake.set,
             proven=self._needs.proven,
             pace=self._pace,
+            max_output_bytes=self._settings.max_output_bytes,
         )
 
     async def run(self, stop: asyncio.Event) -> None:

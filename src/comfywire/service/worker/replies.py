@@ -1,0 +1,46 @@
+"""What the service takes from a ComfyUI, which is as much a stranger as those who call the service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfywire.client import ReplyLimits
+
+__all__ = ["LONGEST_VALUE_BYTES", "bounded_error", "reply_limits"]
+
+JSON_BYTES = 64 << 20
+"""Of a history entry, which has the whole graph, or of a queue, which has those of all prompts."""
+LONGEST_VALUE_BYTES = 64 << 10
+"""Texts and values up to this size stand in every list of a job's outputs; longer ones are assets only."""
+LONGEST_WORDS = 10_000
+"""Characters of a message, which every reader of the job gets."""
+LONGEST_TRACEBACK = 64_000
+LONGEST_NAME = 300
+"""Characters of a node's id or type, or of the type of an exception."""
+LONGEST = {"message": LONGEST_WORDS, "traceback": LONGEST_TRACEBACK}
+MARK = "\n[... {} characters are left out ...]\n"
+
+
+def reply_limits(max_output_bytes: int) -> ReplyLimits:
+    """Return what is taken from a ComfyUI: far above anything real, and far below what hurts a process."""
+    return ReplyLimits(
+        json_bytes=JSON_BYTES,
+        catalogue_bytes=256 << 20,
+        json_seconds=60.0,
+        file_bytes=max_output_bytes,
+        frame_bytes=64 << 20,
+        least_rate=1024.0,
+        is_plain=True,
+        stays_at_origin=True,
+    )
+
+
+def bounded_error(error: dict[str, Any]) -> dict[str, Any]:
+    """Return an error with its texts cut to what a job may carry: the middle is left out."""
+    return {name: _cut(value, LONGEST.get(name, LONGEST_NAME)) for name, value in error.items()}
+
+
+def _cut(value: Any, most: int) -> Any:
+    if not isinstance(value, str) or len(value) <= most:
+        return value
+    return value[: most // 2] + MARK.format(len(value) - most) + value[-(most // 2) :]

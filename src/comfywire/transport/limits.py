@@ -1,0 +1,113 @@
+"""How much a server may answer, for how long, and from where: for those who do not know the server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+
+from comfywire.errors import ReplyRefused
+
+__all__ = ["ReplyLimits", "chunks_of", "whole"]
+
+FRAME_BYTES = 1 << 30
+"""The server sends whole pictures and large graphs in one frame; aiohttp's own limit is 4 MiB. A gibibyte is
+far above anything real and still keeps a broken peer from filling the memory."""
+PACE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyLimits:
+    """What is taken from a server. The defaults take nearly all: a ComfyUI of one's own may answer at length.
+
+    Attributes:
+        json_bytes: The largest reply in JSON; None does not limit.
+        catalogue_bytes: The same of ``/object_info``, which is megabytes where many node packs are installed.
+        json_seconds: How long a reply in JSON may take; None does not limit.
+        file_bytes: The largest file of ``/view``; None does not limit.
+        frame_bytes: The largest message of the socket.
+        least_rate: Bytes a second that the body of a reply must come with, over half a minute; None does not
+            limit.
+        is_plain: Whether compressed replies are refused: a few kilobytes can unpack to gigabytes.
+        stays_at_origin: Whether redirects to another host or port are refused.
+
+    """
+
+    json_bytes: int | None = None
+    catalogue_bytes: int | None = None
+    json_seconds: float | None = None
+    file_bytes: int | None = None
+    frame_bytes: int = FRAME_BYTES
+    least_rate: float | None = None
+    is_plain: bool = False
+    stays_at_origin: bool = False
+
+
+async def whole(
+    response: aiohttp.ClientResponse, limits: ReplyLimits, *, most: int | None, seconds: float | None = None
+) -> bytes:
+    """Return the body of a reply.
+
+    Raises:
+        ReplyRefused: It is larger than ``most`` bytes, takes more than ``seconds``, comes too slowly, or is
+            compressed.
+
+    """
+    if most is None and seconds is None and limits.least_rate is None:
+        return await response.read()
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in chunks_of(response, limits):
+                body += chunk
+                if most is not None and len(body) > most:
+                    raise ReplyRefused(f"{_name(response)} was answered with more than {most} bytes")
+    except TimeoutError:
+        raise ReplyRefused(f"the answer to {_name(response)} took over {seconds:g} s") from None
+    return bytes(body)
+
+
+async def chunks_of(response: aiohttp.ClientResponse, limits: ReplyLimits) -> AsyncIterator[bytes]:
+    """Yield the body of a reply as it comes.
+
+    Raises:
+        ReplyRefused: It comes too slowly, or is compressed although that may not be.
+
+    """
+    if limits.is_plain and response.headers.get("Content-Encoding", "identity") != "identity":
+        raise ReplyRefused(f"{_name(response)} was answered compressed, which was not asked for")
+    if limits.least_rate is None:
+        async for chunk in response.content.iter_any():
+            yield chunk
+        return
+    async for chunk in _paced(response, limits.least_rate * PACE_SECONDS):
+        yield chunk
+
+
+async def _paced(response: aiohttp.ClientResponse, least: float) -> AsyncIterator[bytes]:
+    """Yield the body; raise if less than ``least`` bytes of it came in half a minute."""
+    now = asyncio.get_running_loop().time
+    until, received = now() + PACE_SECONDS, 0
+    while True:
+        chunk: bytes | None = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                chunk = await response.content.readany()
+        if chunk == b"":
+            return
+        if chunk is not None:
+            received += len(chunk)
+            yield chunk
+        if now() >= until:
+            if received < least:
+                raise ReplyRefused(
+                    f"of the answer to {_name(response)}, {received} bytes came in {PACE_SECONDS:g} seconds"
+                )
+            until, received = now() + PACE_SECONDS, 0
+
+
+def _name(response: aiohttp.ClientResponse) -> str:
+    return f"{response.method} {response.url.path}"
