@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from comfywire import client as asynchronous
-from comfywire.client import Finding, JobProgress, Upload
+from comfywire.client import Finding, JobProgress, ReplyLimits, Upload
 from comfywire.client.client import WorkflowSource
 from comfywire.client.events import QueueSnapshot
 from comfywire.client.results.notebook_bar import notebook_bar
@@ -33,7 +33,7 @@ class Client:
         read_timeout: float = 60.0,
         unreachable_timeout: float | None = 300.0,
         upload_subfolder: str = FOLDER,
-        reply_limits: asynchronous.ReplyLimits | None = None,
+        reply_limits: ReplyLimits | None = None,
     ) -> None:
         self._client = asynchronous.Client(
             url,
