@@ -1,5 +1,6 @@
 """What was set to what is told with the job: defaults, drawn seeds, files that were found by name."""
 
+import base64
 import uuid
 from typing import Any
 
@@ -62,6 +63,23 @@ async def test_files_are_told_as_assets(http):
     reference = {"__type": "core/ASSET", "info": {"id": asset}}
     assert registered["inputs"]["image"] == reference
     assert by_name["inputs"] == await told(http, by_name) == {"1.image": reference}
+
+
+async def test_a_file_that_was_only_sent_along_is_no_upload_that_a_name_means(http):
+    await register(http, "upscale", SCALE)
+    form = {"content_type": "image/png", "file_path": "image.png"}
+    asset = (await http.post("/api/v2/assets", data=form, files={"file": b"mine"})).json()["id"]
+    loading = {**SCALE, "1": {"class_type": "LoadImage", "inputs": {"image": "image.png"}}}
+    content = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
+
+    sent = await http.post(
+        "/api/v2/workflows/upscale/jobs", json={"inputs": {"image": f"data:image/png;base64,{content}"}}
+    )
+    by_name = (await http.post("/api/v2/jobs", json={"workflow": loading})).json()
+
+    sent_id = sent.json()["inputs"]["image"]["info"]["id"]
+    assert (await http.get(f"/api/v2/assets/{sent_id}")).json()["file_path"] == "image.png"
+    assert by_name["inputs"]["1.image"]["info"]["id"] == asset
 
 
 async def test_of_a_graph_in_which_nothing_was_set_nothing_is_told(http):

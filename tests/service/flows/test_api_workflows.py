@@ -234,13 +234,17 @@ def picture_url():
     server.server_close()
 
 
-@pytest.mark.parametrize("form", ["object", "id", "url", "data", "base64"])
+@pytest.mark.parametrize("form", ["object", "id", "name", "url", "data", "base64"])
 async def test_a_picture_comes_in_every_form(http, comfyui, upscale, picture_url, form):
     encoded = base64.b64encode(PNG).decode()
     forms = {"url": picture_url, "data": f"data:image/png;base64,{encoded}", "base64": encoded}
-    if form in ("object", "id"):
+    if form in ("object", "id", "name"):
         asset_id = await asset_of(http)
-        forms |= {"id": asset_id, "object": {"__type": "core/ASSET", "info": {"id": asset_id}}}
+        forms |= {
+            "id": asset_id,
+            "name": "red.png",
+            "object": {"__type": "core/ASSET", "info": {"id": asset_id}},
+        }
 
     body = {"inputs": {"image": forms[form], "scale": 4}}
     answer = await http.post("/api/v2/workflows/upscale/jobs", params={"wait": 60}, json=body)

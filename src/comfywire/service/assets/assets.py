@@ -248,6 +248,7 @@ class Assets:
             file_path=new.file_path,
             tags=list(new.tags),
             lifetime=self._lifetime(new),
+            is_named=new.is_named,
         )
         assert inserted is not None
         return await self._one(connection, inserted["id"])

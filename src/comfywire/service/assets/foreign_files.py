@@ -17,6 +17,10 @@ A_FILE = re.compile(r"\S.*\.\w{1,10}\s*")
 """What a name of a file looks like in an input that may be free text."""
 
 
+LOOKS_ODD = re.compile(rf"\]$|{FOLDER}|\.\.|^[/\\]|^[A-Za-z]:", re.IGNORECASE)
+"""What a text has that can be suspect at all: most have nothing of it, and are not taken apart."""
+
+
 class ForeignFile(ComfywireError):
     """The prompt names a file on the ComfyUI that is not known to be the caller's.
 
@@ -65,6 +69,8 @@ def _objections(class_type: str, name: str, value: Any, kinds: InputKinds) -> It
 
 def _suspect(text: str) -> FileName | None:
     """Return the file that a text means where files go, unless it is the input folder's own."""
+    if not LOOKS_ODD.search(text):
+        return None
     file = FileName.of(text)
     is_input = file.folder == "input" and file.parts is not None and FOLDER not in map(_folded, file.parts)
     return None if is_input else file

@@ -128,6 +128,14 @@ class AssetRecord:
 class NewAsset:
     """What is said about an asset that is to be.
 
+    Attributes:
+        content_type: What the bytes are.
+        file_path: The name that it gets.
+        tags: What its uploader writes on it.
+        expires_in: Seconds for which it is kept; None leaves that to the operator.
+        expected_hash: The hash that its bytes must have.
+        is_named: Whether prompts can name it by its ``file_path``: not what somebody only linked to.
+
     Raises:
         InvalidAsset: When it is made, for what may not be said.
 
@@ -138,6 +146,7 @@ class NewAsset:
     tags: Sequence[str] = ()
     expires_in: int | None = None
     expected_hash: str | None = None
+    is_named: bool = True
 
     def __post_init__(self) -> None:
         if not CONTENT_TYPE.fullmatch(self.content_type):

@@ -38,26 +38,35 @@ class InputKinds:
     def __init__(self, catalogues: Iterable[ObjectInfo] = ()) -> None:
         self._catalogues = tuple(catalogues)
         self._uploads: dict[int, frozenset[str]] = {}
+        self._found: dict[tuple[str, str], InputKind] = {}
 
-    def kind(self, class_type: Any, name: str) -> InputKind:
+    def kind(self, class_type: str, name: str) -> InputKind:
         """Return the kind of an input. One ComfyUI that takes it for a file is enough."""
+        if (found := self._found.get((class_type, name))) is not None:
+            return found
         specs = list(self._specs(class_type, name))
+        kind = self._kind(class_type, specs)
+        if specs:  # what is in no catalogue is as much as callers like
+            self._found[class_type, name] = kind
+        return kind
+
+    def _kind(self, class_type: str, specs: list[tuple[ObjectInfo, Input]]) -> InputKind:
         if any(self._takes_file(catalogue, class_type, spec) for catalogue, spec in specs):
             return InputKind.FILE
         is_text = all(spec.type == "STRING" for _, spec in specs)
         return InputKind.TEXT if is_text else InputKind.CHOICE
 
-    def is_offered(self, class_type: Any, name: str, value: str) -> bool:
+    def is_offered(self, class_type: str, name: str, value: str) -> bool:
         """Whether a ComfyUI lists ``value`` among the choices of an input."""
         return any(value in (spec.choices or ()) for _, spec in self._specs(class_type, name))
 
-    def _specs(self, class_type: Any, name: str) -> Iterator[tuple[ObjectInfo, Input]]:
+    def _specs(self, class_type: str, name: str) -> Iterator[tuple[ObjectInfo, Input]]:
         known = [catalogue for catalogue in self._catalogues if class_type in catalogue]
         for catalogue in known or [packaged()]:
             if class_type in catalogue and (spec := catalogue[class_type].inputs.get(name)) is not None:
                 yield catalogue, spec
 
-    def _takes_file(self, catalogue: ObjectInfo, class_type: Any, spec: Input) -> bool:
+    def _takes_file(self, catalogue: ObjectInfo, class_type: str, spec: Input) -> bool:
         if spec.upload is not None or (class_type, spec.name) in WITHOUT_BUTTON:
             return True
         choices = {choice for choice in spec.choices or () if isinstance(choice, str)} - NO_FILE

@@ -16,9 +16,9 @@ SELECT content_type FROM assets
  WHERE key_id = %(key_id)s AND hash = %(hash)s ORDER BY created_at DESC LIMIT 1;
 
 -- name: insert
-INSERT INTO assets (key_id, hash, content_type, file_path, tags, expires_at)
+INSERT INTO assets (key_id, hash, content_type, file_path, tags, expires_at, named_at)
 VALUES (%(key_id)s, %(hash)s, %(content_type)s, %(file_path)s, %(tags)s,
-        now() + make_interval(secs => %(lifetime)s::float8))
+        now() + make_interval(secs => %(lifetime)s::float8), CASE WHEN NOT %(is_named)s THEN '-infinity'::timestamptz END)
 RETURNING id;
 
 -- name: extend_equal
@@ -43,13 +43,15 @@ SELECT asset.id, asset.key_id, asset.hash, blob.size_bytes, asset.content_type, 
  WHERE asset.id = %(asset_id)s AND (%(key_id)s::uuid IS NULL OR asset.key_id = %(key_id)s);
 
 -- name: uploads_by_name
--- The newest upload of each name.
+-- The newest upload of each name. What a caller only linked to, or sent along with a job, was given its name by nobody:
+-- its named_at is -infinity.
 SELECT DISTINCT ON (file_path) file_path, id
   FROM assets
  WHERE key_id = %(key_id)s AND job_id IS NULL
    AND md5(file_path) IN (SELECT md5(name) FROM unnest(%(names)s::text[]) AS name)  -- as assets_by_name has them
    AND file_path = ANY(%(names)s::text[])
    AND (expires_at IS NULL OR expires_at > now())
+   AND named_at IS DISTINCT FROM '-infinity'
  ORDER BY file_path, COALESCE(named_at, created_at) DESC, id;
 
 -- name: outputs_of_jobs

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from comfywire.errors import InvalidParameter
 from comfywire.service.assets.assets import Assets
+from comfywire.service.assets.by_name import assets_by_name
 from comfywire.service.assets.by_url import RemoteFile, UnusableInput, fetch_input, from_base64
 from comfywire.service.assets.references import reference
 from comfywire.service.settings import Settings
@@ -16,6 +17,9 @@ from comfywire.service.workflows.registered import WorkflowRecord
 from comfywire.workflow import Parameter
 
 __all__ = ["FileInputs"]
+
+LONGEST_NAME = 1100
+"""Characters: no upload's name has as many, and base64 often has more."""
 
 
 class FileInputs:
@@ -67,10 +71,13 @@ class FileInputs:
                 async with fetch_input(value, settings=self._settings) as file:
                     return await self._keep(parameter, file, key_id)
             case str() if value:
+                named = await assets_by_name(self._assets.database, key_id, [value[:LONGEST_NAME]])
+                if value in named:
+                    return reference(named[value])
                 file = from_base64(value, most=self._settings.max_upload_bytes)
                 return await self._keep(parameter, file, key_id)
         raise InvalidParameter(
-            f"parameter {parameter.name!r} is a file: give the id of an asset, a URL, or the bytes in base64"
+            f"parameter {parameter.name!r} is a file: give the id or the name of an asset, a URL, or base64"
         )
 
     async def _keep(self, parameter: Parameter, file: RemoteFile, key_id: UUID) -> dict[str, Any]:
@@ -78,7 +85,12 @@ class FileInputs:
         # The end of the name is what some loaders tell formats by.
         name = file.name if file.name and "." in file.name else f"{file.name or parameter.name}{suffix}"
         asset, _ = await self._assets.create(
-            key_id, file.chunks, content_type=file.content_type, file_path=name, tags=("input",)
+            key_id,
+            file.chunks,
+            content_type=file.content_type,
+            file_path=name,
+            tags=("input",),
+            is_named=False,
         )
         return reference(asset.id)
 
