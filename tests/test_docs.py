@@ -56,6 +56,16 @@ def test_what_is_generated_is_up_to_date() -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+TOLD = [*PAGES, *sorted((ROOT / "deploy").rglob("*.md")), *sorted((ROOT / "src").rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", TOLD, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nobody_is_told_to_install_what_no_index_has(path: Path) -> None:
+    named = re.findall(r"""(?:pip|uv|uvx|pipx) [^\n`]*?['" ]comfywire\b[^\n`]*""", text(path))
+
+    assert named == [], "a clone can be installed: pip install '.[server]', pip install './comfywire[server]'"
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
     dead = []

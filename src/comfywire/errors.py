@@ -114,7 +114,10 @@ class MissingExtra(ComfywireError, ImportError):
     def __init__(self, feature: str, extra: str) -> None:
         self.feature = feature
         self.extra = extra
-        super().__init__(f"{feature} needs the extra '{extra}': pip install 'comfywire[{extra}]'")
+        # Not by name: no index has this package, and whoever gives it one there is somebody else.
+        super().__init__(
+            f"{feature} needs the extra '{extra}': in a clone of Comfywire, pip install '.[{extra}]'"
+        )
 
 
 class WorkflowError(ComfywireError):

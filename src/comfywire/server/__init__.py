@@ -3,7 +3,7 @@
 Importing this package costs nothing; using a name of it needs Pillow and NumPy.
 
 Raises:
-    MissingExtra: On the first use of a name, when ``comfywire[server]`` is not installed.
+    MissingExtra: On the first use of a name, when the extra ``server`` is not installed.
 
 """
 

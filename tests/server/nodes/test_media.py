@@ -313,7 +313,9 @@ def test_a_file_that_is_outside_or_missing_is_invalid(server, name, field, file,
 def test_without_pyav_its_nodes_say_how_to_get_it(server, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
 
-    with pytest.raises(RuntimeError, match=r"need PyAV: pip install 'comfywire\[server-media\]'"):
+    with pytest.raises(
+        RuntimeError, match=r"need PyAV: in a clone of Comfywire, pip install '\.\[server-media\]'"
+    ):
         run(server, "SaveAudio", audio=tone(), filename_prefix="x")
 
 
