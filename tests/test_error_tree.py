@@ -53,7 +53,7 @@ def test_each_class_says_when_it_is_raised(kind):
         (errors.ServerError(500, "GET", "/view"), "GET /view was answered 500 and no further words"),
         (
             errors.MissingExtra("the test server", "server"),
-            "the test server needs the extra 'server': in a clone of Comfywire, pip install '.[server]'",
+            "the test server needs the extra 'server': in a clone of Comfywire, pip install \".[server]\"",
         ),
         (
             errors.WorkflowRejected({}, {}, ["node 1: wrong", "node 2: wrong"]),

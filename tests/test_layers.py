@@ -232,7 +232,17 @@ ROOMS: dict[str, set[str]] = {
     },
     "cli/jobs": {"connection", "durations", "failures", "json_lines", "options", "terminal", "workflow"},
     "cli/main": {"connection", "failures", "streams"},
-    "cli/operate": {"calling", "connection", "durations", "jobs", "json_lines", "options", "terminal"},
+    "cli/connection": {"signals"},
+    "cli/operate": {
+        "calling",
+        "connection",
+        "durations",
+        "jobs",
+        "json_lines",
+        "options",
+        "signals",
+        "terminal",
+    },
     "cli/run": {
         "calling",
         "connection",

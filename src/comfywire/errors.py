@@ -116,7 +116,7 @@ class MissingExtra(ComfywireError, ImportError):
         self.extra = extra
         # Not by name: no index has this package, and whoever gives it one there is somebody else.
         super().__init__(
-            f"{feature} needs the extra '{extra}': in a clone of Comfywire, pip install '.[{extra}]'"
+            f"{feature} needs the extra '{extra}': in a clone of Comfywire, pip install \".[{extra}]\""
         )
 
 

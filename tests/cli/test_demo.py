@@ -68,4 +68,4 @@ def test_without_the_extra_the_command_that_installs_it_is_named(here):
 
     finished = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True, check=False)
 
-    assert (finished.returncode, "pip install '.[server]'" in finished.stderr) == (2, True)
+    assert (finished.returncode, 'pip install ".[server]"' in finished.stderr) == (2, True)

@@ -300,7 +300,7 @@ def test_an_extra_that_is_missing_is_named_with_the_command_that_installs_it(
 
     finished = comfywire("run", picture, "--show")
 
-    assert (finished.status, "pip install '.[show]'" in finished.err) == (2, True)
+    assert (finished.status, 'pip install ".[show]"' in finished.err) == (2, True)
     assert server.log == []
 
 

@@ -356,4 +356,4 @@ def test_a_store_on_s3_names_the_extra_that_it_needs(here: Path):
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=25
     )
 
-    assert (ran.returncode, "pip install '.[s3]'" in ran.stderr) == (2, True)
+    assert (ran.returncode, 'pip install ".[s3]"' in ran.stderr) == (2, True)

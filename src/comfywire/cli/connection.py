@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import logging
-import signal
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from comfywire.cli.signals import STOPPING, called_on
 
 if TYPE_CHECKING:
     from comfywire.client import Client
@@ -128,10 +128,7 @@ def wait_for(
 async def _until_signalled(work: Coroutine[Any, Any, Value]) -> Value:
     task = asyncio.current_task()
     assert task is not None
-    loop = asyncio.get_running_loop()
-    with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows; not the main thread
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # SIGINT too, although asyncio.run does that: not where a shell has started us in the background,
-            # which makes it be ignored.
-            loop.add_signal_handler(number, task.cancel)
-    return await work
+    # SIGINT too, although asyncio.run does that: not where a shell has started us in the background, which
+    # makes it be ignored.
+    with called_on(STOPPING, task.cancel):
+        return await work

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["run", "serve_forever", "server_in_thread"]
 
+TICK = 0.5
+"""Seconds after which a wait begins anew: Windows' Python sees Ctrl-C only between two."""
+
 
 async def serve_forever(*, on_start: Callable[[Server], None] | None = None, **options: Any) -> None:
     """Serve until cancelled, then close cleanly.
@@ -97,7 +100,8 @@ def server_in_thread(**options: Any) -> Iterator[Server]:
 
     thread = threading.Thread(target=serve, name="comfywire server", daemon=True)
     thread.start()
-    started.wait()
+    while not started.wait(TICK):
+        pass
     try:
         if failures:
             raise failures[0]
@@ -105,4 +109,5 @@ def server_in_thread(**options: Any) -> Iterator[Server]:
     finally:
         if thread.is_alive():
             loop.call_soon_threadsafe(stop.set)
-        thread.join()
+        while thread.is_alive():
+            thread.join(TICK)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 __all__ = ["LOOP", "Loop"]
 
 Value = TypeVar("Value")
+TICK = 0.2
+"""Seconds after which Windows' Python sees that Ctrl-C was pressed."""
 
 
 class Loop:
@@ -38,6 +42,7 @@ class Loop:
 
         future = asyncio.run_coroutine_threadsafe(noted(), self._running())
         try:
+            _until_done(future)
             return future.result()
         finally:
             if not future.done():  # Ctrl-C, or whatever else was raised in this thread meanwhile
@@ -60,6 +65,12 @@ class Loop:
                 self._thread = threading.Thread(target=self._loop.run_forever, name="comfywire", daemon=True)
                 self._thread.start()
             return self._loop
+
+
+def _until_done(future: Future[Any], *, system: str = os.name) -> None:
+    """Wait in ticks where a wait without an end cannot be interrupted: on Windows."""
+    while system == "nt" and not future.done():
+        wait([future], TICK)
 
 
 async def _stop(tasks: list[asyncio.Task[Any]]) -> None:

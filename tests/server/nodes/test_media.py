@@ -314,7 +314,7 @@ def test_without_pyav_its_nodes_say_how_to_get_it(server, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
 
     with pytest.raises(
-        RuntimeError, match=r"need PyAV: in a clone of Comfywire, pip install '\.\[server-media\]'"
+        RuntimeError, match=r"need PyAV: in a clone of Comfywire, pip install .\.\[server-media\]."
     ):
         run(server, "SaveAudio", audio=tone(), filename_prefix="x")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+
+from comfywire.cli.calling import quoted
 
 __all__ = ["database_options", "database_words"]
 
@@ -41,4 +42,4 @@ def database_words(data: Path, database_url: str | None) -> str:
     """Return what a printed command needs to find the same database; an address may have a password in it."""
     if database_url is not None:
         return " --database-url ..."
-    return "" if data == DATA else f" --data {shlex.quote(str(data.absolute()))}"
+    return "" if data == DATA else f" --data {quoted(str(data.absolute()))}"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from comfywire.cli.connection import debug_option, wait_for
 from comfywire.cli.operate.service_options import settings_of, worker_options
+from comfywire.cli.signals import STOPPING, called_on
 
 if TYPE_CHECKING:
     from comfywire.service.settings import Settings
@@ -73,18 +73,12 @@ async def _work(settings: Settings, health_port: int | None) -> None:
 @contextmanager
 def stop_signals() -> Iterator[asyncio.Event]:
     """Give an event that SIGTERM and SIGINT set; a second signal ends the process at once, as usual."""
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    signals = (signal.SIGTERM, signal.SIGINT)
+    stop = asyncio.Event()
+    with ExitStack() as listening:
 
-    def ask() -> None:
-        stop.set()
-        for number in signals:
-            loop.remove_signal_handler(number)
+        def ask() -> None:
+            stop.set()
+            listening.close()
 
-    for number in signals:
-        loop.add_signal_handler(number, ask)
-    try:
+        listening.enter_context(called_on(STOPPING, ask))
         yield stop
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)

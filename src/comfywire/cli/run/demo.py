@@ -91,6 +91,6 @@ def _say_what_next(out: Path, endings: Sequence[Ending]) -> None:
     click.echo(f"  {command} server   # the test server, to keep")
     click.echo(
         f"  {command} run {out}/text_to_image.json --server http://127.0.0.1:8189 "
-        "--set 'Positive.text=a red barn' --set KSampler.seed=7"
+        '--set "Positive.text=a red barn" --set KSampler.seed=7'
     )
     click.echo(f"  {command} run workflow_api.json   # on your own ComfyUI, port 8188")

@@ -18,6 +18,6 @@ def pyav() -> Any:
         import av  # noqa: PLC0415 - 35 MB of libraries, for those who need them
     except ModuleNotFoundError as error:
         raise RuntimeError(
-            "nodes for video and sound need PyAV: in a clone of Comfywire, pip install '.[server-media]'"
+            'nodes for video and sound need PyAV: in a clone of Comfywire, pip install ".[server-media]"'
         ) from error
     return av

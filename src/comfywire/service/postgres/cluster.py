@@ -75,7 +75,7 @@ class Cluster:
     def pid(self) -> int | None:
         """The process of the server; None when it does not run."""
         try:
-            pid = int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
+            pid = int((self._data / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
         except (OSError, ValueError):
             return None
         return pid if _is_postgres(pid) else None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -51,6 +52,20 @@ async def embedded(data: Path) -> AsyncIterator[str]:
         await in_thread(cluster.detach)
 
 
+def must_be_possible(system: str = os.name) -> None:
+    """Raise where there is no embedded PostgreSQL.
+
+    Raises:
+        NoDatabase: This is Windows.
+
+    """
+    if system == "nt":
+        raise NoDatabase(
+            "the job service with its own PostgreSQL needs Linux or macOS: on Windows name a PostgreSQL of "
+            "yours with --database-url, or run the service in WSL or a container"
+        )
+
+
 def is_there(data: Path) -> bool:
     """Whether a data folder has a PostgreSQL."""
     return Cluster(data / "postgres").is_made
@@ -79,6 +94,7 @@ async def database_at(data: Path, url: str | None) -> AsyncIterator[str]:
 
     """
     if url is None:
+        must_be_possible()
         async with embedded(data) as own:
             yield own
         return

@@ -1,0 +1,180 @@
+"""What Windows does differently, as far as another system can try it."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+from tests.server.wire import sleeper
+
+from comfywire.cli.calling import quoted
+from comfywire.server import Server, server_in_thread
+from comfywire.service.event_loop import new_event_loop
+from comfywire.service.postgres.embedded import NoDatabase, must_be_possible
+from comfywire.sync.background import TICK, _until_done
+
+SRC = Path(__file__).parents[1] / "src" / "comfywire"
+# A process whose event loops have no signal handlers, as those of Windows have none.
+AS_ON_WINDOWS = """
+import asyncio, sys
+
+class Loop(asyncio.SelectorEventLoop):
+    def add_signal_handler(self, *_):
+        raise NotImplementedError
+
+asyncio.new_event_loop = Loop
+asyncio.events.new_event_loop = Loop
+asyncio.set_event_loop_policy(type("Policy", (asyncio.DefaultEventLoopPolicy,), {"_loop_factory": Loop})())
+from comfywire.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with server_in_thread() as server:
+        yield server
+
+
+def begin(*arguments: str, **options: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", AS_ON_WINDOWS, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,  # type: ignore[call-overload]
+    )
+
+
+# Ctrl-C
+
+
+def test_ctrl_c_takes_the_prompt_back_where_loops_have_no_signal_handlers(server: Server, tmp_path: Path):
+    (tmp_path / "slow.json").write_text(json.dumps(sleeper(60)), encoding="utf-8")
+    running = begin("run", "slow.json", "--json", "--server", server.url, cwd=tmp_path)
+    assert running.stdout is not None
+    prompt_id = json.loads(running.stdout.readline())["prompt_id"]
+    server.wait(server.until_executing(prompt_id, "5"))
+
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=20)
+
+    assert running.returncode == 130
+    assert json.loads(out.splitlines()[-1])["status"] == "interrupted"
+    assert err == f"comfywire: interrupted: prompt {prompt_id} was cancelled\n"
+    assert [run.how for run in server.runs(prompt_id)] == ["interrupted"]
+
+
+def test_ctrl_c_ends_the_test_server_where_loops_have_no_signal_handlers():
+    running = begin("server", "--port", "0")
+    assert running.stdout is not None
+    assert "http://" in running.stdout.readline()
+
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=20)
+
+    assert (running.returncode, err) == (0, "stopped\n")
+
+
+def test_a_blocking_wait_has_an_end_every_fifth_of_a_second():
+    future: Future[int] = Future()
+    threading.Timer(TICK * 1.5, future.set_result, [5]).start()
+
+    _until_done(future, system="nt")
+
+    assert future.done()
+
+
+def test_elsewhere_a_blocking_wait_is_one():
+    _until_done(Future(), system="posix")
+
+
+# Texts, names and shells
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        pytest.param("out", "out", id="plain"),
+        pytest.param("C:\\data", "C:\\data", id="a-path"),
+        pytest.param("C:\\my data", '"C:\\my data"', id="a-path-with-a-space"),
+    ],
+)
+def test_a_printed_command_can_be_copied_into_cmd(word, expected):
+    assert quoted(word, system="nt") == expected
+    assert quoted("my data", system="posix") == "'my data'"
+
+
+def test_no_hint_needs_a_shell_that_knows_single_quotes():
+    told = [
+        (path.name, line)
+        for path in SRC.rglob("*.py")
+        for line in re.findall(r".*(?:pip install|--set|comfywire run [^\n]*-p) '.*", path.read_text("utf-8"))
+    ]
+
+    assert told == []
+
+
+def test_every_text_file_is_read_and_written_with_an_encoding():
+    assert [f"{path.name}:{line}" for path in SRC.rglob("*.py") for line in bare_texts(path)] == []
+
+
+def bare_texts(path: Path) -> Iterator[int]:
+    """The lines that read or write a text in whatever encoding the system prefers: cp1252, for example."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        has_encoding = any(keyword.arg == "encoding" for keyword in node.keywords)
+        texts = [
+            arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
+        ]
+        is_text = (name == "read_text" and not node.args) or (name == "write_text" and len(node.args) < 2)
+        is_text |= name == "open" and bool(texts) and re.fullmatch("[rwaxt+]+", texts[-1]) is not None
+        if is_text and not has_encoding:
+            yield node.lineno
+
+
+# The service
+
+
+def test_the_service_says_in_a_sentence_what_it_needs():
+    with pytest.raises(NoDatabase, match="needs Linux or macOS: on Windows name a PostgreSQL of yours"):
+        must_be_possible("nt")
+
+    must_be_possible("posix")
+
+
+def test_the_service_takes_the_loop_that_psycopg_works_on(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+
+    loop = new_event_loop()
+
+    assert isinstance(loop, asyncio.SelectorEventLoop)
+    loop.close()
+
+
+POSIX_ONLY = {"fcntl", "grp", "pty", "pwd", "resource", "termios", "tty", "uvloop"}
+
+
+def test_modules_that_windows_lacks_are_imported_only_where_it_does_not_come():
+    found = [
+        f"{path.name}: {alias.name}"
+        for path in SRC.rglob("*.py")
+        for node in ast.parse(path.read_text("utf-8")).body  # what is indented is asked for on POSIX alone
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.name in POSIX_ONLY
+    ]
+
+    assert found == []
