@@ -14,6 +14,8 @@ from fastapi import FastAPI
 from comfywire.errors import ComfywireError
 from comfywire.service.settings import Settings
 
+from .http_connections import Connections, most_connections
+
 __all__ = ["CannotListen", "bound", "serving"]
 
 BACKLOG = 2048
@@ -66,15 +68,22 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(app: FastAPI, listener: socket.socket, on_stop: Callable[[], None]) -> AsyncIterator[None]:
+async def serving(
+    app: FastAPI,
+    listener: socket.socket,
+    on_stop: Callable[[], None],
+    connections: Connections | None = None,
+) -> AsyncIterator[None]:
     """Answer requests on ``listener``, inside this context; at its end open ones have a few seconds.
 
     Args:
         app: What answers.
         listener: From :func:`bound`.
         on_stop: Called first at the end: ends the streams, which would else use those seconds up.
+        connections: How many there may be, and how slow; by default as many as there are descriptors for.
 
     """
+    watched = connections or Connections(most_connections())
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -82,12 +91,15 @@ async def serving(app: FastAPI, listener: socket.socket, on_stop: Callable[[], N
         lifespan="on",
         timeout_graceful_shutdown=STREAMS_MAY_LAST,
         server_header=False,
+        http=watched.protocol(),
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="comfywire http")
+    watching = asyncio.create_task(watched.watch(), name="comfywire http connections")
     try:
         yield
     finally:
         on_stop()
         server.should_exit = True
         await task
+        watching.cancel()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from comfywire.service.assets.blobs import Blob, Blobs, Staged
+from comfywire.service.assets.blobs import CHUNK, Blob, Blobs, Staged
 from comfywire.service.assets.records import (
     AssetInUse,
     AssetNotFound,
@@ -158,14 +158,18 @@ class Assets:
                 raise AssetInUse(asset_id)
             await execute(connection, SQL["delete"], assets=[asset_id], before=None)
 
-    def read(self, asset: AssetRecord, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
-        """Yield bytes of an asset from ``start`` up to and without ``end``; close it when leaving early.
+    def read(
+        self, asset: AssetRecord, start: int = 0, end: int | None = None, *, piece: int = CHUNK
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield bytes of an asset from ``start`` up to and without ``end``, at most ``piece`` at a time.
+
+        Close the iterator when leaving early.
 
         Raises:
             BlobGone: The store does not have them.
 
         """
-        return self.blobs.read(asset.hash, start, asset.size_bytes if end is None else end)
+        return self.blobs.read(asset.hash, start, asset.size_bytes if end is None else end, piece=piece)
 
     def url(self, asset: AssetRecord, base_url: str) -> tuple[str, datetime]:
         """Return a URL under ``base_url`` that gives the bytes to whoever has it, and until when."""

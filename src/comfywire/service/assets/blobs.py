@@ -182,8 +182,12 @@ class Blobs:
             if not is_kept:
                 await in_thread(path.unlink, True)
 
-    async def read(self, digest: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
-        """Yield the bytes from ``start`` up to and without ``end``; close the iterator when leaving early.
+    async def read(
+        self, digest: str, start: int = 0, end: int | None = None, *, piece: int = CHUNK
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes from ``start`` up to and without ``end``, at most ``piece`` of them at a time.
+
+        Close the iterator when leaving early.
 
         Raises:
             BlobGone: The store does not have them.
@@ -197,8 +201,8 @@ class Blobs:
             ) from error
         try:
             await in_thread(file.seek, start)
-            left = CHUNK if end is None else end - start
-            while left > 0 and (chunk := await in_thread(file.read, min(left, CHUNK))):
+            left = piece if end is None else end - start
+            while left > 0 and (chunk := await in_thread(file.read, min(left, piece))):
                 yield chunk
                 left -= 0 if end is None else len(chunk)
         finally:
