@@ -82,6 +82,18 @@ async def test_redirects_are_followed_without_cookies(site: Site, private: Setti
     assert "cookie" not in site.asked[1].headers
 
 
+@pytest.mark.parametrize(
+    "location", ["http://xn--/", "http://[::1", "http://a..b/", "http://\ud800/", "http://a:b/"]
+)
+async def test_a_redirect_that_cannot_be_read_is_told(site: Site, private: Settings, location: str) -> None:
+    answer = Response(status_code=302)
+    answer.raw_headers.append((b"location", location.encode("utf-8", "surrogatepass")))
+    site.answers["/first"] = lambda: answer
+
+    with pytest.raises(UnusableInput):
+        await fetched(f"{site.url}/first", private)
+
+
 async def test_redirects_without_end_are_refused(site: Site, private: Settings) -> None:
     site.answers["/round"] = lambda: RedirectResponse("/round")
 

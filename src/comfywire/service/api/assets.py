@@ -25,6 +25,7 @@ from comfywire.service.core import Core
 from .admission import key_first_router
 from .content import content, redirection
 from .context import IdempotencyKey, Reading, Service, Submitting, origin_of
+from .models import Text
 
 __all__ = ["Asset", "AssetFromHash", "asset_body", "router"]
 
@@ -97,9 +98,9 @@ class Asset(BaseModel):
 class AssetFromHash(BaseModel):
     """Bytes that are there, to be an asset once more."""
 
-    hash: str
-    file_path: str | None = None
-    tags: list[str] = []
+    hash: Text
+    file_path: Text | None = None
+    tags: list[Text] = []
     expires_in: int | None = Field(None, ge=EXPIRES_IN[0], le=EXPIRES_IN[-1])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -114,7 +115,7 @@ def error_response(error: Exception) -> Response:
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Have ``app`` answer every error in the envelope."""
+    """Have ``app`` answer the errors that are expected in the envelope; ``guards.py`` answers the others."""
 
     async def answer(request: Request, error: Exception) -> Response:
         del request
@@ -125,7 +126,6 @@ def answer_errors(app: FastAPI) -> None:
         RequestValidationError,
         ComfywireError,
         psycopg.Error,
-        Exception,
     ):
         app.add_exception_handler(kind, answer)
 
@@ -151,7 +151,16 @@ def _answer(
     told = dict(headers or {})
     if retry_after is not None:
         told["Retry-After"] = str(max(1, math.ceil(retry_after)))
-    return JSONResponse(envelope(code, message, details), status, told)
+    return _Told(envelope(code, message, details), status, told)
+
+
+class _Told(JSONResponse):
+    """JSON that repeats what was sent, half a surrogate pair as well: such a one is written as its escape."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(
+            "utf-8", "backslashreplace"
+        )
 
 
 def _words(error: HTTPException) -> str:

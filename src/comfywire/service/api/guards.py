@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import logging
+import re
 import uuid
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -23,6 +26,9 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 OWN_LIMITS = "/api/v2/assets"
 """Uploads: they are streamed, and counted where they are read."""
 REQUEST_ID = "X-Comfy-Request-Id"
+HOST = re.compile(r"([\w.~!$&'()*+,;=%-]+|\[[0-9a-f:.]+\])(:\d{0,5})?", re.ASCII | re.IGNORECASE)
+"""``Host`` as RFC 3986 has it, which is what may stand in the links that we answer with."""
+log = logging.getLogger("comfywire.service")
 
 
 class TooLargeBody(HTTPException):
@@ -50,18 +56,34 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        stamped = _stamped(send)
+        answer = _Answer(send)
         refusal = self._refusal(scope)
-        if refusal is None:
-            await self._app(scope, self._counted(scope, receive), stamped)
+        if refusal is not None and scope["type"] == "websocket":
+            await WebSocket(scope, receive, answer.send).send_denial_response(error_response(refusal))
+        elif refusal is not None:
+            await error_response(refusal)(scope, receive, answer.send)
         elif scope["type"] == "websocket":
-            await WebSocket(scope, receive, stamped).send_denial_response(error_response(refusal))
+            await self._app(scope, receive, answer.send)
         else:
-            await error_response(refusal)(scope, receive, stamped)
+            await self._served(scope, receive, answer)
+
+    async def _served(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        """Serve a request; what nobody expected is answered here, so that uvicorn keeps the connection."""
+        try:
+            await self._app(scope, self._counted(scope, receive), answer.send)
+        except ClientDisconnect:
+            return  # there is nobody to answer
+        except Exception as error:
+            if answer.has_begun:
+                raise  # half an answer cannot be mended: uvicorn closes the connection
+            log.exception("%s %s failed", scope["method"], scope["path"])
+            await error_response(error)(scope, receive, answer.send)
 
     def _refusal(self, scope: Scope) -> HTTPException | None:
         headers = Headers(scope=scope)
         settings = self._settings
+        if not _is_host(headers.get("host", "")):
+            return HTTPException(400, f"the header Host: {headers['host'][:80]!r} is no host: send its name")
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
         if not settings.keys_required and is_rebound(headers, settings):
             return HTTPException(
@@ -101,15 +123,27 @@ class Guard:
         return counted
 
 
-def _stamped(send: Send) -> Send:
-    """Return ``send`` that names each answer, so that people can quote it and find it in the log."""
+class _Answer:
+    """An answer on its way: it is given an id, by which people can quote it and find it in the log.
 
-    async def stamped(message: Message) -> None:
+    Args:
+        send: Takes it to the client.
+
+    Attributes:
+        has_begun: Whether its status is out.
+
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_begun = False
+
+    async def send(self, message: Message) -> None:
+        """Pass one message of it on."""
         if message["type"] == "http.response.start":
+            self.has_begun = True
             MutableHeaders(scope=message).setdefault(REQUEST_ID, uuid.uuid4().hex)
-        await send(message)
-
-    return stamped
+        await self._send(message)
 
 
 def is_foreign(headers: Mapping[str, str], settings: Settings) -> bool:
@@ -118,7 +152,23 @@ def is_foreign(headers: Mapping[str, str], settings: Settings) -> bool:
     if origin is None or origin in settings.cors_origins or "*" in settings.cors_origins:
         return False
     own = {headers.get("host", "")} | ({urlsplit(settings.base_url).netloc} if settings.base_url else set())
-    return urlsplit(origin).netloc not in own
+    return _netloc(origin) not in own - {""}
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+def _is_host(text: str) -> bool:
+    """Whether ``Host`` can be read; none at all, as of HTTP/1.0, can."""
+    try:
+        urlsplit(f"//{text}")
+    except ValueError:  # no IPv6 address between the brackets
+        return False
+    return text == "" or HOST.fullmatch(text) is not None
 
 
 def is_rebound(headers: Mapping[str, str], settings: Settings) -> bool:

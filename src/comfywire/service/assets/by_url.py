@@ -163,6 +163,10 @@ async def _sent(client: httpx.AsyncClient, address: httpx.URL | str) -> httpx.Re
         raise UnusableInput(f"host {host!r} has no public address: use a public URL, or upload it") from None
     except UnknownHost as error:
         raise UnusableInput(str(error)) from error
+    except (httpx.InvalidURL, UnicodeError) as error:  # httpx reads where a redirect leads before we do
+        raise UnusableInput(
+            f"the input's URL leads to one that cannot be read ({error}): correct it"
+        ) from error
 
 
 def _checked(address: httpx.URL | str) -> httpx.URL:

@@ -259,7 +259,7 @@ class Webhooks:
             status, words = None, f"no answer within {self._settings.webhook_timeout:g} s"
         except ComfywireError as error:
             status, words = None, str(error)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             status, words = None, str(error) or type(error).__name__
         except AWAY:
             raise

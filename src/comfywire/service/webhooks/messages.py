@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import httpx
 from standardwebhooks import Webhook
 
 from comfywire.errors import ComfywireError
@@ -55,15 +56,22 @@ def _problem_of(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:
+        is_host = _is_host(httpx.URL(url))
+    except (ValueError, httpx.InvalidURL):
         return "is no URL"
     if len(url) > LONGEST_URL:
         return f"is longer than {LONGEST_URL} characters"
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not is_host or port == 0:
         return "is not an HTTP URL"
     if parts.username is not None or parts.password is not None:
         return "holds a user name; the signature says who sends"
     return None if url.isprintable() and " " not in url else "holds spaces or control characters"
+
+
+def _is_host(url: httpx.URL) -> bool:
+    """Whether a name can be looked up; ValueError says no as well: ``xn--``, a label of 64 letters."""
+    name = url.raw_host.decode("ascii").removesuffix(".")
+    return ":" in url.host or bool(name.encode("idna"))
 
 
 def wait_after(tries: int, jitter: float) -> float | None:
