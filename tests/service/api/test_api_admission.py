@@ -19,7 +19,7 @@ def with_bodies(service: Service) -> list[tuple[str, str]]:
     """Every route that takes a body."""
     paths = service.app.openapi()["paths"].items()
     return [
-        (method.upper(), path.format(**{**VALUES, "job_id": "0" * 32}))
+        (method.upper(), path.format(**{**VALUES, "job_id": "0" * 32, "batch_id": "0" * 32}))
         for path, operations in paths
         for method, operation in operations.items()
         if "requestBody" in operation
@@ -33,9 +33,11 @@ async def first_line(url: str, method: str, path: str, secret: str | None) -> st
     key = "" if secret is None else f"Authorization: Bearer {secret}\r\n"
     head = f"{method} {path} HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: application/json\r\n{key}"
     writer.write(f"{head}Content-Length: 1000000\r\n\r\n".encode() + b" " * 1000)
-    async with asyncio.timeout(10):
-        line = await reader.readline()
-    writer.close()
+    try:
+        async with asyncio.timeout(10):
+            line = await reader.readline()
+    finally:
+        writer.close()
     return line.decode().split(" ", 2)[1]
 
 

@@ -82,7 +82,7 @@ def bodies_with_half_a_pair(service: Service) -> Iterator[tuple[str, str, dict[s
                 continue
             options = [content["schema"], *content["schema"].get("anyOf", [])]
             (name,) = {one["$ref"].rsplit("/", 1)[-1] for one in options if "$ref" in one}
-            place = method.upper(), path.format(**{**VALUES, "job_id": "0" * 32})
+            place = method.upper(), path.format(**{**VALUES, "job_id": "0" * 32, "batch_id": "0" * 32})
             for known in document["components"]["schemas"][name]["properties"]:
                 for value in (HALF, [HALF], {HALF: 1}, {"a": HALF}, {"a": {"class_type": HALF}}):
                     yield *place, {"workflow": PROMPT, "hash": "a", "url": "a", known: value}

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import JSONResponse, Response
 
@@ -22,6 +22,7 @@ from comfywire.service.jobs.records import Retry
 from comfywire.service.submission import Submission, smallest
 
 from . import models
+from .admission import key_first_router
 from .batch_events import BatchEvents
 from .context import IdempotencyKey, Reading, Service, Submitting
 from .errors import InvalidRequest, NotFound
@@ -32,7 +33,7 @@ from .workflows import Names, Priority, Tags
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v2/batches", tags=["batches"])
+router = key_first_router("/api/v2/batches", tag="batches")
 Values = Annotated[list[Any], Field(min_length=1, max_length=MOST_JOBS)]
 
 

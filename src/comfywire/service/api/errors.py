@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import psycopg
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -125,7 +124,7 @@ def answer_errors(app: FastAPI) -> None:
         HTTPException,
         RequestValidationError,
         ComfywireError,
-        psycopg.Error,
+        *AWAY,
     ):
         app.add_exception_handler(kind, answer)
 
