@@ -41,7 +41,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
 
 
 async def test_another_worker_takes_over_from_one_that_was_killed(town: Town):
-    one, other = await town.comfyui(), await town.comfyui()
+    one, other = await town.several(2)
     dying = await town.worker(one)
     await town.serve()
     job_id = await town.submit(seconds=20)
@@ -59,7 +59,7 @@ async def test_another_worker_takes_over_from_one_that_was_killed(town: Town):
 
 
 async def test_a_worker_with_no_room_of_its_own_takes_over_all_the_same(town: Town):
-    one, other = await town.comfyui(), await town.comfyui()
+    one, other = await town.several(2)
     dying = await town.worker(one)
     await town.serve()
     job_id = await town.submit(seconds=1)
@@ -77,7 +77,7 @@ async def test_a_worker_with_no_room_of_its_own_takes_over_all_the_same(town: To
 
 
 async def test_a_worker_that_was_frozen_and_comes_back_changes_nothing(town: Town):
-    comfyuis = [await town.comfyui() for _ in range(2)]
+    comfyuis = await town.several(2)
     frozen_one = await town.worker(comfyuis[0])
     await town.serve()
     first = [await town.submit(seconds=3) for _ in range(2)]
@@ -97,7 +97,7 @@ async def test_a_worker_that_was_frozen_and_comes_back_changes_nothing(town: Tow
 
 
 async def test_a_database_that_is_away_for_twelve_seconds_makes_nothing_run_again(town: Town):
-    comfyuis = [await town.comfyui() for _ in range(2)]
+    comfyuis = await town.several(2)
     await town.serve(comfyuis[0])
     await town.worker(comfyuis[1])
     jobs = [await town.submit(seconds=length) for length in (1, 2, 6, 20)] + [await town.submit()]
@@ -116,7 +116,7 @@ async def test_a_database_that_is_away_for_twelve_seconds_makes_nothing_run_agai
 async def test_every_job_ends_once_and_truthfully_whatever_is_killed(tmp_path: Path, is_embedded: bool):
     print(f"COMFYWIRE_CHAOS_SEED={SEED}")  # noqa: T201 - to be seen when it fails
     async with Town(tmp_path, is_embedded=is_embedded) as town:
-        comfyuis = [await town.comfyui() for _ in range(4)]
+        comfyuis = await town.several(4)
         await town.serve(*comfyuis[:2])
         await town.worker(*comfyuis[2:])
         await town.worker(*comfyuis[1:3])

@@ -146,8 +146,10 @@ class Town:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for kept in [*self.workers, *([self.service] if self.service else []), *self.comfyuis]:
-            await kept.stop()
+        users = [*self.workers, *([self.service] if self.service else [])]
+        await asyncio.gather(*(kept.stop() for kept in users))
+        # Asked to stop, one whose node sleeps on would wait for it.
+        await asyncio.gather(*(kept.kill() for kept in self.comfyuis))
         await self._stack.aclose()
 
     # Who is there
@@ -159,6 +161,10 @@ class Town:
         self.comfyuis.append(kept)
         await kept.start()
         return kept
+
+    async def several(self, count: int) -> list[Kept]:
+        """So many more, started at the same time."""
+        return await asyncio.gather(*(self.comfyui() for _ in range(count)))
 
     async def worker(self, *comfyuis: Kept) -> Kept:
         """One more worker, for these ComfyUIs."""
