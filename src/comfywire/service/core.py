@@ -133,7 +133,7 @@ def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker) -> C
         assets=Assets(database, blobs, Signer(*sealer.derived_of_all("signed URLs")), settings),
         store_check=StoreCheck(blobs),
         access=Access(database, keys_required=settings.keys_required),
-        limits=RateLimits(settings.rate_per_minute),
+        limits=RateLimits(database, settings.rate_per_minute),
         streams=StreamLimit(settings.max_streams),
         sealer=sealer,
         hooks=hooks,

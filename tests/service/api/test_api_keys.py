@@ -44,7 +44,7 @@ def core(database: Database, tmp_path: Path) -> Any:
     return SimpleNamespace(
         settings=settings,
         access=Access(database),
-        limits=RateLimits(),
+        limits=RateLimits(database),
         webhooks=Webhooks(database, settings, Sealer("the secret of these tests")),
     )
 

@@ -102,7 +102,9 @@ async def service(database: Database, assets: Assets, settings: Settings) -> Asy
     app = FastAPI()
     app.include_router(router)
     access = Access(database)
-    app.state.core = SimpleNamespace(assets=assets, settings=settings, access=access, limits=RateLimits())
+    app.state.core = SimpleNamespace(
+        assets=assets, settings=settings, access=access, limits=RateLimits(database)
+    )
     answer_errors(app)
     async with serving(app) as url:
         yield SimpleNamespace(url=url, access=access, app=app)

@@ -37,7 +37,9 @@ def served(
         app, access = FastAPI(), Access(database)
         app.include_router(router)
         assets = Assets(database, blobs, Signer(b"secret"), own)
-        app.state.core = SimpleNamespace(assets=assets, settings=own, access=access, limits=RateLimits())
+        app.state.core = SimpleNamespace(
+            assets=assets, settings=own, access=access, limits=RateLimits(database)
+        )
         answer_errors(app)
         async with serving(app) as url:
             service = SimpleNamespace(url=url, access=access)

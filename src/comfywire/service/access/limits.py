@@ -1,7 +1,7 @@
-"""How often a key may ask (a bucket of tokens each), and how many streams it may have: in this process alone.
+"""How often a key may ask, over all processes, and how many streams it may have open, in each.
 
-With several processes behind a load balancer a key may ask as often in each of them: counting together would
-cost every request a write to the database.
+Requests are counted in the database, and only those of keys that have a limit. A stream costs the process that
+has it a socket and memory, so that a process's own count is the one that matters.
 """
 
 from __future__ import annotations
@@ -15,8 +15,15 @@ from uuid import UUID
 
 from comfywire.errors import ComfywireError
 from comfywire.service.access.keys import Caller
+from comfywire.service.database.pool import Database
+from comfywire.service.sql import queries
 
-__all__ = ["Bucket", "RateLimited", "RateLimits", "StreamLimit", "TooManyStreams"]
+__all__ = ["RateLimited", "RateLimits", "StreamLimit", "TooManyStreams"]
+
+SQL = queries("limits")
+GOOD_FOR = 1.0
+"""Seconds for which what a process has taken counts."""
+MOST_KEYS = 10_000
 
 
 class RateLimited(ComfywireError):
@@ -36,39 +43,32 @@ class RateLimited(ComfywireError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """Tokens, one for each request: a minute's worth at most, and refilled evenly.
-
-    Attributes:
-        tokens: How many there were.
-        at: When, in seconds.
-
-    """
-
-    tokens: float
-    at: float
-
-    def refilled(self, per_minute: int, now: float) -> Bucket:
-        """Return the bucket as it is ``now``."""
-        return Bucket(min(per_minute, self.tokens + (now - self.at) * per_minute / 60.0), now)
-
-
 class RateLimits:
-    """The buckets of all keys that were seen.
+    """What the keys may still ask, of which this process takes a second's worth at a time.
+
+    What a process has taken and not used within a second is lost to the key, so that a key may be refused a
+    second's worth early for each process that it asks; it is never let in more often than it may.
 
     Args:
+        database: Where it is counted.
         per_minute: For keys that have no limit of their own; None does not limit those.
-        clock: Seconds.
+        clock: Seconds, as they pass.
 
     """
 
-    def __init__(self, per_minute: int | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        database: Database,
+        per_minute: int | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
         self._per_minute = per_minute
         self._clock = clock
-        self._buckets: dict[UUID, Bucket] = {}
+        self._taken: dict[UUID, _Taken] = {}
 
-    def take(self, caller: Caller) -> None:
+    async def take(self, caller: Caller) -> None:
         """Count one request of ``caller``.
 
         Raises:
@@ -78,11 +78,38 @@ class RateLimits:
         per_minute = self._per_minute if caller.rate_per_minute is None else caller.rate_per_minute
         if per_minute is None:
             return
-        now = self._clock()
-        bucket = self._buckets.get(caller.key_id, Bucket(per_minute, now)).refilled(per_minute, now)
-        if bucket.tokens < 1.0:
-            raise RateLimited(per_minute, (1.0 - bucket.tokens) * 60.0 / per_minute)
-        self._buckets[caller.key_id] = Bucket(bucket.tokens - 1.0, now)
+        known, now = self._taken.get(caller.key_id), self._clock()
+        if known is None or now >= known.until or not (known.tokens or known.is_refused):
+            known = await self._take_more(caller.key_id, per_minute)
+        if known.tokens == 0:
+            raise RateLimited(per_minute, max(known.until - now, 0.0))
+        known.tokens -= 1
+
+    async def _take_more(self, key_id: UUID, per_minute: int) -> _Taken:
+        wanted = max(1, per_minute // 60)
+        found = await self._database.one(
+            SQL["take_tokens"], key_id=key_id, per_minute=per_minute, wanted=wanted
+        )
+        assert found is not None
+        granted, now = int(found["granted"]), self._clock()
+        # While there are none, nobody asks for more: who is refused costs no statement.
+        wait = GOOD_FOR if granted else (1.0 - found["tokens"]) * 60.0 / per_minute
+        others = self._taken.get(key_id)
+        if others is not None and now < others.until:
+            granted += others.tokens  # of a request that took some at the same time
+        if len(self._taken) >= MOST_KEYS:
+            self._taken.clear()
+        self._taken[key_id] = taken = _Taken(granted, now + wait, is_refused=granted == 0)
+        return taken
+
+
+@dataclass(slots=True)
+class _Taken:
+    """Tokens that a process has: until when they count, or until when there are none."""
+
+    tokens: int
+    until: float
+    is_refused: bool
 
 
 class TooManyStreams(ComfywireError):

@@ -55,7 +55,7 @@ async def get_caller(request: HTTPConnection) -> Caller:
         return known
     core = core_of(request)
     caller = await core.access.caller(_secret(request))
-    core.limits.take(caller)
+    await core.limits.take(caller)
     request.state.caller = caller
     return caller
 
