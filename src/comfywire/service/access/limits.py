@@ -1,7 +1,7 @@
 """How often a key may ask, over all processes, and how many streams it may have open, in each.
 
-Requests are counted in the database, and only those of keys that have a limit. A stream costs the process that
-has it a socket and memory, so that a process's own count is the one that matters.
+Requests are counted in the database, and only those of keys that have a limit. A stream costs its process a
+socket and memory, so that a process's own count is the one that matters.
 """
 
 from __future__ import annotations
