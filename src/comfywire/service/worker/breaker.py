@@ -61,7 +61,7 @@ class Breaker:
         return self._known + sum(map(self._evidence, self._weights)) >= BREAK_AFTER
 
     def broke(self) -> None:
-        """It was taken out."""
+        """The server was taken out."""
         self.breaks += 1
 
     def came_back(self) -> None:

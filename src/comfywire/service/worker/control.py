@@ -105,7 +105,7 @@ class Control:
             if prompt_id not in (await client.queue(graphs=False)).pending:
                 return
             await client.delete(prompt_id)  # of a prompt that has just begun, this does nothing
-            # In this order: it may go from the queue into the history, and not back.
+            # In this order: a prompt may go from the queue into the history, and not back.
             queue = await client.queue(graphs=False)
             is_left = or_leave and prompt_id in queue.pending
             if not is_left and (prompt_id in queue or await client.history(prompt_id)):

@@ -123,7 +123,7 @@ class Following:
                 return
 
     async def _is_suspect(self, claim: Claim) -> bool:
-        """Whether servers died of it, perhaps: it was lost twice."""
+        """Whether ComfyUIs may have died of this job: it was lost twice."""
         if claim.job.submissions < LOST_BEFORE_ALONE:
             return False
         return await self._leases.times(claim.lease, TransitionKind.LOST) >= LOST_BEFORE_ALONE
@@ -160,7 +160,7 @@ class Following:
                 await self._withdraw(job)
 
     async def _set_aside(self, claim: Claim) -> None:
-        """Run it no more: each worker that followed it while it ran has died."""
+        """End a job that several workers have died of while they followed it."""
         why = f"it was running when its worker died, {claim.job.deaths} times; retry it by hand"
         await self._leases.end(claim.lease, JobState.FAILED, why, error={"code": "poison", "message": why})
         await self._withdraw(claim.job)

@@ -54,6 +54,7 @@ class Membership:
             try:
                 if not await self._queue.beat(self.number):
                     await self.join()
+                # Since when it has been heard without a gap: for as long as that, others could be, too.
                 if self._beating_since == inf or began - self._last_beat > self._stalled_after:
                     self._beating_since = began
                 self._last_beat = began
@@ -63,7 +64,7 @@ class Membership:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether it was heard of lately; a process that was frozen may have lost its jobs meanwhile.
+        """Whether the worker was heard of lately; a process that was frozen may have lost its jobs meanwhile.
 
         The clock goes on while a process is stopped (CLOCK_MONOTONIC).
         """
@@ -71,5 +72,5 @@ class Membership:
 
     @property
     def may_judge(self) -> bool:
-        """Whether it may call others dead: not before they had the time to be heard of since an outage."""
+        """Whether the worker may call others dead: after an outage, once they could be heard of again."""
         return time.monotonic() - self._beating_since > self._stalled_after

@@ -172,7 +172,7 @@ class Outcome:
         )
 
     async def _may_repeat(self) -> bool:
-        """Once, whether or not a server has lost it beside."""
+        """Whether the job may have another try with freed memory: once, however often it was lost beside."""
         return not self.cancel_wanted and not await self._leases.times(
             self._claim.lease, TransitionKind.FREED
         )
@@ -188,7 +188,7 @@ class Outcome:
             await self.fail("interrupted", f"somebody interrupted it on {self._server.url}", **where)
 
     async def _timed_out(self, beside: str) -> None:
-        """It ran for as long as it may. It runs again only if its job wants that of this very error."""
+        """End a job that has used up its running time, unless its retry rules name this very error."""
         why = f"it ran for longer than it may{beside}"
         job = self._claim.job
         if TIMED_OUT in job.retry.errors and self.submissions < job.retry.max_attempts:
@@ -198,7 +198,7 @@ class Outcome:
             await self.fail(TIMED_OUT, why)
 
     async def not_let_go(self) -> None:
-        """Its ComfyUI was to end it, and runs it still: the job has ended, the server is out of order."""
+        """End a job whose ComfyUI was told to end the prompt and runs it still; that ComfyUI is stuck."""
         server, prompt_id = self._server, str(self._claim.job.id)
         reason = f"it did not let go of prompt {prompt_id} within {self._grace:g} seconds"
         server.got_stuck(reason, prompt_id)
@@ -208,7 +208,7 @@ class Outcome:
             await self._timed_out(f", and {server.url} goes on with it")
 
     async def taken_back(self, why: str, avoids_for: float) -> None:
-        """It was taken off its server before it began, which costs nothing."""
+        """Queue a job again whose prompt was taken off its server before it began: that costs no attempt."""
         await self._leases.was_not_submitted(self._claim.lease)
         url = self._server.url if avoids_for else None
         if not await self._leases.give_back(self._claim.lease, why, avoids=url, avoids_for=avoids_for):
@@ -220,7 +220,7 @@ class Outcome:
             await self.keeper.keep(self._claim.lease, error.outputs)
 
     async def lost(self, why: str) -> None:
-        """The server does not have it any more: an attempt is spent, if it may have begun there."""
+        """Queue a job again whose prompt was lost: an attempt is spent if the prompt may have begun."""
         if self.cancel_wanted:
             await self.canceled(f"it was to be canceled, and {self._server.url} lost it")
             return
@@ -240,13 +240,13 @@ class Outcome:
             await self.canceled(f"it was to be canceled, and {self._server.url} lost it")
 
     async def not_sent(self, error: ConnectionFailed) -> None:
-        """The server was not reached: it costs nothing, and goes elsewhere."""
+        """Queue a job again that was not sent, since the server was not reached: that costs no attempt."""
         self._server.is_away(error)
         await self._leases.was_not_submitted(self._claim.lease)
         await self.again(f"{self._server.url} was not reached: {error}")
 
     async def refused(self, error: ServerError | UnexpectedReply) -> None:
-        """The server works badly, or the prompt provoked an error of its own: another may do better."""
+        """Queue a job again to which the server answered an error of its own: another may do better."""
         self._server.refused(self._claim.job.key_id, error)
         if self.submissions >= self._claim.job.retry.max_attempts:
             await self.fail("server_error", f"{self._server.url}: {error}")
@@ -254,16 +254,16 @@ class Outcome:
             await self.again(f"{self._server.url} refused it: {error}")
 
     async def again(self, reason: str) -> None:
-        """It is certain that nobody has it: it goes back to the queue."""
+        """Queue a job again that certainly no server has."""
         if not await self._leases.give_back(self._claim.lease, reason, after=self._pace.refusal):
             await self.canceled("it was canceled before it was submitted")
 
     async def canceled(self, reason: str) -> None:
-        """Somebody wanted its end, and it has come."""
+        """End a job as canceled, which somebody has asked for."""
         await self._leases.end(self._claim.lease, JobState.CANCELED, reason)
 
     async def fail(self, code: str, message: str, **details: Any) -> None:
-        """It has ended badly."""
+        """End a job as failed."""
         error = bounded_error({"code": code, "message": message, **details})
         message = error["message"]
         await self._leases.end(self._claim.lease, JobState.FAILED, message.split("\n", 1)[0], error=error)

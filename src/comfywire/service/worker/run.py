@@ -43,7 +43,7 @@ log = logging.getLogger("comfywire.service")
 
 
 class _Held(Exception):
-    """The server has a prompt that it was to end."""
+    """The server was told to end a prompt, or to give it back, and has it still."""
 
 
 class Run:
@@ -236,7 +236,7 @@ class Run:
 
         Raises:
             JobLost: The server does not have the prompt.
-            _Held: It has it still, though it was to end it.
+            _Held: The server has the prompt still, though it was told to end it.
 
         """
         self._followed_from = asyncio.get_running_loop().time()

@@ -97,11 +97,11 @@ class Server:
         return ServerView(self.url, self._offer.meets, len(state.open), state.foreign, state.loaded)
 
     def took(self, prompt_id: str, models: frozenset[str] = frozenset()) -> None:
-        """A job that uses these model files is on its way there."""
+        """Note that a job which uses these model files is on its way to the ComfyUI."""
         self.state.took(prompt_id, models)
 
     def let_go(self, prompt_id: str) -> None:
-        """A job is not there any more."""
+        """Note that a job is not on the ComfyUI any more."""
         self.state.let_go(prompt_id)
         self._on_change()
 
@@ -112,27 +112,27 @@ class Server:
             self._on_change()
 
     def forget(self, needs: Iterable[str]) -> None:
-        """No job has these needs any more."""
+        """Drop these needs, which no job has any more."""
         self._offer.forget(needs)
 
     # What jobs tell
 
     def succeeded(self, need: str) -> None:
-        """A job of this need ended well."""
+        """Note that a job of this need ended well."""
         self.state.succeeded(need)
 
     def failed(self, key_id: UUID, need: str, seconds: float) -> None:
-        """A node raised, so long after its job was sent."""
+        """Note that a node raised, so many seconds after its job was sent."""
         with self._told():
             self.state.failed(key_id, need, seconds, _now())
 
     def is_away(self, error: Exception) -> None:
-        """It could not be reached."""
+        """Note that the ComfyUI could not be reached."""
         with self._told():
             self.state.went_away(str(error), _now())
 
     def refused(self, key_id: UUID, error: Exception) -> None:
-        """A request for a job of this key did not reach it, or was answered with an error of its own."""
+        """Note that a request for a job of this key failed: on the way, or with an error of the ComfyUI's."""
         with self._told():
             if isinstance(error, ConnectionFailed):
                 self.state.went_away(str(error), _now())
@@ -141,7 +141,7 @@ class Server:
                 self._is_asked.set()
 
     def got_stuck(self, reason: str, prompt_id: str | None = None) -> None:
-        """It does not let go of this prompt, or begins none at all."""
+        """Note that the ComfyUI does not let go of this prompt, or begins none at all."""
         with self._told():
             self.state.got_stuck(reason, _now(), prompt_id=prompt_id)
 
@@ -176,7 +176,7 @@ class Server:
         self._is_asked.set()
 
     def look_now(self) -> None:
-        """Somebody has changed what is wanted of it, or wants to hear of it."""
+        """Look at the ComfyUI at once: the operator wants something else of it, or another worker left it."""
         self._is_asked.set()
 
     async def watch(self, worker: str, seal: Callable[[str], bytes]) -> None:
@@ -225,7 +225,11 @@ class Server:
             if not wrong:
                 self._stats = await self.client.system_stats()
                 await self._offer.read(_now())
-        except (ComfywireError, *AWAY) as error:
+        except AWAY as error:  # the database's, which says nothing of the server
+            if self.state.condition is not Condition.UP:
+                self._is_not_up(str(error))
+            return
+        except ComfywireError as error:
             self._is_not_up(str(error))
             return
         if wrong:

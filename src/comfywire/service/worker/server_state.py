@@ -24,13 +24,13 @@ class Condition(StrEnum):
     """How a ComfyUI is, in the words of ``/api/v2/servers``."""
 
     UP = "up"
-    """It was reached, read and heard, and has answered since."""
+    """The ComfyUI was reached, read and heard, and has answered since."""
     DOWN = "down"
-    """It is not reached, or a probe found something wrong."""
+    """The ComfyUI is not reached, or a probe found something wrong."""
     BROKEN = "broken"
-    """Job after job failed on it."""
+    """Job after job failed on the ComfyUI."""
     STUCK = "stuck"
-    """It answers, and does not let go of a prompt, or begins none."""
+    """The ComfyUI answers, and does not let go of a prompt, or begins none."""
 
 
 class Due(Enum):
@@ -132,7 +132,7 @@ class ServerState:
             self._leave(Condition.BROKEN, reason, now + _nth(pauses, self._breaker.breaks))
 
     def refused(self, key_id: UUID, reason: str, now: float) -> None:
-        """It answered a request for a job of this key with an error of its own, or broke off.
+        """A request for a job of this key was answered with an error of the ComfyUI's, or broke off.
 
         The job's data may have provoked that. So the server stays up, and is given nothing until a probe, at
         once, has found it well; unless other keys' jobs had the same answer.
@@ -144,11 +144,11 @@ class ServerState:
             self._is_doubted, self._due_at = True, now
 
     def began(self, prompt_id: str) -> None:
-        """It was heard to begin a prompt of ours."""
+        """A prompt of ours was heard to begin."""
         self._begun = prompt_id
 
     def ended(self, prompt_id: str) -> None:
-        """It has ended a prompt of ours, well or not."""
+        """A prompt of ours has ended, well or not."""
         if self._begun == prompt_id:
             self._begun = None
 
@@ -165,7 +165,7 @@ class ServerState:
         return prompt_id not in self._spared and self._begun is None
 
     def got_stuck(self, reason: str, now: float, *, prompt_id: str | None = None) -> None:
-        """It does not let go of this prompt, or begins none at all."""
+        """The ComfyUI does not let go of this prompt, or begins none at all."""
         if prompt_id is not None:
             self.abandoned.add(prompt_id)
         if self.condition is Condition.UP:
@@ -178,7 +178,7 @@ class ServerState:
         self._due_at = now + self._pace.look
 
     def queue_was_read(self, running: Sequence[str], pending: Sequence[str], now: float) -> None:
-        """It runs and holds these prompts, ours and other people's."""
+        """The queue has these prompts, ours and other people's."""
         ours = next((one for one in running if one in self.open or one in self.abandoned), None)
         if ours != self._running:
             self._running, self.running_since = ours, None if ours is None else now
@@ -195,7 +195,7 @@ class ServerState:
         return 0.0 if self._stands_since is None else now - self._stands_since
 
     def went_away(self, reason: str, now: float) -> None:
-        """It was not reached, or refused to work, while it was thought to be up."""
+        """The ComfyUI was not reached, or refused to work, while it was thought to be up."""
         if self.condition is Condition.UP:
             self._leave(Condition.DOWN, reason, now + self._pace.probes[0])
 
@@ -205,7 +205,7 @@ class ServerState:
         self._due_at = now + _nth(self._pace.probes, self._probes)
 
     def probe_failed(self, reason: str, now: float) -> None:
-        """It is still away, or something is wrong with it."""
+        """The ComfyUI is still away, or something is wrong with it."""
         if self.condition is Condition.UP:
             self._leave(Condition.DOWN, reason, now + self._pace.probes[0])
         self.reason = reason
