@@ -105,7 +105,11 @@ class ServerError(ComfywireError):
     def __str__(self) -> str:
         excerpt = " ".join(self.body.split())[:200]
         said = f": {excerpt}" if excerpt else " and no further words"
-        return f"{self.method} {self.path} was answered {self.status}{said}"
+        # ComfyUI's own limit is 100 MB (cli_args.py, --max-upload-size, 0.3.64); proxies have others.
+        hint = "; start ComfyUI with a larger --max-upload-size, or let its proxy pass more"
+        return (
+            f"{self.method} {self.path} was answered {self.status}{said}{hint if self.status == 413 else ''}"
+        )
 
 
 class MissingExtra(ComfywireError, ImportError):

@@ -10,6 +10,8 @@ from tests.cli.conftest import save
 from tests.server.wire import image
 
 import comfywire as package
+from comfywire.cli.failures import sentence
+from comfywire.errors import ConnectionFailed
 
 NOBODY = "http://127.0.0.1:9"  # the discard port: nobody listens
 
@@ -190,3 +192,19 @@ def test_help_imports_nothing_heavy(heavy):
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
     assert heavy not in printed.splitlines()[-1].split()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [(["rnu"], "run"), (["cancl", "x"], "cancel"), (["keys", "crete"], "create")]
+)
+def test_a_command_that_is_mistyped_is_told_with_the_nearest(comfywire, typed, meant):
+    finished = comfywire(*typed)
+
+    assert finished.status == 2
+    assert f"did you mean {meant!r}?" in finished.err
+
+
+def test_on_the_command_line_a_certificate_is_accepted_by_an_option():
+    refused = ConnectionFailed("the certificate of https://x was not accepted (y); verify=False takes any")
+
+    assert sentence(refused).endswith("--insecure takes any")

@@ -217,3 +217,18 @@ async def test_a_reply_of_another_shape_is_an_unexpected_reply(ask, reply):
                 await getattr(client, ask)()
 
     assert got == reply
+
+
+@pytest.mark.parametrize(
+    ("folder", "hint"), [("lora", "did you mean 'loras'"), ("zzz", "there are checkpoints")]
+)
+async def test_a_model_folder_that_is_none_is_told_with_the_nearest(client: Client, folder, hint):
+    with pytest.raises(ServerError, match=f"no model folder '{folder}'; {hint}"):
+        await client.models(folder)
+
+
+async def test_an_upload_that_is_too_large_says_what_limits_it(server: Server, client: Client):
+    server.faults.replies.fail("POST /upload/image", 413)
+
+    with pytest.raises(ServerError, match=r"413.*--max-upload-size"):
+        await client.upload(b"x", name="x.bin")

@@ -146,7 +146,7 @@ async def test_a_certificate_is_not_looked_at_when_that_is_asked_for():
 
 async def test_https_to_a_server_without_it_does_not_blame_a_certificate():
     async with serving(answer) as url, http_to(url.replace("http:", "https:")) as http:
-        with pytest.raises(ConnectionFailed, match="no ComfyUI was reached") as failure:
+        with pytest.raises(ConnectionFailed, match="speaks no https: try http://") as failure:
             await http.get_json("/queue")
 
     assert "certificate" not in str(failure.value).split("(")[0]

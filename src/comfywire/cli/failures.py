@@ -72,7 +72,9 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, Stopped):
         return one_line(str(error))
     if isinstance(error, ComfywireError):
-        return one_line(_joined(str(error), _next_step(error)))
+        words = str(error).replace("verify=False takes any", "--insecure takes any")
+        step = "" if "--insecure" in words else _next_step(error)
+        return one_line(_joined(words, step))
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename is not None else ""
         return one_line(f"{where}{error.strerror or error}")

@@ -13,6 +13,7 @@ import click
 import comfywire
 from comfywire.cli.connection import debug_option
 from comfywire.cli.failures import INTERRUPTED, exit_status, sentence
+from comfywire.cli.groups import Group
 from comfywire.cli.streams import steady_streams
 from comfywire.errors import JobFailed
 
@@ -53,7 +54,7 @@ COMMANDS = {
 log = logging.getLogger("comfywire")
 
 
-class Commands(click.Group):
+class Commands(Group):
     """Subcommands that are imported when they are needed, so that ``--version`` is quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -6,9 +6,10 @@ from abc import abstractmethod
 from typing import Any
 from urllib.parse import quote
 
-from comfywire.errors import UnexpectedReply
+from comfywire.errors import ServerError, UnexpectedReply
 from comfywire.protocol.snapshots import QueueSnapshot, parse_queue
 from comfywire.transport.http import Http
+from comfywire.workflow.nearest import did_you_mean
 
 from .catalogue import Catalogue
 from .follower import Follower
@@ -116,8 +117,17 @@ class Routes:
 
     async def models(self, folder: str | None = None) -> list[str]:
         """Return the model folders, or the files of one, spelled as nodes want them."""
-        route = "/models" if folder is None else f"/models/{_quoted(folder)}"
-        return await self._list(route)
+        if folder is None:
+            return await self._list("/models")
+        try:
+            return await self._list(f"/models/{_quoted(folder)}")
+        except ServerError as error:
+            if error.status != 404:
+                raise
+            folders = await self._list("/models")
+            hint = did_you_mean(folder, folders) or f"; there are {', '.join(map(str, folders))}"
+            words = f"there is no model folder {folder!r}{hint}"
+            raise ServerError(404, error.method, error.path, words) from error
 
     async def embeddings(self) -> list[str]:
         """Return the names of the embeddings, without extension."""

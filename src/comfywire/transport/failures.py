@@ -13,6 +13,8 @@ from comfywire.errors import ConnectionFailed, ConnectionLost
 
 __all__ = ["NETWORK_ERRORS", "as_ours", "raise_as_ours"]
 
+PLAIN_TEXT = ("WRONG_VERSION_NUMBER", "RECORD LAYER", "RECORD_LAYER", "HTTP_REQUEST")
+"""OpenSSL's words for an answer in plain text."""
 NETWORK_ERRORS = (aiohttp.ClientError, ConnectionError, TimeoutError, ssl.SSLError)
 
 
@@ -39,6 +41,9 @@ def raise_as_ours(error: Exception, doing: str, url: str) -> NoReturn:
                 f"the certificate of {url} was not accepted ({error.certificate_error}); "
                 "verify=False takes any, such as a self-signed one"
             ) from error
+        case aiohttp.ClientConnectorSSLError() | ssl.SSLError() if _speaks_plain_http(error):
+            plain = url.replace("https://", "http://", 1)
+            raise ConnectionFailed(f"what answers at {url} speaks no https: try {plain}") from error
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError() | ssl.SSLError():
             reason = getattr(error, "os_error", None) or "it did not answer in time"
             raise ConnectionFailed(f"no ComfyUI was reached at {url} ({reason}): is it running?") from error
@@ -49,6 +54,12 @@ def raise_as_ours(error: Exception, doing: str, url: str) -> NoReturn:
             raise ConnectionLost(f"the connection to {url} broke during {doing}: {_words(error)}") from None
         case _:
             raise ConnectionLost(f"the connection to {url} broke during {doing}: {_words(error)}") from error
+
+
+def _speaks_plain_http(error: BaseException) -> bool:
+    """Whether what answered a TLS greeting was no TLS: OpenSSL's words for a reply in plain text."""
+    words = str(getattr(error, "os_error", None) or error).upper()
+    return any(sign in words for sign in PLAIN_TEXT)
 
 
 def _words(error: BaseException) -> str:

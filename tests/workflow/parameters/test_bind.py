@@ -214,3 +214,8 @@ def test_the_same_value_twice_is_no_matter(workflow):
     bound = workflow.bind({"prompt": "a", "6.text": "a"}, PARAMETERS)
 
     assert bound.values["prompt"] == bound.values["6.text"] == "a"
+
+
+def test_a_table_of_inputs_says_how_they_are_named(workflow):
+    with pytest.raises(InvalidParameter, match=r"\{'KSampler.seed': \.\.\.\}, not \{'KSampler': \{"):
+        workflow.bind({"KSampler": {"seed": 5}}, PARAMETERS)

@@ -144,3 +144,29 @@ def test_a_dropped_output_is_named_with_the_error_that_cost_it() -> None:
     assert dropped(node_errors, graph) == [
         "output node 9 (SaveImage) was dropped: node 1 (EmptyImage): input 'width' is missing"
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "details"),
+    [
+        ("value_not_in_list", "sampler_name: 'eular' not in ['euler', 'lcm']"),
+        ("value_smaller_than_min", "seed: 0 is too small"),
+        ("invalid_input_type", "steps, abc, invalid literal"),
+    ],
+)
+def test_without_the_value_the_servers_own_words_are_told(kind, details):
+    error = {"type": kind, "message": "Not so", "details": details, "extra_info": {"input_name": "x"}}
+
+    (sentence,) = sentences({}, {"3": {"class_type": "KSampler", "errors": [error]}}, {})
+
+    assert sentence == f"node 3 (KSampler): Not so: {details}"
+
+
+@pytest.mark.parametrize(("value", "is_hinted"), [(-1, True), (-2, False)])
+def test_a_seed_of_minus_one_says_what_draws_one(value, is_hinted):
+    extra = {"input_name": "seed", "received_value": value, "input_config": ["INT", {"min": 0}]}
+    error = {"type": "value_smaller_than_min", "message": "", "details": "", "extra_info": extra}
+
+    (sentence,) = sentences({}, {"3": {"class_type": "KSampler", "errors": [error]}}, {})
+
+    assert ('"random" draws one' in sentence) is is_hinted

@@ -254,15 +254,6 @@ def test_a_cycle_is_shown_as_a_way_round():
     assert "it depends on itself: 1 -> 2 -> 1" in str(problems[0])
 
 
-def test_a_chain_of_ten_thousand_nodes_is_no_problem():
-    prompt = {"0": {"class_type": "LoadImage", "inputs": {"image": "cat.png"}}}
-    for number in range(1, 10_000):
-        prompt[str(number)] = {"class_type": "Invert", "inputs": {"image": [str(number - 1), 0]}}
-    prompt["end"] = {"class_type": "Save", "inputs": {"images": ["9999", 0]}}
-
-    assert Workflow(prompt, object_info=OBJECT_INFO).validate() == []
-
-
 @pytest.mark.parametrize(
     ("inputs", "sentence"),
     [

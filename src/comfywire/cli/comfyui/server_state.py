@@ -66,8 +66,9 @@ def models(*, connection: Connection, folder: str | None, as_json: bool) -> None
     except ServerError as error:
         if error.status != 404 or folder is None:
             raise
-        words = f"{connection.shown} has no model folder {folder!r}; without FOLDER, they are listed"
-        raise click.UsageError(words) from error
+        if not error.body.startswith("there is no model folder"):
+            raise
+        raise click.UsageError(f"{connection.shown}: {error.body}") from error
     if as_json:
         print_json(names)
         return

@@ -10,6 +10,7 @@ import click
 
 from comfywire.cli.connection import debug_option, wait_for
 from comfywire.cli.durations import running_time
+from comfywire.cli.groups import Group
 from comfywire.cli.jobs.service import FILES, Service, service_options
 from comfywire.cli.options import json_option
 from comfywire.cli.workflow.inspecting import allowed_of
@@ -22,7 +23,7 @@ OWN_FILE = (
 )
 
 
-@click.group(short_help="Register workflows with the job service.")
+@click.group(cls=Group, short_help="Register workflows with the job service.")
 @debug_option
 def workflows() -> None:
     """Register workflows with the job service, so that others run them by name and with typed inputs."""

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from comfywire.cli.connection import debug_option, wait_for
+from comfywire.cli.groups import Group
 from comfywire.cli.operate.database import database_options
 
 __all__ = ["db"]
 
 
-@click.group(short_help="Look after the service's database.")
+@click.group(cls=Group, short_help="Look after the service's database.")
 @debug_option
 def db() -> None:
     """Look after the job service's database."""

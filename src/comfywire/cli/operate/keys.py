@@ -11,6 +11,7 @@ import click
 
 from comfywire.cli.connection import debug_option, wait_for
 from comfywire.cli.durations import duration, running_time
+from comfywire.cli.groups import Group
 from comfywire.cli.json_lines import print_json
 from comfywire.cli.operate.database import database_options, database_words
 from comfywire.cli.options import json_option
@@ -30,7 +31,7 @@ NEW = (
 _key = click.argument("key", metavar="KEY")
 
 
-@click.group(short_help="Make and withdraw API keys of the job service.")
+@click.group(cls=Group, short_help="Make and withdraw API keys of the job service.")
 @debug_option
 def keys() -> None:
     """Make, list, rotate and revoke the API keys of the job service.

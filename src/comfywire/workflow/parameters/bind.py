@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +20,7 @@ from comfywire.workflow.parameters.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from comfywire.workflow.node import Node
     from comfywire.workflow.parameters.parameters import Parameters
@@ -124,6 +125,9 @@ def _pairs(workflow: WorkflowLike, parameters: Parameters, values: Mapping[str, 
 def _parameter(workflow: WorkflowLike, parameters: Parameters, name: Any, value: Any) -> Parameter:
     if not isinstance(name, str):
         raise InvalidParameter(f"inputs are named by texts, and {name!r} is none")
+    if isinstance(value, Mapping) and value and name not in parameters and name in workflow.names:
+        one = f"{name}.{next(iter(value))}"
+        raise InvalidParameter(f"inputs are set one by one: {{{one!r}: ...}}, not {{{name!r}: {{...}}}}")
     if name in parameters or "." not in name:
         return parameters[name]
     node, input_name = resolve_input(workflow, name)

@@ -10,7 +10,17 @@ from typing import Any
 from comfywire.workflow.nearest import did_you_mean, nearest
 from comfywire.workflow.validation.declared import Declared
 
-__all__ = ["Mistake", "Rules", "ServerRaises", "check_file", "check_type", "check_value", "rules_for"]
+__all__ = [
+    "FOLDER_NAMED",
+    "SEEDS",
+    "Mistake",
+    "Rules",
+    "ServerRaises",
+    "check_file",
+    "check_type",
+    "check_value",
+    "rules_for",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,11 @@ def rules_for(version: str | None, *, is_modern: bool) -> Rules:
     if release < (0, 8):
         return _OLDER
     return _BETWEEN if release < (0, 11) else _NEWER
+
+
+FOLDER_NAMED = "folder_named"
+SEEDS = ("seed", "noise_seed")
+"""The inputs for which -1 may have meant a number drawn by chance, as other programs take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +159,9 @@ def _check_range(declared: Declared, value: Any) -> Mistake | None:
     least, most = declared.options.get("min"), declared.options.get("max")
     allowed = (least, most)
     if "min" in declared.options and value < least:
-        return Mistake("value_smaller_than_min", declared.name, _say_range(value, allowed), value, allowed)
+        also = '; "random" draws one' if declared.name in SEEDS and value == -1 else ""
+        words = f"{_say_range(value, allowed)}{also}"
+        return Mistake("value_smaller_than_min", declared.name, words, value, allowed)
     if "max" in declared.options and value > most:
         return Mistake("value_bigger_than_max", declared.name, _say_range(value, allowed), value, allowed)
     return None
@@ -182,6 +199,12 @@ def _say_choices(value: Any, choices: Sequence[Any]) -> str:
     return f"; the server offers {', '.join(map(str, choices[:8]))}{', ...' if len(choices) > 8 else ''}"
 
 
+def _means_a_folder(name: str) -> bool:
+    """Whether a name leads to the folder itself, or one above it, which are there in any case."""
+    bare = re.sub(r" ?\[(input|output|temp)\]\Z", "", name)
+    return all(part in ("", ".", "..") for part in re.split(r"[/\\]", bare)) and not bare.startswith("/")
+
+
 def check_file(declared: Declared, value: str, has_file: Callable[[str], bool] | None) -> Mistake | None:
     """Return what is wrong with the name of a file that the server is to load.
 
@@ -190,6 +213,9 @@ def check_file(declared: Declared, value: str, has_file: Callable[[str], bool] |
     subfolder, or another folder (``name [output]``).
     """
     choices = tuple(declared.choices) if isinstance(declared.choices, list) else ()
+    if _means_a_folder(value):
+        words = f"is {_show(value)}, which names a folder: the server queues it, and it fails when it is read"
+        return Mistake(FOLDER_NAMED, declared.name, words, value, choices)
     name = value.removesuffix(" [input]")
     is_unlisted = "/" in name or "\\" in name or name.endswith((" [output]", " [temp]")) or not choices
     if has_file(value) if has_file else is_unlisted or name in choices:

@@ -10,6 +10,7 @@ from comfywire.workflow.nearest import did_you_mean, nearest
 from comfywire.workflow.object_info import DYNAMIC_COMBO
 from comfywire.workflow.validation.declared import Declared, declared_inputs
 from comfywire.workflow.validation.input_rules import (
+    FOLDER_NAMED,
     Mistake,
     ServerRaises,
     check_file,
@@ -154,7 +155,10 @@ class NodeChecker:
                 None, [check_value(declared, inputs[name], self._rules, is_covered=is_covered)]
             )
         if name == own.file:
-            found.mistakes += filter(None, [self._check_file(declared, inputs.get(name), own)])
+            mistake = self._check_file(declared, inputs.get(name), own)
+            # A folder is there, which is all that the server asks; the node opens it, and raises.
+            is_folder = mistake is not None and mistake.type == FOLDER_NAMED
+            (found.failing if is_folder else found.mistakes).extend(filter(None, [mistake]))
 
     def _check_file(self, declared: Declared, value: Any, own: _OwnCheck) -> Mistake | None:
         if own.is_file_optional and (not value or value == "none"):

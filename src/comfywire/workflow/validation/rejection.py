@@ -7,8 +7,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from comfywire.workflow.validation.input_rules import SEEDS
+
 __all__ = ["dropped", "sentences", "types_wanted", "with_choices"]
 
+NAME_A_VALUE = ("value_not_in_list", "value_smaller_than_min", "value_bigger_than_max", "invalid_input_type")
+"""Mistakes that are told with the value, which node packs and other servers may leave out."""
 SHOWN_CHOICES = 6
 # What LoadImage and its like say, after the input's name (nodes.py, LoadImage.VALIDATE_INPUTS, 0.3.64).
 MISSING_FILE = re.compile(r"Invalid \w+ file: (?P<name>.*)", re.DOTALL)
@@ -168,13 +172,16 @@ def _of_input(error: Mapping[str, Any]) -> str:
     if missing is not None:
         return _of_file(extra, missing)
     name, value = extra.get("input_name"), extra.get("received_value")
+    if "received_value" not in extra and error.get("type") in NAME_A_VALUE:
+        return _as_said(error)
     match error.get("type"):
         case "required_input_missing":
             return f"input {name!r} is missing"
         case "value_not_in_list":
             return f"{name} {value!r} is not offered{_choices(extra, value)}"
         case "value_smaller_than_min":
-            return f"{name} {value!r} is below the minimum {_limit(extra, 'min')}"
+            also = '; "random" draws one' if name in SEEDS and value == -1 else ""
+            return f"{name} {value!r} is below the minimum {_limit(extra, 'min')}{also}"
         case "value_bigger_than_max":
             return f"{name} {value!r} is above the maximum {_limit(extra, 'max')}"
         case "invalid_input_type":
@@ -185,11 +192,13 @@ def _of_input(error: Mapping[str, Any]) -> str:
         case "bad_linked_input":
             return f"input {name!r} is not a link [node_id, slot]: {value!r}"
         case _:
-            words = [
-                str(error.get("message") or error.get("type") or "invalid"),
-                str(error.get("details") or ""),
-            ]
-            return ": ".join(word for word in words if word)
+            return _as_said(error)
+
+
+def _as_said(error: Mapping[str, Any]) -> str:
+    """In the server's own words."""
+    words = [str(error.get("message") or error.get("type") or "invalid"), str(error.get("details") or "")]
+    return ": ".join(word for word in words if word)
 
 
 def _config(extra: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:

@@ -37,6 +37,11 @@ _PACKS_OWN = {
     "TriggerWord Toggle (LoraManager)": {"toggle_trigger_words", "orinalMessage"},
 }
 _NUMBER = re.compile(r"\d+$")
+LONGEST_CHAIN = 984
+"""Nodes in a row, from the output on: measured on 0.3.64 (985) and 0.33.0 (984), with Python's usual limit.
+
+It is the recursion of validate_inputs (execution.py); nodes with checks of their own end it a few earlier.
+"""
 # Names of types are made of the same few words: `UltimateSDUpscale` is no misspelt `LatentUpscale`.
 _LIKE_TYPES = 0.75
 
@@ -155,6 +160,7 @@ class _Walk:
             if node_id in self.checks
             for problem in self._problems_of(node_id, cycles.get(node_id))
         ]
+        found += [] if cycles else list(self._too_deep())
         invalid = [problem for problem in found if problem.effect is not Effect.FAILS]
         bad = {output for problem in invalid for output in problem.outputs}
         effect = Effect.DROPPED if {*self.outputs} - bad else Effect.REFUSED
@@ -181,6 +187,32 @@ class _Walk:
             yield self._problem(node_id, mistake, is_reported=not check.raised)
         for mistake in check.failing:
             yield replace(self._problem(node_id, mistake, is_reported=False), effect=Effect.FAILS)
+
+    def _too_deep(self) -> Iterator[Problem]:
+        """Yield the outputs that hang on more nodes in a row than the server's recursion goes through."""
+        for output in self.outputs if len(self.checks) > LONGEST_CHAIN else ():
+            length = self._longest_chain(output)
+            if length > LONGEST_CHAIN:
+                words = (
+                    f"it hangs on a chain of {length} linked nodes, and the server's validator goes through "
+                    f"some {LONGEST_CHAIN}: cut the workflow in two"
+                )
+                mistake = Mistake("exception_during_inner_validation", None, words)
+                # The server names the node at which it gave up.
+                problem = self._problem(output, mistake, is_reported=False)
+                yield replace(problem, outputs=(output,))
+
+    def _longest_chain(self, output: str) -> int:
+        """Return how deep the server's walk from an output is: each node once, by the first way to it."""
+        deepest, seen = 0, set[str]()
+        todo = [(output, 1)]
+        while todo:
+            node_id, depth = todo.pop()
+            if node_id not in seen:
+                seen.add(node_id)
+                deepest = max(deepest, depth)
+                todo += [(origin, depth + 1) for _, origin in reversed(self.checks[node_id].links)]
+        return deepest
 
     def _problem(self, node_id: str, mistake: Mistake, *, is_reported: bool) -> Problem:
         entry = self.prompt[node_id]
