@@ -1,4 +1,4 @@
-"""From a request to a job that is queued: what must be right about it is checked here, whoever asks."""
+"""Submissions: a workflow with its settings is checked and becomes a queued job, for every face."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ __all__ = ["Submission", "new_job", "queue_job", "smallest", "submit_once", "sub
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """What somebody wants to be run.
+    """A workflow, and how a caller wants it to be run.
 
     Attributes:
         workflow: The graph in API format, with ``core/ASSET`` objects where files go.
-        document: The editor's document, to be kept in pictures.
+        document: The editor's document, which ComfyUI writes into pictures.
         targets: The output nodes to run; None for all.
-        labels: To find it by.
+        labels: Labels by which the job is found again.
         priority: From -20 to 20, the highest first.
-        retry: What may be tried again.
-        tags: What its server must be tagged with.
-        webhook_url: Who is told of its end.
+        retry: The failures after which the job is tried again.
+        tags: Tags that the server must have.
+        webhook_url: The address that is told of the job's end.
         queue_timeout: Seconds for which it may wait.
         run_timeout: Seconds for which it may run, as far as its caller or its workflow says.
         extra_data: For the ComfyUI alone, such as keys of paid nodes.
-        workflow_name: The registered workflow that it was made of.
-        workflow_version: The version of that.
-        prompt_id: Its id; None draws one.
-        inputs: What was set to what in the workflow, seeds drawn, by parameter or ``NODE.INPUT``.
+        workflow_name: The registered workflow of which ``workflow`` was made.
+        workflow_version: Its version.
+        prompt_id: The id of the job; None draws one.
+        inputs: The values that were set in the workflow, seeds drawn, by parameter or ``NODE.INPUT``.
 
     """
 
@@ -76,15 +76,15 @@ class Submission:
 
 
 async def submit_workflow(core: Core, caller: Caller, submission: Submission) -> JobRecord:
-    """Check what is wanted, and queue it: when this returns, the job survives whatever dies.
+    """Check a submission and queue its job: when this returns, the job survives a crash of anything.
 
     Raises:
         RejectedWorkflow: The graph cannot run.
-        UiFormat: It is the editor's document.
-        MissingAsset, MalformedReference: It reads an asset that is not there.
-        ForeignFile: It reads a file on the ComfyUI that may be another key's.
-        InvalidMetadata, InvalidWebhookUrl: Something beside it cannot be kept.
-        Refused: By the operator's policy.
+        UiFormat: The workflow is the editor's document.
+        MissingAsset, MalformedReference: The workflow reads an asset that is not there.
+        ForeignFile: The workflow reads a file on the ComfyUI that may be another key's.
+        InvalidMetadata, InvalidWebhookUrl: A label or the webhook's address cannot be kept.
+        Refused: The operator's policy refuses the job.
         QueueFull: The key has too many jobs waiting.
 
     """
@@ -100,20 +100,20 @@ async def submit_once(
     once: Once | None,
     render: Callable[[JobRecord], dict[str, Any]],
 ) -> tuple[Answer, JobRecord | None]:
-    """Submit, unless the same request did so before; return the answer, and the job if it is new.
+    """Submit, unless the same request did so before; return the answer, and the job if the job is new.
 
-    The request's key is kept in the transaction that makes the job: either both are there, or none.
+    The request's key is recorded in the transaction that makes the job, so that a crash leaves both or none.
 
     Args:
         core: The service.
-        caller: Who submits.
-        submission: What.
-        once: The request's key; None submits in any case.
+        caller: The key that submits.
+        submission: The workflow and its settings.
+        once: The request with its Idempotency-Key; None submits in any case.
         render: Makes the answer of a job.
 
     Raises:
         IdempotencyKeyReuse: The key was used for another request.
-        IdempotencyKeyInUse: That request is still under way.
+        IdempotencyKeyInUse: The same request is still under way.
 
     and what :func:`submit_workflow` raises.
 
@@ -141,11 +141,11 @@ async def queue_job(core: Core, connection: Connection, job: NewJob) -> JobRecor
     except psycopg.errors.ForeignKeyViolation as error:
         if not job.inputs:
             raise
-        raise MissingAsset(job.inputs[0]) from error  # it was deleted since it was looked up
+        raise MissingAsset(job.inputs[0]) from error  # one was deleted after it was looked up
 
 
 async def new_job(core: Core, caller: Caller, submission: Submission) -> NewJob:
-    """Check what is wanted, and return the job to be recorded; raises what :func:`submit_workflow` does."""
+    """Check a submission and return its job, not yet recorded; raises what :func:`submit_workflow` does."""
     prompt = dict(submission.workflow)
     check_graph(prompt, submission.targets, core.settings.max_nodes)
     check_labels(submission.labels)
@@ -172,9 +172,9 @@ async def new_job(core: Core, caller: Caller, submission: Submission) -> NewJob:
 
 
 async def _files_by_name(core: Core, caller: Caller, submission: Submission, kinds: InputKinds) -> Values:
-    """Find the caller's own files that the workflow names with texts, once and for all: names may move on."""
+    """Return the inputs that name files of the caller's, with assets. Later uploads do not change the job."""
     if submission.workflow_name is not None:
-        return {}  # its texts are those of who registered it, and what the caller gives comes as assets
+        return {}  # the texts are by who registered the workflow; files of the caller's are assets by now
     return await resolve_names(core.database, caller.key_id, submission.workflow, kinds)
 
 

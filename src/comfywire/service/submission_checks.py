@@ -1,4 +1,4 @@
-"""What is looked at before a job is queued, and what is said of a job that is refused."""
+"""Checks of a submission that need no database, and the errors that refuse a submission."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHOICES_TOLD = 20
 
 
 class RejectedWorkflow(ComfywireError):
-    """The graph cannot run, on no server that is known.
+    """No server that is known can run the graph.
 
     Attributes:
         details: ``node_errors`` by node id, each with ``field``, ``reason`` and ``message``.
@@ -44,7 +44,7 @@ class RejectedWorkflow(ComfywireError):
 
     @classmethod
     def of(cls, problems: Sequence[Problem]) -> RejectedWorkflow:
-        """Return the error that tells these problems."""
+        """Return the error that names these problems."""
         node_errors: dict[str, list[dict[str, Any]]] = {}
         for problem in problems[:PROBLEMS_TOLD]:
             node_errors.setdefault(problem.node_id or "", []).append(
@@ -61,7 +61,7 @@ class RejectedWorkflow(ComfywireError):
 
 
 class UiFormat(ComfywireError):
-    """This is the editor's document, not what it makes of it."""
+    """The workflow is the editor's document, not its export in API format."""
 
     code = "workflow_format_ui"
     http_status = 422
@@ -74,7 +74,7 @@ class UiFormat(ComfywireError):
 
 
 class MissingAsset(ComfywireError):
-    """The workflow reads an asset that is not there, or is another key's."""
+    """The workflow reads an asset that does not exist, or that another key owns."""
 
     code = "missing_asset"
     http_status = 422
@@ -92,7 +92,7 @@ class InvalidMetadata(ComfywireError):
 
 
 class Refused(ComfywireError):
-    """The operator's policy does not want the job."""
+    """The operator's policy refuses the job, or could not be asked."""
 
     def __init__(self, reason: str, *, is_policy: bool) -> None:
         self.code = "refused_by_policy" if is_policy else "policy_unavailable"

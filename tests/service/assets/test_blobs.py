@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from comfywire.service.assets.blobs import BlobGone, Blobs, TooLarge, UnusableStore
+from comfywire.service.assets.blobs import BlobGone, Blobs, TooLarge
+from comfywire.service.assets.opening import UnusableStore
 
 from .conftest import noise, pieces, whole
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from comfywire.service.assets.foreign_files import ForeignFile, must_be_own
-from comfywire.service.assets.staging import FOLDER
+from comfywire.service.assets.input_names import FOLDER
 from comfywire.service.fleet.input_kinds import InputKinds
 from comfywire.workflow.object_info import ObjectInfo
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from comfywire.service.assets.blobs import Blobs, UnusableStore
+from comfywire.service.assets.blobs import Blobs
+from comfywire.service.assets.opening import UnusableStore
 from comfywire.service.assets.store_check import EVERY, SOON, StoreCheck
 
 

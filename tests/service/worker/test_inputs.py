@@ -16,7 +16,7 @@ from tests.service.rig import Rig, picture, up, working
 from comfywire.client import Client
 from comfywire.server import Server
 from comfywire.service.assets.assets import AssetRecord
-from comfywire.service.assets.staging import FOLDER, name_of, staged_name
+from comfywire.service.assets.input_names import FOLDER, input_name, input_stem
 from comfywire.service.database.pool import Database
 from comfywire.service.jobs.records import JobRecord
 from comfywire.service.worker.inputs import Inputs
@@ -87,10 +87,12 @@ async def test_jobs_at_the_same_time_send_a_file_once(rig: Rig, server: Server, 
     inputs = Inputs(rig.assets, b"secret")
 
     async with Client(server.url) as client:
-        prompts = await asyncio.gather(*(inputs.stage(client, loading(asset), tmp_path) for _ in range(5)))
+        prompts = await asyncio.gather(*(inputs.bring(client, loading(asset), tmp_path) for _ in range(5)))
 
     assert server.requests[SENT] == 1
-    assert {prompt["1"]["inputs"]["image"] for prompt in prompts} == {f"{FOLDER}/{name_of(b'secret', asset)}"}
+    assert {prompt["1"]["inputs"]["image"] for prompt in prompts} == {
+        f"{FOLDER}/{input_name(b'secret', asset)}"
+    }
 
 
 async def test_a_film_that_was_sent_before_is_not_loaded_again(rig: Rig, server: Server):
@@ -150,17 +152,17 @@ async def test_each_key_has_a_file_of_its_own_whose_name_is_no_hash_of_it(
     assert not [name for name in staged(server) if mine.hash in name]
 
 
-def test_a_staged_name_depends_on_the_key_the_bytes_and_the_secret():
+def test_the_name_of_an_input_depends_on_the_key_the_bytes_and_the_secret():
     one, other = UUID(int=1), UUID(int=2)
     names = [
-        staged_name(b"secret", one, "0" * 64),
-        staged_name(b"secret", other, "0" * 64),
-        staged_name(b"secret", one, "1" * 64),
-        staged_name(b"another", one, "0" * 64),
+        input_stem(b"secret", one, "0" * 64),
+        input_stem(b"secret", other, "0" * 64),
+        input_stem(b"secret", one, "1" * 64),
+        input_stem(b"another", one, "0" * 64),
     ]
 
     assert len(set(names)) == 4
-    assert names[0] == staged_name(b"secret", one, "0" * 64)
+    assert names[0] == input_stem(b"secret", one, "0" * 64)
 
 
 @pytest.mark.parametrize(
@@ -182,4 +184,4 @@ def test_of_a_callers_file_name_only_a_plain_suffix_is_kept(file_path: str | Non
         file_path=file_path, tags=[], job_id=None, created_at=datetime.now(UTC), expires_at=None,
     )  # fmt: skip
 
-    assert name_of(b"secret", asset) == staged_name(b"secret", asset.key_id, asset.hash) + suffix
+    assert input_name(b"secret", asset) == input_stem(b"secret", asset.key_id, asset.hash) + suffix

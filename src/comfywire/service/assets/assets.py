@@ -1,4 +1,4 @@
-"""Assets: whose bytes are whose, under what name, and for how long; ``blobs.py`` has the bytes."""
+"""Assets: which key owns which bytes, under which name, and for how long; ``blobs.py`` has the bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from comfywire.service.assets.blobs import CHUNK, Blob, Blobs, Staged
+from comfywire.service.assets.blobs import Blob, Blobs, Staged
+from comfywire.service.assets.chunks import CHUNK
 from comfywire.service.assets.records import (
     AssetInUse,
     AssetNotFound,
@@ -35,9 +36,9 @@ class Assets:
     """The assets of one database and one store of bytes.
 
     Args:
-        database: Where they are recorded.
-        blobs: Where their bytes are.
-        signer: What makes URLs that are good without a key.
+        database: Has a record of each asset.
+        blobs: Has the bytes.
+        signer: Signs URLs that are good without a key.
         settings: Retention, limits and the lifetime of URLs.
 
     """
@@ -51,21 +52,21 @@ class Assets:
     async def create(
         self, key_id: UUID, chunks: AsyncIterable[bytes], *, most: int | None = None, **about: Any
     ) -> tuple[AssetRecord, bool]:
-        """Keep what ``chunks`` yields as an asset; return it, and whether its bytes are new to this key.
+        """Make an asset of the bytes of ``chunks``; return it, and whether the bytes are new to this key.
 
-        When this returns, bytes and record survive whatever dies. Cancelling it records nothing.
+        When this returns, bytes and record survive a crash of anything. Cancelling this records nothing.
 
         Args:
-            key_id: Whose it is.
+            key_id: The key that owns the asset.
             chunks: The bytes.
-            most: How many at most; by default what the settings say.
-            about: As for :class:`NewAsset`: ``content_type``, ``file_path``, ``tags``, ``expires_in``,
-                ``expected_hash``.
+            most: The most bytes that are taken; by default the limit of the settings.
+            about: The description, as for :class:`NewAsset`: ``content_type``, ``file_path``, ``tags``,
+                ``expires_in``, ``expected_hash``.
 
         Raises:
-            TooLarge: There are more bytes than that.
-            HashMismatch: They are not those of ``expected_hash``.
-            InvalidAsset: Something in ``about`` is not allowed.
+            TooLarge: ``chunks`` has more bytes than ``most``.
+            HashMismatch: The bytes do not have ``expected_hash``.
+            InvalidAsset: A value in ``about`` is not allowed.
 
         """
         new = NewAsset(**about)
@@ -79,15 +80,15 @@ class Assets:
         return self.blobs.staged(chunks, most=self._settings.max_upload_bytes if most is None else most)
 
     async def shelve(self, staged: Staged) -> Blob:
-        """Publish bytes that are written, for an asset that is about to name them: the sweep spares them."""
+        """Publish bytes that are written, for an asset that is to be recorded; the sweep spares them."""
         blob = staged.blob
-        # From here the sweep leaves the blob alone for an hour, whether it was there or not.
+        # The order matters: from here the sweep leaves the blob alone for an hour, whether it is new or not.
         await self.database.do(SQL["touch"], hash=blob.hash, size_bytes=blob.size_bytes)
         await staged.keep()
         return blob
 
     async def keep(self, staged: Staged, key_id: UUID, new: NewAsset) -> tuple[AssetRecord, bool]:
-        """Make an asset of bytes that are written: what :meth:`create` does when they have come."""
+        """Make an asset of bytes that are written; the second half of :meth:`create`."""
         new.must_be_of(staged.blob.hash)
         blob = await self.shelve(staged)
         async with self.database.transaction() as connection:
@@ -96,7 +97,7 @@ class Assets:
     async def record(
         self, connection: Connection, digest: str, key_id: UUID, new: NewAsset
     ) -> tuple[AssetRecord, bool]:
-        """Make an asset of bytes that are shelved; return it, and whether the key had no such bytes."""
+        """Make an asset of published bytes; return the asset, and whether the bytes are new to the key."""
         await execute(connection, SQL["lock_blob_of_key"], hash=digest, key_id=None)
         had = await row(connection, SQL["has_hash"], key_id=key_id, hash=digest)
         return await self._insert(connection, key_id, digest, new), had is None
@@ -110,43 +111,44 @@ class Assets:
         tags: Sequence[str] = (),
         expires_in: int | None = None,
     ) -> tuple[AssetRecord, bool]:
-        """Make an asset of bytes that the key has; return it, and whether there was none like it.
+        """Make an asset of bytes that the key has; return the asset, and whether no equal asset was there.
 
-        One of the same bytes, path and tags is returned as it is, and kept for longer if that was asked for.
+        An asset of the same bytes, path and tags is returned as it is, kept for longer if the caller asks for
+        that, and is the newest of its name from then on.
 
         Raises:
             BlobNotFound: The key owns no asset of these bytes.
-            InvalidAsset: Something that is said about it is not allowed.
+            InvalidAsset: The path, a tag or the time is not allowed.
 
         """
-        named = hex_of(digest)
+        digits = hex_of(digest)
         new = NewAsset(file_path=file_path, tags=tags, expires_in=expires_in)
-        if named is None:
+        if digits is None:
             raise BlobNotFound
         async with self.database.transaction() as connection:
-            # The lock first: then the sweep has either taken the blob, or sees that it is wanted.
-            if await row(connection, SQL["lock_blob_of_key"], hash=named, key_id=key_id) is None:
+            # The lock comes first: after it, the sweep has removed the blob, or sees that it is wanted.
+            if await row(connection, SQL["lock_blob_of_key"], hash=digits, key_id=key_id) is None:
                 raise BlobNotFound
-            return await self._equal_or_new(connection, key_id, named, new)
+            return await self._equal_or_new(connection, key_id, digits, new)
 
     async def has_hash(self, key_id: UUID, digest: str) -> bool:
         """Whether the key owns an asset of these bytes."""
-        named = hex_of(digest)
-        return named is not None and None is not await self.database.one(
-            SQL["has_hash"], key_id=key_id, hash=named
+        digits = hex_of(digest)
+        return digits is not None and None is not await self.database.one(
+            SQL["has_hash"], key_id=key_id, hash=digits
         )
 
     async def get(self, asset_id: UUID, key_id: UUID | None = None) -> AssetRecord | None:
-        """Return an asset; None if there is none, or ``key_id`` is given and it is another key's."""
-        found = await self.database.one(SQL["get"], asset_id=asset_id, key_id=key_id)
-        return None if found is None else AssetRecord(**found)
+        """Return an asset; None for no such asset, and for one that ``key_id``, if given, does not own."""
+        record = await self.database.one(SQL["get"], asset_id=asset_id, key_id=key_id)
+        return None if record is None else AssetRecord(**record)
 
     async def delete(self, asset_id: UUID, key_id: UUID | None = None) -> None:
-        """Delete an asset; its bytes go with the next sweep, unless another asset has them, too.
+        """Delete an asset; the next sweep removes the bytes, unless another asset has the same.
 
         Raises:
-            AssetNotFound: There is none, or ``key_id`` is given and it is another key's.
-            AssetInUse: A job that has not ended reads it, or a job has made it.
+            AssetNotFound: There is no such asset, or ``key_id`` is given and does not own it.
+            AssetInUse: A job that has not ended reads the asset, or a job has made the asset.
 
         """
         async with self.database.transaction() as connection:
@@ -166,17 +168,17 @@ class Assets:
         Close the iterator when leaving early.
 
         Raises:
-            BlobGone: The store does not have them.
+            BlobGone: The store does not have the bytes.
 
         """
         return self.blobs.read(asset.hash, start, asset.size_bytes if end is None else end, piece=piece)
 
     def url(self, asset: AssetRecord, base_url: str) -> tuple[str, datetime]:
-        """Return a URL under ``base_url`` that gives the bytes to whoever has it, and until when."""
+        """Return a URL under ``base_url`` that gives the bytes to anybody who has the URL, and until when."""
         return self.url_of(asset.id, base_url)
 
     def url_of(self, asset_id: UUID, base_url: str) -> tuple[str, datetime]:
-        """Like :meth:`url`, for an asset of which only the id is at hand."""
+        """Return the same as :meth:`url`, for an asset of which only the id is known."""
         expires = int(time.time() + self._settings.url_lifetime)
         signature = self._signer.sign(str(asset_id), expires)
         address = f"{base_url.rstrip('/')}/api/v2/signed/{asset_id}"
@@ -186,7 +188,7 @@ class Assets:
         """Return the asset that a signed URL means.
 
         Raises:
-            UrlExpired: The signature is not good, or not any more.
+            UrlExpired: The signature was not made here, or its time is over.
             AssetNotFound: The asset is gone.
 
         """
@@ -197,12 +199,12 @@ class Assets:
         return asset
 
     async def sweep(self) -> int:
-        """Remove what has had its time, and what does not fit any more; return how many blobs went.
+        """Remove expired jobs and uploads, and the oldest bytes beyond the limit; return how many blobs went.
 
         Ended jobs past their retention go with their outputs; then uploads past theirs; then, while there are
-        more bytes than the settings allow, the oldest. What a job that has not ended made or reads stays, and
-        so do bytes that somebody gave or asked for in the last hour.
-        One process sweeps at a time; others get 0.
+        more bytes than the settings allow, the oldest. Assets that a job which has not ended made or reads
+        stay, and so do bytes that were uploaded or asked for in the last hour. One process sweeps at a time;
+        the others get 0.
         """
         return await Sweep(self.database, self.blobs).run(self._settings.max_asset_bytes)
 
@@ -263,5 +265,5 @@ class Assets:
         return AssetRecord(**found)
 
     def _lifetime(self, new: NewAsset) -> float | None:
-        """Seconds for which it is kept."""
+        """Return the seconds for which an asset of this description is kept."""
         return self._settings.asset_retention if new.expires_in is None else float(new.expires_in)

@@ -1,4 +1,4 @@
-"""Bytes that are a file of this machine already: hashed where they are, and moved to their place."""
+"""Files on this machine: hashed where they are, and moved to their place in a store that is a folder."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def make_folder(folder: Path) -> None:
 
 
 def hashed(path: Path) -> tuple[str, int]:
-    """Return the BLAKE3 of a file, hex, and its size in bytes; from then on it survives a loss of power."""
+    """Return the BLAKE3 of a file, hex, and its size; from then on the file survives a loss of power."""
     digest, size = blake3(), 0
-    with path.open("r+b") as file:  # to write: some systems sync nothing else
+    with path.open("r+b") as file:  # opened to write: some systems sync no other files
         while chunk := file.read(CHUNK):
             digest.update(chunk)
             size += len(chunk)
@@ -31,7 +31,7 @@ def hashed(path: Path) -> tuple[str, int]:
 
 
 def moved(source: Path, target: Path) -> None:
-    """Give a file its place in one step; where equal bytes are there already, it is removed."""
+    """Move a file to its place in one step; where equal bytes are there already, the file is removed."""
     if target.exists():
         source.unlink(missing_ok=True)
         return

@@ -8,43 +8,45 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import fsspec
 from blake3 import blake3
 
 from comfywire.client.threads import in_thread
-from comfywire.errors import ComfywireError, MissingExtra
+from comfywire.errors import ComfywireError
 from comfywire.service.assets.blob_files import hashed, make_folder, moved
+from comfywire.service.assets.chunks import CHUNK, chunks_of, gathered
+from comfywire.service.assets.opening import (
+    UnusableStore,
+    open_store,
+    reason_of,
+    remedy_of,
+    without_password,
+)
 
-__all__ = ["CHUNK", "Blob", "BlobGone", "Blobs", "Staged", "TooLarge", "UnusableStore"]
+__all__ = ["Blob", "BlobGone", "Blobs", "Staged", "TooLarge"]
 
-CHUNK = 1 << 20
-"""Bytes that pass from hand to hand at a time; a transfer holds a few of them."""
 BLOCK = 8 << 20
-"""What an object store is sent or asked for at a time: S3 takes 10,000 parts, which is 80 GB of these."""
+"""Bytes of one part, to and from an object store: S3 takes 10,000 parts, which makes 80 GB."""
 INCOMING = "incoming"
-"""The folder of what is still being written; what is left in it was left by a crash."""
+"""The folder for bytes that are still being written; old files in it were left by a crash."""
 
 PROOF = b"comfywire"
-"""What a store is tried with, over and over."""
+"""The bytes that a try of a store writes, over and over."""
 LONGEST_PROOF = 8 << 20
-"""Bytes that are written for a try; whether there is room for more is asked of the file system."""
-
-REMEDY = "see that this process may write there, or name another store with --assets"
-S3_REMEDY = "check --assets, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL"
+"""The most bytes that a try writes; the file system is asked whether there is room for more."""
 
 
 class TooLarge(ComfywireError):
-    """More bytes than may be kept.
+    """The content has more bytes than are taken.
 
     Attributes:
-        most: How many may.
+        most: The most bytes that are taken.
 
     """
 
@@ -56,10 +58,6 @@ class TooLarge(ComfywireError):
         super().__init__(f"the content is larger than {most} bytes, the most that is taken: send less")
 
 
-class UnusableStore(ComfywireError):
-    """No asset store can be had under this URL, or it does not take bytes and give them back."""
-
-
 class BlobGone(ComfywireError):
     """The store does not have the bytes of a hash that the database knows."""
 
@@ -67,37 +65,13 @@ class BlobGone(ComfywireError):
     http_status = 404
 
 
-def _opened(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
-    try:
-        files, root = fsspec.core.url_to_fs(url, **options)
-    except ImportError as error:
-        if url.startswith(("s3:", "s3a:")):
-            raise MissingExtra("an asset store on S3", "s3") from error
-        raise UnusableStore(f"the asset store {url!r} needs a package of its own: {error}") from error
-    except ValueError as error:
-        raise UnusableStore(f"{url!r} is no asset store: name a folder, or s3://bucket/prefix") from error
-    return files, root
-
-
-def _without_password(url: str) -> str:
-    scheme, mark, rest = url.rpartition("://")
-    place, slash, path = rest.partition("/")
-    return f"{scheme}{mark}{place.rpartition('@')[2]}{slash}{path}" if mark else url
-
-
-def _reason(error: Exception) -> str:
-    """What a store says, on one line."""
-    said = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-    return " ".join(said.split()).rstrip(".")
-
-
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """Bytes that are kept.
+    """Bytes in the store, by their hash.
 
     Attributes:
         hash: BLAKE3, hex.
-        size_bytes: How many.
+        size_bytes: The number of bytes.
 
     """
 
@@ -113,35 +87,35 @@ class Blobs:
         options: For fsspec's file system, such as ``endpoint_url`` of S3.
 
     Raises:
-        MissingExtra: It is on S3, and what speaks to that is not installed.
+        MissingExtra: The store is on S3, and the extra for S3 is not installed.
         UnusableStore: Nothing here speaks to a store of that kind.
 
     """
 
     def __init__(self, url: str, **options: Any) -> None:
-        self._files, root = _opened(url, options)
+        self._files, root = open_store(url, options)
         self._root = root.rstrip("/")
-        self._name = _without_password(url)
-        self._remedy = S3_REMEDY if "s3" in self._files.protocol else REMEDY
+        self._name = without_password(url)
+        self._remedy = remedy_of(self._files)
         # Object stores have no folders; asking S3 to make one asks for rights on the bucket.
         is_local = "file" in self._files.protocol
         self._has_folders = self._files.protocol == "memory" or is_local
         self.incoming = Path(self._root) / INCOMING if is_local else None
-        """Where a file may be written that :meth:`staged_file` then moves; elsewhere, it is copied."""
+        """The folder from which :meth:`staged_file` moves a file; it copies files of other folders."""
 
     async def prove(self, room: int = len(PROOF)) -> None:
-        """Write ``room`` bytes, read and remove them. When this is cancelled, it ends that first.
+        """Write ``room`` bytes, read them and remove them. Cancelling this waits until they are removed.
 
         Of a large ``room`` a part is written, and the file system of a folder is asked for the rest.
 
         Raises:
-            UnusableStore: The store does not let us, or has no room; why, and what to look at.
+            UnusableStore: The store refuses, or has no room; the message says why, and what to look at.
 
         """
         await in_thread(self._prove, room)
 
     async def put(self, chunks: AsyncIterable[bytes], *, most: int | None = None) -> Blob:
-        """Keep what ``chunks`` yields and return its hash and size; equal bytes are kept once.
+        """Keep the bytes of ``chunks`` and return their hash and size; equal bytes are kept once.
 
         Cancelling this, or an error of ``chunks``, keeps nothing.
 
@@ -156,9 +130,9 @@ class Blobs:
 
     @contextlib.asynccontextmanager
     async def staged(self, chunks: AsyncIterable[bytes], *, most: int | None = None) -> AsyncIterator[Staged]:
-        """Write what ``chunks`` yields under a temporary name; :meth:`Staged.keep` publishes it.
+        """Write the bytes of ``chunks`` under a temporary name; :meth:`Staged.keep` publishes them.
 
-        Left without that, it is removed. Raises as :meth:`put` does.
+        Bytes that are not published are removed at the end of the block. Raises as :meth:`put` does.
         """
         path = f"{self._root}/{INCOMING}/{uuid.uuid4().hex}"
         try:
@@ -168,11 +142,11 @@ class Blobs:
 
     @contextlib.asynccontextmanager
     async def staged_file(self, path: Path) -> AsyncIterator[Staged]:
-        """Take a file that is whole, as :meth:`staged` takes chunks; it is gone when this is left."""
+        """Take a whole file, as :meth:`staged` takes chunks; at the end of the block the file is gone."""
         is_kept = False
         try:
             if path.parent != self.incoming:
-                async with self.staged(_read(path)) as staged:
+                async with self.staged(chunks_of(path)) as staged:
                     yield staged
                 return
             staged = Staged(self, str(path), Blob(*await in_thread(hashed, path)))
@@ -190,7 +164,7 @@ class Blobs:
         Close the iterator when leaving early.
 
         Raises:
-            BlobGone: The store does not have them.
+            BlobGone: The store does not have the bytes.
 
         """
         try:
@@ -213,19 +187,20 @@ class Blobs:
         return await in_thread(self._exists, self.path(digest))
 
     async def link(self, digest: str, *, seconds: int, content_type: str, disposition: str) -> str | None:
-        """Return a URL from which the store itself gives the bytes; None if it cannot make one.
+        """Return a URL at which the store itself gives the bytes; None for a store without addresses.
 
         Args:
-            digest: Of which bytes; whether they are there is not looked at.
+            digest: The hash; whether the store has the bytes is not looked at.
             seconds: For how long the URL is good.
-            content_type: What the store says they are.
-            disposition: Its ``Content-Disposition``, which is what keeps a browser from running a page there.
+            content_type: The media type that the store answers with.
+            disposition: The ``Content-Disposition`` that the store answers with, which keeps a browser from
+                running a page there.
 
         """
-        said = {"ResponseContentType": content_type, "ResponseContentDisposition": disposition}
+        headers = {"ResponseContentType": content_type, "ResponseContentDisposition": disposition}
         try:
-            return str(await in_thread(partial(self._files.sign, self.path(digest), seconds, **said)))
-        except NotImplementedError:  # a folder, and what else has no addresses
+            return str(await in_thread(partial(self._files.sign, self.path(digest), seconds, **headers)))
+        except NotImplementedError:  # a folder has no addresses
             return None
 
     async def delete(self, digest: str) -> None:
@@ -233,7 +208,7 @@ class Blobs:
         await in_thread(self._remove, self.path(digest))
 
     async def discard_stale(self, seconds: float) -> int:
-        """Remove what a crash left half written longer than ``seconds`` ago; return how many files."""
+        """Remove files that a crash left half written more than ``seconds`` ago; return how many."""
         return await in_thread(self._discard_stale, time.time() - seconds)
 
     async def aclose(self) -> None:
@@ -243,25 +218,25 @@ class Blobs:
             await in_thread(self._files.close_session, self._files.loop, session)
 
     def path(self, digest: str) -> str:
-        """Where the bytes of a hash are: two levels, so that no folder grows without bound."""
+        """Return where the bytes of a hash are: two levels, so that no folder grows without bound."""
         return f"{self._root}/blake3/{digest[:2]}/{digest}"
 
     async def _write(self, path: str, chunks: AsyncIterable[bytes], most: int | None) -> Blob:
         digest, size = blake3(), 0
         file = await in_thread(self._open_to_write, path)
         try:
-            async for chunk in _gathered(chunks):
+            async for chunk in gathered(chunks):
                 size += len(chunk)
                 if most is not None and size > most:
                     raise TooLarge(most)
                 await in_thread(_append, file, digest, chunk)
         finally:
-            # Also what failed: closing is the one way to end a write that all of fsspec's stores have.
+            # A failed write is closed as well: all of fsspec's stores have no other way to end one.
             await in_thread(_close, file)
         return Blob(digest.hexdigest(), size)
 
     def _prove(self, room: int) -> None:
-        path = f"{self._root}/{INCOMING}/{uuid.uuid4().hex}"  # where what is left behind is discarded
+        path = f"{self._root}/{INCOMING}/{uuid.uuid4().hex}"  # a file that is left there is discarded later
         content = PROOF * (min(room, LONGEST_PROOF) // len(PROOF))
         try:
             self._make_folder_of(path)
@@ -269,16 +244,16 @@ class Blobs:
             try:
                 self._files.pipe_file(path, content)
                 if self._files.cat_file(path) != content:
-                    raise OSError("what was written comes back changed")
+                    raise OSError("the bytes that were written come back changed")
             finally:
-                self._remove(path)  # half of it is there when the disk is full
-        except Exception as error:  # each of fsspec's stores has its own
+                self._remove(path)  # a full disk has half of the file
+        except Exception as error:  # each of fsspec's stores has exceptions of its own
             raise UnusableStore(
-                f"the asset store {self._name!r} cannot be used ({_reason(error)}): {self._remedy}"
+                f"the asset store {self._name!r} cannot be used ({reason_of(error)}): {self._remedy}"
             ) from error
 
     def _must_have_room(self, room: int) -> None:
-        """On its way to an object store, a file is in the folder for temporary files."""
+        """Check the room for one file, which waits in a temporary folder on its way to an object store."""
         folder = tempfile.gettempdir() if self.incoming is None else self.incoming
         if (free := shutil.disk_usage(folder).free) < room:
             raise OSError(f"{free >> 20} MiB are free in {folder}, and {room >> 20} MiB are wanted")
@@ -316,7 +291,8 @@ class Blobs:
         self._files.invalidate_cache()  # other processes write there, too
         if not self._exists(folder):
             return 0
-        stale = [found["name"] for found in self._files.ls(folder, detail=True) if _written(found) < before]
+        listed = self._files.ls(folder, detail=True)
+        stale = [entry["name"] for entry in listed if _written_at(entry) < before]
         for path in stale:
             self._remove(path)
         return len(stale)
@@ -324,11 +300,11 @@ class Blobs:
 
 @dataclass(slots=True)
 class Staged:
-    """Bytes that are written and not yet published.
+    """Bytes that are written under a temporary name.
 
     Attributes:
-        blob: Their hash and size.
-        is_kept: Whether they are published.
+        blob: The hash and size of the bytes.
+        is_kept: Whether the bytes are published.
 
     """
 
@@ -338,7 +314,7 @@ class Staged:
     is_kept: bool = False
 
     async def keep(self) -> None:
-        """Publish the bytes under their hash, in one step; nothing happens when they are there."""
+        """Publish the bytes under their hash, in one step; equal bytes that are there already stay."""
         await in_thread(self._blobs._publish, self._path, self._blobs.path(self.blob.hash))  # noqa: SLF001
         self.is_kept = True
 
@@ -349,37 +325,16 @@ def _append(file: Any, digest: Any, chunk: bytes) -> None:
 
 
 def _close(file: Any) -> None:
-    if hasattr(file, "fileno"):  # a real file: on disk before the database says that it is kept
+    if hasattr(file, "fileno"):  # a real file must be on disk before the database names it
         file.flush()
-        with contextlib.suppress(OSError):  # memory's files have the method and no number
+        with contextlib.suppress(OSError):  # files of the store in memory have the method and no number
             os.fsync(file.fileno())
     file.close()
 
 
-def _written(found: dict[str, Any]) -> float:
-    """When a file was written, as the store says it; for ever young where it does not."""
-    when = found.get("mtime") or found.get("LastModified") or found.get("created")
+def _written_at(entry: dict[str, Any]) -> float:
+    """Return when the store says that a file was written; a file without a time is never old."""
+    when = entry.get("mtime") or entry.get("LastModified") or entry.get("created")
     if isinstance(when, datetime):
         return when.timestamp()
     return float(when) if when is not None else time.time()
-
-
-async def _read(path: Path) -> AsyncIterator[bytes]:
-    file = await in_thread(lambda: path.open("rb"))
-    try:
-        while chunk := await in_thread(file.read, CHUNK):
-            yield chunk
-    finally:
-        await in_thread(file.close)
-
-
-async def _gathered(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    """Yield the same bytes in pieces of about ``CHUNK``: sockets' 64 KiB are too little for a thread each."""
-    waiting = bytearray()
-    async for chunk in chunks:
-        waiting += chunk
-        if len(waiting) >= CHUNK:
-            yield bytes(waiting)
-            waiting.clear()
-    if waiting:
-        yield bytes(waiting)

@@ -1,4 +1,4 @@
-"""Inputs by URL, for a caller who must not see the network that the service stands in; and inline ones."""
+"""Inputs by URL, fetched so that no caller sees the network that the service stands in; and inline inputs."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ import httpx
 
 from comfywire.errors import ComfywireError
 from comfywire.service.addresses import GuardedTransport, PrivateAddress, UnknownHost
-from comfywire.service.assets.blobs import CHUNK, TooLarge
+from comfywire.service.assets.blobs import TooLarge
+from comfywire.service.assets.chunks import CHUNK
 from comfywire.service.settings import Settings
 
 __all__ = ["RemoteFile", "UnusableInput", "fetch_input", "from_base64"]
 
 TIME_LIMIT = 120.0
-"""Seconds for everything: names, connections, redirects, the body."""
+"""Seconds for the whole fetch: names, connections, redirects, the body."""
 CONNECT_TIME = 10.0
 MOST_REDIRECTS = 5
 TYPES = re.compile(r"(image|video|audio|model)/[\w.+-]+|(application|binary)/octet-stream", re.ASCII)
-"""What ComfyUI's loaders read. No text: no page that is meant for the service's network comes out."""
+"""The media types that ComfyUI's loaders read. No text: no page of the service's own network gets out."""
 
 
 class UnusableInput(ComfywireError):
-    """An input by URL, or an inline one, could not be had or may not be used."""
+    """An input by URL, or an inline input, could not be fetched or may not be used."""
 
     code = "invalid_input"
     http_status = 422
@@ -41,9 +42,9 @@ class RemoteFile:
     """A file that is being fetched.
 
     Attributes:
-        name: The last part of its URL, if that has one.
-        content_type: As its server has it, without parameters.
-        chunks: Its bytes as they come; raises :class:`TooLarge` or :class:`UnusableInput`.
+        name: The last part of the URL, if there is one.
+        content_type: The media type that the server says, without parameters.
+        chunks: The bytes as they come; raises :class:`TooLarge` or :class:`UnusableInput`.
 
     """
 
@@ -62,18 +63,19 @@ async def fetch_input(
 ) -> AsyncIterator[RemoteFile]:
     """Fetch ``http(s)://…``, or read ``data:…``; the file is to be read inside ``async with``.
 
-    Every address, that of each redirect as well, is checked to be public, and the checked one is connected to
-    (unless ``settings.allow_private_urls``). No proxies, cookies or credentials are used.
+    Every address, that of each redirect as well, is checked to be public, and the connection goes to the
+    address that was checked (unless ``settings.allow_private_urls``). No proxies, cookies or credentials are
+    used.
 
     Args:
-        url: What a caller gave.
+        url: The URL that a caller gave.
         settings: The largest size, and whether private addresses may be reached.
-        transport: Instead of the guarded one, for those who know where it leads.
-        time_limit: Seconds for all of it, the block of ``async with`` included.
+        transport: Replaces the guarded transport, where the caller of this knows what it reaches.
+        time_limit: Seconds for the whole fetch, the block of ``async with`` included.
 
     Raises:
-        UnusableInput: It leads where it may not, is of the wrong type, or was not to be had.
-        TooLarge: It is larger than an asset may be.
+        UnusableInput: The address is private, the type is wrong, or nothing came.
+        TooLarge: The file is larger than an asset may be.
 
     """
     if url[:5].lower() == "data:":
@@ -94,11 +96,11 @@ async def fetch_input(
 
 
 def from_base64(text: str, *, most: int, content_type: str = "application/octet-stream") -> RemoteFile:
-    """Return the file that ``text`` is, in base64.
+    """Return the file that ``text`` holds in base64.
 
     Raises:
-        UnusableInput: It is no base64.
-        TooLarge: It is more than ``most`` bytes.
+        UnusableInput: ``text`` is not base64.
+        TooLarge: The file has more than ``most`` bytes.
 
     """
     if len(text) // 4 * 3 > most + 3:
@@ -136,7 +138,7 @@ def _client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
         transport=transport,
         trust_env=False,
         timeout=httpx.Timeout(30.0, connect=CONNECT_TIME),
-        # What is sent compressed could be far larger than it seems.
+        # A compressed body could be far larger than it seems.
         headers={"Accept-Encoding": "identity", "User-Agent": "comfywire"},
     )
 
@@ -154,11 +156,11 @@ async def _followed(client: httpx.AsyncClient, url: str) -> httpx.Response:
 
 
 async def _sent(client: httpx.AsyncClient, address: httpx.URL | str) -> httpx.Response:
-    # A new request each time: no cookie or credential of one host reaches the next.
+    # Each redirect is a new request, so that no cookie or credential of one host reaches the next.
     client.cookies.clear()
     try:
         return await client.send(client.build_request("GET", _checked(address)), stream=True)
-    except PrivateAddress:  # its message has the address, which is not the caller's business
+    except PrivateAddress:  # the message has the address, which the caller must not learn
         host = httpx.URL(address).host
         raise UnusableInput(f"host {host!r} has no public address: use a public URL, or upload it") from None
     except UnknownHost as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 from comfywire.errors import ComfywireError
 from comfywire.service.assets.file_names import FileName, is_link, texts_in
-from comfywire.service.assets.staging import FOLDER
+from comfywire.service.assets.input_names import FOLDER
 from comfywire.service.fleet.input_kinds import InputKind, InputKinds
 
 __all__ = ["ForeignFile", "must_be_own"]

@@ -1,4 +1,4 @@
-"""What an asset is, what may be said about one that is to be, and what can be wrong with it."""
+"""An asset as a value, the description of a new asset, and the errors that concern assets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EXPIRES_IN = range(60, 604_800 + 1)
 """Seconds for which an upload may ask to be kept: a minute to a week."""
 CONTENT_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(\s*;\s*[\w.+-]+=[\w.+\"-]+)*", re.ASCII)
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-"""What PostgreSQL, a header or a file system would choke on."""
+"""Characters that PostgreSQL, a header or a file system refuses."""
 MOST_PATH = 1024
 HASH = re.compile(r"(?:blake3:)?([0-9a-f]{64})")
 
@@ -78,7 +78,7 @@ class AssetInUse(ComfywireError):
 
 
 class InvalidAsset(ComfywireError):
-    """Something that was said about an asset is not allowed."""
+    """The description of a new asset has a value that is not allowed."""
 
     code = "invalid_request"
     http_status = 422
@@ -99,16 +99,16 @@ class AssetRecord:
     """An asset.
 
     Attributes:
-        id: Its own.
-        key_id: Whose it is.
-        hash: BLAKE3 of its bytes, hex, without a prefix.
-        size_bytes: How many bytes it has.
-        content_type: As its maker calls it.
-        file_path: The name that it was uploaded under, or that the ComfyUI gave it.
-        tags: What its uploader wrote on it.
-        job_id: The job that made it; None for uploads.
-        created_at: When it came.
-        expires_at: When it may be removed: for outputs with their job; None for never.
+        id: The id by which callers name the asset.
+        key_id: The key that owns the asset.
+        hash: BLAKE3 of the bytes, hex, without a prefix.
+        size_bytes: The number of bytes.
+        content_type: The media type that the uploader gave, or that the name of an output means.
+        file_path: The name that the asset was uploaded under, or that the ComfyUI gave the file.
+        tags: Words that the uploader put on the asset.
+        job_id: The job that made the asset; None for uploads.
+        created_at: When the asset was made.
+        expires_at: When the sweep may remove the asset: an output together with its job; None for never.
 
     """
 
@@ -126,18 +126,19 @@ class AssetRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAsset:
-    """What is said about an asset that is to be.
+    """The description of a new asset, by its uploader.
 
     Attributes:
-        content_type: What the bytes are.
-        file_path: The name that it gets.
-        tags: What its uploader writes on it.
-        expires_in: Seconds for which it is kept; None leaves that to the operator.
-        expected_hash: The hash that its bytes must have.
-        is_named: Whether prompts can name it by its ``file_path``: not what somebody only linked to.
+        content_type: The media type of the bytes.
+        file_path: The name of the asset.
+        tags: Words to find the asset by.
+        expires_in: Seconds for which the asset is kept; None leaves that to the operator.
+        expected_hash: The hash that the bytes must have.
+        is_named: Whether prompts may name the asset by ``file_path``: False for a file that a caller only
+            linked to, or sent along with one job.
 
     Raises:
-        InvalidAsset: When it is made, for what may not be said.
+        InvalidAsset: A value is not allowed.
 
     """
 
@@ -161,10 +162,10 @@ class NewAsset:
             raise InvalidAsset("expected_hash must be 'blake3:' and 64 lowercase hexadecimal digits")
 
     def must_be_of(self, digest: str) -> None:
-        """Raise unless these are the bytes that were expected, if any were.
+        """Check that bytes with the hash ``digest`` are the bytes that the uploader announced.
 
         Raises:
-            HashMismatch: They are not.
+            HashMismatch: The uploader announced other bytes.
 
         """
         if self.expected_hash is not None and hex_of(self.expected_hash) != digest:
@@ -178,7 +179,7 @@ def hex_of(written: str) -> str | None:
 
 
 def path_of(name: str) -> str:
-    """Return how the name of an output is kept: a ComfyUI's are what they are, and no job fails for one."""
+    """Return the name of an output as the service keeps it, cleaned and cut: no job fails for a name."""
     return UNPRINTABLE.sub("_", name)[:MOST_PATH]
 
 

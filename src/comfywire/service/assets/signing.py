@@ -1,4 +1,4 @@
-"""URLs that are good without a key, for one thing and for a time."""
+"""Signatures of URLs that are good without a key, for one asset and for a time."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import hmac
 __all__ = ["Signer"]
 
 PURPOSE = b"comfywire: a URL that is good without a key"
-"""The service has one secret; what is signed for another purpose with it is no signature here."""
+"""Part of every signature: what the service's secret signs for another purpose is no signature here."""
 
 
 class Signer:
     """Signs with HMAC-SHA256.
 
     Args:
-        secret: What only the service knows.
-        former: Secrets that it had before, or is about to have, whose signatures are good as well.
+        secret: Signs; only the service knows it.
+        former: Secrets that the service had before, or is about to have: their signatures are good as well.
 
     """
 

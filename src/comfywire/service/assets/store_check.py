@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-from comfywire.service.assets.blobs import Blobs, UnusableStore
+from comfywire.service.assets.blobs import Blobs
+from comfywire.service.assets.opening import UnusableStore
 
 __all__ = ["StoreCheck"]
 

@@ -1,4 +1,4 @@
-"""What has had its time is removed: ended jobs with their outputs, uploads, and bytes that nothing names."""
+"""The sweep: it removes ended jobs with their outputs, expired uploads, and bytes that no asset names."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["GRACE", "Sweep"]
 
 SQL = queries("assets")
 GRACE = 3600.0
-"""Seconds for which bytes are safe after somebody gave or asked for them."""
+"""Seconds for which the sweep spares bytes that somebody uploaded or asked for."""
 STALE = 86400.0
-"""Seconds after which a file that is still being written was left by a crash."""
+"""Seconds after which a half-written file counts as left by a crash."""
 BATCH = 200
 """Jobs or assets that one transaction removes; their rows are locked meanwhile."""
 MOST = 10_000
-"""Of each kind in one sweep; the rest waits for the next."""
+"""Jobs, uploads and blobs that one sweep removes at most, each; the next sweep removes the rest."""
 LOCK = 0x7377656570  # "sweep"
 ENDED = [state.value for state in TERMINAL]
 log = logging.getLogger("comfywire.service")
@@ -37,9 +37,9 @@ class Sweep:
         self._removed = 0
 
     async def run(self, most_bytes: int | None) -> int:
-        """Sweep, unless another process does; return how many blobs went.
+        """Sweep, unless another process does; return how many blobs were removed.
 
-        Cancelling this leaves everything consistent, and the rest for the next.
+        Cancelling this leaves records and bytes consistent, and the rest to the next sweep.
         """
         # The lock is the transaction's: a session may be somebody else's by the next statement (pooling.py).
         async with self._database.transaction() as connection:
@@ -55,18 +55,16 @@ class Sweep:
         if most_bytes is not None:
             await self._by_size(most_bytes)
         orphans = await self._database.all(SQL["orphans"], grace=GRACE, most=MOST)
-        await self._drop(found["hash"] for found in orphans)
+        await self._drop(blob["hash"] for blob in orphans)
         if stale := await self._blobs.discard_stale(STALE):
             log.info("removed %d files that were never finished", stale)
 
     async def _by_age(self, before: datetime) -> None:
         late = {"before": before, "terminal": ENDED, "most": MOST}
-        for jobs in _batches(
-            [found["id"] for found in await self._database.all(SQL["expired_jobs"], **late)]
-        ):
+        for jobs in _batches([job["id"] for job in await self._database.all(SQL["expired_jobs"], **late)]):
             await self._forget_jobs(jobs, before)
         for assets in _batches(
-            [one["id"] for one in await self._database.all(SQL["expired_assets"], **late)]
+            [asset["id"] for asset in await self._database.all(SQL["expired_assets"], **late)]
         ):
             await self._forget_assets(assets, before)
 
@@ -76,7 +74,7 @@ class Sweep:
         excess = total["bytes"] - most_bytes
         while excess > 0:
             oldest = await self._database.all(SQL["oldest"], grace=GRACE, terminal=ENDED, most=BATCH)
-            freed = await self._free(excess, [found["hash"] for found in oldest])
+            freed = await self._free(excess, [blob["hash"] for blob in oldest])
             if not freed:
                 log.warning("assets take %d bytes more than they may, and all are in use", excess)
                 return
@@ -91,7 +89,7 @@ class Sweep:
         return freed
 
     async def _forget_blob(self, name: str) -> set[str]:
-        """Remove all that names a blob: uploads, and whole jobs; a job without its outputs would mislead."""
+        """Remove the uploads and the jobs that name a blob; a job without its outputs would mislead."""
         users = await self._database.all(SQL["of_blob"], hash=name)
         makers = sorted({user["job_id"] for user in users if user["job_id"] is not None})
         uploads = [user["id"] for user in users if user["job_id"] is None]
@@ -100,32 +98,33 @@ class Sweep:
     async def _forget_jobs(self, jobs: Sequence[UUID], before: datetime | None) -> set[str]:
         """Remove ended jobs whose outputs no open job reads; return the hashes of their outputs."""
         async with self._database.transaction() as connection:
-            made = [found["id"] for found in await rows(connection, SQL["of_jobs"], jobs=list(jobs))]
+            made = [asset["id"] for asset in await rows(connection, SQL["of_jobs"], jobs=list(jobs))]
             locked = await rows(connection, SQL["lock"], assets=made, key_id=None)
             busy = await _busy(connection, made)
             needed = {asset["job_id"] for asset in locked if asset["id"] in busy}
             free = [job for job in jobs if job not in needed]
             gone = await rows(connection, SQL["delete_jobs"], jobs=free, terminal=ENDED, before=before)
-            names = {found["id"] for found in gone}
-            return {asset["hash"] for asset in locked if asset["job_id"] in names}
+            removed = {job["id"] for job in gone}
+            return {asset["hash"] for asset in locked if asset["job_id"] in removed}
 
     async def _forget_assets(self, assets: Sequence[UUID], before: datetime | None) -> set[str]:
         """Remove uploads that no open job reads; return their hashes."""
         async with self._database.transaction() as connection:
             locked = await rows(connection, SQL["lock"], assets=list(assets), key_id=None)
             busy = await _busy(connection, assets)
-            free = [one["id"] for one in locked if one["id"] not in busy and not one["is_output"]]
+            uploads = [asset for asset in locked if not asset["is_output"]]
+            free = [asset["id"] for asset in uploads if asset["id"] not in busy]
             gone = await rows(connection, SQL["delete"], assets=free, before=before)
-            return {found["hash"] for found in gone}
+            return {asset["hash"] for asset in gone}
 
     async def _drop(self, hashes: Iterable[str]) -> int:
-        """Remove the bytes of blobs that nothing names; return how many bytes."""
+        """Remove the bytes of blobs that no asset names; return how many bytes."""
         return sum([await self._drop_one(name) for name in hashes])
 
     async def _drop_one(self, name: str) -> int:
         async with self._database.transaction() as connection:
             blob = await row(connection, SQL["lock_old_blob"], hash=name, grace=GRACE)
-            # Looked at after the lock: whoever adds an asset touches the row before it does.
+            # After the lock: who makes an asset touches this row first, so that the asset is seen here.
             if blob is None or await rows(connection, SQL["is_used"], hash=name):
                 return 0
             await self._blobs.delete(name)
@@ -135,7 +134,7 @@ class Sweep:
 
 
 async def _busy(connection: Connection, assets: Sequence[UUID]) -> set[UUID]:
-    """Return which assets a job that has not ended reads."""
+    """Return those of the assets that a job which has not ended reads."""
     readers = await rows(connection, SQL["readers"], assets=list(assets))
     return {reader["asset_id"] for reader in readers if reader["state"] not in TERMINAL}
 

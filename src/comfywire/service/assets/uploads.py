@@ -1,4 +1,4 @@
-"""Uploads that may come twice and must act once."""
+"""Uploads with an Idempotency-Key: the same upload twice makes one asset."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ROUTE = "POST /api/v2/assets"
 
 
 def request_of(key_id: UUID, key: str, staged: Staged, new: NewAsset) -> Once:
-    """Return an upload under its Idempotency-Key: the same one has the same bytes, and says the same.
+    """Return the request that an upload is, for its Idempotency-Key: the bytes and their description.
 
     Raises:
-        InvalidIdempotencyKey: ``key`` is none.
+        InvalidIdempotencyKey: ``key`` cannot be an Idempotency-Key.
 
     """
     said = {
@@ -39,19 +39,20 @@ async def keep_once(
     once: Once,
     render: Callable[[AssetRecord, bool], Answer],
 ) -> tuple[Answer, bool]:
-    """Make an asset, unless the same upload did so before; return the answer, and whether it came before.
+    """Make an asset, unless the same upload made one; return the answer, and whether it is a repetition.
 
     Args:
-        assets: Where.
+        assets: The service's assets.
         staged: The bytes, which are written.
-        new: What is said about them.
-        once: The request's key, kept in the transaction that makes the asset: either both are there, or none.
+        new: The description of the asset.
+        once: The request. Its key is recorded in the transaction that makes the asset, so that a crash leaves
+            both or none.
         render: Makes the answer of an asset, and of whether its bytes are new to the key.
 
     Raises:
         IdempotencyKeyReuse: The key was used for another request.
-        IdempotencyKeyInUse: That request is still under way.
-        HashMismatch: The bytes are not those that were expected.
+        IdempotencyKeyInUse: The same request is still under way.
+        HashMismatch: The bytes are not those that the uploader announced.
 
     """
     if (answer := await once.answered(assets.database)) is not None:

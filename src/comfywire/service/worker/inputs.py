@@ -13,8 +13,8 @@ from comfywire.client import Client, Upload
 from comfywire.errors import ComfywireError
 from comfywire.service.assets.assets import AssetRecord, Assets
 from comfywire.service.assets.blobs import BlobGone
+from comfywire.service.assets.input_names import FOLDER, input_name
 from comfywire.service.assets.references import asset_ids, with_files
-from comfywire.service.assets.staging import FOLDER, name_of
 from comfywire.service.jobs.leases import patiently
 
 __all__ = ["InputGone", "Inputs"]
@@ -33,7 +33,7 @@ class Inputs:
 
     Args:
         assets: Where the bytes are.
-        secret: What the names on the ComfyUIs are made with; see :func:`staged_name`.
+        secret: What the names on the ComfyUIs are made with; see :func:`input_stem`.
 
     """
 
@@ -43,7 +43,7 @@ class Inputs:
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._numbered: dict[tuple[str, str], Upload] = {}
 
-    async def stage(self, client: Client, prompt: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
+    async def bring(self, client: Client, prompt: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
         """Return ``prompt`` with file names for its assets, all of which are on the ComfyUI then.
 
         Args:
@@ -60,14 +60,14 @@ class Inputs:
         if not wanted:
             return prompt
         return with_files(
-            prompt, {asset_id: str(await self._staged(client, asset_id, folder)) for asset_id in wanted}
+            prompt, {asset_id: str(await self._brought(client, asset_id, folder)) for asset_id in wanted}
         )
 
-    async def _staged(self, client: Client, asset_id: UUID, folder: Path) -> Upload:
+    async def _brought(self, client: Client, asset_id: UUID, folder: Path) -> Upload:
         asset = await patiently(lambda: self._assets.get(asset_id))
         if asset is None:
             raise InputGone(f"asset {asset_id}, which the job reads, was removed")
-        wanted = Upload(name_of(self._secret, asset), FOLDER)
+        wanted = Upload(input_name(self._secret, asset), FOLDER)
         place = (client.url, wanted.filename)
         # Jobs that read the same file and go to the same ComfyUI wait for the first of them to have sent it.
         async with self._locks.setdefault(place, asyncio.Lock()):

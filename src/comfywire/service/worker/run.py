@@ -165,7 +165,7 @@ class Run:
     async def _submit(self) -> Job | None:
         """Send it; None when that decided what becomes of it."""
         claim = self.claim
-        prompt = await self._staged()
+        prompt = await self._runnable()
         if prompt is None:
             return None
         extra_data = self._around.extra_data(claim.secret)
@@ -192,10 +192,10 @@ class Run:
             await self._outcome.lost(str(error))
         return None
 
-    async def _staged(self) -> Mapping[str, Any] | None:
+    async def _runnable(self) -> Mapping[str, Any] | None:
         """Bring its files there; None when that decided what becomes of it. The prompt is nowhere yet."""
         try:
-            return await self._around.staged(self.server.client, self.claim)
+            return await self._around.runnable(self.server.client, self.claim)
         except InputGone as error:
             await self._outcome.fail("missing_asset", str(error))
         except ConnectionFailed as error:

@@ -70,10 +70,10 @@ class Surroundings:
 
         return Keeper(self.assets, self.store_check, self.leases, withhold=withhold, folder=self.folder)
 
-    async def staged(self, client: Client, claim: Claim) -> Mapping[str, Any]:
+    async def runnable(self, client: Client, claim: Claim) -> Mapping[str, Any]:
         """Return the prompt as it runs, with its files on the server."""
         prompt = prefixed(with_values(claim.prompt, claim.files), claim.output_folder)
-        return await self.inputs.stage(client, prompt, self.folder)
+        return await self.inputs.bring(client, prompt, self.folder)
 
     def extra_data(self, secret: bytes | None) -> dict[str, Any]:
         """Return what goes along with the prompt, decrypted."""

@@ -1,4 +1,4 @@
-"""Files for a registered workflow, in whatever form a caller gives them, as assets of theirs."""
+"""Files for the inputs of a registered workflow: in each form that callers give, they become assets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FileInputs:
     """Makes assets of the files among inputs.
 
     Args:
-        assets: Where they are kept.
+        assets: The service's assets.
         settings: The largest size, and which addresses may be reached.
 
     """
@@ -36,15 +36,15 @@ class FileInputs:
         self._settings = settings
 
     async def kept(self, record: WorkflowRecord, inputs: Mapping[str, Any], key_id: UUID) -> dict[str, Any]:
-        """Return ``inputs`` with an asset's object for every file: fetched, decoded, or there already.
+        """Return ``inputs`` with an asset's object for every file: fetched, decoded, or an asset already.
 
-        Nothing is fetched before everything else about the inputs is right. Cancelling this may leave assets
-        behind, which go when they have had their time.
+        Files are fetched after all other inputs were checked. Cancelling this may leave new assets, which
+        the sweep removes when they expire.
 
         Raises:
             InvalidParameter: A name is unknown, a value not allowed, or one that is required is missing.
-            UnusableInput: A file was not to be had, or may not be used.
-            TooLarge: It is larger than an asset may be.
+            UnusableInput: A file could not be fetched or decoded, or may not be used.
+            TooLarge: A file is larger than an asset may be.
 
         """
         files = {name for name in inputs if record.parameters[name].is_file}
@@ -55,7 +55,7 @@ class FileInputs:
         }
 
     async def _named(self, parameter: Parameter, value: Any, key_id: UUID) -> dict[str, Any]:
-        """Return the asset's object, or say of which parameter there is none."""
+        """Return the asset's object; an error says for which parameter there is none."""
         try:
             return await self._asset(parameter, value, key_id)
         except UnusableInput as error:
@@ -82,7 +82,7 @@ class FileInputs:
 
     async def _keep(self, parameter: Parameter, file: RemoteFile, key_id: UUID) -> dict[str, Any]:
         suffix = mimetypes.guess_extension(file.content_type) or ""
-        # The end of the name is what some loaders tell formats by.
+        # Some loaders tell formats by the end of the name.
         name = file.name if file.name and "." in file.name else f"{file.name or parameter.name}{suffix}"
         asset, _ = await self._assets.create(
             key_id,

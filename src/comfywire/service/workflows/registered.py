@@ -57,14 +57,14 @@ class WorkflowRecord:
     """One version of a registered workflow.
 
     Attributes:
-        name: What callers call it.
+        name: The name by which callers run the workflow.
         version: From 1; a version never changes.
-        key_id: Who registered it; every key may run it.
+        key_id: The key that registered the workflow; every key may run it.
         description: For people.
-        prompt: In API format.
-        document: The editor's document, if there was one.
-        parameters: What callers may set, and names of outputs.
-        options: What its jobs have unless their caller says otherwise: ``retry``, ``priority``, ``tags``,
+        prompt: The graph in API format.
+        document: The editor's document, if the source had one.
+        parameters: The parameters that callers may set, and names of outputs.
+        options: Values that jobs have unless their caller gives others: ``retry``, ``priority``, ``tags``,
             ``outputs``.
 
     """
@@ -81,17 +81,17 @@ class WorkflowRecord:
     retired_at: datetime | None
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> WorkflowRecord:
+    def of(cls, stored: Mapping[str, Any]) -> WorkflowRecord:
         """Read a row of ``workflows``."""
-        known = {name: found[name] for name in cls.__slots__}
-        return cls(**{**known, "parameters": parse_tables(found["parameters"], where="the database")})
+        columns = {name: stored[name] for name in cls.__slots__}
+        return cls(**{**columns, "parameters": parse_tables(stored["parameters"], where="the database")})
 
     def bind(self, inputs: Mapping[str, Any], outputs: Sequence[str] | None = None) -> BoundWorkflow:
         """Return the prompt with ``inputs`` in it, seeds drawn; files are ``core/ASSET`` objects.
 
         Args:
-            inputs: By parameter. Only what is declared can be set, no ``NODE.INPUT``.
-            outputs: The only outputs to run, by name; None for those that it was registered with.
+            inputs: Values by parameter. Only declared parameters can be set, no ``NODE.INPUT``.
+            outputs: The only outputs to run, by name; None for the outputs of ``options``.
 
         Raises:
             InvalidParameter: A name is unknown, a value not allowed, or one that is required is missing.
@@ -113,10 +113,10 @@ class BoundWorkflow:
     """A registered workflow with a caller's inputs in it.
 
     Attributes:
-        record: Which version.
-        prompt: Ready to be submitted.
+        record: The version of the workflow.
+        prompt: The graph, ready to be submitted.
         targets: The output nodes to run; None for all.
-        values: What each parameter was set to.
+        values: The value of each parameter, seeds drawn.
 
     """
 
@@ -144,22 +144,23 @@ class Workflows:
         document: Mapping[str, Any] | None = None,
         object_info: Mapping[str, Any] | None = None,
     ) -> WorkflowRecord:
-        """Register a workflow; the same once more is no new version.
+        """Register a workflow; an equal workflow under the same name makes no new version.
 
         Args:
             name: Letters, digits, ``.``, ``_`` and ``-``, at most 64.
             source: A workflow in any form that :meth:`Workflow.load` reads.
-            parameters: What callers may set, as such or as ``.params.toml`` has them; None drafts them. Files
-                without a default are required, since no ComfyUI has the one that the workflow was saved with.
-            key_id: Who registers it.
+            parameters: The parameters that callers may set, as such or as ``.params.toml`` has them; None
+                drafts them. A file without a default is required, since no ComfyUI has the file that the
+                workflow was saved with.
+            key_id: The key that registers the workflow.
             description: For people.
             options: See :class:`WorkflowRecord`.
-            document: The editor's document, for a source that has none in it.
-            object_info: A catalogue, for reading the editor's documents with custom nodes.
+            document: The editor's document, for a source without one.
+            object_info: A catalogue, which converts editor's documents with custom nodes.
 
         Raises:
             UnreadableWorkflow: The source holds no workflow.
-            InvalidParameter: The name is none, or a parameter does not fit the workflow.
+            InvalidParameter: The name cannot be used, or a parameter does not fit the workflow.
             UnknownNode: A parameter names a node that the workflow does not have.
 
         """
@@ -169,13 +170,13 @@ class Workflows:
         described = await asyncio.to_thread(_described, workflow, parameters)
         options = dict(options or {})
         _check(workflow, described, options)
-        found = document or workflow.document
+        kept_document = document or workflow.document
         values = {
             "name": name,
             "key_id": key_id,
             "description": description,
             "prompt": Jsonb(workflow.prompt),
-            "document": None if found is None else Jsonb(dict(found)),
+            "document": None if kept_document is None else Jsonb(dict(kept_document)),
             "parameters": Jsonb(to_tables(described)),
             "options": Jsonb(options),
         }
@@ -191,37 +192,37 @@ class Workflows:
         """Return a version of a workflow that is not retired, the newest by default.
 
         Raises:
-            UnknownWorkflow: There is none.
+            UnknownWorkflow: No workflow of this name and version can be run.
 
         """
-        found = await self._database.one(SQL["get"], name=name, version=version) if is_name(name) else None
-        if found is None:
+        stored = await self._database.one(SQL["get"], name=name, version=version) if is_name(name) else None
+        if stored is None:
             raise UnknownWorkflow(name, version)
-        return WorkflowRecord.of(found)
+        return WorkflowRecord.of(stored)
 
     async def list(self) -> list[WorkflowRecord]:
         """Return the newest version of every workflow, by name."""
-        return [WorkflowRecord.of(found) for found in await self._database.all(SQL["list"])]
+        return [WorkflowRecord.of(stored) for stored in await self._database.all(SQL["list"])]
 
     async def versions(self, name: str) -> Sequence[WorkflowRecord]:
         """Return every version of a workflow, retired ones too, the newest first.
 
         Raises:
-            UnknownWorkflow: There never was one of that name.
+            UnknownWorkflow: No workflow of this name was ever registered.
 
         """
-        found = await self._database.all(SQL["versions"], name=name) if is_name(name) else []
-        if not found:
+        versions = await self._database.all(SQL["versions"], name=name) if is_name(name) else []
+        if not versions:
             raise UnknownWorkflow(name)
-        return [WorkflowRecord.of(version) for version in found]
+        return [WorkflowRecord.of(version) for version in versions]
 
     async def retire(self, name: str, version: int | None = None) -> int:
-        """Let nobody run a workflow any more, or one version of it; return how many versions that were.
+        """Retire a workflow, or one version of it, which nobody can run then; return the number of versions.
 
-        Jobs that were made of it run on, and their numbers are not given out again.
+        Jobs of the workflow run on. The numbers of retired versions are not used again.
 
         Raises:
-            UnknownWorkflow: There is none that could be run.
+            UnknownWorkflow: No version of this name can be run.
 
         """
         count = await self._database.do(SQL["retire"], name=name, version=version) if is_name(name) else 0
@@ -235,15 +236,15 @@ class Workflows:
         """Return the prompt of a workflow with ``inputs`` in it; see :meth:`WorkflowRecord.bind`.
 
         Raises:
-            UnknownWorkflow: There is none.
-            InvalidParameter: An input does not fit.
+            UnknownWorkflow: No workflow of this name and version can be run.
+            InvalidParameter: An input does not fit its parameter.
 
         """
         return (await self.get(name, version)).bind(inputs)
 
 
 def class_types_of(source: Mapping[str, Any]) -> set[str]:
-    """Return the node types that a document names, whichever form it has."""
+    """Return the node types of a document, in API format or the editor's own."""
     definitions = source.get("definitions")
     subgraphs = definitions.get("subgraphs") if isinstance(definitions, Mapping) else None
     graphs = [source, *(subgraphs if isinstance(subgraphs, list) else ())]
@@ -256,8 +257,8 @@ def class_types_of(source: Mapping[str, Any]) -> set[str]:
             for node in graph["nodes"]
         ),
     ]
-    named = [node.get("class_type", node.get("type")) for node in nodes if isinstance(node, Mapping)]
-    return {name for name in named if isinstance(name, str)}
+    types = [node.get("class_type", node.get("type")) for node in nodes if isinstance(node, Mapping)]
+    return {class_type for class_type in types if isinstance(class_type, str)}
 
 
 def is_name(text: str) -> bool:
@@ -288,7 +289,7 @@ def _described(workflow: Workflow, parameters: Parameters | Mapping[str, Any] | 
 
 
 def _check(workflow: Workflow, parameters: Parameters, options: Mapping[str, Any]) -> None:
-    """Learn now, and not with the first job, that something names what is not there."""
+    """Check that every node which parameters and options name is there; jobs would fail later."""
     if not workflow.output_nodes:
         raise UnreadableWorkflow("the workflow has no node that saves or shows anything: nothing would run")
     for parameter in parameters:
@@ -298,9 +299,9 @@ def _check(workflow: Workflow, parameters: Parameters, options: Mapping[str, Any
     parameters.select_outputs(workflow, list(options.get("outputs") or ()))
 
 
-def _is_same(found: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+def _is_same(stored: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
     return all(
-        found[name] == (value.obj if isinstance(value, Jsonb) else value)
+        stored[name] == (value.obj if isinstance(value, Jsonb) else value)
         for name, value in values.items()
         if name != "key_id"
     )

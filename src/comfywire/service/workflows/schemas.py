@@ -1,4 +1,4 @@
-"""The JSON schema (2020-12) of what callers may set in a registered workflow. Pure."""
+"""The JSON schema (2020-12) of a registered workflow's ``inputs``. Pure."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MEDIA = {"image": "image/*", "mask": "image/*", "video": "video/*", "audio": "au
 
 
 def schema_of(parameters: Parameters, *, title: str, description: str = "") -> dict[str, Any]:
-    """Return the schema of ``inputs``; what it allows is taken, and so are numbers written as texts."""
+    """Return the schema of ``inputs``; values that the schema allows are taken, and numbers as texts, too."""
     schema: dict[str, Any] = {
         "$schema": DIALECT,
         "title": title,
