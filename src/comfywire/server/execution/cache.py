@@ -180,6 +180,6 @@ def _stable(value: object) -> object:
         case Mapping():
             return {key: _stable(value[key]) for key in sorted(value)}
         case Sequence():
-            return [_stable(one) for one in value]
+            return [_stable(entry) for entry in value]
         case _:
             return f"unhashable {next(_unique)}"

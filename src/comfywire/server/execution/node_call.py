@@ -139,9 +139,9 @@ async def call_node(
 
 def _blocker(inputs: dict[str, Any]) -> ExecutionBlocker | None:
     for value in inputs.values():
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, ExecutionBlocker):
-                return one
+        for element in value if isinstance(value, list) else [value]:
+            if isinstance(element, ExecutionBlocker):
+                return element
     return None
 
 
@@ -160,7 +160,7 @@ async def _invoke(function: Callable[..., Any], inputs: dict[str, Any], node_id:
 
 async def finished(results: list[Any]) -> list[Any]:
     """Wait for the tasks among ``results``; the first that failed raises."""
-    return [await one if isinstance(one, asyncio.Task) else one for one in results]
+    return [await result if isinstance(result, asyncio.Task) else result for result in results]
 
 
 def put_together(node_class: NodeClass, returned: list[Any]) -> NodeResult:
@@ -169,22 +169,22 @@ def put_together(node_class: NodeClass, returned: list[Any]) -> NodeResult:
     shown: list[dict[str, Any]] = []
     results: list[Any] = []
     expansion: list[tuple[dict[str, Any] | None, Any]] = []
-    for one in returned:
+    for answer in returned:
         graph: dict[str, Any] | None = None
-        result = one
-        if isinstance(one, dict):
-            if "ui" in one:
-                shown.append(one["ui"])
-            if "expand" not in one and "result" not in one:
+        result = answer
+        if isinstance(answer, dict):
+            if "ui" in answer:
+                shown.append(answer["ui"])
+            if "expand" not in answer and "result" not in answer:
                 continue
-            graph, result = one.get("expand"), one.get("result")
+            graph, result = answer.get("expand"), answer.get("result")
         if isinstance(result, ExecutionBlocker):
             result = (result,) * slots
         if graph is None:
             results.append(result)
         expansion.append((graph, result))
     # Keys of the first showing count; a later one that lacks them raises KeyError, as in ComfyUI.
-    ui = {key: [item for one in shown for item in one[key]] for key in shown[0]} if shown else {}
+    ui = {key: [item for showing in shown for item in showing[key]] for key in shown[0]} if shown else {}
     if any(graph is not None for graph, _ in expansion):
         return NodeResult([], ui, expansion)
     return NodeResult(merge(node_class, results) if results else [], ui)

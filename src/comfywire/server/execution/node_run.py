@@ -78,7 +78,7 @@ class NodeRun:
         inputs = NodeInputs({}, set())
         try:
             if node_id in self._tasks:
-                result = put_together(node_class, [_result(one) for one in self._tasks.pop(node_id)])
+                result = put_together(node_class, [_result(call) for call in self._tasks.pop(node_id)])
             elif node_id in self._expansions:
                 result = NodeResult(merge(node_class, self._resolved(node_id)), {})
             else:
@@ -137,9 +137,9 @@ class NodeRun:
             before=self._run.around.interruption.check,
             blocked=lambda blocker: self._blocked(node_id, blocker),
         )
-        tasks = [one for one in returned if isinstance(one, asyncio.Task) and not one.done()]
+        tasks = [result for result in returned if isinstance(result, asyncio.Task) and not result.done()]
         if not tasks:
-            return [_result(one) for one in returned]
+            return [_result(result) for result in returned]
         self._tasks[node_id] = returned
         unblock = self._run.nodes.add_external_block(node_id)
         waiter = asyncio.create_task(_unblock_after(tasks, unblock), name=f"wait for node {node_id}")
@@ -159,7 +159,9 @@ class NodeRun:
                 before=self._run.around.interruption.check,
             )
         )
-        wanted = {name for one in answers if isinstance(one, list) for name in one if isinstance(name, str)}
+        wanted = {
+            name for answer in answers if isinstance(answer, list) for name in answer if isinstance(name, str)
+        }
         due = [name for name in sorted(wanted) if name not in inputs.values or name in inputs.missing]
         for name in due:
             self._run.nodes.need_input(node_id, name)
@@ -231,7 +233,7 @@ class NodeRun:
                 run.graph.add(child, node, parent=node_id, display=node.get("override_display_id", node_id))
                 added[child] = node["class_type"]
             if graph is not None:
-                links.extend(one[0] for one in results if is_link(one))
+                links.extend(result[0] for result in results if is_link(result))
         await self._cache.begin_expansion(node_id, added)
         for child, class_type in added.items():
             if getattr(run.around.classes[class_type], "OUTPUT_NODE", False) is True:
@@ -248,11 +250,11 @@ class NodeRun:
                 resolved.append(results)
                 continue
             values: list[Any] = []
-            for one in results:
-                if is_link(one):
-                    values.extend((self._cache.output(one[0]) or [])[one[1]])
+            for result in results:
+                if is_link(result):
+                    values.extend((self._cache.output(result[0]) or [])[result[1]])
                 else:
-                    values.append(one)
+                    values.append(result)
             resolved.append(tuple(values))
         return resolved
 
@@ -262,8 +264,8 @@ async def _unblock_after(tasks: list[asyncio.Task[Any]], unblock: Any) -> None:
     unblock()
 
 
-def _result(one: Any) -> Any:
-    return one.result() if isinstance(one, asyncio.Task) else one
+def _result(returned: Any) -> Any:
+    return returned.result() if isinstance(returned, asyncio.Task) else returned
 
 
 def _details(error: Exception, inputs: NodeInputs) -> dict[str, Any]:

@@ -82,7 +82,9 @@ class PromptRun:
             answers = await finished(
                 await call_node(node_class, "IS_CHANGED", inputs.values, node_id=node_id)
             )
-            node["is_changed"] = [None if isinstance(one, ExecutionBlocker) else one for one in answers]
+            node["is_changed"] = [
+                None if isinstance(answer, ExecutionBlocker) else answer for answer in answers
+            ]
         except Exception as error:  # noqa: BLE001 - whatever a node's own IS_CHANGED raises means: changed
             log.warning("IS_CHANGED of node %s: %s", node_id, error)
             node["is_changed"] = float("nan")

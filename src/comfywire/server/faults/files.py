@@ -77,19 +77,19 @@ class FileFaults:
         """Return a node's outputs under the names that the rules give them."""
         if not self.renamings.rules:
             return ui
-        return {key: [self._renamed(one, prompt_id) for one in values] for key, values in ui.items()}
+        return {key: [self._renamed(item, prompt_id) for item in values] for key, values in ui.items()}
 
-    def _renamed(self, one: Any, prompt_id: str) -> Any:
-        if not isinstance(one, dict) or "filename" not in one:
-            return one
+    def _renamed(self, item: Any, prompt_id: str) -> Any:
+        if not isinstance(item, dict) or "filename" not in item:
+            return item
         for rule in self.renamings.rules:
             if isinstance(rule, _Renaming) and rule.is_about(prompt_id) and rule.strike():
-                subfolder = one["subfolder"] if rule.subfolder is None else rule.subfolder
-                root = self.attachment.life.folders.by_type(one["type"]) or ""
-                path = str(Path(root) / one["subfolder"] / one["filename"])
-                self.aliases[one["type"], subfolder, rule.filename] = path
-                return {**one, "filename": rule.filename, "subfolder": subfolder}
-        return one
+                subfolder = item["subfolder"] if rule.subfolder is None else rule.subfolder
+                root = self.attachment.life.folders.by_type(item["type"]) or ""
+                path = str(Path(root) / item["subfolder"] / item["filename"])
+                self.aliases[item["type"], subfolder, rule.filename] = path
+                return {**item, "filename": rule.filename, "subfolder": subfolder}
+        return item
 
     def path(self, query: Mapping[str, str]) -> str | None:
         """Return the file behind a name that was given here."""

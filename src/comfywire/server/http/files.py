@@ -65,17 +65,17 @@ class FileRoutes:
             return web.Response(status=404)
         channel = query.get("channel", "rgba")
         if "preview" in query:
-            made = preview_of(path, query["preview"], query.get("channel", ""))
+            picture = preview_of(path, query["preview"], query.get("channel", ""))
         elif channel == "rgb":
-            made = without_alpha(path)
+            picture = without_alpha(path)
         elif channel == "a":
-            made = alpha_only(path)
+            picture = alpha_only(path)
         else:
             destination = request.headers.get("Sec-Fetch-Dest")
             headers = headers_of(path, is_new=self._is_new, destination=destination)
             return web.FileResponse(path, headers=headers)
         shown_as = {"Content-Disposition": f'filename="{os.path.basename(path)}"'}
-        return web.Response(body=made.content, content_type=made.content_type, headers=shown_as)
+        return web.Response(body=picture.content, content_type=picture.content_type, headers=shown_as)
 
     def _viewed(self, name: str, kind: str, subfolder: str | None) -> str:
         filename, root = self._folders.annotated(name)

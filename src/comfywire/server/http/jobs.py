@@ -98,10 +98,14 @@ class JobRoutes:
         job_ids = body.get("job_ids") if isinstance(body, dict) else None
         if not isinstance(job_ids, list):
             return web.json_response({"error": "job_ids must be a list"}, status=400)
-        wrong = [one if isinstance(one, str) else repr(one) for one in job_ids if not is_canonical_uuid(one)]
+        wrong = [
+            job_id if isinstance(job_id, str) else repr(job_id)
+            for job_id in job_ids
+            if not is_canonical_uuid(job_id)
+        ]
         if wrong:
-            said = {"error": "job_ids contains invalid id(s)", "invalid_ids": wrong}
-            return web.json_response(said, status=400)
+            refusal = {"error": "job_ids contains invalid id(s)", "invalid_ids": wrong}
+            return web.json_response(refusal, status=400)
         cancelled = [self._cancel(job_id) for job_id in job_ids]
         return web.json_response({"cancelled": any(cancelled)})
 
@@ -118,8 +122,8 @@ class JobRoutes:
 def _statuses(wanted: str | None) -> tuple[str, ...]:
     if not wanted:
         return STATUSES
-    statuses = tuple(one.strip().lower() for one in wanted.split(",") if one.strip())
-    wrong = [one for one in statuses if one not in STATUSES]
+    statuses = tuple(word.strip().lower() for word in wanted.split(",") if word.strip())
+    wrong = [status for status in statuses if status not in STATUSES]
     if wrong:
         raise WrongQuery(f"Invalid status value(s): {', '.join(wrong)}. Valid values: {', '.join(STATUSES)}")
     return statuses

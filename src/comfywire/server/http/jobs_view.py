@@ -56,9 +56,9 @@ def job_of_entry(prompt_id: str, entry: dict[str, Any], *, is_full: bool = False
             "execution_start_time": messages.get("execution_start", {}).get("timestamp"),
             "execution_end_time": end.get("timestamp"),
             "execution_error": messages.get("execution_error"),
-            "outputs_count": sum(1 for _, _, one in shown if isinstance(one, dict)),
+            "outputs_count": sum(1 for _, _, item in shown if isinstance(item, dict)),
             "previewable_outputs_count": sum(
-                1 for _, key, one in shown if isinstance(one, dict) and _rank(key, one) is not None
+                1 for _, key, item in shown if isinstance(item, dict) and _rank(key, item) is not None
             ),
             "preview_output": _preview(shown),
         }
@@ -94,7 +94,7 @@ def result_items(outputs: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
     for node_id, output in outputs.items():
         for key, items in output.items() if isinstance(output, dict) else ():
             if key != "animated" and isinstance(items, list):
-                yield from ((node_id, key, _as_file(one)) for one in items)
+                yield from ((node_id, key, _as_file(item)) for item in items)
 
 
 def _shown_outputs(outputs: dict[str, Any]) -> dict[str, Any]:
@@ -110,36 +110,36 @@ def _shown_outputs(outputs: dict[str, Any]) -> dict[str, Any]:
 def _files(key: str, items: Any) -> Any:
     if key == "animated" or not isinstance(items, list):
         return items
-    return [_as_file(one) for one in items if one is not None]
+    return [_as_file(item) for item in items if item is not None]
 
 
-def _as_file(one: Any) -> Any:
-    if not isinstance(one, str) or not one.lower().endswith(MODELS):
-        return one
-    return {"filename": one, "type": "output", "subfolder": "", "mediaType": "3d"}
+def _as_file(item: Any) -> Any:
+    if not isinstance(item, str) or not item.lower().endswith(MODELS):
+        return item
+    return {"filename": item, "type": "output", "subfolder": "", "mediaType": "3d"}
 
 
-def _rank(key: str, one: dict[str, Any]) -> int | None:
+def _rank(key: str, file: dict[str, Any]) -> int | None:
     """Rank a file as the job's preview, best first; None for what cannot be shown."""
-    name = one.get("filename", "").lower()
+    name = file.get("filename", "").lower()
     if key == "text" or name.endswith(TEXTS):
         return 2
-    if key in VISUAL or name.endswith(MODELS) or one.get("format", "").startswith(("video/", "audio/")):
-        return 0 if one.get("type") == "output" else 1
+    if key in VISUAL or name.endswith(MODELS) or file.get("format", "").startswith(("video/", "audio/")):
+        return 0 if file.get("type") == "output" else 1
     return None
 
 
 def _preview(shown: Iterable[tuple[str, str, Any]]) -> dict[str, Any] | None:
     """Choose what stands for the job: saved media, temporary media, a text file, a text."""
     ranked: list[tuple[int, dict[str, Any]]] = []
-    for node_id, key, one in shown:
+    for node_id, key, item in shown:
         where = {"nodeId": node_id, "mediaType": key}
-        if isinstance(one, dict):
-            rank = _rank(key, one)
+        if isinstance(item, dict):
+            rank = _rank(key, item)
             if rank is not None:
-                ranked.append((rank, {"mediaType": key, **one, "nodeId": node_id}))
+                ranked.append((rank, {"mediaType": key, **item, "nodeId": node_id}))
         elif key == "text":
-            text = {"content": str(one)[:LONGEST_TEXT]}
-            is_long = {"truncated": True} if len(str(one)) > LONGEST_TEXT else {}
+            text = {"content": str(item)[:LONGEST_TEXT]}
+            is_long = {"truncated": True} if len(str(item)) > LONGEST_TEXT else {}
             ranked.append((3, {**text, **is_long, **where}))
     return min(ranked, key=lambda each: each[0])[1] if ranked else None

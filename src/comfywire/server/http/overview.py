@@ -90,12 +90,12 @@ def _error(error: dict[str, Any] | None) -> str | None:
 
 
 def _shown(outputs: dict[str, Any]) -> Iterator[Overview]:
-    for _, _, one in result_items(outputs):
-        if not isinstance(one, dict):
-            yield {"kind": "text", "text": str(one)[:LONGEST_TEXT]}
-        elif "filename" in one:
-            name = str(one["filename"])
-            place = {key: one.get(key) or "" for key in ("filename", "subfolder", "type")}
+    for _, _, item in result_items(outputs):
+        if not isinstance(item, dict):
+            yield {"kind": "text", "text": str(item)[:LONGEST_TEXT]}
+        elif "filename" in item:
+            name = str(item["filename"])
+            place = {key: item.get(key) or "" for key in ("filename", "subfolder", "type")}
             is_picture = PurePosixPath(name).suffix.lower() in PICTURES
             yield {
                 "kind": "picture" if is_picture else "file",

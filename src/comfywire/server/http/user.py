@@ -122,7 +122,9 @@ class UserRoutes:
         if not os.path.isdir(folder):
             return web.Response(status=400, text="Requested path is not a directory")
         found = [
-            self._entry(where, one) for where, folders, files in os.walk(folder) for one in (*folders, *files)
+            self._entry(where, name)
+            for where, folders, files in os.walk(folder)
+            for name in (*folders, *files)
         ]
         found.sort(key=lambda entry: (entry["type"] != "directory", entry["name"].lower()))
         return web.json_response(found)

@@ -63,11 +63,11 @@ def check_value(name: str, value: Any, config: tuple[Any, Any], *, is_new: bool 
     if not isinstance(choices, list):
         return None
     is_several = is_new and options.get("multiselect", False) and isinstance(value, list)
-    wrong = [one for one in (value if is_several else [value]) if one not in choices]
+    wrong = [choice for choice in (value if is_several else [value]) if choice not in choices]
     if wrong:
         is_long = len(choices) > LONGEST_LIST_SHOWN
         shown = f"(list of length {len(choices)})" if is_long else str(choices)
-        named = ", ".join(repr(one) for one in wrong) if is_new else f"'{value}'"
+        named = ", ".join(repr(choice) for choice in wrong) if is_new else f"'{value}'"
         return InputError.of(
             "value_not_in_list",
             "Value not in list",
