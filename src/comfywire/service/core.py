@@ -43,7 +43,7 @@ class Core:
     """One process's share of the service.
 
     Attributes:
-        settings: Of the operator.
+        settings: What the operator has set.
         database: PostgreSQL.
         store: Jobs.
         batches: Jobs that were submitted together.
@@ -51,8 +51,8 @@ class Core:
         store_check: Whether their bytes can be written and read.
         access: Keys.
         limits: Requests a minute.
-        streams: Streams of events that are open.
-        sealer: Secrets at rest.
+        streams: How many streams of events each key has open.
+        sealer: Encrypts secrets that the database keeps.
         hooks: The operator's policy.
         webhooks: Who is told of a job's end.
         workflows: Those that are registered.

@@ -1,4 +1,4 @@
-"""What the database knows of the fleet: servers, their catalogues, and which of them meets which need."""
+"""What the database knows of the fleet: the servers, their catalogues, and which server meets which need."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Registry:
         await self._database.do(SQL["leave"], worker=worker)
 
     async def are_gone(self, urls: Sequence[str]) -> None:
-        """Say that servers will never be back: what was on them is lost, and they are forgotten."""
+        """Say that servers will never be back: the jobs on them are lost, and the servers are forgotten."""
         await self._database.do(SQL["gone"], urls=list(urls))
         await self._database.do(SQL["forget_silent"], seconds=FORGET_AFTER)
 
     async def is_gone(self, url: str) -> bool:
-        """Whether somebody has said so of a server that is not forgotten yet."""
+        """Whether :meth:`are_gone` was said of a server that is not forgotten yet."""
         return await self._database.one(SQL["is_gone"], url=url) is not None
 
     async def address(self, url: str) -> bytes | None:
@@ -67,17 +67,17 @@ class Registry:
         """Return the requirements of all needs, or of those that are not ``known``."""
         listed = None if known is None else list(known)
         found = await self._database.all(SQL["needs"], known=listed)
-        return {one["need"]: one["requirement"] for one in found}
+        return {row["need"]: row["requirement"] for row in found}
 
     async def proven(self, needs: Iterable[str]) -> set[str]:
         """Return those of the ``needs`` of which a job that is kept has ended well."""
         found = await self._database.all(SQL["proven"], needs=list(needs))
-        return {one["need"] for one in found}
+        return {row["need"] for row in found}
 
     async def forgotten(self, known: Iterable[str]) -> list[str]:
         """Return those of the ``known`` needs that are not there any more."""
         found = await self._database.all(SQL["forgotten"], known=list(known))
-        return [one["need"] for one in found]
+        return [row["need"] for row in found]
 
     async def are_waited_for(self, needs: Sequence[str]) -> bool:
         """Whether a job waits for a server that meets one of these needs."""
@@ -96,9 +96,9 @@ class Registry:
     async def refuse(self, url: str, reasons: Mapping[str, Sequence[str]]) -> bool:
         """Write why a server does not meet each of these needs; no reasons where it does.
 
-        False if one of them, or the server, was forgotten in that moment: say it again.
+        False if a need, or the server, was forgotten in that moment: then the caller has to say it again.
         """
-        told = [Jsonb(list(one)) for one in reasons.values()]
+        told = [Jsonb(list(words)) for words in reasons.values()]
         try:
             await self._database.do(SQL["refuse"], server=url, needs=list(reasons), reasons=told)
         except psycopg.errors.ForeignKeyViolation:

@@ -1,9 +1,9 @@
 """The queue's engine: Procrastinate. The only module that imports it.
 
-It holds which job waits in which need's queue, in which order, and which worker has it. What becomes of a job
-is in our own tables (store.py), written in the same transactions. Known gaps that are covered here: a stalled
-job is given back by :meth:`Queue.give_back_stalled`; nothing in it fences a worker that was frozen, so
-``jobs.attempt`` does; its locks poll, so they are not used.
+The engine knows which job waits in which need's queue, in which order, and which worker has it. What becomes
+of a job is in our own tables (store.py), written in the same transactions. Three gaps of the engine are covered
+here: :meth:`Queue.give_back_stalled` gives back what a dead worker had; ``jobs.attempt`` fences a worker that was
+frozen, which the engine does not; and the engine's locks, which poll, are not used.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def migrations() -> dict[str, str]:
 
 
 class NotRegistered(Exception):
-    """The engine does not know a worker, or not any more."""
+    """The engine does not know this worker, or does not any more: it was taken for dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ class Taken:
 
     Attributes:
         queue_id: The engine's number.
-        job_id: Which job.
-        need: In whose queue it was.
-        claimed: The job's row, if it was claimed at the same time.
+        job_id: The job.
+        need: The need in whose queue the job was.
+        claimed: The job's row, if the worker claimed the job in the same statement.
         is_suspect: Whether workers have died of it, so that it is to run alone.
 
     """
@@ -192,7 +192,7 @@ class Queue:
         )
 
     async def finish(self, connection: Connection, queue_id: int) -> None:
-        """Forget a job that has ended; nothing happens if it is gone already."""
+        """Forget a job that has ended; nothing happens if the engine has forgotten the job already."""
         await execute(connection, self._sql["finish"], queue_id=queue_id)
 
     async def give_back(
@@ -218,7 +218,7 @@ class Queue:
         await execute(connection, self._sql["give_back"], queue_id=queue_id, **values)
 
     async def withdraw(self, connection: Connection, queue_id: int) -> bool:
-        """Remove a job that nobody has taken; return whether that was so."""
+        """Remove a job that no worker has taken; return False if one has, and the job stays."""
         return await execute(connection, self._sql["withdraw"], queue_id=queue_id) > 0
 
     async def tidy(self) -> None:
@@ -226,7 +226,7 @@ class Queue:
         await self._database.do(self._sql["begin_rounds_anew"], band=BAND)
 
     async def waiting_ahead(self, queue_id: int) -> int | None:
-        """Return how many jobs will be taken before this one, None if it is not waiting; at most 1,000."""
+        """Return how many jobs will be taken before this one, at most 1,000; None if it does not wait."""
         found = await self._database.one(self._sql["waiting_ahead"], queue_id=queue_id)
         return None if found is None else int(found["ahead"])
 
@@ -258,13 +258,13 @@ class Queue:
         return [Taken(job["id"], UUID(job["job_id"]), job["queue_name"]) for job in found]
 
     async def unregister(self, worker: int) -> None:
-        """Say that ``worker`` is gone; what it still had is given back as stalled."""
+        """Say that ``worker`` is gone; the jobs that it still had are given back as stalled."""
         await self._database.do(engine_sql.queries["unregister_worker"], worker_id=worker)
 
     async def give_back_stalled(self, seconds: float) -> list[UUID]:
-        """Give back what workers had that have not been heard of for ``seconds``; return the jobs.
+        """Give back the jobs of workers that have not been heard of for ``seconds``; return these jobs.
 
-        One statement that locks what it gives back: two workers that do this at once cannot give back a job
+        One statement locks and gives back: of two workers that do this at once, neither can give back a job
         that a third has taken in the meantime.
         """
         async with self._database.transaction() as connection:

@@ -1,7 +1,7 @@
-"""What happens to jobs, for any number of readers: one connection listens, one read serves them all.
+"""What happens to jobs, for any number of readers: one connection listens, one read serves all of a job.
 
-Nothing is queued for a reader. A feed holds what a job is, readers hold how much of it they have seen
-(:mod:`.events`), so that a slow one costs no memory and catches up with what counts by then.
+Nothing is queued for a reader. A feed holds the job as it stands, and each reader how far it has read
+(:mod:`.reader`). So a slow reader costs no memory, and catches up with what counts by then.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ class Feed:
     """One job, kept up to date while somebody reads it.
 
     Attributes:
-        job: As it stands; None when it was removed.
-        transitions: All of its changes of state, oldest first.
-        outputs: What is kept of it, by position.
-        position: How many jobs are taken before it.
-        waiting_reason: Why it waits, in words; None if it does not, or only for those before it.
-        preview: The newest picture, if somebody wants pictures.
+        job: The job as it stands; None when the job was removed.
+        transitions: All changes of the job's state, oldest first.
+        outputs: The job's outputs that are kept, by position.
+        position: How many jobs are taken before this one.
+        waiting_reason: Why the job waits, in words; None if it does not wait, or only for the jobs before it.
+        preview: The newest picture, if a reader wants pictures.
         is_closed: Whether nothing more will come.
 
     """
@@ -73,7 +73,7 @@ class Feed:
         self._changed = asyncio.Event()
 
     def next_change(self) -> asyncio.Event:
-        """Return what will be set when something happens: get it before you look."""
+        """Return the event that the next change sets. Get it before you look, so that none falls in between."""
         return self._changed
 
     async def changed(self, change: asyncio.Event, timeout: float) -> bool:
@@ -86,7 +86,7 @@ class Feed:
         return True
 
     def tell(self) -> None:
-        """Wake everybody who waits now."""
+        """Wake every reader that waits now; those that come later wait for the next change."""
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
@@ -177,13 +177,13 @@ class Broker:
                     feed.is_stale = True
                     await asyncio.sleep(AWAY_PAUSE)
                 feed.tell()
-        except Exception:  # the edge of a task: the readers' heartbeats try again
+        except Exception:  # the edge of a task: the next heartbeat of a reader reads again
             log.exception("the feed of job %s was not read", feed.job_id)
         finally:
             feed.reading = None
 
     async def _read(self, feed: Feed) -> None:
-        """Read what is new; the job first, so that what is read after it is no older."""
+        """Read what is new: the job first, so that its transitions and outputs are no older than its state."""
         async with self._slots:
             feed.is_stale = False
             job = await self.store.get(feed.job_id)
@@ -192,13 +192,12 @@ class Broker:
                 return
             new = await self.store.transitions(job.id, after=feed.last_transition)
             if new and new[-1].to_state in TERMINAL and not job.is_over:
-                job = (
-                    await self.store.get(feed.job_id) or job
-                )  # it has just ended: its last progress comes first
-            # A transition may mean that the outputs of an attempt were forgotten.
-            known = {} if new else feed.outputs
-            after = max((output.event_id for output in known.values()), default=0)
-            found = await self.store.outputs(job.id, after=after)
+                # The job ended between the two reads: its last progress has to be told before its end.
+                job = await self.store.get(feed.job_id) or job
+            # After a transition all outputs are read again: those of an attempt that was lost are forgotten.
+            outputs = {} if new else feed.outputs
+            after = max((output.event_id for output in outputs.values()), default=0)
+            new_outputs = await self.store.outputs(job.id, after=after)
             waits = job.worker is None and job.state is JobState.QUEUED
             feed.position = await self.store.position(job) if waits else None
             feed.waiting_reason = await self._operating.why_waiting(job)
@@ -206,12 +205,12 @@ class Broker:
                 feed.preview = await self._last_preview(job.id)
             feed.transitions = [
                 *feed.transitions,
-                *(one for one in new if one.event_id > feed.last_transition),
+                *(transition for transition in new if transition.event_id > feed.last_transition),
             ]
-            feed.outputs = {**known, **{output.position: output for output in found}}
+            feed.outputs = {**outputs, **{output.position: output for output in new_outputs}}
             feed.job = job
             feed.read_at = asyncio.get_running_loop().time()
 
     async def _last_preview(self, job_id: UUID) -> Preview | None:
-        found = await self.store.database.one(SQL["last_preview"], job_id=job_id)
-        return None if found is None else Preview(**found)
+        preview = await self.store.database.one(SQL["last_preview"], job_id=job_id)
+        return None if preview is None else Preview(**preview)

@@ -30,7 +30,7 @@ Value = TypeVar("Value")
 
 
 class Fenced(Exception):
-    """Another worker has claimed the job since, or it is over: nothing that we know of it counts any more."""
+    """Another worker has claimed the job since, or the job is over: what we know of it counts no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class Leases:
         return JobState(found["state"])
 
     async def was_not_submitted(self, lease: Lease) -> None:
-        """It is certain that the server did not get it."""
+        """Write down that the server certainly did not get the prompt."""
         await self._fenced(SQL["not_submitted"], lease)
 
     async def state(self, lease: Lease) -> JobState:
@@ -161,7 +161,7 @@ class Leases:
         return float((await self._fenced(SQL["running_for"], lease))["seconds"])
 
     async def began(self, lease: Lease) -> None:
-        """A server runs it. Nothing changes for a job that is being canceled."""
+        """Write down that a server runs the prompt. Nothing changes for a job that is being canceled."""
 
         async def begin() -> JobRecord | None:
             async with self._database.connection() as connection:

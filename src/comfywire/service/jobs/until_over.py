@@ -1,4 +1,4 @@
-"""Waiting for a job's end, for those who want the answer to their request to be the result."""
+"""Waiting for a job's end, for callers who want the result as the answer to their request (``?wait=``)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["until_over"]
 
 
 async def until_over(broker: Broker, job_id: UUID, seconds: float) -> JobRecord | None:
-    """Return a job when it has ended, or as it is after ``seconds``; None if it is not there any more.
+    """Return a job when it has ended, or as it is after ``seconds``; None if it was removed meanwhile.
 
-    The process about to stop also ends it. Cancelling this leaves the job alone.
+    A process that is about to stop ends the waiting, too. Cancelling this leaves the job alone.
 
     Raises:
         psycopg.OperationalError: The database is away.
