@@ -1,9 +1,9 @@
 """The queue's engine: Procrastinate. The only module that imports it.
 
 The engine knows which job waits in which need's queue, in which order, and which worker has it. What becomes
-of a job is in our own tables (store.py), written in the same transactions. Three gaps of the engine are covered
-here: :meth:`Queue.give_back_stalled` gives back what a dead worker had; ``jobs.attempt`` fences a worker that was
-frozen, which the engine does not; and the engine's locks, which poll, are not used.
+of a job is in our own tables (store.py), written in the same transactions. Three gaps of the engine are
+covered here: :meth:`Queue.give_back_stalled` gives back what a dead worker had; ``jobs.attempt`` fences a
+worker that was frozen, which the engine does not; and the engine's locks, which poll, are not used.
 """
 
 from __future__ import annotations

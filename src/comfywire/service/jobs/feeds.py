@@ -73,7 +73,7 @@ class Feed:
         self._changed = asyncio.Event()
 
     def next_change(self) -> asyncio.Event:
-        """Return the event that the next change sets. Get it before you look, so that none falls in between."""
+        """Return the event that the next change sets. Get it before you look, lest one falls in between."""
         return self._changed
 
     async def changed(self, change: asyncio.Event, timeout: float) -> bool:
@@ -183,7 +183,7 @@ class Broker:
             feed.reading = None
 
     async def _read(self, feed: Feed) -> None:
-        """Read what is new: the job first, so that its transitions and outputs are no older than its state."""
+        """Read what is new: the job first, so that what is read after it is no older than its state."""
         async with self._slots:
             feed.is_stale = False
             job = await self.store.get(feed.job_id)
