@@ -179,6 +179,30 @@ def test_a_file_without_it_stays_as_it_is(tmp_path: Path, content: bytes):
     assert path.read_bytes() == content
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"OggS" + b"\0" * 22 + b"%s", id="ogg-without-a-page"),
+        pytest.param(b"OggS%s", id="ogg-without-a-head"),
+        pytest.param(b"\x1aE\xdf\xa3%s" + TAGS, id="tags-without-a-size"),
+        pytest.param(b"\x1aE\xdf\xa3" + TAGS + b"\x88\xbf\x84%s", id="tags-that-are-cut-short"),
+        pytest.param(
+            b"\x1aE\xdf\xa3" + TAGS + b"\x01" + b"\xff" * 7 + b"\xbf\x84%s", id="tags-without-an-end"
+        ),
+        pytest.param(b"\x89PNG\r\n\x1a\n\xff\xff\xff\xfftEXt%s", id="a-chunk-without-an-end"),
+    ],
+)
+def test_a_file_that_lies_about_its_form_is_kept_as_long_as_it_is(tmp_path: Path, content: bytes):
+    path = tmp_path / "x"
+    path.write_bytes(content.replace(b"%s", f'"{FOLDER}/x"'.encode()))
+    size = path.stat().st_size
+
+    forget_folders(path)
+
+    assert path.stat().st_size == size
+    assert FOLDER.encode() not in path.read_bytes()
+
+
 def test_a_text_forgets_it_everywhere(tmp_path: Path):
     path = tmp_path / "x.txt"
     path.write_bytes(f"/srv/output/{FOLDER}/\u732b.png\r\n{FOLDER}".encode() + b"\xff")

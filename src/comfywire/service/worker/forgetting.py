@@ -77,7 +77,7 @@ def _renew_png(content: mmap.mmap, spans: list[Span]) -> None:
 
 def _renew_ogg(content: mmap.mmap, spans: list[Span]) -> None:
     place, end = 0, spans[-1][1]
-    while place < end and content[place : place + 4] == b"OggS":
+    while place < end and place + 27 <= len(content) and content[place : place + 4] == b"OggS":
         lengths = content[place + 27 : place + 27 + content[place + 26]]
         after = place + 27 + len(lengths) + sum(lengths)
         if _is_in(spans, place, after):
@@ -89,12 +89,12 @@ def _renew_ogg(content: mmap.mmap, spans: list[Span]) -> None:
 def _renew_matroska(content: mmap.mmap, spans: list[Span]) -> None:
     """Renew the checksum that FFmpeg puts first into the tags."""
     place = content.rfind(TAGS, 0, spans[-1][1])
-    if place == -1:
+    if place == -1 or place + 4 == len(content):
         return
     width = 9 - content[place + 4].bit_length()  # of the size, by how many zeros it begins with
     begin = place + 4 + width
     size = int.from_bytes(content[place + 4 : begin]) & ((1 << 7 * width) - 1)
-    if content[begin : begin + 2] == b"\xbf\x84":
+    if content[begin : begin + 2] == b"\xbf\x84" and 6 <= size <= len(content) - begin:
         checksum = zlib.crc32(content[begin + 6 : begin + size])
         content[begin + 2 : begin + 6] = checksum.to_bytes(4, "little")
 
