@@ -21,9 +21,9 @@ class Waiting:
 
     server: Server
     job: Job
-    told: asyncio.Queue[tuple[float, str, bool]] = field(default_factory=asyncio.Queue)
+    told: asyncio.Queue[tuple[float, str, bool | None]] = field(default_factory=asyncio.Queue)
 
-    async def until_told(self) -> tuple[float, str, bool]:
+    async def until_told(self) -> tuple[float, str, bool | None]:
         """Return what is told next: when, the sentence, and whether the server answers."""
         async with asyncio.timeout(15):
             return await self.told.get()
