@@ -131,6 +131,8 @@ ROOMS: dict[str, set[str]] = {
     },
     "workflow/subgraph_node": {"node", "object_info", "subgraph"},
     "workflow/workflow_like": {"node"},
+    "service/addresses": {"daemon_threads"},
+    "service/daemon_threads": set(),
     "service/access": {"database", "settings", "sql"},
     "service/api": {
         "access",
@@ -166,7 +168,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "service/database": {"sql", "waiting"},
     "service/fleet": {"database", "sql"},
-    "service/hooks": {"access", "assets", "jobs", "settings"},
+    "service/hooks": {"access", "assets", "daemon_threads", "jobs", "settings"},
     "service/http_connections": set(),
     "service/http_server": {"http_connections", "settings"},
     "service/jobs": {"database", "fleet", "sql"},

@@ -1,6 +1,10 @@
+import asyncio
+import socket
 import ssl
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +21,21 @@ from comfywire.service.addresses import (
 )
 
 from .receiver import receiver
+
+SPECIAL = """
+127.0.0.1 0.0.0.0 0.1.2.3 10.0.0.1 100.64.0.1 169.254.169.254 172.16.0.1 192.168.0.1 192.0.0.1
+192.0.0.192 192.0.2.1 192.88.99.1 198.18.0.1 198.51.100.1 203.0.113.1 224.0.0.1 239.1.1.1 240.0.0.1
+255.255.255.255 ::1 :: fe80::1 fe80::1%eth0 fc00::1 fd00:ec2::254 ff02::1 ::ffff:127.0.0.1
+::ffff:10.0.0.1 ::127.0.0.1 64:ff9b::7f00:1 64:ff9b::a9fe:a9fe 64:ff9b:1::1 2002:7f00:1::
+2002:a9fe:a9fe:: 2002:c0a8:1:: 2001:0:7f00:1::1 2001::1 2001:db8::1 fec0::1 100::1 ::ffff:0:127.0.0.1
+::ffff:0:a9fe:a9fe 2001:10::1 3fff::1 5f00::1 2001:2::1 ff0e::1 ::ffff:0.0.0.0 1.1.1 2130706433
+0177.0.0.1 0x7f.1 localhost 4000::1 2001:1ff::1
+""".split()
+
+
+@pytest.mark.parametrize("address", SPECIAL)
+def test_an_address_of_ianas_special_registries_is_not_public(address: str) -> None:
+    assert not is_public(address)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +107,9 @@ async def test_a_redirect_inside_is_not_followed() -> None:
     async with receiver() as inside, receiver(answers=[302]) as outside:
         outside.headers["location"] = inside.url
 
-        async def resolve(host: str, port: int, *, allow_private: bool = False) -> list[str]:
+        async def resolve(
+            host: str, port: int, *, allow_private: bool = False, owner: object = None
+        ) -> list[str]:
             """The first server stands for a public one, which is not to be had on the machine of a test."""
             return await resolve_public(host, port, allow_private=allow_private or port == outside.port)
 
@@ -133,7 +154,7 @@ def certificate(tmp_path: Path) -> Path:
     return path
 
 
-async def nearby(host: str, port: int, *, allow_private: bool = False) -> list[str]:
+async def nearby(host: str, port: int, *, allow_private: bool = False, owner: object = None) -> list[str]:
     """Every name is this machine's; its first address swallows nothing and answers nothing."""
     return ["127.0.0.2", "127.0.0.1"]
 
@@ -157,3 +178,31 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(certificate: Pat
     async with receiver(tls=serving) as inside, httpx.AsyncClient(transport=transport) as client:
         with pytest.raises(httpx.ConnectError, match="self-signed certificate"):
             await client.get(f"https://hook.test:{inside.port}/")
+
+
+async def test_names_of_one_key_that_nobody_answers_for_hold_up_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered, real = threading.Event(), socket.getaddrinfo
+
+    def silent(host: str, *rest: Any, **more: Any) -> Any:
+        if host.endswith(".hangs.example"):
+            answered.wait()
+            raise socket.gaierror(socket.EAI_AGAIN, "nobody answers")
+        return real(host, *rest, **more)
+
+    monkeypatch.setattr("socket.getaddrinfo", silent)
+    hanging = [
+        asyncio.ensure_future(resolve_public(f"{number}.hangs.example", 80, owner="a"))
+        for number in range(100)
+    ]
+    try:
+        async with asyncio.timeout(5):
+            found = await resolve_public("127.0.0.1", 80, allow_private=True, owner="b")
+            await asyncio.get_running_loop().getaddrinfo("127.0.0.1", 80)  # as ComfyUIs are looked up
+    finally:
+        answered.set()
+        ends = await asyncio.gather(*hanging, return_exceptions=True)
+
+    assert found == ["127.0.0.1"]
+    assert {type(end) for end in ends} == {UnknownHost}

@@ -4,13 +4,14 @@ import logging
 import re
 import threading
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from comfywire.service.access.keys import Caller
-from comfywire.service.hooks import BrokenHook, Hooks, HttpHook, Refusal, submission_facts
+from comfywire.service.hooks import MOST_CALLS, BrokenHook, Hooks, HttpHook, Refusal, submission_facts
 from comfywire.service.jobs.records import NewJob
 from comfywire.service.settings import Settings
 
@@ -255,3 +256,67 @@ def test_a_hook_learns_of_a_job_but_not_its_secret() -> None:
     assert facts["key"] == {"id": str(key_id), "name": "shop"}
     assert facts["labels"] == {"order": "17"}
     assert "SENTINEL" not in json.dumps(facts)
+
+
+class Hanging:
+    """A policy that asks somebody who does not answer, about the jobs of the keys in ``keys``."""
+
+    def __init__(self, *keys: str) -> None:
+        self.keys = keys
+        self.released = threading.Event()
+
+    def on_submit(self, job: Mapping[str, Any]) -> str | None:
+        if job["key"]["id"] in self.keys:
+            self.released.wait()
+        return None
+
+
+async def test_a_hook_that_hangs_for_one_key_is_still_asked_for_others_and_file_work_goes_on() -> None:
+    hook = Hanging("a")
+    hooks = Hooks({"policy": hook}, timeout=0.2)
+    try:
+        refused = await asyncio.gather(*[hooks.on_submit({"key": {"id": "a"}}) for _ in range(100)])
+
+        async with asyncio.timeout(5):
+            assert await hooks.on_submit({"key": {"id": "b"}}) is None
+            assert await asyncio.to_thread(lambda: "files are written in these threads") is not None
+            again = await hooks.on_submit({"key": {"id": "a"}})
+    finally:
+        hook.released.set()
+
+    assert all(one is not None and not one.is_policy for one in refused)
+    assert again is not None
+    assert "asked no more" in again.reason
+
+
+async def test_threads_that_a_hook_holds_are_bounded_and_free_again_when_it_returns() -> None:
+    hook = Hanging(*map(str, range(100)))
+    hooks = Hooks({"policy": hook}, timeout=0.2)
+
+    await asyncio.gather(*[hooks.on_submit({"key": {"id": str(number)}}) for number in range(100)])
+    held = [thread for thread in threading.enumerate() if thread.name == "comfywire hooks"]
+    hook.released.set()
+    for thread in held:
+        await asyncio.to_thread(thread.join)
+
+    assert len(held) == MOST_CALLS
+    assert all(thread.daemon for thread in held)  # a process that stops does not wait for them
+    assert await hooks.on_submit({"key": {"id": "0"}}) is None
+
+
+async def test_an_http_hook_has_time_for_the_bytes_of_an_output_as_well(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "large.png"
+    path.write_bytes(b" " * 3_000_000)
+    output = {"content_type": "image/png", "size_bytes": path.stat().st_size}
+    async with receiver(body=b'{"allow": true}', answers=[200]) as server:
+        server.hold.clear()
+        hooks = Hooks({"policy": HttpHook(server.url)}, timeout=0.1)
+        asyncio.get_running_loop().call_later(0.5, server.hold.set)
+
+        assert await hooks.on_result({}, output, path) is None
+        server.hold.clear()
+        assert await hooks.on_result({}, {**output, "size_bytes": 0}, path) is not None
+        async with hooks:
+            pass

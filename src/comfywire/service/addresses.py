@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import ipaddress
 import socket
 import ssl
+from collections.abc import Hashable
 from typing import Protocol
 
 import httpx
 
 from comfywire.errors import ComfywireError
 
+from .daemon_threads import DaemonThreads
+
 __all__ = ["GuardedTransport", "PrivateAddress", "UnknownHost", "is_public", "resolve_public"]
 
 WRAPPING = [ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96")]
 """NAT64, and what came before IPv4-mapped addresses: the last 32 bits are an IPv4 address."""
-LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
+UNICAST = ipaddress.IPv6Network("2000::/3")
+"""All that IANA gives out of IPv6 to the public internet; what is wrapped aside."""
+_IPV4 = """
+0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24
+192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24 198.18.0.0/15 198.51.100.0/24
+203.0.113.0/24 224.0.0.0/4 240.0.0.0/4
+"""
+_IPV6 = "2001::/23 2001:db8::/32 2620:4f:8000::/48 3fff::/20"
+SPECIAL = [ipaddress.ip_network(network) for network in f"{_IPV4} {_IPV6}".split()]
+"""IANA's registries of special-purpose addresses, of November 2026. Python's own copy differs by version."""
+LOOKUPS = DaemonThreads("looking up names", most=32, most_per_owner=4)
+"""Of names that strangers gave: where nobody answers for one, the service's own look-ups must go on."""
 
 
 class PrivateAddress(ComfywireError):
@@ -38,9 +51,9 @@ def is_public(address: str) -> bool:
         inner = _wrapped(found)
         if inner is not None:
             return is_public(str(inner))
-        if found.is_site_local or found in LOCAL_NAT64:
+        if found not in UNICAST:
             return False
-    return found.is_global and not found.is_multicast and not found.is_reserved
+    return not any(found in network for network in SPECIAL if network.version == found.version)
 
 
 def _wrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
@@ -50,10 +63,13 @@ def _wrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return address.ipv4_mapped or address.sixtofour
 
 
-async def resolve_public(host: str, port: int, *, allow_private: bool = False) -> list[str]:
+async def resolve_public(
+    host: str, port: int, *, allow_private: bool = False, owner: Hashable = None
+) -> list[str]:
     """Return the IP addresses of ``host``, to be connected to as they are: asked again, DNS may say others.
 
-    Cancelling ends the wait; the resolver's thread ends by itself.
+    Cancelling ends the wait; the resolver's thread ends by itself. An ``owner`` of many names that nobody
+    answers for waits for them, and no other does.
 
     Raises:
         PrivateAddress: One of them is not public, and ``allow_private`` is not set.
@@ -61,7 +77,9 @@ async def resolve_public(host: str, port: int, *, allow_private: bool = False) -
 
     """
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await LOOKUPS.run(
+            lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), owner=owner, waits=True
+        )
     except (OSError, UnicodeError) as error:
         raise UnknownHost(f"host {host!r} was not found: check the URL") from error
     addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
@@ -83,7 +101,9 @@ def _trusting() -> ssl.SSLContext:
 class Resolve(Protocol):
     """What :func:`resolve_public` does."""
 
-    async def __call__(self, host: str, port: int, *, allow_private: bool = False) -> list[str]: ...
+    async def __call__(
+        self, host: str, port: int, *, allow_private: bool = False, owner: Hashable = None
+    ) -> list[str]: ...
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
@@ -91,6 +111,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     The address that was checked is the one connected to. Names and certificates stay the URL's. Connections
     are not kept: one to an address must not serve another name there, whose certificate was never seen.
+    ``extensions={"owner": ...}`` of a request says who waits if the name is not answered for.
 
     Raises:
         PrivateAddress: From a request, instead of its being sent.
@@ -118,7 +139,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         url = request.url
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         name = url.raw_host.decode("ascii")
-        addresses = await self._resolve(name, port, allow_private=self._allow_private)
+        owner = request.extensions.get("owner")
+        addresses = await self._resolve(name, port, allow_private=self._allow_private, owner=owner)
         *others, last = addresses
         for address in others:
             try:

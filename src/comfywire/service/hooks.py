@@ -23,12 +23,18 @@ from comfywire.service.access.keys import Caller
 from comfywire.service.assets.references import with_values
 from comfywire.service.jobs.records import JobRecord, NewJob
 
+from .daemon_threads import DaemonThreads, NoThreadFree
 from .settings import Settings
 
 __all__ = ["GROUP", "BrokenHook", "Hooks", "HttpHook", "Refusal", "job_facts", "submission_facts"]
 
 GROUP = "comfywire.hooks"
 REASON_LENGTH = 500
+MOST_CALLS = 32
+"""Calls of plain functions at a time, each of which has a thread."""
+MOST_CALLS_PER_KEY = 8
+UPLOAD_RATE = 1 << 20
+"""Bytes a second that an HTTP hook takes of an output, at least, beside its time for an answer."""
 log = logging.getLogger("comfywire.service")
 
 
@@ -113,8 +119,8 @@ class Hooks:
 
     Args:
         hooks: By name; each has ``on_submit(job)``, ``on_result(facts, path)`` or both, which return the
-            reason to refuse or withhold, or None. They may be coroutine functions; others run in a thread.
-        timeout: Seconds that each has.
+            reason to refuse or withhold, or None. They may be coroutine functions; others run in threads.
+        timeout: Seconds that each has; one over HTTP has more for the bytes of an output.
         fail_open: Whether one that raises, or is too slow, lets pass.
 
     """
@@ -123,6 +129,7 @@ class Hooks:
         self._hooks = dict(hooks)
         self._timeout = timeout
         self._fail_open = fail_open
+        self._threads = DaemonThreads("hooks", most=MOST_CALLS, most_per_owner=MOST_CALLS_PER_KEY)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -172,37 +179,57 @@ class Hooks:
 
     async def _first_objection(self, question: str, *arguments: Any) -> Refusal | None:
         for name in self.names(question):
-            objection = await self._objection(name, getattr(self._hooks[name], question), *arguments)
+            objection = await self._objection(name, question, *arguments)
             if objection is not None:
                 return objection
         return None
 
-    async def _objection(self, name: str, hook: Callable[..., Any], *arguments: Any) -> Refusal | None:
+    async def _objection(self, name: str, question: str, *arguments: Any) -> Refusal | None:
+        hook = self._hooks[name]
         try:
-            async with asyncio.timeout(self._timeout):
-                reason = await _answer(hook, *arguments)
+            async with asyncio.timeout(self._seconds(hook, *arguments)):
+                reason = await self._answer(getattr(hook, question), *arguments)
         except Exception as error:  # noqa: BLE001 - somebody else's code: whatever it raises is no answer
             return self._unanswered(name, error)
         return None if reason is None else Refusal(reason[:REASON_LENGTH])
 
+    def _seconds(self, hook: object, facts: Mapping[str, Any], *_: object) -> float:
+        """How long a hook has: one over HTTP is sent an output before it can answer."""
+        size = facts.get("output", {}).get("size_bytes", 0) if isinstance(hook, HttpHook) else 0
+        return self._timeout + float(size) / UPLOAD_RATE
+
+    async def _answer(self, hook: Callable[..., Any], *arguments: Any) -> str | None:
+        if inspect.iscoroutinefunction(hook):
+            reason = await hook(*arguments)
+        else:
+            reason = await self._threads.run(lambda: hook(*arguments), owner=_key_in(arguments[0]))
+            if isinstance(reason, Awaitable):
+                reason = await reason
+        if reason is not None and not isinstance(reason, str):
+            raise BrokenHook(f"a hook answered {type(reason).__name__}, not a reason (str) or None")
+        return reason or None
+
     def _unanswered(self, name: str, error: Exception) -> Refusal | None:
-        what = "took too long" if isinstance(error, TimeoutError) else f"failed ({type(error).__name__})"
+        what = _in_words(error)
         log.error("hook %s %s, so everything is %s", name, what, "let pass" if self._fail_open else "stopped")
         if self._fail_open:
             return None
         return Refusal(f"the operator's hook {name!r} {what}: try again later, or ask them", is_policy=False)
 
 
-async def _answer(hook: Callable[..., Any], *arguments: Any) -> str | None:
-    if inspect.iscoroutinefunction(hook):
-        reason = await hook(*arguments)
-    else:
-        reason = await asyncio.to_thread(hook, *arguments)
-        if isinstance(reason, Awaitable):
-            reason = await reason
-    if reason is not None and not isinstance(reason, str):
-        raise BrokenHook(f"a hook answered {type(reason).__name__}, not a reason (str) or None")
-    return reason or None
+def _in_words(error: Exception) -> str:
+    match error:
+        case TimeoutError():
+            return "took too long"
+        case NoThreadFree():
+            return "has not answered so many calls that it is asked no more"
+        case _:
+            return f"failed ({type(error).__name__})"
+
+
+def _key_in(facts: Mapping[str, Any]) -> object:
+    """Return whose job a hook is asked about."""
+    return facts.get("job", facts).get("key", {}).get("id")
 
 
 def _reason_in(response: httpx.Response) -> str | None:

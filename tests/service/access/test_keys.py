@@ -1,6 +1,8 @@
+import asyncio
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,7 @@ from comfywire.service.access.keys import (
     Unauthorized,
     must_be_safe,
 )
-from comfywire.service.database.pool import Database
+from comfywire.service.database.pool import Database, Row
 from comfywire.service.settings import Settings
 
 
@@ -104,6 +106,36 @@ async def test_a_revoked_key_opens_nothing_here_at_once(access: Access) -> None:
 
     with pytest.raises(Unauthorized, match="was revoked"):
         await access.caller(secret)
+
+
+class Held(Database):
+    """A database whose answers are on their way until they are let go."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def one(self, query: str, /, **values: Any) -> Row | None:
+        found = await super().one(query, **values)
+        if "hash" in values and "name" not in values:  # a look-up
+            self.asked.set()
+            await self.go_on.wait()
+        return found
+
+
+async def test_a_look_up_under_way_does_not_undo_that_a_key_was_revoked(database: Database) -> None:
+    async with Held(database.url) as held:
+        access = Access(held)
+        record, secret = await access.create("a", ["read"])
+        looking = asyncio.create_task(access.caller(secret))
+        await held.asked.wait()
+
+        await access.revoke(record.id)
+        held.go_on.set()
+        await looking  # it came before
+
+        with pytest.raises(Unauthorized, match="was revoked"):
+            await access.caller(secret)
 
 
 async def test_a_key_that_another_process_revoked_opens_for_seconds_at_most(

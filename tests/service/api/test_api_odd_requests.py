@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -116,3 +117,15 @@ def test_a_webhook_to_a_host_that_cannot_be_is_refused_when_it_is_asked_for(url:
 )
 def test_a_webhook_to_a_host_of_any_honest_form_is_taken(url: str):
     must_be_webhook_url(url)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file system that is always full")
+async def test_a_full_disk_is_told_as_such(service: Service):
+    def write() -> None:  # in a thread, as FastAPI has it
+        with Path("/dev/full").open("wb") as file:
+            file.write(b"no room")
+
+    service.app.add_api_route("/write", write)
+
+    async with httpx.AsyncClient(base_url=service.url) as client:
+        assert error_of(await client.get("/write")) == (507, "insufficient_storage")

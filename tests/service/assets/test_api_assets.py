@@ -588,3 +588,22 @@ async def test_the_document_says_how_to_upload(service: SimpleNamespace) -> None
         "expires_in",
     }
     assert json.dumps(service.app.openapi())
+
+
+@pytest.mark.parametrize(
+    "path", ["models/checkpoints/a.safetensors", "./models/a.png", "Models\\a", "models/a"]
+)
+async def test_an_asset_that_would_be_a_model_is_refused_in_words(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    uploading = await client.post("/api/v2/assets", files={"file": ("a", b"1")}, data={"file_path": path})
+    known = await uploaded(client)
+    naming = await client.post("/api/v2/assets/from-hash", json={"hash": known["hash"], "file_path": path})
+
+    for answer in (uploading, naming):
+        assert answer.status_code == 422
+        assert "put models into the ComfyUI" in answer.json()["error"]["message"]
+
+
+async def test_a_file_called_models_is_no_model(client: httpx.AsyncClient) -> None:
+    assert (await uploaded(client, file_path="a/models/b.png"))["file_path"] == "a/models/b.png"

@@ -22,7 +22,7 @@ from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store, change
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
-from comfywire.service.webhooks.delivery import MOST_PER_URL, NoDelivery, Webhooks
+from comfywire.service.webhooks.delivery import MOST_PER_HOST, MOST_PER_KEY, NoDelivery, Webhooks
 
 SECRET = "the secret of these tests"
 PROMPT = {"1": {"class_type": "EmptyImage", "inputs": {}}}
@@ -417,19 +417,37 @@ async def test_what_becomes_due_is_tried_without_news(
         await receiving.until(1)
 
 
-async def test_a_receiver_that_hangs_keeps_no_other_waiting(
+async def test_a_host_that_hangs_keeps_no_other_waiting_whatever_its_urls_are(
     webhooks: Webhooks, store: Store, key_id: uuid.UUID, receiving: Receiver
 ) -> None:
     async with receiver() as hanging, asyncio.timeout(20):
         hanging.hold.clear()
-        for _ in range(40):
-            await ended(store, key_id, hanging.url)
+        for number in range(40):
+            await ended(store, key_id, f"{hanging.url}/{number}?n={number}#{number}")
         await ended(store, key_id, receiving.url)
 
         async with running(webhooks):
             await receiving.until(1)
 
-        assert len(hanging.received) < 2 * MOST_PER_URL
+        assert len(hanging.received) < 2 * MOST_PER_HOST
+
+
+async def test_a_key_whose_hosts_hang_keeps_no_other_key_waiting(
+    webhooks: Webhooks, store: Store, key_id: uuid.UUID, receiving: Receiver, database: Database
+) -> None:
+    other = await new_key(database, "another")
+    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(20):
+        hanging = [await stack.enter_async_context(receiver()) for _ in range(2 * MOST_PER_KEY)]
+        for one in hanging:
+            one.hold.clear()
+            for _ in range(3):
+                await ended(store, key_id, one.url)
+        await ended(store, other, receiving.url)
+
+        async with running(webhooks):
+            await receiving.until(1)
+
+        assert sum(len(one.received) for one in hanging) < 2 * MOST_PER_KEY
 
 
 async def test_two_deliverers_share_the_work_without_repeating_it(

@@ -162,6 +162,7 @@ class Access:
         self._keys_required = keys_required
         self._clock = clock
         self._seen: dict[bytes, _Seen] = {}
+        self._changes = 0
         self._has_local = False
 
     async def create(
@@ -292,6 +293,7 @@ class Access:
 
     async def _look_up(self, hashed: bytes) -> Caller:
         self._seen.pop(hashed, None)
+        changes = self._changes
         found = await self._database.one(SQL["by_hash"], hash=hashed)
         if found is None or not _is_of(found, hashed):
             raise Unauthorized("this API key is unknown, or was rotated: check it, or ask for another")
@@ -307,12 +309,14 @@ class Access:
             run_timeout=found["run_timeout"],
         )
         left = CACHED if found["seconds_left"] is None else min(CACHED, found["seconds_left"])
-        self._seen[hashed] = _Seen(caller, self._clock() + left)
+        if changes == self._changes:  # else a key was revoked since the database was asked: perhaps this one
+            self._seen[hashed] = _Seen(caller, self._clock() + left)
         return caller
 
     def _changed(self, key_id: UUID, found: Row | None) -> KeyRecord:
         if found is None:
             raise KeyNotFound(key_id)
+        self._changes += 1
         self._seen = {hashed: seen for hashed, seen in self._seen.items() if seen.caller.key_id != key_id}
         return KeyRecord.of(found)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from datetime import datetime
@@ -18,7 +19,14 @@ from comfywire.service.access.idempotency import Answer, Once
 from comfywire.service.api.bodies.multipart import MalformedForm, Part, parts
 from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.blobs import Staged, TooLarge
-from comfywire.service.assets.records import EXPIRES_IN, AssetNotFound, AssetRecord, InvalidAsset, NewAsset
+from comfywire.service.assets.records import (
+    EXPIRES_IN,
+    AssetNotFound,
+    AssetRecord,
+    InvalidAsset,
+    NewAsset,
+    UrlExpired,
+)
 from comfywire.service.assets.uploads import keep_once, request_of
 from comfywire.service.core import Core
 
@@ -155,7 +163,11 @@ async def upload(
 async def from_hash(request: Request, body: AssetFromHash, core: Service, caller: Submitting) -> Response:
     """Make an asset of bytes that you have uploaded or made before."""
     asset, is_new = await core.assets.from_hash(
-        caller.key_id, body.hash, file_path=body.file_path, tags=body.tags, expires_in=body.expires_in
+        caller.key_id,
+        body.hash,
+        file_path=_input_path(body.file_path),
+        tags=body.tags,
+        expires_in=body.expires_in,
     )
     return _created(request, core, asset, is_new=is_new, created_new=False)
 
@@ -208,6 +220,8 @@ async def read_signed(
 ) -> Response:
     """An asset's bytes for whoever has the URL; no key is asked for."""
     asset = await core.assets.get_signed(_uuid(asset_id), expires, signature)
+    if (await core.access.get(asset.key_id)).revoked_at is not None:
+        raise UrlExpired
     return await _bytes_of(request, core, asset, redirect=redirect)
 
 
@@ -284,7 +298,7 @@ class _Form:
             raise InvalidAsset(f"expires_in must be a number of seconds, not {expires_in[:40]!r}")
         return NewAsset(
             content_type=self._fields.get("content_type") or "application/octet-stream",
-            file_path=self._fields.get("file_path") or None,
+            file_path=_input_path(self._fields.get("file_path") or None),
             tags=self._tags,
             expires_in=None if expires_in is None else int(expires_in),
             expected_hash=self._fields.get("expected_hash") or None,
@@ -312,6 +326,22 @@ async def _created_once(request: Request, core: Any, staged: Staged, new: NewAss
     )  # those were for an hour
     body = known.model_dump(mode="json")
     return JSONResponse(body, answer.status, {"Idempotency-Replayed": "true"})
+
+
+def _input_path(path: str | None) -> str | None:
+    """Return where an input is to be; a folder of models is not for inputs.
+
+    Raises:
+        InvalidAsset: It is.
+
+    """
+    folders = re.split(r"[/\\]", path or "")[:-1]
+    if next((folder for folder in folders if folder not in ("", ".")), "").lower() == "models":
+        raise InvalidAsset(
+            f"{str(path)[:80]!r} names a model, and assets are inputs: "
+            "put models into the ComfyUI's own folder models/"
+        )
+    return path
 
 
 async def _asset(core: Any, asset_id: str, key_id: UUID) -> AssetRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -49,6 +50,7 @@ UNEXPECTED = (
     "something went wrong in the service: try again, and tell its operator the request id if it stays"
 )
 NO_DATABASE = "the database cannot be reached at the moment: try again"
+FULL = "the asset store has no room left: delete assets, or tell the service's operator"
 ENVELOPE = {
     "type": "object",
     "required": ["error"],
@@ -109,6 +111,8 @@ def error_response(error: Exception) -> Response:
                 headers = {"WWW-Authenticate": "Bearer"}
             details = getattr(error, "details", None)
             return _answer(status, code, str(error), details, headers=headers, retry_after=wait)
+        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _answer(507, "insufficient_storage", FULL)
         case _:
             return _answer(500, "upstream_error", UNEXPECTED)
 

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -60,6 +60,7 @@ async def fetch_input(
     settings: Settings,
     transport: httpx.AsyncBaseTransport | None = None,
     time_limit: float = TIME_LIMIT,
+    owner: Hashable = None,
 ) -> AsyncIterator[RemoteFile]:
     """Fetch ``http(s)://…``, or read ``data:…``; the file is to be read inside ``async with``.
 
@@ -72,6 +73,7 @@ async def fetch_input(
         settings: The largest size, and whether private addresses may be reached.
         transport: Replaces the guarded transport, where the caller of this knows what it reaches.
         time_limit: Seconds for the whole fetch, the block of ``async with`` included.
+        owner: Whose input it is: that key waits where names are not answered for.
 
     Raises:
         UnusableInput: The address is private, the type is wrong, or nothing came.
@@ -84,7 +86,7 @@ async def fetch_input(
     guarded = transport or GuardedTransport(allow_private=settings.allow_private_urls)
     try:
         async with asyncio.timeout(time_limit), _client(guarded) as client:
-            response = await _followed(client, url)
+            response = await _followed(client, url, owner)
             async with aclosing(response):
                 yield _file(response, settings.max_upload_bytes)
     except TimeoutError as error:
@@ -143,11 +145,11 @@ def _client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
     )
 
 
-async def _followed(client: httpx.AsyncClient, url: str) -> httpx.Response:
+async def _followed(client: httpx.AsyncClient, url: str, owner: Hashable) -> httpx.Response:
     """Return the response at the end of the redirects, open; bodies on the way are not read."""
     address: httpx.URL | str = url
     for _ in range(MOST_REDIRECTS + 1):
-        response = await _sent(client, address)
+        response = await _sent(client, address, owner)
         if response.next_request is None:
             return response
         address = response.next_request.url
@@ -155,11 +157,12 @@ async def _followed(client: httpx.AsyncClient, url: str) -> httpx.Response:
     raise UnusableInput(f"the URL is redirected more than {MOST_REDIRECTS} times: give the last one")
 
 
-async def _sent(client: httpx.AsyncClient, address: httpx.URL | str) -> httpx.Response:
+async def _sent(client: httpx.AsyncClient, address: httpx.URL | str, owner: Hashable) -> httpx.Response:
     # Each redirect is a new request, so that no cookie or credential of one host reaches the next.
     client.cookies.clear()
     try:
-        return await client.send(client.build_request("GET", _checked(address)), stream=True)
+        request = client.build_request("GET", _checked(address), extensions={"owner": owner})
+        return await client.send(request, stream=True)
     except PrivateAddress:  # the message has the address, which the caller must not learn
         host = httpx.URL(address).host
         raise UnusableInput(f"host {host!r} has no public address: use a public URL, or upload it") from None

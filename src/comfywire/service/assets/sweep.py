@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from comfywire.service.assets.blobs import Blobs
@@ -51,13 +51,20 @@ class Sweep:
         return self._removed
 
     async def _all(self, most_bytes: int | None) -> None:
-        await self._by_age(datetime.now(UTC))
+        await self._by_age(await self._now())
         if most_bytes is not None:
             await self._by_size(most_bytes)
         orphans = await self._database.all(SQL["orphans"], grace=GRACE, most=MOST)
         await self._drop(blob["hash"] for blob in orphans)
         if stale := await self._blobs.discard_stale(STALE):
             log.info("removed %d files that were never finished", stale)
+
+    async def _now(self) -> datetime:
+        """The database's time, by which things expire: this machine's clock may differ."""
+        found = await self._database.one("SELECT now() AS now")
+        assert found is not None
+        now: datetime = found["now"]
+        return now
 
     async def _by_age(self, before: datetime) -> None:
         late = {"before": before, "terminal": ENDED, "most": MOST}

@@ -70,6 +70,7 @@ class Feed:
         self.is_stale = True
         self.reading: asyncio.Task[None] | None = None
         self.read_at = float("-inf")
+        self.turn = asyncio.Lock()
         self._changed = asyncio.Event()
 
     def next_change(self) -> asyncio.Event:
@@ -184,7 +185,8 @@ class Broker:
 
     async def _read(self, feed: Feed) -> None:
         """Read what is new: the job first, so that what is read after it is no older than its state."""
-        async with self._slots:
+        # One read at a time: of two, the one that began first might end last, and undo what the other told.
+        async with feed.turn, self._slots:
             feed.is_stale = False
             job = await self.store.get(feed.job_id)
             if job is None:

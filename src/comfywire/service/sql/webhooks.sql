@@ -7,7 +7,8 @@ WITH due AS (
      WHERE state = 'waiting'
        AND next_at <= now()
        AND (claimed_until IS NULL OR claimed_until <= now())
-       AND url <> ALL(%(crowded)s)
+       AND key_id <> ALL(%(crowded_keys)s::uuid[])
+       AND host <> ALL(%(crowded_hosts)s::text[])
      ORDER BY next_at
      LIMIT %(most)s
        FOR UPDATE SKIP LOCKED
@@ -22,10 +23,12 @@ RETURNING own.*;
 -- Two looks at the heads of two indexes, however many wait.
 SELECT EXTRACT(EPOCH FROM LEAST(
     (SELECT next_at FROM deliveries
-      WHERE state = 'waiting' AND claimed_until IS NULL AND url <> ALL(%(crowded)s)
+      WHERE state = 'waiting' AND claimed_until IS NULL
+        AND key_id <> ALL(%(crowded_keys)s::uuid[]) AND host <> ALL(%(crowded_hosts)s::text[])
       ORDER BY next_at LIMIT 1),
     (SELECT claimed_until FROM deliveries
-      WHERE state = 'waiting' AND claimed_until IS NOT NULL AND url <> ALL(%(crowded)s)
+      WHERE state = 'waiting' AND claimed_until IS NOT NULL
+        AND key_id <> ALL(%(crowded_keys)s::uuid[]) AND host <> ALL(%(crowded_hosts)s::text[])
       ORDER BY claimed_until LIMIT 1)
 ) - now())::float8 AS seconds;
 

@@ -44,10 +44,13 @@ from comfywire.service.webhooks.secrets import WebhookSecrets
 __all__ = ["CHANNEL", "Delivery", "NoDelivery", "Webhooks"]
 
 CHANNEL = "comfywire_webhooks"
-MOST = 32
+MOST = 64
 """Tries at a time in one process."""
-MOST_PER_URL = 4
-"""Of which to one URL: a receiver that hangs must not keep the others waiting."""
+MOST_PER_KEY = 8
+"""Of which one key's: a tenant whose receivers hang must not keep the others waiting."""
+MOST_PER_HOST = 4
+"""Of which to one host, whatever path and query a URL has there."""
+MOST_CLAIMED = 4
 LONGEST_REST = 60.0
 EXCERPT_BYTES = 300
 """How much of a receiver's answer is looked at; it goes into the log of the delivery."""
@@ -150,7 +153,7 @@ class Webhooks:
         self._settings = settings
         self._jitter = jitter
         self._wake = asyncio.Event()
-        self._under_way: dict[asyncio.Task[None], str] = {}
+        self._under_way: dict[asyncio.Task[None], tuple[UUID, str]] = {}
 
     async def of_job(self, job_id: UUID, key_id: UUID | None = None) -> list[Delivery]:
         """Return a job's deliveries and how their tries went, oldest first.
@@ -211,7 +214,7 @@ class Webhooks:
         for delivery in claimed:
             work = self._deliver(client, delivery)
             task = group.create_task(work, name=f"comfywire webhook {delivery['id']}")
-            self._under_way[task] = delivery["url"]
+            self._under_way[task] = delivery["key_id"], delivery["host"]
             task.add_done_callback(self._ended)
         return len(claimed)
 
@@ -223,22 +226,27 @@ class Webhooks:
         """Wait until something is due that may be tried, or there is news."""
         seconds = LONGEST_REST
         if len(self._under_way) < MOST:
-            found = await self._database.one(SQL["seconds_until_next"], crowded=self._crowded())
+            found = await self._database.one(SQL["seconds_until_next"], **self._crowded())
             if found is not None and found["seconds"] is not None:
                 seconds = min(max(found["seconds"], 0.0), LONGEST_REST)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
 
-    def _crowded(self) -> list[str]:
-        """The URLs with enough tries under way."""
-        return [url for url, count in Counter(self._under_way.values()).items() if count >= MOST_PER_URL]
+    def _crowded(self) -> dict[str, Any]:
+        """The keys and the hosts with enough tries under way: it is the others' turn."""
+        keys = Counter(key_id for key_id, _ in self._under_way.values())
+        hosts = Counter(host for _, host in self._under_way.values())
+        return {
+            "crowded_keys": [key_id for key_id, count in keys.items() if count >= MOST_PER_KEY],
+            "crowded_hosts": [host for host, count in hosts.items() if count >= MOST_PER_HOST],
+        }
 
     async def _claim(self) -> list[Row]:
         return await self._database.all(
             SQL["claim"],
-            most=MOST_PER_URL,
-            crowded=self._crowded(),
+            most=MOST_CLAIMED,
+            **self._crowded(),
             seconds=self._settings.webhook_timeout + CLAIM_MARGIN,
         )
 
@@ -272,7 +280,10 @@ class Webhooks:
         job, payload = await self._job_and_payload(delivery)
         signing = await self.secrets.signing(job.key_id)
         body, headers = signed(delivery["id"], payload, secrets=signing.secrets, at=signing.at)
-        async with client.stream("POST", delivery["url"], content=body, headers=headers) as response:
+        owner = {"owner": job.key_id}
+        async with client.stream(
+            "POST", delivery["url"], content=body, headers=headers, extensions=owner
+        ) as response:
             words = "" if response.is_success else await _excerpt(response)
             return response.status_code, words
 

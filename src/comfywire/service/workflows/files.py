@@ -68,7 +68,7 @@ class FileInputs:
             case str() if (asset_id := _uuid(value)) is not None:
                 return reference(asset_id)
             case str() if value.partition(":")[0].lower() in ("http", "https", "data"):
-                async with fetch_input(value, settings=self._settings) as file:
+                async with fetch_input(value, settings=self._settings, owner=key_id) as file:
                     return await self._keep(parameter, file, key_id)
             case str() if value:
                 named = await assets_by_name(self._assets.database, key_id, [value[:LONGEST_NAME]])
