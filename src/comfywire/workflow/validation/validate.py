@@ -37,10 +37,13 @@ _PACKS_OWN = {
     "TriggerWord Toggle (LoraManager)": {"toggle_trigger_words", "orinalMessage"},
 }
 _NUMBER = re.compile(r"\d+$")
-LONGEST_CHAIN = 984
-"""Nodes in a row, from the output on: measured on 0.3.64 (985) and 0.33.0 (984), with Python's usual limit.
+LONGEST_CHAIN = 950
+"""Nodes in a row, from the output on, that both versions certainly take.
 
-It is the recursion of validate_inputs (execution.py); nodes with checks of their own end it a few earlier.
+The walks from a node to all before it are recursions, under Python's usual limit of 1000. The validator's
+ends at 986 nodes on 0.3.64 and 985 on 0.33.0 (execution.py, validate_inputs). A little below that the prompt
+is queued, and the next walk (caching.py, get_ordered_ancestry_internal) ends the server's worker, with every
+prompt behind it: measured with 984 and 981 nodes.
 """
 # Names of types are made of the same few words: `UltimateSDUpscale` is no misspelt `LatentUpscale`.
 _LIKE_TYPES = 0.75
@@ -194,8 +197,8 @@ class _Walk:
             length = self._longest_chain(output)
             if length > LONGEST_CHAIN:
                 words = (
-                    f"it hangs on a chain of {length} linked nodes, and the server's validator goes through "
-                    f"some {LONGEST_CHAIN}: cut the workflow in two"
+                    f"it hangs on a chain of {length} linked nodes, and the server goes through some "
+                    f"{LONGEST_CHAIN}: cut the workflow in two"
                 )
                 mistake = Mistake("exception_during_inner_validation", None, words)
                 # The server names the node at which it gave up.
