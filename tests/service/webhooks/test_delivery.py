@@ -7,6 +7,7 @@ import signal
 import sys
 import uuid
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -448,6 +449,27 @@ async def test_a_key_whose_hosts_hang_keeps_no_other_key_waiting(
             await receiving.until(1)
 
         assert sum(len(one.received) for one in hanging) < 2 * MOST_PER_KEY
+
+
+async def test_what_a_key_was_told_of_since_a_time_is_delivered_again(
+    webhooks: Webhooks, store: Store, key_id: uuid.UUID, receiving: Receiver, database: Database
+) -> None:
+    other = await new_key(database, "another")
+    for owner in (key_id, key_id, key_id, other):
+        await ended(store, owner, receiving.url)
+    await webhooks.deliver_due()
+    first = [received.headers["webhook-id"] for received in receiving.received]
+    await database.do(
+        "UPDATE deliveries SET created_at = now() - interval '1 day' WHERE id = (SELECT id FROM deliveries "
+        "WHERE key_id = %(key_id)s LIMIT 1)",
+        key_id=key_id,
+    )
+
+    count = await webhooks.redeliver_since(datetime.now(UTC) - timedelta(hours=1), key_id)
+
+    assert (count, await webhooks.deliver_due()) == (2, 2)
+    again = [received.headers["webhook-id"] for received in receiving.received[len(first) :]]
+    assert set(again) < set(first)
 
 
 async def test_two_deliverers_share_the_work_without_repeating_it(

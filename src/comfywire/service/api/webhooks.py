@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from comfywire.service.webhooks.secrets import GRACE
 
@@ -48,6 +48,20 @@ class Deliveries(BaseModel):
     deliveries: list[Delivery]
 
 
+class Span(BaseModel):
+    """What is delivered once more."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: Annotated[AwareDatetime, Field(description="Webhooks of what happened then or later.")]
+
+
+class Redelivered(BaseModel):
+    """How much is delivered once more."""
+
+    count: int
+
+
 class Secret(BaseModel):
     """What receivers verify signatures with, as Standard Webhooks has it."""
 
@@ -78,6 +92,12 @@ async def list_deliveries(job_id: UUID, core: Service, caller: Reading) -> Deliv
 async def redeliver(job_id: UUID, delivery_id: UUID, core: Service, caller: Submitting) -> Delivery:
     """Deliver once more, at once, under the same ``webhook-id``."""
     return Delivery.model_validate(await core.webhooks.redeliver(job_id, delivery_id, caller.key_id))
+
+
+@router.post("/webhooks/redeliver", status_code=202)
+async def redeliver_since(span: Span, core: Service, caller: Submitting) -> Redelivered:
+    """Deliver once more what this key was told of since then, each under its ``webhook-id``."""
+    return Redelivered(count=await core.webhooks.redeliver_since(span.since, caller.key_id))
 
 
 @router.get("/webhooks/secret")

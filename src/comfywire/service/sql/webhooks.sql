@@ -70,3 +70,13 @@ UPDATE deliveries AS own
    SET state = 'waiting', next_at = now(), tries_before = own.tries, delivered_at = NULL
  WHERE own.id = %(id)s
 RETURNING pg_notify('comfywire_webhooks', own.job_id::text);
+
+-- name: redeliver_since
+-- All that a key was told since then, delivered or not: the receiver knows by webhook-id what it has had.
+WITH again AS (
+    UPDATE deliveries
+       SET state = 'waiting', next_at = now(), tries_before = tries, delivered_at = NULL
+     WHERE key_id = %(key_id)s AND created_at >= %(since)s
+    RETURNING job_id
+)
+SELECT count(*)::int AS count, count(pg_notify('comfywire_webhooks', job_id::text)) AS notified FROM again;

@@ -179,6 +179,13 @@ class Webhooks:
         await self._database.one(SQL["redeliver"], id=delivery_id)
         return next(found for found in await self.of_job(job_id) if found.id == delivery_id)
 
+    async def redeliver_since(self, since: datetime, key_id: UUID) -> int:
+        """Deliver again, at once, all that a key was told of since then; return how many that is."""
+        found = await self._database.one(SQL["redeliver_since"], since=since, key_id=key_id)
+        assert found is not None
+        count: int = found["count"]
+        return count
+
     async def run(self) -> None:
         """Deliver for ever. Cancelling leaves the tries that are under way to whoever runs next."""
         async with self._client() as client, asyncio.TaskGroup() as group:
