@@ -204,6 +204,7 @@ class Chaos:
             group.create_task(self._again("service", 10, self._service))
             group.create_task(self._again("database", 15, self._database))
             group.create_task(self._again("frozen worker", 12, self._freeze))
+            group.create_task(self._again("read-only database", 20, self._read_only))
 
     async def _again(self, name: str, most: float, strike: Callable[[], Awaitable[None]]) -> None:
         pause = self._chance.uniform(0, SECONDS / 2)  # each kind at least once
@@ -230,6 +231,9 @@ class Chaos:
         await self._town.kill_database()
         await self._pause()
         await self._town.start_database()
+
+    async def _read_only(self) -> None:
+        await self._town.read_only_database(self._chance.uniform(0.5, 2.5))
 
     async def _freeze(self) -> None:
         async with frozen(self._town.workers[1]):

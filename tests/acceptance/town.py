@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
+import psycopg
 from aiohttp import web
 
 from comfywire.service.migrate import migrate
@@ -230,6 +231,26 @@ class Town:
         if not self.is_embedded:
             async with asyncio.timeout(STARTED_WITHIN):
                 await asyncio.to_thread(self.cluster.ensure_running)
+
+    async def read_only_database(self, seconds: float) -> None:
+        """Have PostgreSQL take no writes for a while, as after a switchover; it may die meanwhile."""
+        await self._alter("SET default_transaction_read_only = on")
+        await asyncio.sleep(seconds)
+        await self._alter("RESET default_transaction_read_only")
+
+    async def _alter(self, change: str) -> None:
+        options = "-c default_transaction_read_only=off"
+        for _ in range(int(STARTED_WITHIN / 0.2)):
+            with contextlib.suppress(psycopg.OperationalError):
+                url = self.cluster.url
+                async with await psycopg.AsyncConnection.connect(
+                    url, autocommit=True, options=options
+                ) as one:
+                    await one.execute(f"ALTER SYSTEM {change}".encode())
+                    await one.execute("SELECT pg_reload_conf()")
+                return
+            await asyncio.sleep(0.2)
+        raise AssertionError(f"PostgreSQL did not take ALTER SYSTEM {change}")
 
     # What is asked of it
 
