@@ -73,9 +73,8 @@ def allow(postgres: str, url: str, *, allowed: bool) -> None:
 async def test_nothing_holds_for_ever_what_others_wait_for(database: Database, name: str, value: str) -> None:
     async with database.connection() as connection:
         if name == "tcp_user_timeout":
-            found = next(
-                option.val for option in connection.pgconn.info if option.keyword == name.encode()
-            ).decode()
+            options = {option.keyword: option.val for option in connection.pgconn.info}
+            found = (options[name.encode()] or b"").decode()
         else:
             found = (await (await connection.execute(f"SHOW {name}".encode())).fetchone() or {})[name]
 
