@@ -16,20 +16,11 @@ if TYPE_CHECKING:
 
     from comfywire.workflow.conversion.graph import Node
     from comfywire.workflow.conversion.known import KnownType
-    from comfywire.workflow.conversion.layout import Layout, WidgetSpec
+    from comfywire.workflow.conversion.layout import WidgetSpec
 
-__all__ = ["doubts_about", "fits", "needs_a_look"]
+__all__ = ["doubts_about", "fits"]
 
 _MOST_NAMES = 4
-
-
-def needs_a_look(layout: Layout, saved: Any, values: Sequence[Any]) -> bool:
-    """Whether there may be something to say; quick, since there seldom is."""
-    if not layout.is_static:
-        return True
-    if isinstance(saved, list) and saved and len(saved) != len(layout.takers):
-        return True
-    return any(type(values[index]) not in fitting for index, fitting in layout.fitting)
 
 
 def doubts_about(node: Node, known: KnownType, advice: str) -> Iterator[str]:

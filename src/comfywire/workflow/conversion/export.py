@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Export"]
 
-_SENT = {Kind.PLAIN, Kind.UNKNOWN}
 _MAX_NESTING = 50
 _MOST_NODES = 100_000
 """Hundreds of times the largest workflows that people make."""
@@ -64,18 +63,19 @@ class Export:
 
     def _nodes(self, frame: Frame) -> Iterator[tuple[Frame, Node]]:
         """Yield the nodes that are sent, each with the frame it stands in."""
+        self._count(frame)
         for node in frame.graph.nodes.values():
-            self._count()
-            if node.kind in _SENT:
+            kind = node.kind
+            if kind is Kind.PLAIN or kind is Kind.UNKNOWN:  # a set would hash them, which is slow for an Enum
                 if not node.is_off:
                     yield frame, node
-            elif node.kind is Kind.INSTANCE and self._is_entered(frame, node):
+            elif kind is Kind.INSTANCE and self._is_entered(frame, node):
                 self._shown[frame.prefix + node.id] = (node.title, {})
                 yield from self._nodes(frame.child(node))
 
-    def _count(self) -> None:
+    def _count(self, frame: Frame) -> None:
         """Ten subgraphs of ten subgraphs of ten ... fit into a small file."""
-        self._visited += 1
+        self._visited += len(frame.graph.nodes)
         if self._visited > _MOST_NODES:
             raise UnreadableWorkflow(f"this workflow unpacks to more than {_MOST_NODES:,} nodes")
 
@@ -92,12 +92,11 @@ class Export:
         return True
 
     def _entry(self, frame: Frame, node: Node) -> dict[str, Any]:
-        inputs: dict[str, Any] = {}
-        for spec, value in zip(node.specs, node.values, strict=True):
-            if spec.is_plain and type(value) in _SCALARS:
-                inputs[spec.name] = value
-            elif spec.is_sent and value is not ABSENT:
-                inputs[spec.name] = self._sent_value(frame, node, spec, value)
+        values = node.values
+        if node.is_plain:
+            inputs = {name: values[index] for index, name in node.layout.sent}
+        else:
+            inputs = self._widget_inputs(frame, node)
         for name in node.links:
             found = self._resolver.resolve(frame, node, name)
             if isinstance(found, Promoted):
@@ -128,12 +127,21 @@ class Export:
             for node_id, (title, inputs) in self._shown.items()
         ]
 
+    def _widget_inputs(self, frame: Frame, node: Node) -> dict[str, Any]:
+        inputs: dict[str, Any] = {}
+        for spec, value in zip(node.specs, node.values, strict=True):
+            if spec.is_plain and type(value) in _SCALARS:
+                inputs[spec.name] = value
+            elif spec.is_sent and value is not ABSENT:
+                inputs[spec.name] = self._sent_value(frame, node, spec, value)
+        return inputs
+
     def _say(self, frame: Frame, node: Node) -> None:
         catalogue = self._loaded.catalogue
         known = catalogue.get(node.type) if node.is_suspect else None
         doubts = [] if known is None else doubts_about(node, known, catalogue.advice)
         self._warnings += [
-            f"node {frame.prefix}{node.id} ({node.type}): {what}" for what in (*node.said, *doubts)
+            f"node {frame.prefix}{node.id} ({node.type}): {what}" for what in (*(node.said or ()), *doubts)
         ]
 
     def _sent_value(self, frame: Frame, node: Node, spec: WidgetSpec, value: Any) -> Any:
@@ -206,8 +214,8 @@ class Export:
     def _all_nodes(self, frame: Frame) -> Iterator[Node]:
         """Yield every node once per instance, the contents of a subgraph before it."""
         if frame.depth < _MAX_NESTING:
+            self._count(frame)
             for node in frame.graph.nodes.values():
-                self._count()
                 if node.host is not None:
                     yield from self._all_nodes(frame.child(node))
                 yield node

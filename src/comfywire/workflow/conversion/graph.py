@@ -76,6 +76,7 @@ class Node:
         values: Their values.
         said: What is to be said of it when it is sent, as the ends of sentences.
         is_suspect: Whether its saved values need a second look (`conversion/doubts.py`).
+        is_plain: Whether its values are sent as they are.
         host: What an instance of a subgraph has beside.
 
     """
@@ -84,6 +85,7 @@ class Node:
         "_sockets",
         "host",
         "id",
+        "is_plain",
         "is_suspect",
         "kind",
         "layout",
@@ -110,9 +112,14 @@ class Node:
         self.specs: Sequence[WidgetSpec] = ()
         self.values: list[Any] = []
         self.host: Host | None = None
-        self.said: list[str] = []
+        self.said: list[str] | None = None
         self.is_suspect = False
+        self.is_plain = False
         self._sockets: list[Socket] | None = None
+
+    def say(self, what: str) -> None:
+        """Say something of the node when it is sent: the end of a sentence that begins with its name."""
+        self.said = [*(self.said or ()), what]
 
     @property
     def is_off(self) -> bool:
@@ -342,7 +349,7 @@ def read_links(saved: Any) -> dict[Any, Link]:
             )
         else:
             continue
-        if isinstance(made.origin_slot, int) and isinstance(link_id, ID_TYPES):
+        if type(made.origin_slot) is int and isinstance(link_id, ID_TYPES):
             links[link_id] = made
     return links
 

@@ -116,6 +116,7 @@ def _put_values(group: GroupType, nodes: list[Node], values: Mapping[str, Any], 
                 index = nodes[target].widget_index(name)
                 if index is not None:
                     nodes[target].values[index] = value
+                    nodes[target].is_plain = False
 
 
 def migrate(root: Graph, ids: Callable[[], str]) -> None:

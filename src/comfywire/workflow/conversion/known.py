@@ -24,6 +24,9 @@ _COMPARE = "compare it with the editor, or export from there in API format"
 _ASK_A_SERVER = "give a server or its --object-info, or export from the editor in API format"
 # Core nodes with a preview that takes places among the saved values (editor-format.md, par. 3).
 _DISPLAYS = {"PreviewAny", "SaveText"}
+_SCALARS = {str, int, float, bool}
+_MOST_REMEMBERED = 1000
+"""Combinations of types of values; one node has a handful."""
 _NEVER_WIDGETS = {"*", AUTOGROW, MATCH_TYPE}
 
 
@@ -31,8 +34,10 @@ class KnownType:
     """A node type that the server has, ready to be filled."""
 
     __slots__ = (
+        "_count",
         "_laid_out",
         "_profile",
+        "_seen",
         "_suspects",
         "by_name",
         "class_type",
@@ -53,7 +58,6 @@ class KnownType:
         self.class_type = node_type.class_type
         self.rule = rule
         self.is_display = is_display
-        self.is_odd = rule is not None or node_type.is_names_only
         self.layout = layout_of(node_type, profile)
         self.forced = ForcedInputs.of(node_type, self.layout, profile)
         self.by_name = node_type.python_module.startswith("custom_nodes")
@@ -61,7 +65,28 @@ class KnownType:
         self._profile = profile
         self._suspects = frozenset(self._find_suspects())
         self.may_have_more = self.layout.is_static and any(map(self._may_be_widget, node_type.inputs))
+        self.is_odd = rule is not None or node_type.is_names_only or not self.layout.is_static
+        self._count = len(self.layout.takers)
+        self._seen: dict[tuple[type, ...], tuple[bool, bool]] = {}
         self._laid_out: dict[frozenset[str], Layout] = {}
+
+    def look_at(self, saved: Any, values: list[Any]) -> tuple[bool, bool]:
+        """Return whether there may be something to say of a node, and whether its values go as they are.
+
+        There seldom is, and they mostly do: the answer is remembered for the types of the values.
+        """
+        types = tuple(map(type, values))
+        known = self._seen.get(types)
+        if known is None:
+            layout = self.layout
+            fits = layout.is_static and all(types[index] in fitting for index, fitting in layout.fitting)
+            is_plain = layout.is_plain and all(types[index] in _SCALARS for index, _ in layout.sent)
+            known = (not fits, is_plain)
+            if len(self._seen) < _MOST_REMEMBERED:
+                self._seen[types] = known
+        if self.is_odd or (type(saved) is list and saved and len(saved) != self._count):
+            return True, known[1]
+        return known
 
     def layout_for(self, saved: Mapping[str, Any], values: list[Any]) -> Layout:
         """Return the layout that ``values`` fit: packs draw types as widgets that no server tells us of.

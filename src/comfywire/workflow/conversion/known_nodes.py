@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from comfywire.workflow.conversion.doubts import needs_a_look
 from comfywire.workflow.conversion.graph import ID_TYPES, Kind, Node
 from comfywire.workflow.conversion.layout import ABSENT, WidgetSpec, chosen_layout
 from comfywire.workflow.conversion.packs.saved import SavedNode
@@ -51,9 +50,12 @@ class NodeMaker:
         if known.class_type in _SAMPLERS and (self._modern or is_root):
             _strip_sampler(node)
         _take_links(node, layout)
-        node.is_suspect = (
-            known.is_odd or layout is not known.layout or needs_a_look(layout, values, node.values)
-        )
+        if layout is not known.layout:
+            node.is_suspect = True
+        elif known.rule is None:
+            node.is_suspect, node.is_plain = known.look_at(values, node.values)
+        else:
+            node.is_suspect = True
         if known.by_name:
             _say_repeated(node)
         return node
@@ -66,9 +68,7 @@ class NodeMaker:
             specs, made = pour(layout, values, known.forced, by_name=known.by_name, modern=self._modern)
             return {spec.name: value for spec, value in zip(specs, made, strict=True) if value is not ABSENT}
 
-        said = SavedNode(
-            node.saved, node.id, known.node_type, pour=poured, choose=self._choose, said=node.said
-        )
+        said = SavedNode(node.saved, node.id, known.node_type, pour=poured, choose=self._choose, say=node.say)
         changes = rule(said)
         if not changes:
             return
@@ -84,14 +84,15 @@ def _take_links(node: Node, layout: Layout) -> None:
     names, is_static = layout.socket_names, layout.is_static
     inputs = node.saved.get("inputs")
     for slot in inputs if isinstance(inputs, list) else ():
-        link = slot.get("link") if isinstance(slot, dict) else None
-        if link is not None and isinstance(link, ID_TYPES):
+        if type(slot) is not dict or (link := slot.get("link")) is None:
+            continue
+        if isinstance(link, ID_TYPES):
             name = slot.get("name")
             if isinstance(name, str):
                 if (is_static and name in names) or _is_kept(node, slot):
                     node.links[name] = link
                 else:
-                    node.said.append(
+                    node.say(
                         f"its input {name!r} is linked in the file and no longer exists; the link is dropped"
                     )
 
@@ -120,9 +121,7 @@ def _is_kept(node: Node, slot: Mapping[str, Any]) -> bool:
 def _say_repeated(node: Node) -> None:
     names = [slot["name"] for slot in node.inputs]
     for name in {name for name in names if names.count(name) > 1 and name in node.links}:
-        node.said.append(
-            f"the file has two inputs {name!r}; the link of one was taken, so check it in the editor"
-        )
+        node.say(f"the file has two inputs {name!r}; the link of one was taken, so check it in the editor")
 
 
 def _grows(name: str, layout: Layout) -> bool:

@@ -122,6 +122,16 @@ class Layout:
         return frozenset(socket.name for socket in self.sockets)
 
     @cached_property
+    def sent(self) -> tuple[tuple[int, str], ...]:
+        """Index and name of the widgets that are sent."""
+        return tuple((index, spec.name) for index, spec in enumerate(self.widgets) if spec.is_sent)
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether its widgets send numbers, booleans and texts as they were saved."""
+        return self.is_static and all(spec.is_plain for spec in self.widgets if spec.is_sent)
+
+    @cached_property
     def names(self) -> frozenset[str]:
         """Names of the widgets."""
         return frozenset(spec.name for spec in self.widgets)

@@ -142,7 +142,7 @@ def _fill(
 
 def _distinct(loaded: Loaded, saved: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     nodes = subgraphs.saved_nodes(saved)
-    if len({str(one["id"]) for one in nodes}) == len(nodes):
+    if len({one["id"] for one in nodes}) == len(nodes):
         return nodes
     repeated = Counter(str(one["id"]) for one in nodes)
     loaded.warnings += [

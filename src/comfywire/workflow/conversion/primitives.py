@@ -52,6 +52,7 @@ def apply_primitives(graph: Graph, replace_text: Callable[[str], str]) -> None:
                 target.node.values[target.widget] = _rounded(target.spec, value)
             except (ArithmeticError, ValueError):  # infinity, or a number that no widget could hold
                 target.node.values[target.widget] = value
+            target.node.is_plain = False
 
 
 def _targets(graph: Graph, node: Node) -> list[_Target]:

@@ -61,7 +61,7 @@ def _say_reused_numbers(graph: Graph, added: int) -> None:
         carrier = graph.carrier(number) if number in graph.links else None
         if carrier is not None:
             node, name = carrier
-            node.said.append(
+            node.say(
                 f"its input {name!r} keeps link {number}; the editor gives this number to another link, "
                 "since lastLinkId is too low in the file"
             )

@@ -67,14 +67,13 @@ def leaves_first(definitions: Mapping[str, Saved]) -> list[str]:
 def saved_nodes(graph: Saved) -> list[Saved]:
     """Return what is a node in ``nodes``: it has a type and an id."""
     listed = graph.get("nodes")
-    nodes = listed if isinstance(listed, list) else []
-    return [node for node in nodes if _is_node(node)]
-
-
-def _is_node(node: Any) -> bool:
-    return (
-        isinstance(node, dict) and isinstance(node.get("type"), str) and isinstance(node.get("id"), ID_TYPES)
-    )
+    return [
+        node
+        for node in (listed if isinstance(listed, list) else ())
+        if isinstance(node, dict)
+        and isinstance(node.get("type"), str)
+        and isinstance(node.get("id"), ID_TYPES)
+    ]
 
 
 def renumber(document: Saved, definitions: Mapping[str, Saved]) -> dict[str, dict[int, int]]:
@@ -166,6 +165,7 @@ class Shared(NamedTuple):
     def put(self, value: Any) -> None:
         """Write into the textarea."""
         self.node.values[self.widget] = settled(self.node.specs[self.widget], value)
+        self.node.is_plain = False
 
 
 def promote(node: Node, host: Host, *, modern: bool) -> None:
@@ -207,7 +207,7 @@ def _say_shifted(node: Node, host: Host, count: int) -> None:
         if carrier is not None
     }
     for one in inner.values():
-        one.said.append(
+        one.say(
             f"node {node.id} has {count} values for {len(host.promoted)} inputs of its subgraph that have "
             "widgets, so those of this node may be others'; compare it with the editor"
         )

@@ -30,17 +30,22 @@ def pour(layout: Layout, saved: Any, forced: ForcedInputs | None, *, by_name: bo
         modern: Whether 1.49's rules hold.
 
     """
-    if isinstance(saved, Mapping):
-        return pour_by_name(layout, saved) if by_name else _unreadable(layout, modern=modern)
-    if not isinstance(saved, list) or not saved:
+    if type(saved) is not list:  # asking whether it is a Mapping costs more than the rest
+        if isinstance(saved, Mapping):
+            return pour_by_name(layout, saved) if by_name else _unreadable(layout, modern=modern)
+        return layout.widgets, list(layout.defaults)
+    if not saved:
         return layout.widgets, list(layout.defaults)
     if forced is not None:
         saved = forced.without(saved)
     if not layout.is_static:
         return _poured_live(layout, saved)
-    values = list(layout.defaults)
-    for index, value in zip(layout.takers, saved, strict=False):
-        values[index] = value
+    if len(saved) == len(layout.takers) == len(layout.widgets):
+        values = list(saved)
+    else:
+        values = list(layout.defaults)
+        for index, value in zip(layout.takers, saved, strict=False):
+            values[index] = value
     for index in layout.settled:
         values[index] = settled(layout.widgets[index], values[index])
     return layout.widgets, values

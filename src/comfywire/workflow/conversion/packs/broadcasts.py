@@ -60,7 +60,7 @@ def broadcast(graph: Graph, nodes: Sequence[Node]) -> set[str]:
             if source is not None:
                 graph.connect(source.origin_id, source.slot, node, socket.name)
                 feeding.add(str(source.controller.saved.get("id")))
-                node.said.append(_say_linked(socket, source))
+                node.say(_say_linked(socket, source))
     return feeding
 
 

@@ -21,7 +21,7 @@ def name_presets(graph: Graph, _warnings: list[str]) -> None:
         called = repr(values[0]) if isinstance(values, list) and values else "its preset"
         for carrier in filter(None, map(graph.carrier, graph.links_from(preset.id))):
             node, name = carrier
-            node.said.append(
+            node.say(
                 f"its {name!r} keeps its own value, since the text of preset {called} of node {preset.id} is "
                 f"kept in the browser of who saved the file; write it into {name!r}"
             )

@@ -34,7 +34,7 @@ class SavedNode:
         *,
         pour: Callable[[Any], dict[str, Any]],
         choose: Callable[[Sequence[Any]], Any],
-        said: list[str],
+        say: Callable[[str], None],
     ) -> None:
         self.saved = saved
         self.id = node_id
@@ -42,7 +42,7 @@ class SavedNode:
         self.definition = definition
         self.choose = choose
         self._pour = pour
-        self._said = said
+        self._say = say
         values = saved.get("widgets_values")
         self.widgets_values: list[Any] | Mapping[str, Any] = (
             values if isinstance(values, list | Mapping) else []
@@ -65,4 +65,4 @@ class SavedNode:
 
     def warn(self, what: str) -> None:
         """Say something about this node when it is sent: the end of a sentence that begins with its name."""
-        self._said.append(what)
+        self._say(what)

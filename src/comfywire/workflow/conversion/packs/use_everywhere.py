@@ -33,7 +33,7 @@ def link_everywhere(graph: Graph, warnings: list[str]) -> None:
         feeding = _take_up_leftovers(graph, nodes) or broadcast(graph, nodes)
         for node in nodes:
             if node.type == SEED:
-                node.said.append("newer versions of its pack send a PrimitiveInt with its seed in its place")
+                node.say("newer versions of its pack send a PrimitiveInt with its seed in its place")
     idle = [node for node in nodes if not node.is_off and str(node.saved.get("id")) not in feeding]
     warnings += [
         f"node {node.id} ({node.type}): it broadcasts, and no input here takes what it has; if the server "
