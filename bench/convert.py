@@ -1,10 +1,12 @@
 """How exactly, and how fast, are the editor's workflows converted to prompts, by us and by others?
 
-    python bench/convert.py [--json FILE] [--golden DIR] [--only NAME ...] [--rounds N]
+    python bench/convert.py [--json FILE] [--golden DIR] [--wild DIR] [--only NAME ...] [--rounds N]
 
-Runs Comfywire and three published converters over the golden pairs in ../shared/golden, which ComfyUI's own
-front end made, one after another on one core in this same run. The others come from PyPI into virtual
-environments in a temporary folder, which is removed afterwards; one that cannot be installed is skipped, with
+Runs Comfywire and three published converters over the golden pairs in ../shared/golden and the files of node
+packs' users in ../shared/golden-wild, which ComfyUI's own front end made, one after another on one core in
+this same run. Of the latter the same meaning counts: nodes that the server lacks are left aside, and inputs
+that only the browser has. The others come from PyPI into virtual environments in a temporary folder, which is
+removed afterwards; one that cannot be installed is skipped, with
 the reason. What is timed is the processor's time, since other programs may want it too; reading JSON is not,
 and the server's object_info is prepared once where a converter can.
 """
@@ -31,6 +33,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve()
 GOLDEN = HERE.parents[2] / "shared" / "golden"
+WILD = HERE.parents[2] / "shared" / "golden-wild"
 VERSIONS = {"0.3.64": "front end 1.27.10", "0.33.0": "front end 1.49.6"}
 PEERS = ["comfy-cli", "comfyui-autoflow", "comfy-draftsman"]
 OURS = "comfywire"
@@ -113,15 +116,30 @@ def _normal(value: Any) -> Any:
 # --- one converter over one folder ------------------------------------------------------------------------
 
 
+def pairs(folder: Path) -> tuple[list[Path], list[Path]]:
+    if (folder / "real").is_dir():
+        paths = sorted((folder / "real").glob("*.ui.json"))
+        return paths, [path.with_name(path.name.replace(".ui.", ".api.")) for path in paths]
+    paths = sorted((folder / "workflows").glob("*.json"))
+    return paths, [folder / "api" / path.name for path in paths]
+
+
+def agree(got: Any, wanted: Any, object_info: dict[str, Any], folder: Path) -> bool:
+    if not (folder / "real").is_dir():
+        return comparable(got) == comparable(wanted)
+    sys.path.insert(0, str(folder))
+    return not importlib.import_module("score").differences(object_info, got, wanted)
+
+
 def measure(name: str, folder: Path, rounds: int) -> dict[str, Any]:
     convert = LOADERS[name]()
     object_info = json.loads(gzip.decompress((folder / "object_info.json.gz").read_bytes()))
-    paths = sorted((folder / "workflows").glob("*.json"))
+    paths, answers = pairs(folder)
     saved = [path.read_text(encoding="utf-8") for path in paths]
     seconds, raised, exact = [], Counter[str](), 0
     for number in range(rounds + 1):  # the first round is compared, and warms up
         spent = 0.0
-        for path, text in zip(paths, saved, strict=True):
+        for answer, text in zip(answers, saved, strict=True):
             workflow, got = json.loads(text), None
             start = time.process_time()
             try:
@@ -130,8 +148,8 @@ def measure(name: str, folder: Path, rounds: int) -> dict[str, Any]:
                 raised[type(error).__name__] += not number
             spent += time.process_time() - start
             if not number:
-                wanted = json.loads((folder / "api" / path.name).read_text(encoding="utf-8"))
-                exact += got is not None and comparable(got) == comparable(wanted)
+                wanted = json.loads(answer.read_text(encoding="utf-8"))
+                exact += got is not None and agree(got, wanted, object_info, folder)
         if number:
             seconds.append(spent)
     rates = [len(paths) / spent for spent in seconds]
@@ -169,8 +187,11 @@ def install(name: str, folder: Path) -> tuple[Path | None, str]:
 
 def run(name: str, python: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
-    for version in VERSIONS:
-        command = [str(python), str(HERE), "--worker", name, str(args.golden / version), str(args.rounds)]
+    folders = {version: args.golden / version for version in VERSIONS}
+    if args.wild.is_dir():
+        folders["packs"] = args.wild
+    for version, folder in folders.items():
+        command = [str(python), str(HERE), "--worker", name, str(folder), str(args.rounds)]
         worker = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False)
         if worker.returncode:
             rows.append({"version": version, "failed": (worker.stderr.splitlines() or ["it failed"])[-1]})
@@ -225,6 +246,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", type=Path, help="write the numbers there, too")
     parser.add_argument("--golden", type=Path, default=GOLDEN, help="folder of golden pairs")
+    parser.add_argument("--wild", type=Path, default=WILD, help="folder of files with node packs' nodes")
     parser.add_argument("--only", nargs="*", choices=LOADERS, help="which converters")
     parser.add_argument("--rounds", type=int, default=3, help="timed rounds over all pairs")
     args = parser.parse_args()

@@ -101,7 +101,7 @@ class Converter:
         guessed = FE_1_58 if known.is_packaged else profile_for(object_info=known.raw)
         self.profile = profile or guessed
         self._packs = Packs([*BUILTIN_PACKS, *packs])
-        self._catalogue = None if known is packaged() else Catalogue(known, self.profile, self._packs)
+        self._catalogue = None if _is_newest_shipped(known) else Catalogue(known, self.profile, self._packs)
         self._shipped: dict[str, Catalogue] = {}
 
     def convert(
@@ -128,6 +128,10 @@ class Converter:
         if known is None:
             known = self._shipped[release] = Catalogue(shipped_types(release), self.profile, self._packs)
         return known
+
+
+def _is_newest_shipped(known: ObjectInfo) -> bool:
+    return known.is_packaged and known is packaged()  # which is not read for a server's answer
 
 
 def _first(options: Sequence[str]) -> str:
