@@ -36,7 +36,11 @@ def doubts_about(node: Node, known: KnownType, advice: str) -> Iterator[str]:
     misfits = [
         spec.name
         for spec, value in zip(node.specs, node.values, strict=True)
-        if spec.is_sent and spec.name not in node.links and not fits(spec, value)
+        if (fitting := spec.fitting) is not None
+        and type(value) not in fitting
+        and spec.is_sent
+        and spec.name not in node.links
+        and not fits(spec, value)
     ]
     if misfits:
         yield f"{_named(misfits)} got a value of another kind than the input takes; {advice}"
