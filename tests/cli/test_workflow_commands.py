@@ -204,7 +204,8 @@ PACK = Pack("halves", nodes={"EmptyImage": halve})
 @pytest.fixture
 def doubtful(here) -> str:
     """A file that has a value more than its first node has widgets."""
-    first, second = EDITORS["nodes"]
+    nodes: Any = EDITORS["nodes"]
+    first, second = nodes
     longer = {**first, "widgets_values": [16, 8, 1, 9, 7]}
     return save("doubtful.json", {**EDITORS, "nodes": [longer, second]})
 

@@ -25,7 +25,7 @@ def recording(kind: str, codec: str, *, is_sound: bool = False) -> bytes:
     encoded = io.BytesIO()
     with av.open(encoded, "w", format=kind) as container:
         if is_sound:
-            sound = container.add_stream(codec, rate=48000)
+            sound: Any = container.add_stream(codec, rate=48000)
             frame = av.AudioFrame(format="s16", layout="stereo", samples=1024)
             frame.rate = 48000
             for packet in [
@@ -104,7 +104,7 @@ def test_other_files_are_known_by_their_beginning(head: bytes, suffix: str):
 
 
 @pytest.mark.parametrize("profile", ["0.3.64", "0.33.0"])
-async def test_a_video_that_is_given_as_bytes_is_kept_as_one(profile: str):
+async def test_a_video_that_is_given_as_bytes_is_kept_as_one(profile: Any):
     graph = {
         "1": {"class_type": "LoadVideo", "inputs": {"file": "x.mp4"}},
         "2": {"class_type": "GetVideoComponents", "inputs": {"video": ["1", 0]}},

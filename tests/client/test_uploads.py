@@ -184,8 +184,15 @@ async def test_bytes_without_a_name_get_the_extension_of_what_they_are(client: C
     assert Path(str(await client.upload(content))).suffix == suffix
 
 
+def pixel(picture: Image.Image, x: int, y: int) -> tuple[int, ...]:
+    value = picture.getpixel((x, y))
+    assert isinstance(value, tuple)
+    return value
+
+
 async def test_a_pillow_picture_is_uploaded_as_png(server: Server, client: Client):
-    upload = await client.upload(Image.new("RGB", (3, 2), "red"))
+    picture: Any = Image.new("RGB", (3, 2), "red")
+    upload = await client.upload(picture)
 
     with Image.open(io.BytesIO(stored(server, upload))) as kept:
         assert (kept.format, kept.size) == ("PNG", (3, 2))
@@ -327,7 +334,7 @@ async def test_white_is_masked_where_a_mask_has_no_alpha(server: Server, client:
     upload = await client.upload_mask(mask, original, name="masked.png")
 
     with Image.open(io.BytesIO(stored(server, upload))) as merged:
-        masked, free = merged.getpixel((0, 0)), merged.getpixel((7, 7))
+        masked, free = pixel(merged, 0, 0), pixel(merged, 7, 7)
     assert masked[:3] == free[:3] == (255, 0, 0)
     assert (masked[3] // 2, free[3] // 2) == (0, 127)  # JPEG is out by one
 
@@ -341,7 +348,7 @@ async def test_a_colour_that_is_transparent_is_alpha(server: Server, client: Cli
     upload = await client.upload_mask(buffer.getvalue(), original, name="masked.png")
 
     with Image.open(io.BytesIO(stored(server, upload))) as merged:
-        assert (merged.getpixel((0, 0))[3], merged.getpixel((7, 7))[3]) == (255, 0)
+        assert (pixel(merged, 0, 0)[3], pixel(merged, 7, 7)[3]) == (255, 0)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])

@@ -14,6 +14,7 @@ from comfywire.server.faults.tcp import reset
 from comfywire.transport import feed
 from comfywire.transport.address import Address
 from comfywire.transport.http import Http
+from comfywire.transport.limits import ReplyLimits
 
 Talk = Callable[[web.WebSocketResponse], Awaitable[object]]
 
@@ -87,7 +88,7 @@ async def test_large_frames_are_received(size, kind):
 
 
 async def test_the_limit_of_a_frame_is_not_below_256_mib():
-    assert feed.FRAME_LIMIT_BYTES >= 256 << 20
+    assert ReplyLimits().frame_bytes >= 256 << 20
 
 
 async def test_frames_end_when_the_connection_is_reset():

@@ -74,7 +74,8 @@ async def test_nothing_holds_for_ever_what_others_wait_for(database: Database, n
     async with database.connection() as connection:
         if name == "tcp_user_timeout":
             options = {option.keyword: option.val for option in connection.pgconn.info}
-            found = (options[name.encode()] or b"").decode()
+            value_set = options[name.encode()]
+            found = "" if value_set is None else value_set.decode()
         else:
             found = (await (await connection.execute(f"SHOW {name}".encode())).fetchone() or {})[name]
 

@@ -25,7 +25,7 @@ KEPT = ("Content-Type", "Range")
 
 
 @contextlib.asynccontextmanager
-async def liar(rig: Rig, lie: Lie, **settings: int) -> AsyncIterator[None]:
+async def liar(rig: Rig, lie: Lie, **settings: Any) -> AsyncIterator[None]:
     """A worker on a server behind a proxy, which hands each answer to ``lie`` once the server is up."""
     is_up = asyncio.Event()
     async with Server() as server, lying(server, lie, is_up) as url, working(rig.worker(url, **settings)):
