@@ -67,9 +67,10 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 def named(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Of a node pack's node: the names, order and types of its inputs and outputs."""
-    kept = {"input": _named_sections(entry["input"]), "output": list(map(_kind, entry["output"]))}
+    sections = _named_sections(entry["input"])
+    kept: dict[str, Any] = {"input": sections, "output": list(map(_kind, entry["output"]))}
     order = entry.get("input_order") or {}
-    own = {name: list(section) for name, section in kept["input"].items()}
+    own = {name: list(section) for name, section in sections.items()}
     if any(order.get(name) not in (None, names) for name, names in own.items()):
         kept["input_order"] = {name: order.get(name, []) for name in own}
     return {**kept, "python_module": entry["python_module"]}
