@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.workflow.conversion.test_golden_pairs import MADE_AT, names, normal, read
 
+from comfywire.workflow.catalogues.packaged import packaged
 from comfywire.workflow.conversion.convert import Conversion, Converter
 
 HERE = Path(__file__).parent / "handmade" / "packs"
@@ -112,3 +113,19 @@ def test_real_files_of_node_packs_users_become_what_the_front_end_sent(wild: dic
     }
 
     assert found == set(DIFFERING)
+
+
+@pytest.mark.parametrize(("is_asked", "differ"), [(True, 9), (False, 65)], ids=["a-server", "no-server"])
+def test_every_node_that_differs_is_named_by_a_warning(
+    wild: dict[str, Any], *, is_asked: bool, differ: int
+) -> None:
+    made = Converter(wild if is_asked else packaged())
+    found: dict[str, bool] = {}
+
+    for name, saved, wanted in pairs():
+        done = made.convert(saved, now=MADE_AT)
+        if nodes := differing(wild, done.prompt, wanted):
+            found[name] = is_named(done, nodes)
+
+    assert [name for name, named in found.items() if not named] == []
+    assert len(found) <= differ
