@@ -9,8 +9,8 @@ from enum import Enum
 from comfywire.client import Job
 from comfywire.errors import ComfywireError
 from comfywire.service.waiting import set_within
+from comfywire.service.worker.fleet_server import FleetServer
 from comfywire.service.worker.pace import Pace
-from comfywire.service.worker.server import Server
 
 __all__ = ["Control", "Ended"]
 
@@ -43,7 +43,7 @@ class Control:
 
     """
 
-    def __init__(self, handle: Job, server: Server, pace: Pace, *, grace: float) -> None:
+    def __init__(self, handle: Job, server: FleetServer, pace: Pace, *, grace: float) -> None:
         self.why: Ended | None = None
         self.begun = asyncio.Event()
         self.is_held = asyncio.Event()

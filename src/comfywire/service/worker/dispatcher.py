@@ -16,11 +16,11 @@ from comfywire.service.jobs.placement import choose
 from comfywire.service.jobs.store import Store
 from comfywire.service.waiting import set_within
 from comfywire.service.worker.duties import patience
+from comfywire.service.worker.fleet_server import FleetServer
 from comfywire.service.worker.follower import Following
 from comfywire.service.worker.membership import Membership
 from comfywire.service.worker.needs import Needs
 from comfywire.service.worker.pace import Pace
-from comfywire.service.worker.server import Server
 from comfywire.service.worker.server_state import Condition
 
 __all__ = ["Dispatcher"]
@@ -48,7 +48,7 @@ class Dispatcher:
     def __init__(
         self,
         store: Store,
-        servers: Mapping[str, Server],
+        servers: Mapping[str, FleetServer],
         needs: Needs,
         following: Following,
         membership: Membership,
@@ -150,7 +150,7 @@ class Dispatcher:
         """Whether a job that workers have died of is followed, or waits for this worker to have no other."""
         return bool(self._tasks) and (self._awaits_suspect or self._has_suspect)
 
-    def _start(self, taken: Taken, server: Server | None) -> None:
+    def _start(self, taken: Taken, server: FleetServer | None) -> None:
         job_id = str(taken.job_id)
         if server is not None:
             # Now, and not when the task begins: the next choice must see that this room is taken.

@@ -16,9 +16,9 @@ from comfywire.service.jobs.states import JobState, TransitionKind
 from comfywire.service.jobs.store import Store
 from comfywire.service.logs import about
 from comfywire.service.tracing import job_span
+from comfywire.service.worker.fleet_server import FleetServer
 from comfywire.service.worker.outcome import Outcome
 from comfywire.service.worker.run import Run
-from comfywire.service.worker.server import Server
 from comfywire.service.worker.surroundings import Surroundings
 from comfywire.service.worker.visits import Visits
 
@@ -48,7 +48,7 @@ class Following:
     def __init__(
         self,
         store: Store,
-        servers: Mapping[str, Server],
+        servers: Mapping[str, FleetServer],
         visits: Visits,
         around: Surroundings,
         *,
@@ -63,7 +63,7 @@ class Following:
         self._patience = patience
         self._runs: dict[UUID, Run] = {}
 
-    async def follow(self, taken: Taken, chosen: Server | None) -> None:
+    async def follow(self, taken: Taken, chosen: FleetServer | None) -> None:
         """See a job that was taken from the engine to its end, on ``chosen`` unless it is elsewhere already.
 
         Cancelling this hands the job back.
@@ -93,7 +93,7 @@ class Following:
             except Fenced:
                 continue
 
-    def take_back(self, why: str, *, server: Server | None = None) -> None:
+    def take_back(self, why: str, *, server: FleetServer | None = None) -> None:
         """Let other servers run what waits on this one, or on any."""
         for run in self._runs.values():
             if server is None or run.server is server:
@@ -128,7 +128,7 @@ class Following:
             return False
         return await self._leases.times(claim.lease, TransitionKind.LOST) >= LOST_BEFORE_ALONE
 
-    def _let_go(self, job_id: UUID, server: Server) -> None:
+    def _let_go(self, job_id: UUID, server: FleetServer) -> None:
         """The run that ends is done with its server, unless another run of the job has begun there since.
 
         That happens when this worker was taken for dead, and then took its own job over again.
@@ -137,7 +137,7 @@ class Following:
         if run is None or run.server is not server:
             server.let_go(str(job_id))
 
-    async def _see_to(self, claim: Claim, chosen: Server | None) -> None:
+    async def _see_to(self, claim: Claim, chosen: FleetServer | None) -> None:
         """Run a job, or see what has become of it. What breaks down is tried again, a few times."""
         job = claim.job
         try:
@@ -165,7 +165,7 @@ class Following:
         await self._leases.end(claim.lease, JobState.FAILED, why, error={"code": "poison", "message": why})
         await self._withdraw(claim.job)
 
-    async def _look_after(self, server: Server, claim: Claim) -> None:
+    async def _look_after(self, server: FleetServer, claim: Claim) -> None:
         """See what has become of a job where it is, if this worker reaches that server or another one may.
 
         A job there may run well while we do not reach it, and the worker that does may be about to come back.
@@ -182,11 +182,11 @@ class Following:
         else:
             await self._lose(server, claim, f"{url} was out of reach for {self._patience:g} seconds")
 
-    async def _is_left_to_others(self, server: Server, claim: Claim) -> bool:
+    async def _is_left_to_others(self, server: FleetServer, claim: Claim) -> bool:
         pause = min(self._around.pace.out_of_reach, self._patience / 10)
         return await self._leases.out_of_reach(claim.lease, server.url, patience=self._patience, pause=pause)
 
-    async def _lose(self, server: Server, claim: Claim, why: str) -> None:
+    async def _lose(self, server: FleetServer, claim: Claim, why: str) -> None:
         await Outcome(claim, server, self._around).lost(why)
         await self._visits.leave(server)
 
@@ -199,7 +199,7 @@ class Following:
             await server.client.attach(str(job.id)).withdraw()
             await self._visits.leave(server)
 
-    async def _moved(self, job_id: str, chosen: Server | None, url: str) -> Server:
+    async def _moved(self, job_id: str, chosen: FleetServer | None, url: str) -> FleetServer:
         """Return the server that a job is on; another one that was chosen for the job is free again."""
         if chosen is not None and chosen.url == url:
             return chosen
@@ -207,7 +207,7 @@ class Following:
             chosen.let_go(job_id)
         return await self._visits.at(url)
 
-    async def _run_on(self, server: Server, claim: Claim) -> None:
+    async def _run_on(self, server: FleetServer, claim: Claim) -> None:
         job_id = str(claim.job.id)
         server.took(job_id)
         if await self._is_suspect(claim):
@@ -224,7 +224,7 @@ class Following:
             await self._visits.leave(server)
 
 
-async def _answers(server: Server) -> bool:
+async def _answers(server: FleetServer) -> bool:
     try:
         await server.client.system_stats()
     except ComfywireError:

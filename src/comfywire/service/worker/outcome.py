@@ -26,8 +26,8 @@ from comfywire.errors import (
 from comfywire.service.jobs.leases import Claim, patiently
 from comfywire.service.jobs.states import JobState, TransitionKind
 from comfywire.service.waiting import set_within
+from comfywire.service.worker.fleet_server import FleetServer
 from comfywire.service.worker.replies import bounded_error
-from comfywire.service.worker.server import Server
 from comfywire.service.worker.surroundings import Surroundings
 
 __all__ = ["Outcome", "is_about_the_request"]
@@ -58,7 +58,7 @@ class Outcome:
 
     """
 
-    def __init__(self, claim: Claim, server: Server, around: Surroundings) -> None:
+    def __init__(self, claim: Claim, server: FleetServer, around: Surroundings) -> None:
         self.keeper = around.keeper(claim)
         self.cancel_wanted = claim.job.state is JobState.CANCELING
         self.has_timed_out = False

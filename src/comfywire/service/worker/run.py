@@ -29,10 +29,10 @@ from comfywire.errors import (
 from comfywire.service.jobs.leases import Claim, Fenced
 from comfywire.service.jobs.states import JobState
 from comfywire.service.worker.control import Control, Ended
+from comfywire.service.worker.fleet_server import FleetServer
 from comfywire.service.worker.inputs import InputGone
 from comfywire.service.worker.outcome import Outcome, is_about_the_request
 from comfywire.service.worker.progress import Teller
-from comfywire.service.worker.server import Server
 from comfywire.service.worker.server_state import Condition
 from comfywire.service.worker.surroundings import Surroundings
 from comfywire.workflow import Workflow
@@ -58,7 +58,7 @@ class Run:
     """
 
     def __init__(
-        self, claim: Claim, server: Server, around: Surroundings, on_ended: Callable[[], None]
+        self, claim: Claim, server: FleetServer, around: Surroundings, on_ended: Callable[[], None]
     ) -> None:
         self.claim = claim
         self.server = server

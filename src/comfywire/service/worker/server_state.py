@@ -1,6 +1,7 @@
 """What a worker knows of one ComfyUI, and what is due on it now.
 
-No I/O and no clock: the shell (``server.py``) says what it heard, and when, and asks :meth:`ServerState.due`.
+No I/O and no clock: the shell (``fleet_server.py``) says what it heard, and when, and asks
+:meth:`ServerState.due`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from comfywire.service.fleet.registry import Registry
 from comfywire.service.jobs.leases import patiently
 from comfywire.service.sealing import Sealer
-from comfywire.service.worker.server import Server
+from comfywire.service.worker.fleet_server import FleetServer
 
 __all__ = ["Visits"]
 
@@ -26,19 +26,19 @@ class Visits:
 
     def __init__(
         self,
-        servers: Mapping[str, Server],
+        servers: Mapping[str, FleetServer],
         registry: Registry,
         sealer: Sealer,
-        new_server: Callable[[str], Server],
+        new_server: Callable[[str], FleetServer],
     ) -> None:
         self._servers = servers
         self._registry = registry
         self._sealer = sealer
         self._new_server = new_server
-        self._visited: dict[str, Server] = {}
+        self._visited: dict[str, FleetServer] = {}
         self._moving = asyncio.Lock()
 
-    async def at(self, url: str) -> Server:
+    async def at(self, url: str) -> FleetServer:
         """Return the server of ``url``, open; :meth:`leave` it when nothing of ours is there any more."""
         async with self._moving:
             if (known := self._servers.get(url) or self._visited.get(url)) is not None:
@@ -49,7 +49,7 @@ class Visits:
             self._visited[url] = server
             return server
 
-    async def leave(self, server: Server) -> None:
+    async def leave(self, server: FleetServer) -> None:
         """Close a server that was visited, unless another job of ours is there."""
         if self._visited.get(server.url) is not server:
             return

@@ -27,12 +27,12 @@ from comfywire.service.settings import ServerAddress, Settings
 from comfywire.service.waiting import set_within
 from comfywire.service.worker.dispatcher import Dispatcher
 from comfywire.service.worker.duties import for_ever, sweep, tidy
+from comfywire.service.worker.fleet_server import FleetServer
 from comfywire.service.worker.follower import Following
 from comfywire.service.worker.inputs import Inputs
 from comfywire.service.worker.membership import Membership
 from comfywire.service.worker.needs import Needs
 from comfywire.service.worker.pace import Pace
-from comfywire.service.worker.server import Server
 from comfywire.service.worker.surroundings import Surroundings
 from comfywire.service.worker.visits import Visits
 
@@ -114,9 +114,9 @@ class Worker:
         patience = self._settings.server_patience
         return Following(self._store, self._servers, self._visits, around, patience=patience)
 
-    def _server(self, text: str) -> Server:
+    def _server(self, text: str) -> FleetServer:
         given = ServerAddress.parse(text)
-        return Server(
+        return FleetServer(
             given.address,
             self._registry,
             tags=given.tags,

@@ -23,12 +23,12 @@ from comfywire.service.worker.pace import Pace
 from comfywire.service.worker.replies import reply_limits
 from comfywire.service.worker.server_state import Condition, Due, ServerState
 
-__all__ = ["Server"]
+__all__ = ["FleetServer"]
 
 log = logging.getLogger("comfywire.service")
 
 
-class Server:
+class FleetServer:
     """One ComfyUI. Entering it opens its client; :meth:`watch` keeps what is known of it up to date.
 
     Args:
