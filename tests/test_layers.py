@@ -96,7 +96,7 @@ ROOMS: dict[str, set[str]] = {
     "client/saving": {"names", "threads"},
     "client/submission": {"cancelling", "catalogue", "follower", "patience", "watch"},
     "client/uploads": {"files", "threads"},
-    "client/validating": {"catalogue", "uploads"},
+    "client/validating": {"given", "uploads"},
     "client/watch": {"channel"},
     "workflow/catalogues": {"object_info"},
     "workflow/conversion": {"catalogues", "object_info", "profiles", "subgraph"},

@@ -17,13 +17,13 @@ from .files.sources import is_source, local_path
 from .threads import in_thread
 from .uploads import Upload, Uploads
 
-__all__ = ["GivenFiles"]
+__all__ = ["GivenFiles", "Receiver"]
 
 LOOKS_LIKE_A_PATH = re.compile(r"[/\\]|\.[A-Za-z0-9]{1,10}( \[\w+\])?\Z")
 
 
-class Server(Protocol):
-    """What is asked of the server that the files are for."""
+class Receiver(Protocol):
+    """What is asked of the server that files, or a workflow to check, are for."""
 
     @property
     def catalogue(self) -> Catalogue:
@@ -46,7 +46,7 @@ class GivenFiles:
     """
 
     def __init__(
-        self, server: Server, original: Workflow, bound: Bound, *, known: Collection[str] = ()
+        self, server: Receiver, original: Workflow, bound: Bound, *, known: Collection[str] = ()
     ) -> None:
         self._server = server
         self._original = original

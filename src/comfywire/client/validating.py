@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from comfywire.errors import InvalidWorkflow
 from comfywire.workflow import Effect, Problem, Workflow
 
-from .catalogue import Catalogue
-from .uploads import Upload, Uploads
+from .given import Receiver
+from .uploads import Upload
 
 __all__ = ["check"]
 
 
-class Server(Protocol):
-    """What is asked of the server that a workflow is for."""
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """Its node types."""
-
-    @property
-    def uploads(self) -> Uploads:
-        """Its files."""
-
-
-async def check(server: Server, workflow: Workflow, targets: Sequence[str] | None) -> None:
+async def check(server: Receiver, workflow: Workflow, targets: Sequence[str] | None) -> None:
     """Raise what the server would refuse, what it would silently drop, and what would fail.
 
     Raises:
@@ -42,7 +29,7 @@ async def check(server: Server, workflow: Workflow, targets: Sequence[str] | Non
 
 
 async def _problems(
-    server: Server, workflow: Workflow, targets: Sequence[str] | None, *, anew: bool
+    server: Receiver, workflow: Workflow, targets: Sequence[str] | None, *, anew: bool
 ) -> list[Problem]:
     types = await server.catalogue.of({node.class_type for node in workflow if node.class_type}, anew=anew)
     files: dict[str, bool] = {}
