@@ -30,7 +30,7 @@ from .preparing import Ready, Request, WorkflowSource, load, prepare
 from .results.notebook_bar import showing
 from .results.result import Result
 from .routes import Routes
-from .submission import Submission
+from .submitter import Submitter
 from .uploads import FOLDER, Uploads
 from .watch import Watch
 
@@ -136,7 +136,7 @@ class Client(Routes):
         self._catalogue = Catalogue(http)
         self.downloads = Downloads(http)
         self.canceller = Canceller(http, self._follower)
-        self._submission = Submission(
+        self._submitter = Submitter(
             http,
             self._follower,
             canceller=self.canceller,
@@ -268,7 +268,7 @@ class Client(Routes):
         prompt = copied(ready.workflow.prompt)
         await self._follower.until_open()
         self._must_be_free(prompt_id)
-        watch, node_errors = await self._submission.submit(prompt_id, prompt, extra, before_post=before_post)
+        watch, node_errors = await self._submitter.submit(prompt_id, prompt, extra, before_post=before_post)
         return self._handle(watch, node_errors, ready)
 
     async def run(

@@ -25,7 +25,7 @@ from .follower import Follower
 from .patience import Patience
 from .watch import Watch
 
-__all__ = ["Submission"]
+__all__ = ["Submitter"]
 
 TRIES = 3
 WITHDRAWAL_TIMEOUT = 10.0
@@ -34,7 +34,7 @@ PASSING = frozenset({502, 503, 504})
 """What proxies answer while a server starts or is busy: worth another try once it is known not to have it."""
 
 
-class Submission:
+class Submitter:
     """Posts one prompt, and finds out what became of it when the reply does not say."""
 
     def __init__(
