@@ -19,7 +19,7 @@ from comfywire.service.fleet.catalogues import Catalogues
 from comfywire.service.jobs.batches import Batches
 from comfywire.service.jobs.engine import Queue
 from comfywire.service.jobs.estimates import Estimates
-from comfywire.service.jobs.feeds import Broker
+from comfywire.service.jobs.live_jobs import Broker
 from comfywire.service.jobs.overview import Operating
 from comfywire.service.jobs.store import Store
 from comfywire.service.postgres.embedded import database_at

@@ -249,9 +249,9 @@ async def test_the_place_in_the_queue_of_a_job_that_is_being_canceled_is_not_tol
     await run.leases.hand_back(run.lease, "its worker stops")
     await client.post(run.job["urls"]["cancel"])
 
-    async with service.core.broker.watch(id_of(run.job)) as feed:
-        assert feed.job is not None
-        assert (feed.job.state, feed.position) == (JobState.CANCELING, None)
+    async with service.core.broker.watch(id_of(run.job)) as live:
+        assert live.job is not None
+        assert (live.job.state, live.position) == (JobState.CANCELING, None)
 
 
 async def first_of(lines: AsyncIterator[str], part: str) -> str:
@@ -305,13 +305,13 @@ async def test_nothing_is_kept_of_a_job_that_nobody_reads(
 ):
     async with stream(client, run.job) as heard:
         await anext(heard)
-        assert len(service.core.broker._feeds) == 1
+        assert len(service.core.broker._live_jobs) == 1
 
-    await until(lambda: no_feeds(service))
+    await until(lambda: no_live_jobs(service))
 
 
-async def no_feeds(service: Service) -> bool:
-    return not service.core.broker._feeds
+async def no_live_jobs(service: Service) -> bool:
+    return not service.core.broker._live_jobs
 
 
 async def test_streams_end_when_the_process_is_about_to_stop(

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from comfywire.service.database.pool import Database
 from comfywire.service.jobs.batches import Batches, Member
-from comfywire.service.jobs.feeds import JOBS
+from comfywire.service.jobs.live_jobs import JOBS
 from comfywire.service.jobs.states import TERMINAL, JobState
 
 __all__ = ["BatchEvents"]

@@ -11,7 +11,7 @@ from fastapi import Header, Query, Request, WebSocket
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from comfywire.service.jobs.feeds import Broker, Feed
+from comfywire.service.jobs.live_jobs import Broker, LiveJob
 from comfywire.service.jobs.reader import Reader
 
 from .admission import key_first_router
@@ -55,12 +55,12 @@ async def stream_events(
     after = _number(last_event_id)
     async with AsyncExitStack() as stack:
         stack.enter_context(core.streams.one(caller))
-        feed = await stack.enter_async_context(core.broker.watch(job.id, previews=previews))
-        reader = Reader(feed, after=after, previews=previews)
+        live = await stack.enter_async_context(core.broker.watch(job.id, previews=previews))
+        reader = Reader(live, after=after, previews=previews)
         if after is not None and reader.has_seen_the_end:
             return Response(status_code=204)  # what makes a browser stop asking
         renderer = Renderer(core.assets, origin_of(request))
-        telling = _Telling(core.broker, feed, reader, renderer)
+        telling = _Telling(core.broker, live, reader, renderer)
         return EventStream(telling.frames(sse_frame, b": alive\n\n"), stack.pop_all())
     raise AssertionError("unreachable: the stack swallows nothing")
 
@@ -82,9 +82,9 @@ async def socket_events(
             await socket.send_denial_response(error_response(error))
             return
         await socket.accept(_protocol(socket))
-        async with core.broker.watch(job.id, previews=previews) as feed:
-            reader = Reader(feed, after=number, previews=previews)
-            telling = _Telling(core.broker, feed, reader, Renderer(core.assets, origin_of(socket)))
+        async with core.broker.watch(job.id, previews=previews) as live:
+            reader = Reader(live, after=number, previews=previews)
+            telling = _Telling(core.broker, live, reader, Renderer(core.assets, origin_of(socket)))
             async with aclosing(telling.frames(json_frame)) as frames:
                 await _until_gone(_send_texts(socket, frames), _close_of(socket))
 
@@ -104,26 +104,26 @@ async def _close_of(socket: WebSocket) -> None:
 class _Telling:
     """What one reader is told of a job, as bytes for the wire."""
 
-    def __init__(self, broker: Broker, feed: Feed, reader: Reader, renderer: Renderer) -> None:
+    def __init__(self, broker: Broker, live: LiveJob, reader: Reader, renderer: Renderer) -> None:
         self._broker = broker
-        self._feed = feed
+        self._live = live
         self._reader = reader
         self._renderer = renderer
 
     async def frames(self, frame: Frame, alive: bytes | None = None) -> AsyncGenerator[bytes]:
         """Yield a frame for each event until the last, and ``alive`` when nothing happens for long."""
-        feed, reader = self._feed, self._reader
+        live, reader = self._live, self._reader
         silence = min(SOON, HEARTBEAT)
         while True:
-            change = feed.next_change()
+            change = live.next_change()
             for event in reader.take():
                 text = self._renderer.event(event, reader.place)
                 if text is not None:
                     yield frame(event.name, event.id, text)
-            if reader.is_done or feed.is_closed:
+            if reader.is_done or live.is_closed:
                 return
-            if not await feed.changed(change, silence):
-                self._broker.look_again(feed, silence / 2)
+            if not await live.changed(change, silence):
+                self._broker.look_again(live, silence / 2)
                 silence = min(silence * 4, HEARTBEAT)
                 if alive is not None:
                     yield alive

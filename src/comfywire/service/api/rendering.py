@@ -13,7 +13,7 @@ from uuid import UUID
 from comfywire.service.assets.assets import Assets
 from comfywire.service.jobs.batches import BatchRecord
 from comfywire.service.jobs.estimates import Estimate
-from comfywire.service.jobs.feeds import Preview
+from comfywire.service.jobs.live_jobs import Preview
 from comfywire.service.jobs.reader import NOWHERE, Event, Queued
 from comfywire.service.jobs.records import JobRecord, OutputRecord
 from comfywire.service.jobs.records import Transition as TransitionRecord

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from comfywire.service.jobs.feeds import Feed, Preview
+from comfywire.service.jobs.live_jobs import LiveJob, Preview
 from comfywire.service.jobs.records import OutputRecord, Transition
 
 __all__ = ["NOWHERE", "Event", "Queued", "Reader"]
@@ -61,19 +61,19 @@ NOWHERE = Queued(None, None)
 
 
 class Reader:
-    """Where somebody who reads a feed is.
+    """Where somebody who reads a live job is.
 
     Args:
-        feed: Of the job.
+        live: The job.
         after: The number after which to go on; None begins with the job as it stands.
         previews: Whether pictures are wanted.
 
     """
 
-    def __init__(self, feed: Feed, *, after: int | None = None, previews: bool = False) -> None:
-        self._feed = feed
+    def __init__(self, live: LiveJob, *, after: int | None = None, previews: bool = False) -> None:
+        self._live = live
         self._previews = previews
-        self._status = feed.transitions[-1].event_id - 1 if after is None and feed.transitions else after or 0
+        self._status = live.transitions[-1].event_id - 1 if after is None and live.transitions else after or 0
         self._output = self._progress = after or 0
         self._place = self.place
         self._preview: Preview | None = None
@@ -83,17 +83,17 @@ class Reader:
     @property
     def place(self) -> Queued:
         """Where it waits now."""
-        return Queued(self._feed.position, self._feed.waiting_reason)
+        return Queued(self._live.position, self._live.waiting_reason)
 
     @property
     def has_seen_the_end(self) -> bool:
         """Whether a reader that begins here has nothing to wait for."""
-        job = self._feed.job
-        return job is None or (job.is_over and self._status >= self._feed.last_transition)
+        job = self._live.job
+        return job is None or (job.is_over and self._status >= self._live.last_transition)
 
     def take(self) -> list[Event]:
         """Return what is new, in order; of progress, pictures and positions only the latest."""
-        job = self._feed.job
+        job = self._live.job
         events = sorted(self._numbered(), key=lambda event: event.id or 0)
         self.is_done = job is None or job.is_over
         if not self.is_done:
@@ -101,26 +101,26 @@ class Reader:
         return events
 
     def _numbered(self) -> Iterator[Event]:
-        feed, job = self._feed, self._feed.job
-        for transition in feed.transitions:
+        live, job = self._live, self._live.job
+        for transition in live.transitions:
             if transition.event_id > self._status:
                 yield Event(transition, transition.event_id)
-        for output in feed.outputs.values():
+        for output in live.outputs.values():
             if output.event_id > self._output:
                 yield Event(output, output.event_id)
         told = job.progress_event if job is not None and job.started_at is not None else None
         if job is not None and job.progress is not None and told is not None and told > self._progress:
             self._progress = told
             yield Event(job.progress, told)
-        self._status = max(self._status, feed.last_transition)
-        self._output = max([self._output, *(output.event_id for output in feed.outputs.values())])
+        self._status = max(self._status, live.last_transition)
+        self._output = max([self._output, *(output.event_id for output in live.outputs.values())])
 
     def _unnumbered(self, *, has_status: bool) -> Iterator[Event]:
-        feed = self._feed
+        live = self._live
         before, self._place = self._place, self.place
         if not has_status and self._place.is_news_after(before):
             yield Event(self._place)
-        preview = feed.preview
+        preview = live.preview
         if self._previews and preview is not None and preview != self._preview:
             self._preview = preview
             yield Event(preview)

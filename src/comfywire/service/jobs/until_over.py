@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
-from comfywire.service.jobs.feeds import Broker
+from comfywire.service.jobs.live_jobs import Broker
 from comfywire.service.jobs.records import JobRecord
 
 __all__ = ["until_over"]
@@ -22,9 +22,9 @@ async def until_over(broker: Broker, job_id: UUID, seconds: float) -> JobRecord 
     """
     now = asyncio.get_running_loop().time
     deadline = now() + seconds
-    async with broker.watch(job_id) as feed:
+    async with broker.watch(job_id) as live:
         while True:
-            change = feed.next_change()
-            if feed.job is None or feed.job.is_over or feed.is_closed or now() >= deadline:
-                return feed.job
-            await feed.changed(change, deadline - now())
+            change = live.next_change()
+            if live.job is None or live.job.is_over or live.is_closed or now() >= deadline:
+                return live.job
+            await live.changed(change, deadline - now())

@@ -6,7 +6,7 @@ from tests.service.making import changed, job_in
 
 from comfywire.service.database.pool import Database
 from comfywire.service.jobs.engine import Queue
-from comfywire.service.jobs.feeds import Broker, Feed
+from comfywire.service.jobs.live_jobs import Broker, LiveJob
 from comfywire.service.jobs.records import JobRecord
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store
@@ -28,14 +28,14 @@ class Late(Store):
         return found
 
 
-async def test_an_older_read_of_a_feed_does_not_set_an_ended_job_back(
+async def test_an_older_read_of_a_live_job_does_not_set_an_ended_job_back(
     database: Database, store: Store, key_id: uuid.UUID
 ) -> None:
     late = Late(database)
     job = await job_in(store, key_id, JobState.RUNNING)
     async with AsyncExitStack() as stack, Broker(late) as broker:
 
-        async def watched(*, previews: bool) -> Feed:
+        async def watched(*, previews: bool) -> LiveJob:
             return await stack.enter_async_context(broker.watch(job.id, previews=previews))
 
         older = asyncio.create_task(watched(previews=False))
@@ -44,8 +44,8 @@ async def test_an_older_read_of_a_feed_does_not_set_an_ended_job_back(
         newer = asyncio.create_task(watched(previews=True))
         await asyncio.wait({newer}, timeout=0.5)  # it has ended, or waits for its turn
         late.go_on.set()
-        feed = await older
+        live = await older
         await newer
 
-        assert feed.job is not None
-        assert feed.job.state is JobState.SUCCEEDED
+        assert live.job is not None
+        assert live.job.state is JobState.SUCCEEDED

@@ -1,6 +1,6 @@
 """What happens to jobs, for any number of readers: one connection listens, one read serves all of a job.
 
-Nothing is queued for a reader. A feed holds the job as it stands, and each reader how far it has read
+Nothing is queued for a reader. A live job holds the job as it stands, and each reader how far it has read
 (:mod:`.reader`). So a slow reader costs no memory, and catches up with what counts by then.
 """
 
@@ -22,12 +22,12 @@ from comfywire.service.jobs.states import TERMINAL, JobState
 from comfywire.service.jobs.store import Store
 from comfywire.service.sql import queries
 
-__all__ = ["Broker", "Feed", "Preview"]
+__all__ = ["Broker", "LiveJob", "Preview"]
 
 JOBS, PREVIEWS = "comfywire_jobs", "comfywire_previews"
 SQL = queries("jobs")
 READS_AT_A_TIME = 3
-"""Connections that feeds may use together: requests need the others."""
+"""Connections that live jobs may use together: requests need the others."""
 AWAY_PAUSE = 1.0
 log = logging.getLogger("comfywire.service")
 
@@ -42,7 +42,7 @@ class Preview:
     at: datetime
 
 
-class Feed:
+class LiveJob:
     """One job, kept up to date while somebody reads it.
 
     Attributes:
@@ -98,12 +98,12 @@ class Feed:
 
 
 class Broker:
-    """The feeds of one process: a context, which listens from the first reader on, and ends them all."""
+    """The live jobs of one process: a context, which listens from the first reader on, and ends them all."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._operating = Operating(store.database)
-        self._feeds: dict[UUID, Feed] = {}
+        self._live_jobs: dict[UUID, LiveJob] = {}
         self._slots = asyncio.Semaphore(READS_AT_A_TIME)
         self._listening: asyncio.Task[None] | None = None
         self._is_closed = False
@@ -113,7 +113,9 @@ class Broker:
 
     async def __aexit__(self, *_: object) -> None:
         self.close()
-        tasks = [task for task in (self._listening, *(feed.reading for feed in self._feeds.values())) if task]
+        tasks = [
+            task for task in (self._listening, *(live.reading for live in self._live_jobs.values())) if task
+        ]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -121,13 +123,13 @@ class Broker:
     def close(self) -> None:
         """End every reader, now and from now on: the process is about to stop, and waits for no stream."""
         self._is_closed = True
-        for feed in self._feeds.values():
-            feed.is_closed = True
-            feed.tell()
+        for live in self._live_jobs.values():
+            live.is_closed = True
+            live.tell()
 
     @contextlib.asynccontextmanager
-    async def watch(self, job_id: UUID, *, previews: bool = False) -> AsyncIterator[Feed]:
-        """Lend the feed of a job, as it stands now and then kept up to date.
+    async def watch(self, job_id: UUID, *, previews: bool = False) -> AsyncIterator[LiveJob]:
+        """Lend a job, as it stands now and then kept up to date.
 
         Raises:
             psycopg.OperationalError: The database is away.
@@ -136,82 +138,82 @@ class Broker:
         if self._listening is None:
             listening = self.store.database.listen([JOBS, PREVIEWS], self._heard, self._missed)
             self._listening = asyncio.create_task(listening, name="comfywire broker")
-        feed = self._feeds.setdefault(job_id, Feed(job_id))
-        feed.is_closed = self._is_closed
-        feed.readers += 1
-        feed.preview_readers += previews
+        live = self._live_jobs.setdefault(job_id, LiveJob(job_id))
+        live.is_closed = self._is_closed
+        live.readers += 1
+        live.preview_readers += previews
         try:
-            if feed.job is None or (previews and feed.preview_readers == 1):
-                await self._read(feed)
-            yield feed
+            if live.job is None or (previews and live.preview_readers == 1):
+                await self._read(live)
+            yield live
         finally:
-            feed.readers -= 1
-            feed.preview_readers -= previews
-            if not feed.readers and self._feeds.get(job_id) is feed:
-                del self._feeds[job_id]
+            live.readers -= 1
+            live.preview_readers -= previews
+            if not live.readers and self._live_jobs.get(job_id) is live:
+                del self._live_jobs[job_id]
 
-    def look_again(self, feed: Feed, older_than: float) -> None:
-        """Read a feed once more if that was longer ago: nothing says how a queue moves up."""
-        if asyncio.get_running_loop().time() - feed.read_at > older_than:
-            self._refresh(feed)
+    def look_again(self, live: LiveJob, older_than: float) -> None:
+        """Read a live job once more if that was longer ago: nothing says how a queue moves up."""
+        if asyncio.get_running_loop().time() - live.read_at > older_than:
+            self._refresh(live)
 
     def _heard(self, channel: str, payload: str) -> None:
-        feed = self._feeds.get(UUID(payload))
-        if feed is not None and (channel == JOBS or feed.preview_readers):
-            self._refresh(feed)
+        live = self._live_jobs.get(UUID(payload))
+        if live is not None and (channel == JOBS or live.preview_readers):
+            self._refresh(live)
 
     def _missed(self) -> None:
-        for feed in self._feeds.values():
-            self._refresh(feed)
+        for live in self._live_jobs.values():
+            self._refresh(live)
 
-    def _refresh(self, feed: Feed) -> None:
-        feed.is_stale = True
-        if feed.reading is None:
-            feed.reading = asyncio.create_task(self._catch_up(feed), name=f"comfywire feed {feed.job_id}")
+    def _refresh(self, live: LiveJob) -> None:
+        live.is_stale = True
+        if live.reading is None:
+            live.reading = asyncio.create_task(self._catch_up(live), name=f"comfywire feed {live.job_id}")
 
-    async def _catch_up(self, feed: Feed) -> None:
+    async def _catch_up(self, live: LiveJob) -> None:
         try:
-            while feed.is_stale and feed.readers:
+            while live.is_stale and live.readers:
                 try:
-                    await self._read(feed)
+                    await self._read(live)
                 except AWAY:
-                    feed.is_stale = True
+                    live.is_stale = True
                     await asyncio.sleep(AWAY_PAUSE)
-                feed.tell()
+                live.tell()
         except Exception:  # the edge of a task: the next heartbeat of a reader reads again
-            log.exception("the feed of job %s was not read", feed.job_id)
+            log.exception("the feed of job %s was not read", live.job_id)
         finally:
-            feed.reading = None
+            live.reading = None
 
-    async def _read(self, feed: Feed) -> None:
+    async def _read(self, live: LiveJob) -> None:
         """Read what is new: the job first, so that what is read after it is no older than its state."""
         # One read at a time: of two, the one that began first might end last, and undo what the other told.
-        async with feed.turn, self._slots:
-            feed.is_stale = False
-            job = await self.store.get(feed.job_id)
+        async with live.turn, self._slots:
+            live.is_stale = False
+            job = await self.store.get(live.job_id)
             if job is None:
-                feed.job, feed.is_closed = None, True
+                live.job, live.is_closed = None, True
                 return
-            new = await self.store.transitions(job.id, after=feed.last_transition)
+            new = await self.store.transitions(job.id, after=live.last_transition)
             if new and new[-1].to_state in TERMINAL and not job.is_over:
                 # The job ended between the two reads: its last progress has to be told before its end.
-                job = await self.store.get(feed.job_id) or job
+                job = await self.store.get(live.job_id) or job
             # After a transition all outputs are read again: those of an attempt that was lost are forgotten.
-            outputs = {} if new else feed.outputs
+            outputs = {} if new else live.outputs
             after = max((output.event_id for output in outputs.values()), default=0)
             new_outputs = await self.store.outputs(job.id, after=after)
             waits = job.worker is None and job.state is JobState.QUEUED
-            feed.position = await self.store.position(job) if waits else None
-            feed.waiting_reason = await self._operating.why_waiting(job)
-            if feed.preview_readers:
-                feed.preview = await self._last_preview(job.id)
-            feed.transitions = [
-                *feed.transitions,
-                *(transition for transition in new if transition.event_id > feed.last_transition),
+            live.position = await self.store.position(job) if waits else None
+            live.waiting_reason = await self._operating.why_waiting(job)
+            if live.preview_readers:
+                live.preview = await self._last_preview(job.id)
+            live.transitions = [
+                *live.transitions,
+                *(transition for transition in new if transition.event_id > live.last_transition),
             ]
-            feed.outputs = {**outputs, **{output.position: output for output in new_outputs}}
-            feed.job = job
-            feed.read_at = asyncio.get_running_loop().time()
+            live.outputs = {**outputs, **{output.position: output for output in new_outputs}}
+            live.job = job
+            live.read_at = asyncio.get_running_loop().time()
 
     async def _last_preview(self, job_id: UUID) -> Preview | None:
         preview = await self.store.database.one(SQL["last_preview"], job_id=job_id)
