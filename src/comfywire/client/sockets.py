@@ -14,8 +14,8 @@ from comfywire.protocol.binary import parse_binary
 from comfywire.protocol.feeds import FeedKey
 from comfywire.protocol.messages import FeatureFlags, Message, Status, parse_text
 from comfywire.protocol.session import Session
-from comfywire.transport.feed import Socket
 from comfywire.transport.http import Http
+from comfywire.transport.web_socket import Socket
 
 __all__ = ["Sockets"]
 

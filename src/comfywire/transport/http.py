@@ -17,9 +17,9 @@ from comfywire.errors import ComfywireError, ReplyRefused, ServerError, Unexpect
 
 from .address import Address
 from .failures import NETWORK_ERRORS, raise_as_ours
-from .feed import Socket, open_socket
 from .limits import ReplyLimits, whole
 from .news import News
+from .web_socket import Socket, open_socket
 
 __all__ = ["Http", "Part"]
 

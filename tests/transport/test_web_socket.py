@@ -11,7 +11,7 @@ from tests.transport.apps import serving
 
 from comfywire.errors import ServerError
 from comfywire.server.faults.tcp import reset
-from comfywire.transport import feed
+from comfywire.transport import web_socket
 from comfywire.transport.address import Address
 from comfywire.transport.http import Http
 from comfywire.transport.limits import ReplyLimits
@@ -119,7 +119,7 @@ async def test_closing_waits_until_the_server_has_ended_its_side():
 
 
 async def test_an_open_socket_pings(monkeypatch):
-    monkeypatch.setattr(feed, "PING_INTERVAL", 0.01)  # proxies' minute, without waiting for it
+    monkeypatch.setattr(web_socket, "PING_INTERVAL", 0.01)  # proxies' minute, without waiting for it
     pinged = asyncio.Event()
 
     async def serve(request: web.Request) -> web.StreamResponse:
