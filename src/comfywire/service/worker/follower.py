@@ -17,8 +17,8 @@ from comfywire.service.jobs.store import Store
 from comfywire.service.logs import about
 from comfywire.service.tracing import job_span
 from comfywire.service.worker.fleet_server import FleetServer
-from comfywire.service.worker.outcome import Outcome
 from comfywire.service.worker.run import Run
+from comfywire.service.worker.settlement import Settlement
 from comfywire.service.worker.surroundings import Surroundings
 from comfywire.service.worker.visits import Visits
 
@@ -187,7 +187,7 @@ class Following:
         return await self._leases.out_of_reach(claim.lease, server.url, patience=self._patience, pause=pause)
 
     async def _lose(self, server: FleetServer, claim: Claim, why: str) -> None:
-        await Outcome(claim, server, self._around).lost(why)
+        await Settlement(claim, server, self._around).lost(why)
         await self._visits.leave(server)
 
     async def _withdraw(self, job: JobRecord) -> None:

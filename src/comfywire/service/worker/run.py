@@ -31,9 +31,9 @@ from comfywire.service.jobs.states import JobState
 from comfywire.service.worker.control import Control, Ended
 from comfywire.service.worker.fleet_server import FleetServer
 from comfywire.service.worker.inputs import InputGone
-from comfywire.service.worker.outcome import Outcome, is_about_the_request
 from comfywire.service.worker.progress import Teller
 from comfywire.service.worker.server_state import Condition
+from comfywire.service.worker.settlement import Settlement, is_about_the_request
 from comfywire.service.worker.surroundings import Surroundings
 from comfywire.workflow import Workflow
 
@@ -66,7 +66,7 @@ class Run:
         self._leases = around.leases
         self._pace = around.pace
         self._on_ended = on_ended
-        self._outcome = Outcome(claim, server, around)
+        self._settlement = Settlement(claim, server, around)
         self._control: Control | None = None
         self._taken_back = ("", 0.0)
         self._followed_from = 0.0
@@ -92,7 +92,7 @@ class Run:
 
     def cancel(self) -> None:
         """Somebody wants the job to end."""
-        self._outcome.cancel_wanted = True
+        self._settlement.cancel_wanted = True
         if self._control is not None:
             self._control.end(Ended.CANCELED)
 
@@ -115,8 +115,8 @@ class Run:
         if self.claim.job.submitted_at is not None and not self.claim.is_announced:
             await self._adopt()
             return
-        if self._outcome.cancel_wanted:
-            await self._outcome.canceled("it was canceled before it was submitted")
+        if self._settlement.cancel_wanted:
+            await self._settlement.canceled("it was canceled before it was submitted")
             return
         handle = await self._submit()
         if handle is not None:
@@ -145,21 +145,21 @@ class Run:
             assert self._control is not None
             if self._control.why is Ended.TAKEN_BACK:
                 self.server.got_stuck("it does not take prompts out of its queue", handle.prompt_id)
-                await self._outcome.taken_back(*self._taken_back)
+                await self._settlement.taken_back(*self._taken_back)
             else:
-                await self._outcome.not_let_go()
+                await self._settlement.not_let_go()
         except JobLost as error:
             assert self._control is not None
             await self._control.settled()
             if self._control.why is Ended.TAKEN_BACK:
-                await self._outcome.taken_back(*self._taken_back)
+                await self._settlement.taken_back(*self._taken_back)
             elif may_be_late and self._control.why is None:
                 return False
             else:
-                await self._outcome.lost(str(error))
+                await self._settlement.lost(str(error))
         else:
             seconds = asyncio.get_running_loop().time() - self._followed_from
-            await self._outcome.come_out(handle, seconds=seconds, outputs_reused=outputs_reused)
+            await self._settlement.come_out(handle, seconds=seconds, outputs_reused=outputs_reused)
         return True
 
     async def _submit(self) -> Job | None:
@@ -171,25 +171,25 @@ class Run:
         extra_data = self._around.extra_data(claim.secret)
         if not claim.is_announced:
             if await self._leases.will_submit(claim.lease, self.server.url) is JobState.CANCELING:
-                await self._outcome.canceled("it was canceled before it was submitted")
+                await self._settlement.canceled("it was canceled before it was submitted")
                 return None
-            self._outcome.submissions += 1
+            self._settlement.submissions += 1
         try:
             return await self._post(Workflow(dict(prompt), document=claim.document), extra_data)
         except WorkflowRejected as error:
-            await self._outcome.fail("invalid_workflow", str(error), node_errors=error.node_errors)
+            await self._settlement.fail("invalid_workflow", str(error), node_errors=error.node_errors)
         except WorkflowError as error:
-            await self._outcome.fail("invalid_workflow", str(error))
+            await self._settlement.fail("invalid_workflow", str(error))
         except ConnectionFailed as error:
-            await self._outcome.not_sent(error)
+            await self._settlement.not_sent(error)
         except Fenced:
             # Our heartbeat was late, so nothing was sent. If the job is still ours, it is for others now.
             await self._leases.was_not_submitted(claim.lease)
-            await self._outcome.again("its worker was not heard of in time to send it")
+            await self._settlement.again("its worker was not heard of in time to send it")
         except (ServerError, UnexpectedReply) as error:
-            await self._outcome.refused(error)
+            await self._settlement.refused(error)
         except ConnectionLost as error:
-            await self._outcome.lost(str(error))
+            await self._settlement.lost(str(error))
         return None
 
     async def _runnable(self) -> Mapping[str, Any] | None:
@@ -197,9 +197,9 @@ class Run:
         try:
             return await self._around.runnable(self.server.client, self.claim)
         except InputGone as error:
-            await self._outcome.fail("missing_asset", str(error))
+            await self._settlement.fail("missing_asset", str(error))
         except ConnectionFailed as error:
-            await self._outcome.not_sent(error)
+            await self._settlement.not_sent(error)
         except Fenced:
             raise
         except (ConnectionLost, ServerError, UnexpectedReply) as error:
@@ -210,7 +210,7 @@ class Run:
         except Exception:  # each of fsspec's stores has its own
             if await self._around.store_check.failed():
                 raise
-            await self._outcome.again("the asset store did not give out its files")
+            await self._settlement.again("the asset store did not give out its files")
         return None
 
     async def _post(self, workflow: Workflow, extra_data: Mapping[str, Any]) -> Job:
@@ -242,9 +242,9 @@ class Run:
         self._followed_from = asyncio.get_running_loop().time()
         control = Control(handle, self.server, self._pace, grace=self._around.interrupt_grace)
         self._control = control
-        if self._outcome.cancel_wanted:
+        if self._settlement.cancel_wanted:
             control.end(Ended.CANCELED)
-        keeper, tick = self._outcome.keeper, self._pace.tick
+        keeper, tick = self._settlement.keeper, self._pace.tick
         teller = Teller(
             handle, self.claim.lease, self._leases, keeper, tick=tick, on_began=lambda: self._began(control)
         )
@@ -267,7 +267,7 @@ class Run:
             await teller.stop()
             for task in (telling, *beside):
                 task.cancel()
-            self._outcome.has_timed_out = control.why is Ended.TIMED_OUT
+            self._settlement.has_timed_out = control.why is Ended.TIMED_OUT
         with contextlib.suppress(JobFailed, JobInterrupted, OutputsGone, ConnectionLost, ReplyRefused):
             await handle.result()
         self.server.state.ended(handle.prompt_id)

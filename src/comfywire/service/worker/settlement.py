@@ -30,7 +30,7 @@ from comfywire.service.worker.fleet_server import FleetServer
 from comfywire.service.worker.replies import bounded_error
 from comfywire.service.worker.surroundings import Surroundings
 
-__all__ = ["Outcome", "is_about_the_request"]
+__all__ = ["Settlement", "is_about_the_request"]
 
 AVOIDED_FOR = 600.0
 """Seconds for which a job that ran out of memory goes to another server, while one could take it."""
@@ -42,7 +42,7 @@ class _Refused(Exception):
     """The server is there, and does not give out an output."""
 
 
-class Outcome:
+class Settlement:
     """Decides what becomes of one claim on one job.
 
     Args:
