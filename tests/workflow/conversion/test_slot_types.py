@@ -1,7 +1,7 @@
 import pytest
 from tests.workflow.conversion.editor import NEW, SERVER, document, inputs_of, node, node_type, subgraph
 
-from comfywire.workflow.conversion.known import Catalogue
+from comfywire.workflow.conversion.known import KnownTypes
 from comfywire.workflow.conversion.layout import Socket
 from comfywire.workflow.conversion.load import load
 from comfywire.workflow.conversion.packs.pack import Packs
@@ -149,8 +149,9 @@ def test_the_sockets_of_dynamic_combos_follow_their_values(values, expected):
             output=("IMAGE",),
         )
     }
-    catalogue = Catalogue(ObjectInfo(server), NEW, Packs([]))
+    known_types = KnownTypes(ObjectInfo(server), NEW, Packs([]))
 
-    made = load(document(node(1, "Dynamic", *values)), catalogue, lambda options: options[0]).root.nodes["1"]
+    loaded = load(document(node(1, "Dynamic", *values)), known_types, lambda options: options[0])
+    made = loaded.root.nodes["1"]
 
     assert [socket.name for socket in made.sockets] == expected

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from comfywire.errors import UnreadableWorkflow
 from comfywire.workflow.catalogues.packaged import packaged, release_of, shipped_types
 from comfywire.workflow.conversion.export import Export
-from comfywire.workflow.conversion.known import Catalogue
+from comfywire.workflow.conversion.known import KnownTypes
 from comfywire.workflow.conversion.load import load
 from comfywire.workflow.conversion.packs.builtin import BUILTIN_PACKS
 from comfywire.workflow.conversion.packs.pack import Pack, Packs
@@ -101,8 +101,10 @@ class Converter:
         guessed = FE_1_58 if known.is_packaged else profile_for(object_info=known.raw)
         self.profile = profile or guessed
         self._packs = Packs([*BUILTIN_PACKS, *packs])
-        self._catalogue = None if _is_newest_shipped(known) else Catalogue(known, self.profile, self._packs)
-        self._shipped: dict[str, Catalogue] = {}
+        self._known_types = (
+            None if _is_newest_shipped(known) else KnownTypes(known, self.profile, self._packs)
+        )
+        self._shipped: dict[str, KnownTypes] = {}
 
     def convert(
         self,
@@ -113,7 +115,7 @@ class Converter:
     ) -> Conversion:
         """See :func:`convert`."""
         try:
-            loaded = load(document, self._catalogue or self._for(document), choose or _first)
+            loaded = load(document, self._known_types or self._for(document), choose or _first)
             export = Export(loaded, now, choose or _first)
             prompt = export.prompt()
         except RecursionError as error:
@@ -122,11 +124,11 @@ class Converter:
             ) from error
         return Conversion(prompt, loaded.warnings, loaded.unknown, export.subgraphs)
 
-    def _for(self, document: Mapping[str, Any]) -> Catalogue:
+    def _for(self, document: Mapping[str, Any]) -> KnownTypes:
         release = release_of(document) if isinstance(document, Mapping) else release_of({})
         known = self._shipped.get(release)
         if known is None:
-            known = self._shipped[release] = Catalogue(shipped_types(release), self.profile, self._packs)
+            known = self._shipped[release] = KnownTypes(shipped_types(release), self.profile, self._packs)
         return known
 
 

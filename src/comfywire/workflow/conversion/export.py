@@ -137,9 +137,9 @@ class Export:
         return inputs
 
     def _say(self, frame: Frame, node: Node) -> None:
-        catalogue = self._loaded.catalogue
-        known = catalogue.get(node.type) if node.is_suspect else None
-        doubts = [] if known is None else doubts_about(node, known, catalogue.advice)
+        known_types = self._loaded.known_types
+        known = known_types.get(node.type) if node.is_suspect else None
+        doubts = [] if known is None else doubts_about(node, known, known_types.advice)
         self._warnings += [
             f"node {frame.prefix}{node.id} ({node.type}): {what}" for what in (*(node.said or ()), *doubts)
         ]

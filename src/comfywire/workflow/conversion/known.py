@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from comfywire.workflow.object_info import NodeType, ObjectInfo
     from comfywire.workflow.profiles import Profile
 
-__all__ = ["Catalogue", "KnownType"]
+__all__ = ["KnownType", "KnownTypes"]
 
 _COMPARE = "compare it with the editor, or export from there in API format"
 _ASK_A_SERVER = "give a server or its --object-info, or export from the editor in API format"
@@ -123,7 +123,7 @@ class KnownType:
         return layout
 
 
-class Catalogue:
+class KnownTypes:
     """The node types of a server as one profile lays them out; made once, used for every workflow."""
 
     def __init__(self, object_info: ObjectInfo, profile: Profile, packs: Packs) -> None:

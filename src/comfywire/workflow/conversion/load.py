@@ -19,7 +19,7 @@ from comfywire.workflow.conversion.unknown import UnknownType, pour_unknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from comfywire.workflow.conversion.known import Catalogue
+    from comfywire.workflow.conversion.known import KnownTypes
 
 __all__ = ["Loaded", "load"]
 
@@ -51,19 +51,21 @@ class Loaded:
 
     """
 
-    def __init__(self, catalogue: Catalogue, choose: Callable[[Sequence[Any]], Any]) -> None:
-        self.catalogue = catalogue
-        self.profile = catalogue.profile
+    def __init__(self, known_types: KnownTypes, choose: Callable[[Sequence[Any]], Any]) -> None:
+        self.known_types = known_types
+        self.profile = known_types.profile
         self.root = Graph()
         self.graphs: list[Graph] = []
         self.definitions: dict[str, Graph] = {}
         self.warnings: list[str] = []
         self.maker = NodeMaker(choose, modern=self.profile.is_modern)
         self.unknown: list[UnknownType] = []
-        self.groups = GroupNodes({}, catalogue.object_info, catalogue.profile)
+        self.groups = GroupNodes({}, known_types.object_info, known_types.profile)
 
 
-def load(document: Mapping[str, Any], catalogue: Catalogue, choose: Callable[[Sequence[Any]], Any]) -> Loaded:
+def load(
+    document: Mapping[str, Any], known_types: KnownTypes, choose: Callable[[Sequence[Any]], Any]
+) -> Loaded:
     """Return ``document`` loaded; ``choose`` picks where a node pack's browser half would draw a value.
 
     Raises:
@@ -75,25 +77,25 @@ def load(document: Mapping[str, Any], catalogue: Catalogue, choose: Callable[[Se
             "this is not a workflow that the editor saved: it has no list of nodes; "
             "save it again with 'Save' or 'Export (API)'"
         )
-    loaded = Loaded(catalogue, choose)
+    loaded = Loaded(known_types, choose)
     saved = subgraphs.find_definitions(document)
-    fresh = subgraphs.renumber(document, saved) if saved and catalogue.profile.is_modern else {}
+    fresh = subgraphs.renumber(document, saved) if saved and known_types.profile.is_modern else {}
     last_link_id = subgraphs.last_link_id(document)
     for definition_id, definition in saved.items():
         renamed = fresh.get(definition_id, {})
         loaded.definitions[definition_id] = _graph(definition, definition_id, renamed, last_link_id)
-    order = subgraphs.leaves_first(saved) if catalogue.profile.is_modern else list(saved)
+    order = subgraphs.leaves_first(saved) if known_types.profile.is_modern else list(saved)
     for definition_id in order:
         graph = loaded.definitions[definition_id]
         _fill(loaded, graph, saved[definition_id], fresh)
         loaded.graphs.append(graph)
     loaded.root.links = read_links(document.get("links"))
-    loaded.groups = GroupNodes(document, catalogue.object_info, catalogue.profile)
+    loaded.groups = GroupNodes(document, known_types.object_info, known_types.profile)
     _fill(loaded, loaded.root, document, fresh)
-    if loaded.groups and catalogue.profile.is_modern:
+    if loaded.groups and known_types.profile.is_modern:
         group_nodes.migrate(loaded.root, _fresh_ids(loaded, document))
     loaded.graphs.append(loaded.root)
-    for made in catalogue.packs.passes:
+    for made in known_types.packs.passes:
         for graph in loaded.graphs:
             made(graph, loaded.warnings)
     return loaded
@@ -157,7 +159,7 @@ def _distinct(loaded: Loaded, saved: Mapping[str, Any]) -> list[Mapping[str, Any
 def _node(loaded: Loaded, graph: Graph, saved: Mapping[str, Any], node_id: str) -> Node:
     class_type = saved["type"]
     class_type = loaded.profile.renamed.get(class_type, class_type)
-    known = loaded.catalogue.get(class_type)
+    known = loaded.known_types.get(class_type)
     if class_type in _VIRTUAL:
         node = Node(saved, node_id, _VIRTUAL[class_type], _NOTHING)
         _take_links(node)
@@ -170,13 +172,13 @@ def _node(loaded: Loaded, graph: Graph, saved: Mapping[str, Any], node_id: str) 
     elif known is not None:
         node = loaded.maker.make(known, saved, node_id, is_root=graph is loaded.root)
     else:
-        virtual = loaded.catalogue.packs.virtual.get(class_type, "")
+        virtual = loaded.known_types.packs.virtual.get(class_type, "")
         node = Node(saved, node_id, _PACK_KINDS.get(virtual, Kind.UNKNOWN), _NOTHING)
         _take_links(node)
         if node.kind is Kind.SETTER:
             _register_setter(graph, node)
         elif node.kind is Kind.UNKNOWN:
-            was_asked = not loaded.catalogue.object_info.is_packaged
+            was_asked = not loaded.known_types.object_info.is_packaged
             unknown = pour_unknown(node, modern=loaded.profile.is_modern, was_asked=was_asked)
             loaded.unknown.append(unknown)
             loaded.warnings.append(str(unknown))
