@@ -3,7 +3,7 @@ from tests.workflow.conversion.editor import NEW, SERVER, document, inputs_of, n
 
 from comfywire.workflow.conversion.known import KnownTypes
 from comfywire.workflow.conversion.layout import Socket
-from comfywire.workflow.conversion.load import load
+from comfywire.workflow.conversion.load_graphs import load_graphs
 from comfywire.workflow.conversion.packs.pack import Packs
 from comfywire.workflow.conversion.slot_types import bypass_group_input, bypass_input, fits
 from comfywire.workflow.object_info import ObjectInfo
@@ -151,7 +151,7 @@ def test_the_sockets_of_dynamic_combos_follow_their_values(values, expected):
     }
     known_types = KnownTypes(ObjectInfo(server), NEW, Packs([]))
 
-    loaded = load(document(node(1, "Dynamic", *values)), known_types, lambda options: options[0])
+    loaded = load_graphs(document(node(1, "Dynamic", *values)), known_types, lambda options: options[0])
     made = loaded.root.nodes["1"]
 
     assert [socket.name for socket in made.sockets] == expected

@@ -1,6 +1,6 @@
 """The editor's JSON becomes what ComfyUI's own front end would send (``graphToPrompt``).
 
-The rules are those of docs/editor-format.md; paragraphs are cited where they are followed. ``load.py``
+The rules are those of docs/editor-format.md; paragraphs are cited where they are followed. ``load_graphs.py``
 loads the file, then ``export.py`` exports what was loaded.
 """
 
@@ -14,7 +14,7 @@ from comfywire.errors import UnreadableWorkflow
 from comfywire.workflow.catalogues.packaged import packaged, release_of, shipped_types
 from comfywire.workflow.conversion.export import Export
 from comfywire.workflow.conversion.known import KnownTypes
-from comfywire.workflow.conversion.load import load
+from comfywire.workflow.conversion.load_graphs import load_graphs
 from comfywire.workflow.conversion.packs.builtin import BUILTIN_PACKS
 from comfywire.workflow.conversion.packs.pack import Pack, Packs
 from comfywire.workflow.object_info import ObjectInfo
@@ -115,7 +115,7 @@ class Converter:
     ) -> Conversion:
         """See :func:`convert`."""
         try:
-            loaded = load(document, self._known_types or self._for(document), choose or _first)
+            loaded = load_graphs(document, self._known_types or self._for(document), choose or _first)
             export = Export(loaded, now, choose or _first)
             prompt = export.prompt()
         except RecursionError as error:

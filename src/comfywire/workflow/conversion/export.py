@@ -21,7 +21,7 @@ from comfywire.workflow.subgraph import Subgraph
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from comfywire.workflow.conversion.load import Loaded
+    from comfywire.workflow.conversion.load_graphs import LoadedGraphs
 
 __all__ = ["Export"]
 
@@ -40,7 +40,9 @@ class Export:
 
     """
 
-    def __init__(self, loaded: Loaded, now: datetime | None, choose: Callable[[Sequence[Any]], Any]) -> None:
+    def __init__(
+        self, loaded: LoadedGraphs, now: datetime | None, choose: Callable[[Sequence[Any]], Any]
+    ) -> None:
         self._loaded = loaded
         self._modern = loaded.profile.is_modern
         self._now = now

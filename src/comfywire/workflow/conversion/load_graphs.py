@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from comfywire.workflow.conversion.known import KnownTypes
 
-__all__ = ["Loaded", "load"]
+__all__ = ["LoadedGraphs", "load_graphs"]
 
 _VIRTUAL = {
     "Reroute": Kind.REROUTE,
@@ -39,7 +39,7 @@ _PACK_KINDS = {
 _NOTHING = Layout()
 
 
-class Loaded:
+class LoadedGraphs:
     """A workflow as the editor has it after loading.
 
     Attributes:
@@ -63,9 +63,9 @@ class Loaded:
         self.groups = GroupNodes({}, known_types.object_info, known_types.profile)
 
 
-def load(
+def load_graphs(
     document: Mapping[str, Any], known_types: KnownTypes, choose: Callable[[Sequence[Any]], Any]
-) -> Loaded:
+) -> LoadedGraphs:
     """Return ``document`` loaded; ``choose`` picks where a node pack's browser half would draw a value.
 
     Raises:
@@ -77,7 +77,7 @@ def load(
             "this is not a workflow that the editor saved: it has no list of nodes; "
             "save it again with 'Save' or 'Export (API)'"
         )
-    loaded = Loaded(known_types, choose)
+    loaded = LoadedGraphs(known_types, choose)
     saved = subgraphs.find_definitions(document)
     fresh = subgraphs.renumber(document, saved) if saved and known_types.profile.is_modern else {}
     last_link_id = subgraphs.last_link_id(document)
@@ -101,7 +101,7 @@ def load(
     return loaded
 
 
-def _fresh_ids(loaded: Loaded, document: Mapping[str, Any]) -> Callable[[], str]:
+def _fresh_ids(loaded: LoadedGraphs, document: Mapping[str, Any]) -> Callable[[], str]:
     used = (
         int(node_id)
         for graph in [loaded.root, *loaded.graphs]
@@ -129,7 +129,7 @@ def _graph(
 
 
 def _fill(
-    loaded: Loaded, graph: Graph, saved: Mapping[str, Any], fresh: Mapping[str, Mapping[int, int]]
+    loaded: LoadedGraphs, graph: Graph, saved: Mapping[str, Any], fresh: Mapping[str, Mapping[int, int]]
 ) -> None:
     graph.saved = saved
     renamed = fresh.get(graph.id, {})
@@ -142,7 +142,7 @@ def _fill(
                 proxy_widgets.migrate(node, node.host, fresh.get(node.type, {}))
 
 
-def _distinct(loaded: Loaded, saved: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _distinct(loaded: LoadedGraphs, saved: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     nodes = subgraphs.saved_nodes(saved)
     if len({one["id"] for one in nodes}) == len(nodes):
         return nodes
@@ -156,7 +156,7 @@ def _distinct(loaded: Loaded, saved: Mapping[str, Any]) -> list[Mapping[str, Any
     return one_of_each(nodes, lambda: next(fresh), modern=loaded.profile.is_modern)
 
 
-def _node(loaded: Loaded, graph: Graph, saved: Mapping[str, Any], node_id: str) -> Node:
+def _node(loaded: LoadedGraphs, graph: Graph, saved: Mapping[str, Any], node_id: str) -> Node:
     class_type = saved["type"]
     class_type = loaded.profile.renamed.get(class_type, class_type)
     known = loaded.known_types.get(class_type)
@@ -187,7 +187,7 @@ def _node(loaded: Loaded, graph: Graph, saved: Mapping[str, Any], node_id: str) 
     return node
 
 
-def _instance(loaded: Loaded, saved: Mapping[str, Any], node_id: str, graph: Graph) -> Node:
+def _instance(loaded: LoadedGraphs, saved: Mapping[str, Any], node_id: str, graph: Graph) -> Node:
     node = Node(saved, node_id, Kind.INSTANCE, _NOTHING)
     node.host = host = Host(graph)
     host.links = subgraphs.match_inputs(node.inputs, graph.inputs, modern=loaded.profile.is_modern)
