@@ -2,17 +2,17 @@ import pytest
 from tests.workflow.conversion.editor import NEW, SERVER, document, inputs_of, node, node_type, subgraph
 
 from comfywire.workflow.conversion.known import KnownTypes
-from comfywire.workflow.conversion.layout import Socket
+from comfywire.workflow.conversion.layout import InputSocket
 from comfywire.workflow.conversion.load_graphs import load_graphs
 from comfywire.workflow.conversion.packs.pack import Packs
 from comfywire.workflow.conversion.slot_types import bypass_group_input, bypass_input, fits
 from comfywire.workflow.object_info import ObjectInfo
 
 MIXED = [
-    Socket("clip", "CLIP"),
-    Socket("image", "IMAGE"),
-    Socket("mask", "IMAGE,MASK"),
-    Socket("steps", "INT"),
+    InputSocket("clip", "CLIP"),
+    InputSocket("image", "IMAGE"),
+    InputSocket("mask", "IMAGE,MASK"),
+    InputSocket("steps", "INT"),
 ]
 
 

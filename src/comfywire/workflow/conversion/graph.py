@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
-from comfywire.workflow.conversion.layout import ABSENT, Layout, Socket, WidgetSpec, chosen_layout
+from comfywire.workflow.conversion.layout import ABSENT, InputSocket, Layout, WidgetSpec, chosen_layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -115,7 +115,7 @@ class Node:
         self.said: list[str] | None = None
         self.is_suspect = False
         self.is_plain = False
-        self._sockets: list[Socket] | None = None
+        self._sockets: list[InputSocket] | None = None
 
     def say(self, what: str) -> None:
         """Say something of the node when it is sent: the end of a sentence that begins with its name."""
@@ -146,13 +146,13 @@ class Node:
         return ABSENT if index is None else self.values[index]
 
     @property
-    def sockets(self) -> list[Socket]:
+    def sockets(self) -> list[InputSocket]:
         """All inputs in the editor's order, linked or not; only bypassing needs to know it."""
         if self._sockets is None:
             self._sockets = list(self._find_sockets())
         return self._sockets
 
-    def _find_sockets(self) -> Iterator[Socket]:
+    def _find_sockets(self) -> Iterator[InputSocket]:
         if self.host is not None:
             yield from self.host.sockets
             return
@@ -164,9 +164,9 @@ class Node:
             # What is left of other choices of a dynamic combo has gone with its value.
             if slot["name"] not in known and (self.layout.is_static or slot["name"] in self.links):
                 kind = slot.get("type")
-                yield Socket(slot["name"], kind if isinstance(kind, str) else "*")
+                yield InputSocket(slot["name"], kind if isinstance(kind, str) else "*")
 
-    def _own_sockets(self) -> Iterator[Socket]:
+    def _own_sockets(self) -> Iterator[InputSocket]:
         """Yield the definition's sockets, with those of a dynamic combo's choice right behind it."""
         if self.layout.is_static:
             yield from self.layout.sockets
@@ -210,9 +210,9 @@ class Host:
         graph.hosts.append(self)
 
     @property
-    def sockets(self) -> list[Socket]:
+    def sockets(self) -> list[InputSocket]:
         """The instance's inputs: the definition's."""
-        return [Socket(slot.name, slot.type) for slot in self.graph.inputs]
+        return [InputSocket(slot.name, slot.type) for slot in self.graph.inputs]
 
     def slot_named(self, name: str) -> int | None:
         """Return which input is called ``name``, if one is."""
@@ -354,7 +354,7 @@ def read_links(saved: Any) -> dict[Any, Link]:
     return links
 
 
-def _chosen_sockets(layout: Layout, combos: Mapping[str, Layout]) -> Iterator[Socket]:
+def _chosen_sockets(layout: Layout, combos: Mapping[str, Layout]) -> Iterator[InputSocket]:
     """Yield what a choice brings; the layout has the first choice of nested combos, not the one made."""
     nested = [socket.name for socket in layout.sockets if socket.name in combos]
     for socket in layout.sockets:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from comfywire.workflow.conversion.graph import INPUT_NODE, Graph, Host, Kind, Link, Node, Slot
 from comfywire.workflow.conversion.group_types import GroupType
-from comfywire.workflow.conversion.layout import ABSENT, Layout, Socket
+from comfywire.workflow.conversion.layout import ABSENT, InputSocket, Layout
 from comfywire.workflow.conversion.slot_types import fits, output_type
 from comfywire.workflow.conversion.special import layout_of
 from comfywire.workflow.conversion.values import ForcedInputs, pour
@@ -164,5 +164,5 @@ def _survives(root: Graph, host: Host, node: Node, link: Link) -> bool:
 
 
 def _wanted(node: Node, link: Link) -> str:
-    socket: Socket = node.sockets[link.target_slot]
+    socket: InputSocket = node.sockets[link.target_slot]
     return socket.type

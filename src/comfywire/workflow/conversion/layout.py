@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from comfywire.workflow.object_info import Input
 
-__all__ = ["ABSENT", "Autogrow", "Layout", "Socket", "WidgetSpec", "chosen_layout"]
+__all__ = ["ABSENT", "Autogrow", "InputSocket", "Layout", "WidgetSpec", "chosen_layout"]
 
 
 class _Absent:
@@ -38,7 +38,7 @@ _FITTING: Mapping[str, Types] = {
 
 
 @dataclass(frozen=True)
-class Socket:
+class InputSocket:
     """An input that can be linked; those of one match group must have types in common."""
 
     name: str
@@ -110,7 +110,7 @@ class WidgetSpec:
 class Layout:
     """The sockets and widgets of a node type, or of one choice of a dynamic combo."""
 
-    sockets: tuple[Socket, ...] = ()
+    sockets: tuple[InputSocket, ...] = ()
     widgets: tuple[WidgetSpec, ...] = ()
     autogrow: Mapping[str, Autogrow] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()

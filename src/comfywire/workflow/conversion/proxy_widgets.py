@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from comfywire.workflow.conversion.graph import Graph, Host, Kind, Node
-from comfywire.workflow.conversion.layout import ABSENT, Socket
+from comfywire.workflow.conversion.layout import ABSENT, InputSocket
 from comfywire.workflow.conversion.subgraphs import source_value
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def _replace_primitive(host: Host, primitive: Node, entries: list[_Entry], names
     _show(host, slot, next((entry.value for entry in entries if entry.value is not None), None))
 
 
-def _primitive_targets(graph: Graph, primitive: Node) -> Iterator[tuple[Node | None, Socket]]:
+def _primitive_targets(graph: Graph, primitive: Node) -> Iterator[tuple[Node | None, InputSocket]]:
     """Yield what the primitive's links lead to, by the file's stale ``target_slot``.
 
     1.49 has not repaired it yet, but for nodes that rebuild their inputs while their values are put in.
@@ -248,4 +248,4 @@ def _primitive_targets(graph: Graph, primitive: Node) -> Iterator[tuple[Node | N
             yield None, _NO_SOCKET
 
 
-_NO_SOCKET = Socket("", "*")
+_NO_SOCKET = InputSocket("", "*")

@@ -9,7 +9,7 @@ from comfywire.workflow.conversion.graph import INPUT_NODE, Graph, Node
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from comfywire.workflow.conversion.layout import Socket
+    from comfywire.workflow.conversion.layout import InputSocket
 
 __all__ = ["bypass_group_input", "bypass_input", "fits", "input_type", "output_type"]
 
@@ -24,7 +24,7 @@ def fits(one: str, other: str) -> bool:
     return some == others or not set(some.split(",")).isdisjoint(others.split(","))
 
 
-def bypass_input(sockets: Sequence[Socket], output: str, wanted: str, slot: int) -> int | None:
+def bypass_input(sockets: Sequence[InputSocket], output: str, wanted: str, slot: int) -> int | None:
     """Return which input a bypassed node passes on at output ``slot`` (ExecutableNodeDTO.ts).
 
     Args:
@@ -48,7 +48,7 @@ def bypass_input(sockets: Sequence[Socket], output: str, wanted: str, slot: int)
     return None
 
 
-def bypass_group_input(sockets: Sequence[Socket], wanted: str, slot: int) -> int | None:
+def bypass_group_input(sockets: Sequence[InputSocket], wanted: str, slot: int) -> int | None:
     """Return the same for 1.27's group nodes, which want the very type (executableGroupNodeDto.ts)."""
     places = [slot, *range(len(sockets))]
     return next((place for place in places if place < len(sockets) and sockets[place].type == wanted), None)
@@ -84,7 +84,9 @@ def input_type(graph: Graph, host: Node | None, node: Node, name: str) -> str:
     return _common_type([*_linked_types(graph, host, node, others), socket.type])
 
 
-def _linked_types(graph: Graph, host: Node | None, node: Node, sockets: Iterable[Socket]) -> Iterator[str]:
+def _linked_types(
+    graph: Graph, host: Node | None, node: Node, sockets: Iterable[InputSocket]
+) -> Iterator[str]:
     for socket in sockets:
         link = graph.links.get(node.links.get(socket.name))
         if link is None:

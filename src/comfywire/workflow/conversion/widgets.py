@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from comfywire.workflow.conversion.layout import ABSENT, Autogrow, Layout, Socket, WidgetSpec, chosen_layout
+from comfywire.workflow.conversion.layout import (
+    ABSENT,
+    Autogrow,
+    InputSocket,
+    Layout,
+    WidgetSpec,
+    chosen_layout,
+)
 from comfywire.workflow.object_info import (
     AUTOGROW,
     DYNAMIC_COMBO,
@@ -65,8 +72,8 @@ def lay_out(
     What a dynamic combo's choice brings, under the combo's name as ``prefix``, stands in its own order. The
     inputs in ``also`` get a widget whatever their type.
     """
-    plain: list[Socket] = []
-    with_widget: list[Socket] = plain if prefix else []
+    plain: list[InputSocket] = []
+    with_widget: list[InputSocket] = plain if prefix else []
     widgets: list[WidgetSpec] = []
     autogrow: dict[str, Autogrow] = {}
     for given in inputs:
@@ -81,7 +88,7 @@ def lay_out(
         else:
             specs = list(_widgets(made, profile))
             if not made.options.get("socketless"):
-                with_widget.append(Socket(made.name, made.type))
+                with_widget.append(InputSocket(made.name, made.type))
             widgets += specs
             if specs[0].variants is not None:
                 _add_chosen(specs[0], with_widget, widgets, autogrow)
@@ -97,7 +104,7 @@ def _has_widget(made: Input, profile: Profile) -> bool:
 
 
 def _add_chosen(
-    combo: WidgetSpec, sockets: list[Socket], widgets: list[WidgetSpec], autogrow: dict[str, Autogrow]
+    combo: WidgetSpec, sockets: list[InputSocket], widgets: list[WidgetSpec], autogrow: dict[str, Autogrow]
 ) -> None:
     """A dynamic combo starts with the inputs of its first choice right behind it (par. 5)."""
     chosen = chosen_layout(combo, combo.default)
@@ -106,12 +113,14 @@ def _add_chosen(
     autogrow.update(chosen.autogrow)
 
 
-def _socket(made: Input) -> Socket:
+def _socket(made: Input) -> InputSocket:
     template = made.options.get("template")
     if made.type != MATCH_TYPE or not isinstance(template, Mapping):
-        return Socket(made.name, "*" if made.type == MATCH_TYPE else made.type)
+        return InputSocket(made.name, "*" if made.type == MATCH_TYPE else made.type)
     allowed = template.get("allowed_types")
-    return Socket(made.name, allowed if isinstance(allowed, str) else "*", str(template.get("template_id")))
+    return InputSocket(
+        made.name, allowed if isinstance(allowed, str) else "*", str(template.get("template_id"))
+    )
 
 
 def _widgets(made: Input, profile: Profile) -> Iterator[WidgetSpec]:

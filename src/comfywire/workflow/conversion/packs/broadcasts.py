@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from comfywire.workflow.conversion.graph import Graph, Node
-    from comfywire.workflow.conversion.layout import Socket
+    from comfywire.workflow.conversion.layout import InputSocket
 
 __all__ = ["SEED", "UE_TYPES", "broadcast", "is_free"]
 
@@ -64,7 +64,7 @@ def broadcast(graph: Graph, nodes: Sequence[Node]) -> set[str]:
     return feeding
 
 
-def _say_linked(socket: Socket, source: _Source) -> str:
+def _say_linked(socket: InputSocket, source: _Source) -> str:
     by = source.controller
     return (
         f"its input {socket.name!r} was linked to node {source.origin_id}, since node {by.id} ({by.type}) "
@@ -138,7 +138,7 @@ def _restriction(settings: Mapping[str, Any], name: str) -> int:
     return int(said) if isinstance(said, int) and 0 <= said <= 2 else 0
 
 
-def _open_sockets(graph: Graph, node: Node, settings: Mapping[str, Any]) -> Iterator[Socket]:
+def _open_sockets(graph: Graph, node: Node, settings: Mapping[str, Any]) -> Iterator[InputSocket]:
     """Yield the inputs that may be fed: a widget's only where the node says so, or lists it as converted."""
     refused = settings.get("input_ue_unconnectable")
     connectable = settings.get("widget_ue_connectable")
@@ -156,7 +156,7 @@ def _open_sockets(graph: Graph, node: Node, settings: Mapping[str, Any]) -> Iter
         yield socket
 
 
-def _chosen(sources: Sequence[_Source], node: Node, socket: Socket, groups: _Groups) -> _Source | None:
+def _chosen(sources: Sequence[_Source], node: Node, socket: InputSocket, groups: _Groups) -> _Source | None:
     fitting = [one for one in sources if one.type == socket.type and _fits(one, node, socket, groups)]
     fitting = [one for one in fitting if one.origin_id != node.id]
     best = max((one.priority for one in fitting), default=0)
@@ -165,7 +165,7 @@ def _chosen(sources: Sequence[_Source], node: Node, socket: Socket, groups: _Gro
     return first[0] if len(ends) == 1 else None
 
 
-def _fits(source: _Source, node: Node, socket: Socket, groups: _Groups) -> bool:
+def _fits(source: _Source, node: Node, socket: InputSocket, groups: _Groups) -> bool:
     texts = ([node.title or node.type], [socket.name], groups.titles(node))
     for regex, inverted, candidates in zip(source.regexes, source.inverted, texts, strict=True):
         if regex is not None and any(regex.search(text) for text in candidates) == inverted:
