@@ -15,7 +15,7 @@ from comfywire.server.graph import DynamicPrompt
 from comfywire.server.messages.current import Current
 from comfywire.server.messages.progress import ProgressRegistry
 from comfywire.server.messages.publisher import Message, Publisher
-from comfywire.server.messages.sockets import Sockets
+from comfywire.server.messages.sockets import ClientSockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ class PromptServer:
         self.number = 0
         no_prompt = ProgressRegistry("", DynamicPrompt({}), send=lambda _: None, sid=None)
         self.current = Current(no_prompt)
-        self.sockets = Sockets(
+        self.sockets = ClientSockets(
             self.current,
             queue_info=self.queue_info,
             features=self.features,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from comfywire.server.graph import NodeClass
     from comfywire.server.messages.current import Current
     from comfywire.server.messages.frames import Preview
-    from comfywire.server.messages.sockets import Sockets
+    from comfywire.server.messages.sockets import ClientSockets
     from comfywire.server.options import Options
 
 __all__ = ["NodeHost", "bind"]
@@ -46,7 +46,7 @@ class NodeHost:
         *,
         current: Current,
         interruption: Interruption,
-        sockets: Sockets,
+        sockets: ClientSockets,
         send: Callable[[Message], None],
     ) -> None:
         self._options = options

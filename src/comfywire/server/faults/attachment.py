@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from comfywire.server.folders import Folders
     from comfywire.server.graph import NodeClass
     from comfywire.server.messages.publisher import Publisher
-    from comfywire.server.messages.sockets import Sockets
+    from comfywire.server.messages.sockets import ClientSockets
 
 __all__ = ["Attachment", "FaultyLife", "FaultyServer"]
 
@@ -26,7 +26,7 @@ class FaultyLife(Protocol):
     number: int
     publisher: Publisher
     queue: PromptQueue
-    sockets: Sockets
+    sockets: ClientSockets
 
 
 class FaultyServer(Protocol):

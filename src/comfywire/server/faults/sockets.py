@@ -16,7 +16,7 @@ from comfywire.server.faults.tcp import reset, shrink_buffer
 from comfywire.server.messages.publisher import Message
 
 if TYPE_CHECKING:
-    from comfywire.server.messages.sockets import Socket
+    from comfywire.server.messages.sockets import ClientSocket
 
 __all__ = ["Cut", "HalfOpen", "SocketFaults", "StalledReader"]
 
@@ -30,7 +30,7 @@ STALLING_BYTES = 4 * 1024 * 1024  # more than loopback's buffers hold once they 
 class HalfOpen:
     """Connections that the server neither reads nor writes any more."""
 
-    sockets: list[Socket]
+    sockets: list[ClientSocket]
 
     def end(self) -> None:
         """Let the server notice: its handler ends late, and takes a newer socket of the clientId along."""
@@ -132,7 +132,7 @@ class SocketFaults:
         self.stalled.append(stalled)
         return stalled
 
-    def on_open(self, socket: Socket) -> None:
+    def on_open(self, socket: ClientSocket) -> None:
         """Make a new socket deaf if a rule says so."""
         for rule in self.deafness.rules:
             if isinstance(rule, _Deafness) and rule.client_id in (None, socket.sid) and rule.strike():
@@ -146,7 +146,7 @@ class SocketFaults:
         self.stalled = []
         self.end_half_open()
 
-    def _sockets(self, client_id: str | None) -> list[Socket]:
+    def _sockets(self, client_id: str | None) -> list[ClientSocket]:
         opened = self.attachment.life.sockets.opened
         return [each for each in opened if client_id in (None, each.sid)]
 

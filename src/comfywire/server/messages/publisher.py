@@ -42,7 +42,7 @@ class Message:
 
 
 class Receiver(Protocol):
-    """Who a message goes to: :class:`~comfywire.server.messages.sockets.Socket`."""
+    """Who a message goes to: :class:`~comfywire.server.messages.sockets.ClientSocket`."""
 
     sid: str
     is_deaf: bool

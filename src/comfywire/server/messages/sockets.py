@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from comfywire.server.messages.current import Current
 
-__all__ = ["Socket", "Sockets"]
+__all__ = ["ClientSocket", "ClientSockets"]
 
 log = logging.getLogger("comfywire.server")
 
 
-class Socket:
+class ClientSocket:
     """One connection to /ws."""
 
     def __init__(self, ws: web.WebSocketResponse, request: web.Request, sid: str) -> None:
@@ -47,7 +47,7 @@ class Socket:
             log.debug("send error: %s", error)
 
 
-class Sockets:
+class ClientSockets:
     """The registry ``clientId -> socket``, and the handler that fills and empties it.
 
     Args:
@@ -64,17 +64,17 @@ class Sockets:
         *,
         queue_info: Callable[[], dict[str, Any]],
         features: Callable[[], dict[str, Any]],
-        on_open: Callable[[Socket], None],
+        on_open: Callable[[ClientSocket], None],
     ) -> None:
         self._current = current
         self._queue_info = queue_info
         self._features = features
         self._on_open = on_open
-        self.by_sid: dict[str, Socket] = {}
+        self.by_sid: dict[str, ClientSocket] = {}
         self.flags: dict[str, dict[str, Any]] = {}
-        self.opened: list[Socket] = []
+        self.opened: list[ClientSocket] = []
 
-    def receivers(self, sid: str | None) -> list[Socket]:
+    def receivers(self, sid: str | None) -> list[ClientSocket]:
         """Return who a message goes to: everybody registered, or the one socket of ``sid`` if it is there."""
         if sid is None:
             return list(self.by_sid.values())
@@ -90,7 +90,7 @@ class Sockets:
         ws = web.WebSocketResponse()
         await ws.prepare(request)
         sid = request.query.get("clientId", "") or uuid.uuid4().hex
-        socket = Socket(ws, request, sid)
+        socket = ClientSocket(ws, request, sid)
         # A second socket of a clientId takes the first one's place; the first stays open and hears nothing.
         self.by_sid[sid] = socket
         self.flags[sid] = {}
@@ -107,7 +107,7 @@ class Sockets:
             self.opened.remove(socket)
         return ws
 
-    async def _greet(self, socket: Socket) -> None:
+    async def _greet(self, socket: ClientSocket) -> None:
         await self._send_now("status", {"status": self._queue_info(), "sid": socket.sid}, socket.sid)
         node_id = self._current.node_id
         if self._current.client_id == socket.sid and node_id is not None:
@@ -119,7 +119,7 @@ class Sockets:
         for socket in self.receivers(sid):
             await socket.send(json.dumps({"type": event, "data": payload}))
 
-    async def _listen(self, socket: Socket) -> None:
+    async def _listen(self, socket: ClientSocket) -> None:
         is_first = True
         async for frame in socket.ws:
             if frame.type is not WSMsgType.TEXT:
