@@ -36,7 +36,7 @@ json_option = click.option(
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ServiceOrder:
     """What the user asked for."""
 
     what: str
@@ -116,7 +116,7 @@ def submit(
 
     if out is not None:
         check_writable(out)
-    order = Order(what, values, outputs, version, _options(**options), strict=strict, packs=packs)
+    order = ServiceOrder(what, values, outputs, version, _options(**options), strict=strict, packs=packs)
     rows = None if each is None else read_rows(each)
 
     async def work() -> list[JobError]:
@@ -154,7 +154,7 @@ def _options(
     return {name: value for name, value in said.items() if value not in (None, {}, [])}
 
 
-async def _submit(client: ServiceClient, order: Order) -> dict[str, Any]:
+async def _submit(client: ServiceClient, order: ServiceOrder) -> dict[str, Any]:
     is_file = order.what == "-" or await asyncio.to_thread(Path(order.what).is_file)
     if is_file and order.version is not None:
         raise click.UsageError(f"--version is for registered workflows, and {order.what!r} is a file")
@@ -162,7 +162,7 @@ async def _submit(client: ServiceClient, order: Order) -> dict[str, Any]:
     return await submit_it(client, order)
 
 
-async def _submit_file(client: ServiceClient, order: Order) -> dict[str, Any]:
+async def _submit_file(client: ServiceClient, order: ServiceOrder) -> dict[str, Any]:
     import secrets  # noqa: PLC0415
 
     from comfywire.client.preparing import read_parameters  # noqa: PLC0415
@@ -184,7 +184,7 @@ async def _submit_file(client: ServiceClient, order: Order) -> dict[str, Any]:
 
 
 async def _submit_batch(
-    client: ServiceClient, order: Order, rows: list[dict[str, str]], folder: Path
+    client: ServiceClient, order: ServiceOrder, rows: list[dict[str, str]], folder: Path
 ) -> dict[str, Any]:
     """Submit a job for each row: of a registered workflow, or of a file with its own parameters."""
 
@@ -214,7 +214,7 @@ async def _submit_batch(
     return dict(await client.ask("POST", "/api/v2/batches", body))
 
 
-async def _registered(client: ServiceClient, order: Order) -> dict[str, Any]:
+async def _registered(client: ServiceClient, order: ServiceOrder) -> dict[str, Any]:
     """Return what the service knows of a workflow by its name, or say that a file is missing, too."""
     from comfywire.service_client.answers import ServiceRefused  # noqa: PLC0415
 
@@ -229,7 +229,7 @@ async def _registered(client: ServiceClient, order: Order) -> dict[str, Any]:
         raise click.BadParameter(words, param_hint="FILE|NAME") from error
 
 
-async def _submit_registered(client: ServiceClient, order: Order) -> dict[str, Any]:
+async def _submit_registered(client: ServiceClient, order: ServiceOrder) -> dict[str, Any]:
     found = await _registered(client, order)
     files = {name for name, about in found["parameters"].items() if about.get("type") in FILES}
     inputs = dict(order.values)
