@@ -1,4 +1,4 @@
-"""From a request to a batch that is queued: every entry becomes a job, or none does."""
+"""Turns a request into a queued batch: every entry becomes a job, or none does."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["MOST_JOBS", "BatchOrder", "BatchSource", "EmptyBatch", "EntryRefused", "submit_batch"]
 
 MOST_JOBS = 1000
+"""Jobs of one batch, all of which are queued in one transaction."""
 
 
 class EmptyBatch(ComfywireError):
-    """The request names no job, or too many."""
+    """A batch has no entry, or too many."""
 
     code = "invalid_request"
     http_status = 422
@@ -41,10 +42,10 @@ class EntryRefused(ComfywireError):
     """One entry of a batch cannot run, so that none was queued.
 
     Attributes:
-        index: Which entry, from 0.
-        error: What is wrong with it; it says the code and the status.
-        retry_after: As the error has it.
-        details: As the error has them, and the ``index``.
+        index: The entry's index, from 0.
+        error: What is wrong with the entry; answers take their code and status from this error.
+        retry_after: The error's own ``retry_after``, if it has one.
+        details: The error's own details, and the ``index``.
 
     """
 
@@ -58,12 +59,12 @@ class EntryRefused(ComfywireError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchSource:
-    """What every job of a batch is made of: a registered workflow, or a graph.
+    """The workflow of every job of a batch: a registered one, or a graph.
 
     Attributes:
         registered: A version of a registered workflow.
         graph: A graph in API format; None with ``registered``.
-        outputs: The only outputs to run, by name; None for all, or those that were registered.
+        outputs: The names of the outputs to run; None for all, or for those that were registered.
 
     """
 
@@ -74,13 +75,13 @@ class BatchSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchOrder:
-    """What somebody wants to be run together.
+    """A caller's order for jobs that differ in their inputs alone.
 
     Attributes:
-        source: What every job is made of.
+        source: The workflow of every job.
         entries: The inputs of each job, by parameter; ``NODE.INPUT`` as well where the source is a graph.
-        common: What all jobs have: labels, priority and the like; its workflow is not looked at.
-        webhook_url: Who is told when all have ended.
+        common: What all jobs have in common: labels, priority and the like; the workflow in it is not used.
+        webhook_url: The address that is told when all jobs have ended.
 
     """
 
@@ -91,10 +92,12 @@ class BatchOrder:
 
     @classmethod
     def expanded(cls, product: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-        """Return an entry for each combination of values, the last name's changing fastest.
+        """Return an entry for each combination of values; the last name's values change fastest.
+
+        The combinations are counted before any is made: a short request may stand for billions.
 
         Raises:
-            EmptyBatch: There are more than a batch may have; nothing is made of them.
+            EmptyBatch: There is no combination, or there are more than a batch may have.
 
         """
         count = math.prod(len(values) for values in product.values())
@@ -109,16 +112,17 @@ async def submit_batch(
     once: Once | None,
     render: Callable[[BatchRecord, Sequence[UUID]], dict[str, Any]],
 ) -> tuple[Answer, bool]:
-    """Check every entry, then queue all in one transaction; return the answer, and whether it is new.
+    """Check every entry, then queue all jobs in one transaction; return the answer, and whether it is new.
 
-    Cancelling this, or an error, queues nothing; files that were fetched for inputs go when they have had
-    their time.
+    Checking comes before the transaction, since it may fetch files and takes seconds. Cancelling, or an
+    error, queues nothing; files that were fetched for inputs become assets of the caller all the same, and
+    are removed when their retention ends.
 
     Raises:
         EmptyBatch: There is no entry, or there are too many.
         EntryRefused: An entry cannot run.
         QueueFull: The key may not have so many jobs waiting.
-        InvalidWebhookUrl: The batch's own.
+        InvalidWebhookUrl: No webhook can be sent to the batch's own address.
         IdempotencyKeyReuse, IdempotencyKeyInUse: See :func:`~comfywire.service.submission.submit_once`.
 
     """
@@ -144,10 +148,12 @@ async def submit_batch(
 
 
 async def _checked(core: Core, caller: Caller, order: BatchOrder, batch_id: UUID) -> list[NewJob]:
-    """Return the jobs of all entries; inputs by URL are fetched for the second and later ones, too."""
+    """Return the jobs of all entries, in order; the first entry that cannot run ends the checks."""
     jobs = []
     for index, entry in enumerate(order.entries):
-        await asyncio.sleep(0)  # a thousand graphs take seconds to check: others get their turn in between
+        await asyncio.sleep(
+            0
+        )  # a thousand graphs take seconds to check: other requests get their turn in between
         try:
             submission = await _submission(core, caller, order, entry)
             job = await new_job(core, caller, submission)
@@ -176,7 +182,7 @@ async def _submission(core: Core, caller: Caller, order: BatchOrder, entry: Mapp
 def _bound(
     source: BatchSource, entry: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str] | None, Mapping[str, Any]]:
-    """Return a graph with an entry's values in it, the output nodes to run, and the values, seeds drawn."""
+    """Return the graph with an entry's values in it, the output nodes to run, and the values, seeds drawn."""
     workflow = Workflow(dict(source.graph or {}))
     parameters = workflow.parameters()
     bound = workflow.bind(entry, parameters, new_seed=lambda: secrets.randbits(SEED_BITS))

@@ -1,8 +1,9 @@
-"""Threads for calls that may never return: somebody else's code, names whose servers do not answer.
+"""Threads for calls that may never return: an operator's own hooks, names whose DNS servers do not answer.
 
-asyncio's own pool has few threads, and the service's file work needs them; libuv looks names up in four, for
-the whole process. What hangs here holds a thread of its own, a bounded number of them, and fewer for each
-tenant. They are daemons, so that a process which stops does not wait for them.
+asyncio's pool has few threads, and the service's file work needs them; uvloop's libuv looks names up in four
+threads for the whole process. A call that hangs must block neither. So each call here has a thread of its
+own, out of a bounded number, and each owner has fewer still: one tenant's hanging calls leave threads for the
+others. The threads are daemons, so that a process which stops does not wait for them.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ class DaemonThreads:
     """A bounded number of threads, one for each call.
 
     Args:
-        name: What they are for.
-        most: Calls at a time.
-        most_per_owner: Calls at a time of one owner.
+        name: What the threads are for, in the name of each thread and in errors.
+        most: How many calls there may be at a time.
+        most_per_owner: How many of those one owner may have.
 
     """
 
@@ -44,15 +45,15 @@ class DaemonThreads:
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     async def run(self, function: Callable[[], T], *, owner: Hashable = None, waits: bool = False) -> T:
-        """Return what ``function`` returns. Cancelling leaves its thread to it, and held until it returns.
+        """Return what ``function`` returns; cancelling ends the wait, and leaves the thread held until then.
 
         Args:
             function: What to call.
-            owner: Whose call it is.
-            waits: Whether to wait for a thread that becomes free.
+            owner: Whose call it is, such as a key's id.
+            waits: Whether to wait for a thread when none is free.
 
         Raises:
-            NoThreadFree: All are held, or as many as one owner may hold, and this does not wait.
+            NoThreadFree: All threads are held, or as many as one owner may hold, and ``waits`` is False.
 
         """
         loop = asyncio.get_running_loop()
@@ -67,7 +68,10 @@ class DaemonThreads:
         return await result
 
     def _take(self, owner: Hashable, waiter: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None) -> bool:
-        """Take a thread; where none is free, ``waiter`` is told of the next that is, under the same lock."""
+        """Take a thread, or register ``waiter`` for the next one that is released.
+
+        Both happen under one lock, so that no release falls between the look and the registration.
+        """
         with self._lock:
             if self._held.total() < self._most and self._held[owner] < self._most_per_owner:
                 self._held[owner] += 1
@@ -81,13 +85,14 @@ class DaemonThreads:
             self._held[owner] -= 1
             if not self._held[owner]:
                 del self._held[owner]
+            # All waiters look again, not the first alone: its owner may have as many threads as it may.
             woken, self._waiting = self._waiting, []
         for loop, event in woken:
             _call_in(loop, event.set)
 
 
 class _Call:
-    """One call in its thread."""
+    """One call in its thread; the result goes back to the event loop that waits for it."""
 
     def __init__(
         self,
@@ -111,7 +116,7 @@ class _Call:
 
     def _settle(self, value: Any, error: BaseException | None) -> None:
         if self._result.done():
-            return  # nobody waits any more
+            return  # the caller was cancelled in the meantime
         if error is None:
             self._result.set_result(value)
         else:
@@ -122,4 +127,4 @@ def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) ->
     try:
         loop.call_soon_threadsafe(function)
     except RuntimeError:
-        return  # the loop was closed: nobody waits any more
+        return  # the loop was closed, and with it every caller that waited

@@ -9,9 +9,9 @@ __all__ = ["new_event_loop"]
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Return a loop of uvloop's, which there is for every system but Windows.
+    """Return a loop of uvloop's; on Windows, which uvloop does not support, asyncio's selector loop.
 
-    There, psycopg works on the other of asyncio's own loops, not on the one that is the default.
+    psycopg does not work on the proactor loop, which is asyncio's default on Windows.
     """
     if sys.platform == "win32":
         return asyncio.SelectorEventLoop()

@@ -1,6 +1,7 @@
-"""Logs for machines: a JSON object a line, with the prompt_id of whatever is being done.
+"""Logs for machines: a JSON object a line, with the prompt_id of the job that the line is about.
 
-Standard library only; whoever logs writes ``log.info("words %s", ...)`` as always, inside :func:`about`.
+Standard library only: code logs with ``log.info("words %s", ...)`` as always, and :func:`about` around the
+code adds the fields.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ __all__ = ["JsonFormatter", "PlainFormatter", "about", "configure"]
 _FACTS: ContextVar[Mapping[str, str]] = ContextVar("comfywire_facts", default={})  # noqa: B039 - never changed
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _QUIET = ("httpx", "httpcore", "asyncio", "psycopg", "fsspec", "uvicorn.error")
-"""Libraries that say much that no operator acts on."""
+"""Libraries whose lines below a warning are many, and none that an operator acts on."""
 _QUIETER = ("psycopg.pool",)
-"""And one that warns of each try during an outage, which ``outage.py`` tells in one line."""
+"""psycopg's pool warns of each failed try in an outage, which ``database/outage.py`` logs in one line."""
 
 
 @contextlib.contextmanager
 def about(**facts: object) -> Iterator[None]:
-    """Give every line that is logged inside, in tasks begun inside too, these fields: ``prompt_id``, ...
+    """Add fields, such as ``prompt_id``, to every line that is logged inside, also by tasks begun inside.
 
-    Fields of an outer ``about`` stay; None takes one away.
+    Fields of an outer ``about`` stay; the value None takes a field away.
     """
     inside = {**_FACTS.get(), **{name: str(fact) for name, fact in facts.items() if fact is not None}}
     token = _FACTS.set({name: fact for name, fact in inside.items() if facts.get(name, "") is not None})
@@ -39,7 +40,7 @@ def about(**facts: object) -> Iterator[None]:
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    """What is known beside the words: of the context, and of ``extra=`` in the call."""
+    """Return the fields of a line: those of :func:`about`, and those of ``extra=`` in the call."""
     own = {name: value for name, value in vars(record).items() if name not in _OWN}
     return {**_FACTS.get(), **own}
 
@@ -79,7 +80,8 @@ def _utc(seconds: float) -> str:
 def configure(*, as_json: bool, level: int = logging.INFO, stream: IO[str] | None = None) -> None:
     """Send what the process logs to ``stream``, standard error by default, in one of the two forms.
 
-    uvicorn's loggers are its own unless it is started with ``log_config=None``: then they come here, too.
+    uvicorn configures its own loggers unless it is started with ``log_config=None``: then their lines go to
+    ``stream``, too.
     """
     sink = logging.StreamHandler(stream or sys.stderr)
     sink.setFormatter(JsonFormatter() if as_json else PlainFormatter())

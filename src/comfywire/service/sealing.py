@@ -21,14 +21,14 @@ from comfywire.errors import ComfywireError
 __all__ = ["FILE", "VARIABLE", "Sealer", "Unsealable", "WeakSecret", "service_secrets"]
 
 FILE = "secret"
-"""The file in the data folder."""
+"""The name of the file in the data folder."""
 VARIABLE = "COMFYWIRE_SECRET"
 SHORTEST = 16
-"""Characters: fewer can be guessed."""
+"""Characters of a secret that the operator gives: a shorter one can be guessed."""
 
 
 class Unsealable(ComfywireError):
-    """Something was sealed with a secret that this process does not have."""
+    """A value in the database was sealed with a secret that this process does not have."""
 
 
 class WeakSecret(ComfywireError):
@@ -39,30 +39,32 @@ class Sealer:
     """Encrypts what must not be read in the database.
 
     Args:
-        secret: One or several: the first seals, each opens. So a secret is replaced in two rounds: first
-            every process learns to open with the new one, ``old,new``, then to seal with it, ``new,old``.
+        secret: One secret or several: the first seals, each opens. So an operator replaces a secret in two
+            rounds of restarts: with ``old,new`` every process learns to open what the new secret sealed; only
+            then, with ``new,old``, do processes seal with the new one. In one round, a process that was
+            restarted would seal what another cannot open yet.
 
     """
 
     def __init__(self, secret: str | Sequence[str]) -> None:
         self._secrets = [secret] if isinstance(secret, str) else list(secret)
-        self._first, *others = [Fernet(_key(one)) for one in self._secrets]
+        self._first, *others = [Fernet(_key(each)) for each in self._secrets]
         self._fernet = MultiFernet([self._first, *others])
 
     @classmethod
     def of(cls, data: Path, environment: Mapping[str, str] = os.environ) -> Self:
-        """Return the service's: see :func:`service_secrets`, which raises what this does."""
+        """Return a sealer with the secrets of :func:`service_secrets`; raises what that function does."""
         return cls(service_secrets(data, environment))
 
     def seal(self, content: Mapping[str, Any]) -> bytes:
-        """Return ``content``, which is JSON, so that only :meth:`open` can read it."""
+        """Return ``content``, a JSON object, encrypted so that only :meth:`open` can read it."""
         return self._fernet.encrypt(json.dumps(dict(content), separators=(",", ":")).encode())
 
     def open(self, sealed: bytes) -> dict[str, Any]:
-        """Return what was sealed.
+        """Return the content that :meth:`seal` got.
 
         Raises:
-            Unsealable: With another secret, or it was changed since.
+            Unsealable: Another secret sealed the content, or the sealed bytes were changed since.
 
         """
         try:
@@ -75,7 +77,7 @@ class Sealer:
         return content
 
     def is_current(self, sealed: bytes) -> bool:
-        """Whether this was sealed with the secret that seals now."""
+        """Whether ``sealed`` was sealed with the secret that seals now, rather than a former one."""
         try:
             self._first.decrypt(bytes(sealed))
         except InvalidToken:
@@ -87,22 +89,22 @@ class Sealer:
         return _derived(self._secrets[0], purpose)
 
     def derived_of_all(self, purpose: str) -> list[bytes]:
-        """Return what :meth:`derived` does, followed by the same of each other secret that still opens."""
-        return [_derived(one, purpose) for one in self._secrets]
+        """Return the bytes of :meth:`derived`, then the same derived from each secret that only opens."""
+        return [_derived(secret, purpose) for secret in self._secrets]
 
 
 def service_secrets(data: Path, environment: Mapping[str, str] = os.environ) -> list[str]:
     """Return what the service's secrets are made from: COMFYWIRE_SECRET, else a file that is made once.
 
-    The variable may hold several, with commas between, the one that seals first. The file is only for its
-    owner to read.
+    The variable may contain several secrets with commas between them; the first seals. Only the file's owner
+    can read the file.
 
     Raises:
-        WeakSecret: One in the variable is too short.
+        WeakSecret: A secret in the variable is too short.
 
     """
-    given = [one for one in (part.strip() for part in environment.get(VARIABLE, "").split(",")) if one]
-    if any(len(one) < SHORTEST for one in given):
+    given = [secret for part in environment.get(VARIABLE, "").split(",") if (secret := part.strip())]
+    if any(len(secret) < SHORTEST for secret in given):
         raise WeakSecret(
             f"{VARIABLE} has fewer than {SHORTEST} characters and can be guessed: take `openssl rand -hex 32`"
         )
@@ -114,12 +116,12 @@ def _from_file(path: Path) -> str:
         return path.read_text(encoding="ascii").strip()
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", encoding="ascii", dir=path.parent, prefix=f".{FILE}-") as file:
-        file.write(secrets.token_hex(32))  # 0600 from its beginning: tempfile sees to that
+        file.write(secrets.token_hex(32))  # tempfile creates the file with mode 0600: it is never readable
         file.flush()
         os.fsync(file.fileno())
-        with contextlib.suppress(
-            FileExistsError
-        ):  # of two processes that start at once, one made it for both
+        # A link is made whole or not at all, and never over a file that is there: of two processes that
+        # start at once, the first gives both its secret, since both read the file below.
+        with contextlib.suppress(FileExistsError):
             os.link(file.name, path)
     return path.read_text(encoding="ascii").strip()
 

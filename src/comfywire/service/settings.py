@@ -1,4 +1,4 @@
-"""What an operator may set, typed, with the defaults of a desk."""
+"""The settings of the service, typed; the defaults suit one person's own machine."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from pathlib import Path
 __all__ = ["DEFAULT_PORT", "ServerAddress", "Settings"]
 
 DEFAULT_PORT = 8190
-"""Beside ComfyUI's 8188 and comfy-api-proxy's 8189."""
-
-
+"""Next to ComfyUI's 8188 and comfy-api-proxy's 8189, so that all three run on one machine."""
 MOST_SLOTS = 16
+"""The most prompts that the service puts onto one ComfyUI at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
-    """A ComfyUI, as operators write it: ``URL``, ``URL#tag,tag`` or ``URL#tag,slots=3``.
+    """A ComfyUI as an operator writes it: ``URL``, ``URL#tag,tag`` or ``URL#tag,slots=3``.
 
     Attributes:
         address: The URL, with credentials.
-        tags: What the operator says about it.
-        slots: Prompts of ours at a time; None for the default.
+        tags: The words by which jobs ask for this ComfyUI.
+        slots: How many of the service's prompts the ComfyUI has at a time; None for the default.
 
     """
 
@@ -31,18 +30,18 @@ class ServerAddress:
 
     @classmethod
     def parse(cls, text: str) -> ServerAddress:
-        """Read what stands behind ``--server``.
+        """Read the value of ``--server``.
 
         Raises:
-            ValueError: It says a number of slots that is none.
+            ValueError: ``slots=`` is not followed by a number in range.
 
         """
         address, _, words = text.partition("#")
-        said = [word.strip() for word in words.split(",") if word.strip()]
-        slots = [word.removeprefix("slots=") for word in said if word.startswith("slots=")]
+        options = [word.strip() for word in words.split(",") if word.strip()]
+        slots = [word.removeprefix("slots=") for word in options if word.startswith("slots=")]
         if slots and not (slots[-1].isascii() and slots[-1].isdigit() and 1 <= int(slots[-1]) <= MOST_SLOTS):
             raise ValueError(f"slots={slots[-1]} is no number from 1 to {MOST_SLOTS}: write slots=2, say")
-        tags = tuple(word for word in said if not word.startswith("slots="))
+        tags = tuple(word for word in options if not word.startswith("slots="))
         return cls(address, tags, int(slots[-1]) if slots else None)
 
 

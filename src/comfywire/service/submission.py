@@ -118,6 +118,8 @@ async def submit_once(
     and what :func:`submit_workflow` raises.
 
     """
+    # Asked twice: here, so that a repeated request costs no checks; and in the transaction, since the first
+    # request may still have been under way here.
     if once is not None and (answer := await once.answered(core.database)) is not None:
         return answer, None
     job = await new_job(core, caller, submission)
@@ -135,13 +137,19 @@ async def submit_once(
 
 
 async def queue_job(core: Core, connection: Connection, job: NewJob) -> JobRecord:
-    """Record a job that was checked, in the caller's transaction if there is one; raises as above."""
+    """Record a job that was checked, in the caller's transaction if ``connection`` is in one.
+
+    Raises:
+        QueueFull: The key has too many jobs waiting.
+        MissingAsset: An asset was deleted since the job was checked.
+
+    """
     try:
         return await core.store.submit_in(connection, job, default_max_queued=core.settings.max_queued)
     except psycopg.errors.ForeignKeyViolation as error:
         if not job.inputs:
             raise
-        raise MissingAsset(job.inputs[0]) from error  # one was deleted after it was looked up
+        raise MissingAsset(job.inputs[0]) from error  # an asset was deleted after new_job had looked it up
 
 
 async def new_job(core: Core, caller: Caller, submission: Submission) -> NewJob:
@@ -172,9 +180,13 @@ async def new_job(core: Core, caller: Caller, submission: Submission) -> NewJob:
 
 
 async def _files_by_name(core: Core, caller: Caller, submission: Submission, kinds: InputKinds) -> Values:
-    """Return the inputs that name files of the caller's, with assets. Later uploads do not change the job."""
+    """Return the assets for inputs that name the caller's files.
+
+    The names are looked up when the job is submitted, so that a later upload under the same name does not
+    change the job.
+    """
     if submission.workflow_name is not None:
-        return {}  # the texts are by who registered the workflow; files of the caller's are assets by now
+        return {}  # its author wrote the names in it, and the caller's own files are assets by now
     return await resolve_names(core.database, caller.key_id, submission.workflow, kinds)
 
 

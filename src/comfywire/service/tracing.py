@@ -1,7 +1,7 @@
 """OpenTelemetry spans, where ``opentelemetry-api`` and an SDK are installed; nothing otherwise.
 
-A job's trace is its prompt_id: both are 128 bits. So spans of every process that touches a job come together
-without anything being handed on, and whoever has a prompt_id has the trace.
+The id of a job's trace is its prompt_id: both are 128 bits. So the spans of all processes that handle a job
+meet in one trace although no process hands a context on, and an operator finds the trace by the prompt_id.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ __all__ = ["job_span"]
 
 @contextlib.contextmanager
 def job_span(name: str, prompt_id: UUID, **attributes: str | float | bool) -> Iterator[None]:
-    """Record what happens inside as a span of the job's trace; an error inside is recorded, and passes.
+    """Record what happens inside as a span of the job's trace; an error inside is recorded and raised on.
 
-    The span in which this is called, of the request that submitted it perhaps, is linked.
+    A span of another trace in which this is called, such as the submitting request's, is linked: one trace
+    leads to the other.
     """
     if trace is None:  # pragma: no cover - as above
         yield
@@ -39,7 +40,7 @@ def job_span(name: str, prompt_id: UUID, **attributes: str | float | bool) -> It
 
 
 def _root(prompt_id: UUID) -> trace.Span:
-    """The parent of all spans of a job: nobody records it, but everybody derives the same."""
+    """Return the parent of all spans of a job: no process records it, every process derives the same one."""
     context = trace.SpanContext(
         trace_id=prompt_id.int,
         span_id=prompt_id.int & (2**64 - 1) or 1,

@@ -1,4 +1,4 @@
-"""Batches in the database: jobs that were submitted together, and how many of them have ended."""
+"""Reads and writes batches in the database: jobs that were submitted together, counted by state."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class BatchRecord:
     """A batch as it stands.
 
     Attributes:
-        id: Its own; no job has it.
-        key_id: Whose.
-        size: How many jobs it was submitted with.
-        webhook_url: Who is told when all of them have ended.
-        created_at: When it was submitted.
-        completed_at: When the last job ended; None while one is open, also after a retry.
-        counts: Jobs by state; those that have been forgotten since are in none.
+        id: The batch's id, which no job has.
+        key_id: The key that submitted the batch.
+        size: How many jobs the batch was submitted with.
+        webhook_url: The address that is told when all jobs have ended.
+        created_at: When the batch was submitted.
+        completed_at: When the last job ended; None while a job is open, also when a retry opened it again.
+        counts: How many jobs are in each state; jobs whose retention has ended are not counted.
 
     """
 
@@ -51,7 +51,7 @@ class BatchRecord:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A job of a batch, as far as those who count the batch need it."""
+    """What the feed of a batch needs of one of its jobs in order to count."""
 
     job_id: UUID
     index: int
@@ -67,7 +67,7 @@ class Batches:
     async def add(
         self, connection: Connection, batch_id: UUID, key_id: UUID, *, size: int, webhook_url: str | None
     ) -> BatchRecord:
-        """Record a batch in the caller's transaction, which has to record its jobs, too."""
+        """Record a batch in the caller's transaction, in which the caller records the batch's jobs, too."""
         added = await row(
             connection, SQL["add"], id=batch_id, key_id=key_id, size=size, webhook_url=webhook_url
         )
@@ -75,14 +75,14 @@ class Batches:
         return BatchRecord.of(added, {JobState.QUEUED: size})
 
     async def get(self, batch_id: UUID, key_id: UUID | None = None) -> BatchRecord | None:
-        """Return a batch; None if there is none, or ``key_id`` is given and it is another key's."""
-        found = await self._database.one(SQL["get"], id=batch_id, key_id=key_id)
-        return None if found is None else (await self._counted([found]))[0]
+        """Return a batch; None if there is none, or ``key_id`` is given and the batch is another key's."""
+        batch = await self._database.one(SQL["get"], id=batch_id, key_id=key_id)
+        return None if batch is None else (await self._counted([batch]))[0]
 
     async def search(
         self, key_id: UUID, *, before: tuple[datetime, UUID] | None = None, limit: int = 50
     ) -> list[BatchRecord]:
-        """Return the batches of a key, newest first; only those older than ``before``, if it is given."""
+        """Return the batches of a key, newest first; only those older than ``before``, if that is given."""
         when, last = before or (None, None)
         batches = await self._database.all(
             SQL["list"], key_id=key_id, before=when, before_id=last, limit=limit
@@ -90,20 +90,21 @@ class Batches:
         return await self._counted(batches)
 
     async def jobs(self, batch_id: UUID, *, after: int = -1, limit: int = 50) -> list[JobRecord]:
-        """Return jobs of a batch as they were submitted, from the index after ``after``."""
+        """Return jobs of a batch in the order of its entries, beginning behind the index ``after``."""
         jobs = await self._database.all(SQL["jobs"], id=batch_id, after=after, limit=limit)
         return [JobRecord.of(job) for job in jobs]
 
     async def members(self, batch_id: UUID) -> list[Member]:
-        """Return every job of a batch with its state, in the order in which they were submitted."""
+        """Return every job of a batch with its state, in the order of its entries."""
         jobs = await self._database.all(SQL["states"], id=batch_id)
         return [Member(job["id"], job["batch_index"], JobState(job["state"])) for job in jobs]
 
     async def cancel(self, store: Store, batch_id: UUID) -> None:
-        """Ask ``store`` for the end of every job of a batch that has not ended.
+        """Cancel every job of a batch that has not ended.
 
-        Those that wait are taken first from the end of the queue, so that no server begins one in between.
-        Cancelling this leaves the others as they are.
+        The last entry's job is canceled first, since workers take the first entry's jobs first: in the other
+        order, each job that ends would let a server begin the next one. When this is cancelled, the jobs that
+        it has not reached go on.
         """
         for member in reversed(await self.members(batch_id)):
             if member.state in OPEN:

@@ -1,4 +1,4 @@
-"""Reading what :mod:`.forecast` tells times by: what jobs took lately, and which servers are busy."""
+"""Reads what :mod:`.forecast` needs: how long jobs took lately, and which servers are busy."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ __all__ = ["Estimate", "Estimates"]
 
 SQL = queries("estimates")
 KEPT = 5.0
-"""Seconds for which what jobs took is believed; many readers ask for the same need."""
+"""Seconds for which the times of a need are used again: many readers ask for jobs of the same need."""
 MOST_KEPT = 1000
+"""Needs whose times are in memory; at one more, all are dropped and read anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,9 @@ class Estimate:
     """When a job is expected to begin and to end.
 
     Attributes:
-        start_at: When it begins, or began; None if that cannot be told.
-        end_at: When it ends; None if that cannot be told.
-        basis: What both rest on; None with neither.
+        start_at: When the job begins, or began; None if there is nothing to estimate it by.
+        end_at: When the job ends; None if there is nothing to estimate it by.
+        basis: How good the estimate is; None where there is no estimate.
 
     """
 
@@ -45,8 +46,8 @@ class Estimates:
     """The expected times of the jobs of one database.
 
     Args:
-        database: Where they are.
-        clock: Seconds, for what is remembered.
+        database: The database that has the jobs and the servers.
+        clock: Returns seconds, by which times in memory grow old.
 
     """
 
@@ -59,17 +60,17 @@ class Estimates:
         """Return the expected times of a job.
 
         Args:
-            job: As it stands.
-            position: How many jobs are taken before it; None for one that no engine holds: its key has as
-                many running as it may, and when that changes cannot be told.
+            job: The job as it stands.
+            position: How many jobs are taken before this one; None for a held job, which is not in the queue:
+                its key has as many jobs running as it may, and when one of those ends cannot be told.
 
         """
         if job.state == JobState.RUNNING and job.started_at is not None:
             ran = (datetime.now(UTC) - job.started_at).total_seconds()
             share = (job.progress or {}).get("value")
             took = await self._taken(job.need)
-            found = forecast_running(like_it=_took(took, "own"), ran=ran, share=share)
-            return _at(found) if found else Estimate(start_at=job.started_at)
+            forecast = forecast_running(like_it=_took(took, "own"), ran=ran, share=share)
+            return _at(forecast) if forecast else Estimate(start_at=job.started_at)
         if job.state != JobState.QUEUED or position is None:
             return NOTHING
         took = await self._taken(job.need)
@@ -80,15 +81,15 @@ class Estimates:
         )
 
     async def _taken(self, need: str) -> Row:
-        kept = self._took.get(need)
-        if kept is not None and self._clock() - kept[0] < KEPT:
-            return kept[1]
-        found = await self._database.one(SQL["took"], need=need)
-        assert found is not None, "it counts"
+        remembered = self._took.get(need)
+        if remembered is not None and self._clock() - remembered[0] < KEPT:
+            return remembered[1]
+        took = await self._database.one(SQL["took"], need=need)
+        assert took is not None, "it counts"
         if len(self._took) >= MOST_KEPT:
             self._took.clear()
-        self._took[need] = (self._clock(), found)
-        return found
+        self._took[need] = (self._clock(), took)
+        return took
 
 
 def _took(row: Row, which: str) -> Took | None:
@@ -96,8 +97,9 @@ def _took(row: Row, which: str) -> Took | None:
     return Took(row[f"{which}_seconds"], runs) if runs else None
 
 
-def _at(found: Forecast | None) -> Estimate:
-    if found is None:
+def _at(forecast: Forecast | None) -> Estimate:
+    if forecast is None:
         return NOTHING
     now = datetime.now(UTC)
-    return Estimate(now + timedelta(seconds=found.start), now + timedelta(seconds=found.end), found.basis)
+    start, end = timedelta(seconds=forecast.start), timedelta(seconds=forecast.end)
+    return Estimate(now + start, now + end, forecast.basis)

@@ -1,4 +1,4 @@
-"""When a job that waits will begin and end, from what jobs like it took. Pure."""
+"""Forecasts when a job will begin and end, from how long jobs with the same need took. Pure."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from enum import StrEnum
 __all__ = ["ENOUGH_RUNS", "Basis", "Forecast", "Took", "forecast_running", "forecast_waiting"]
 
 ENOUGH_RUNS = 3
-"""Runs of a kind of job after which their mean is called measured."""
+"""Runs of jobs with one need after which the mean of their times is called measured."""
 
 
 class Basis(StrEnum):
-    """What an estimate rests on."""
+    """How good an estimate is."""
 
     MEASURED = "measured"
-    """Runs of jobs that need the same, for this job and for all before it."""
+    """The mean of enough runs of jobs with the same need."""
     ROUGH = "rough"
-    """Too few of those: runs of other jobs, or what the progress says."""
+    """Too few runs of such jobs: runs of jobs of any need, or the progress of the job itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """What jobs took.
+    """How long jobs took lately.
 
     Attributes:
-        seconds: The mean from the start of execution to the end.
-        runs: Of how many.
+        seconds: The mean time from the start of execution to the end.
+        runs: How many runs the mean is of.
 
     """
 
@@ -41,9 +41,9 @@ class Forecast:
     """When a job begins and ends.
 
     Attributes:
-        start: Seconds from now; below zero for one that runs.
+        start: Seconds from now; negative for a job that runs.
         end: Seconds from now.
-        basis: What that rests on.
+        basis: How good the forecast is.
 
     """
 
@@ -55,16 +55,16 @@ class Forecast:
 def forecast_waiting(
     *, like_it: Took | None, others: Took | None, ahead: int, busy: Sequence[float | None]
 ) -> Forecast | None:
-    """Return when a job that waits begins and ends; None if nothing is known to tell it by.
+    """Return when a job that waits begins and ends; None if no run is known, or no server may run the job.
 
-    The jobs before it are dealt to the servers one by one, each to the one that is free first.
+    The jobs before this one are dealt to the servers one by one, each to the server that is free first.
 
     Args:
-        like_it: What jobs that need the same took lately; None if none has run.
-        others: What jobs of any kind took lately.
-        ahead: How many jobs are taken before it.
-        busy: For each server that may run it, for how many seconds its running job has run; None for an idle
-            one. Empty where no server may.
+        like_it: How long jobs with the same need took lately; None if none has run.
+        others: How long jobs of any need took lately; the jobs before this one count as such.
+        ahead: How many jobs are taken before this one.
+        busy: For each server that may run this job, the seconds for which the server's running job has run;
+            None for an idle server. Empty where no server may run this job.
 
     """
     own = like_it or others
@@ -80,17 +80,19 @@ def forecast_waiting(
 
 
 def forecast_running(*, like_it: Took | None, ran: float, share: float | None) -> Forecast | None:
-    """Return when a job that runs ends; None if nothing is known to tell it by.
+    """Return when a job that runs ends; None if neither earlier runs nor its progress tell.
 
     Args:
-        like_it: What jobs that need the same took lately.
-        ran: Seconds since it began.
-        share: How much of it is done, from 0 to 1; None if that is not known.
+        like_it: How long jobs with the same need took lately; None if none has run.
+        ran: Seconds since the job began.
+        share: How much of the job is done, from 0 to 1; None if its progress does not say.
 
     """
     if like_it is not None and ran < like_it.seconds:
         return Forecast(-ran, like_it.seconds - ran, _basis(like_it))
-    if share:  # longer than those before it, or the first of its kind: what it has done tells
+    if (
+        share
+    ):  # the job has run longer than the mean, or is the first of its need: its own progress is all there is
         return Forecast(-ran, ran * (1.0 - share) / share, Basis.ROUGH)
     return None
 

@@ -1,7 +1,9 @@
-"""Webhooks: what ended is told to whoever wanted to know, at least once, for as long as a day if need be.
+"""Delivering webhooks: each end of a job reaches its receiver at least once, or is given up after 12 tries.
 
-The delivery is recorded in the transaction that ends the job (sql/jobs.sql, `change`). Any number of
-processes deliver: each try is claimed for a while, so that what a process was at when it died is tried again.
+The transaction that ends a job records the delivery, too (sql/jobs.sql, `change`): no crash loses the news.
+Any number of processes deliver. A process claims a delivery for one try and for a limited time; when the
+process dies in mid-try, the claim runs out and another process makes the try again. So a receiver may get
+the same webhook twice, and tells by the ``webhook-id``.
 """
 
 from __future__ import annotations
@@ -45,26 +47,28 @@ __all__ = ["CHANNEL", "Delivery", "NoDelivery", "Webhooks"]
 
 CHANNEL = "comfywire_webhooks"
 MOST = 64
-"""Tries at a time in one process."""
+"""Tries that one process has under way at a time."""
 MOST_PER_KEY = 8
-"""Of which one key's: a tenant whose receivers hang must not keep the others waiting."""
+"""Tries under way for one key: a tenant whose receivers hang must not keep other tenants waiting."""
 MOST_PER_HOST = 4
-"""Of which to one host, whatever path and query a URL has there."""
+"""Tries under way to one host, whatever path and query the URLs have."""
 MOST_CLAIMED = 4
+"""Deliveries of one claim: few, since crowded keys and hosts are counted before a claim, not within it."""
 LONGEST_REST = 60.0
+"""Seconds after which the database is asked again, even if no notification came."""
 EXCERPT_BYTES = 300
-"""How much of a receiver's answer is looked at; it goes into the log of the delivery."""
+"""How much of a receiver's refusal is read; the delivery's log quotes that much."""
 CONNECT_TIMEOUT = 5.0
-"""For each of a name's addresses: one that swallows everything leaves time for the next."""
+"""Seconds for each address of a host: an address that swallows packets leaves time for the next address."""
 CLAIM_MARGIN = 15.0
-"""Seconds beyond a try's time-out before another process may think that this one died."""
+"""Seconds beyond a try's time-out for which the claim lasts, before another process may repeat the try."""
 SQL = queries("webhooks")
 JOBS = queries("jobs")
 log = logging.getLogger("comfywire.service")
 
 
 class NoDelivery(ComfywireError):
-    """A job has no such delivery, or the key no such job."""
+    """The job has no delivery of that id, or the key has no job of that id."""
 
     def __init__(self, job_id: UUID, delivery_id: UUID | None = None) -> None:
         no_job = f"this key has no job {job_id}: check the id, and that it is the key that submitted it"
@@ -77,16 +81,16 @@ class Delivery:
     """One webhook: the news of one end of a job.
 
     Attributes:
-        id: Its ``webhook-id`` is ``msg_`` and this in hex.
-        job_id: Whose end.
+        id: The delivery's id; the ``webhook-id`` header is ``msg_`` and the id in hex.
+        job_id: The job that ended.
         type: ``job.succeeded``, ``job.failed``, ...
-        url: Where it goes.
+        url: The receiver's address.
         state: ``waiting``, ``delivered``, ``given_up``.
-        tries: How many were begun.
-        next_at: When the next is due, while it waits.
+        tries: How many tries were begun.
+        next_at: When the next try is due; of meaning only while ``state`` is ``waiting``.
         created_at: When the job ended.
-        delivered_at: When the receiver said 2xx.
-        log: For each try that ended ``try``, ``at``, ``status`` (None: no answer), ``error``, ``seconds``.
+        delivered_at: When the receiver answered with a 2xx status.
+        log: For each ended try: ``try``, ``at``, ``status`` (None: no answer), ``error``, ``seconds``.
 
     """
 
@@ -109,7 +113,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """How a try went."""
+    """The result of one try: the receiver's status, or None and the error that kept it from answering."""
 
     status: int | None
     error: str
@@ -121,21 +125,21 @@ class _Try:
 
     @property
     def is_final(self) -> bool:
-        """Gone: the receiver wants nothing more, says Standard Webhooks."""
+        """Whether the receiver answered 410 Gone, which in Standard Webhooks ends all tries."""
         return self.status == 410
 
 
 class Webhooks:
-    """Delivers what is due in one database.
+    """Makes the tries that are due in one database.
 
     Args:
-        database: Where deliveries are.
-        settings: Time-out, base URL, and whether private addresses are allowed.
-        sealer: For the keys' webhook secrets.
-        jitter: A number from 0 to 1, by chance.
+        database: The database that has the deliveries.
+        settings: The time-out of a try, the base URL of links, and whether private addresses are allowed.
+        sealer: Opens the keys' webhook secrets, which the database keeps encrypted.
+        jitter: Draws a number from 0 to 1, which spreads the waits between tries.
 
     Attributes:
-        secrets: What each key's webhooks are signed with.
+        secrets: The secrets that sign each key's webhooks.
 
     """
 
@@ -156,54 +160,60 @@ class Webhooks:
         self._under_way: dict[asyncio.Task[None], tuple[UUID, str]] = {}
 
     async def of_job(self, job_id: UUID, key_id: UUID | None = None) -> list[Delivery]:
-        """Return a job's deliveries and how their tries went, oldest first.
+        """Return a job's deliveries with the logs of their tries, oldest first.
 
         Raises:
-            NoDelivery: There is no such job, or ``key_id`` is given and it is another key's.
+            NoDelivery: There is no such job, or ``key_id`` is given and the job is another key's.
 
         """
         if await self._database.one(SQL["is_of"], job_id=job_id, key_id=key_id) is None:
             raise NoDelivery(job_id)
-        return [Delivery.of(found) for found in await self._database.all(SQL["of_job"], job_id=job_id)]
+        return [Delivery.of(row) for row in await self._database.all(SQL["of_job"], job_id=job_id)]
 
     async def redeliver(self, job_id: UUID, delivery_id: UUID, key_id: UUID | None = None) -> Delivery:
-        """Deliver again, at once, whatever became of it; failed tries are repeated as if it were new.
+        """Make a delivery due at once, whether it was delivered or given up; its schedule starts anew.
 
         Raises:
-            NoDelivery: The job has none of that id, or is not the key's.
+            NoDelivery: The job has no delivery of that id, or the job is not the key's.
 
         """
-        known = {found.id for found in await self.of_job(job_id, key_id)}
-        if delivery_id not in known:
+        delivery_ids = {delivery.id for delivery in await self.of_job(job_id, key_id)}
+        if delivery_id not in delivery_ids:
             raise NoDelivery(job_id, delivery_id)
         await self._database.one(SQL["redeliver"], id=delivery_id)
-        return next(found for found in await self.of_job(job_id) if found.id == delivery_id)
+        return next(delivery for delivery in await self.of_job(job_id) if delivery.id == delivery_id)
 
     async def redeliver_since(self, since: datetime, key_id: UUID) -> int:
-        """Deliver again, at once, all that a key was told of since then; return how many that is."""
-        found = await self._database.one(SQL["redeliver_since"], since=since, key_id=key_id)
-        assert found is not None
-        count: int = found["count"]
+        """Make every delivery of a key since then due at once; return how many there are."""
+        counted = await self._database.one(SQL["redeliver_since"], since=since, key_id=key_id)
+        assert counted is not None
+        count: int = counted["count"]
         return count
 
     async def run(self) -> None:
-        """Deliver for ever. Cancelling leaves the tries that are under way to whoever runs next."""
+        """Deliver for ever.
+
+        Cancelling breaks off the tries that are under way; their claims run out, and the process that is
+        next to look at the database repeats them.
+        """
         async with self._client() as client, asyncio.TaskGroup() as group:
             hearing = self._database.listen([CHANNEL], lambda *_: self._wake.set(), self._wake.set)
             group.create_task(hearing, name="comfywire webhooks listen")
             while True:
+                # Cleared before the look, not after: a notification that comes while the database is read
+                # ends the rest at once.
                 self._wake.clear()
                 try:
                     if await self._begin(group, client) == 0:
                         await self._rest()
-                except AWAY:  # the log is told by outage.py
+                except AWAY:  # database/outage.py logs the outage, once
                     await asyncio.sleep(1.0)
-                except psycopg.Error:  # one odd row must not end the others
+                except psycopg.Error:  # a row that cannot be read must not end the loop for all others
                     log.exception("webhooks that are due could not be read")
                     await asyncio.sleep(1.0)
 
     async def deliver_due(self) -> int:
-        """Try everything that is due now, once; return how many that were."""
+        """Make one try of every delivery that is due now; return how many tries were made."""
         count = 0
         async with self._client() as client:
             while claimed := await self._claim():
@@ -213,7 +223,7 @@ class Webhooks:
 
     def _client(self) -> httpx.AsyncClient:
         transport = GuardedTransport(allow_private=self._settings.allow_private_urls)
-        timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT)  # the whole try has its own
+        timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT)  # _try bounds the whole
         return httpx.AsyncClient(transport=transport, follow_redirects=False, timeout=timeout)
 
     async def _begin(self, group: asyncio.TaskGroup, client: httpx.AsyncClient) -> int:
@@ -230,18 +240,18 @@ class Webhooks:
         self._wake.set()
 
     async def _rest(self) -> None:
-        """Wait until something is due that may be tried, or there is news."""
+        """Wait until a delivery is due that may be tried, a try has ended, or the database notifies."""
         seconds = LONGEST_REST
         if len(self._under_way) < MOST:
-            found = await self._database.one(SQL["seconds_until_next"], **self._crowded())
-            if found is not None and found["seconds"] is not None:
-                seconds = min(max(found["seconds"], 0.0), LONGEST_REST)
+            due = await self._database.one(SQL["seconds_until_next"], **self._crowded())
+            if due is not None and due["seconds"] is not None:
+                seconds = min(max(due["seconds"], 0.0), LONGEST_REST)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
 
     def _crowded(self) -> dict[str, Any]:
-        """The keys and the hosts with enough tries under way: it is the others' turn."""
+        """Return the keys and hosts with as many tries under way as they may have: claims leave them out."""
         keys = Counter(key_id for key_id, _ in self._under_way.values())
         hosts = Counter(host for _, host in self._under_way.values())
         return {
@@ -262,7 +272,7 @@ class Webhooks:
             await self._note(delivery, await self._try(client, delivery))
         except AWAY:
             log.info("webhook %s will be repeated when the database is back", delivery["id"])
-        except Exception:  # the edge of a task: one odd delivery must not end the others
+        except Exception:  # the edge of a task: a delivery that fails here must not end the task group
             log.exception("webhook %s will be repeated", delivery["id"])
 
     async def _try(self, client: httpx.AsyncClient, delivery: Row) -> _Try:
@@ -278,7 +288,7 @@ class Webhooks:
             status, words = None, str(error) or type(error).__name__
         except AWAY:
             raise
-        except Exception as error:  # one that nothing helps must be given up, too
+        except Exception as error:  # counted as a try: a delivery that fails each time is given up in the end
             log.exception("webhook %s could not be sent", delivery["id"])
             status, words = None, f"the service could not send it ({type(error).__name__})"
         return _Try(status, words, time.monotonic() - began)
@@ -295,44 +305,49 @@ class Webhooks:
             return response.status_code, words
 
     async def _job_and_payload(self, delivery: Row) -> tuple[JobRecord, dict[str, Any]]:
-        found = await self._database.one(JOBS["get"], job_id=delivery["job_id"], key_id=None)
-        if found is None:
+        row = await self._database.one(JOBS["get"], job_id=delivery["job_id"], key_id=None)
+        if row is None:
             raise NoDelivery(delivery["job_id"], delivery["id"])
-        job = JobRecord.of(found)
+        job = JobRecord.of(row)
         payload: dict[str, Any] = delivery["payload"] or await self._rendered(delivery, job)
         return job, payload
 
     async def _rendered(self, delivery: Row, job: JobRecord) -> dict[str, Any]:
+        """Make the payload at the first try, and record it: every later try says the same."""
         payload = await self._news_of(delivery, job)
-        kept = await self._database.one(SQL["keep_payload"], id=delivery["id"], payload=Jsonb(payload))
-        return payload if kept is None else kept["payload"]
+        recorded = await self._database.one(SQL["keep_payload"], id=delivery["id"], payload=Jsonb(payload))
+        return payload if recorded is None else recorded["payload"]
 
     async def _news_of(self, delivery: Row, job: JobRecord) -> dict[str, Any]:
         if delivery["type"] == BATCH_COMPLETED:
             batch = await self._batches.get(delivery["batch_id"])
             assert batch is not None, "a batch's deliveries go with it"
             return batch_payload_of(batch, base_url=self._settings.base_url)
-        found = await self._database.all(JOBS["outputs"], job_id=job.id, after=0)
-        outputs = [OutputRecord(**output) for output in found]
+        rows = await self._database.all(JOBS["outputs"], job_id=job.id, after=0)
+        outputs = [OutputRecord(**row) for row in rows]
         return payload_of(delivery["type"], job, outputs, base_url=self._settings.base_url)
 
     async def _note(self, delivery: Row, went: _Try) -> None:
-        known = {"id": delivery["id"], "try": delivery["tries"]}
+        """Record how a try went, and what follows from that, in one transaction."""
+        this_try = {"id": delivery["id"], "try": delivery["tries"]}
         wait = wait_after(delivery["tries"] - delivery["tries_before"], self._jitter())
         async with self._database.transaction() as connection:
-            noted = {"status": went.status, "error": went.error, "seconds": went.seconds}
-            await execute(connection, SQL["log_try"], **known, **noted)
+            result = {"status": went.status, "error": went.error, "seconds": went.seconds}
+            await execute(connection, SQL["log_try"], **this_try, **result)
             if went.is_success:
                 await execute(connection, SQL["delivered"], id=delivery["id"])
             elif went.is_final or wait is None:
-                await execute(connection, SQL["give_up"], **known)
+                await execute(connection, SQL["give_up"], **this_try)
             else:
-                await execute(connection, SQL["try_again"], **known, after=wait)
+                await execute(connection, SQL["try_again"], **this_try, after=wait)
         _log(delivery, went)
 
 
 async def _excerpt(response: httpx.Response) -> str:
-    """The beginning of an answer, as it came: nothing is unpacked, nor read to its end."""
+    """Return the beginning of an answer as it came over the wire.
+
+    A stranger wrote it: decompressing, or reading to the end, would let a small answer fill the memory.
+    """
     content = b""
     async for chunk in response.aiter_raw():
         content += chunk
@@ -343,7 +358,7 @@ async def _excerpt(response: httpx.Response) -> str:
 
 
 def _log(delivery: Row, went: _Try) -> None:
-    """Name the host only: the rest of such URLs is often what opens them."""
+    """Log a try by its host alone: path and query of a webhook's URL are often the receiver's password."""
     host = urlsplit(delivery["url"]).hostname
     what = went.status if went.status is not None else went.error
     level = logging.DEBUG if went.is_success else logging.INFO

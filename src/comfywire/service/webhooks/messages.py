@@ -1,4 +1,4 @@
-"""What a webhook says, and when it is said again. Pure."""
+"""What a webhook says, how it is signed, and when a failed try is repeated. Pure."""
 
 from __future__ import annotations
 
@@ -33,18 +33,21 @@ BATCH_COMPLETED = "batch.completed"
 SCHEDULE = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 28800, 28800)
 """Seconds from each failed try to the next: 12 tries in 31 h, so that a receiver may be away for a day."""
 SPREAD = 0.2
+"""The part of a wait that chance decides: from 10% less to 10% more."""
 LONGEST_URL = 2048
 
 
 class InvalidWebhookUrl(ComfywireError):
-    """A webhook cannot be sent there."""
+    """No webhook can be sent to a URL."""
 
 
 def must_be_webhook_url(url: str) -> None:
-    """Raise unless webhooks may be sent to ``url``; where its name leads is checked at each try.
+    """Raise unless webhooks may be sent to ``url``.
+
+    The host's addresses are not looked up here but at each try, since DNS may say others by then.
 
     Raises:
-        InvalidWebhookUrl: They may not.
+        InvalidWebhookUrl: No webhook can be sent to ``url``.
 
     """
     problem = _problem_of(url)
@@ -69,15 +72,16 @@ def _problem_of(url: str) -> str | None:
 
 
 def _is_host(url: httpx.URL) -> bool:
-    """Whether a name can be looked up; ValueError says no as well: ``xn--``, a label of 64 letters."""
+    """Whether a host can be looked up; a ValueError (``xn--``, a label of 64 letters) says no as well."""
     name = url.raw_host.decode("ascii").removesuffix(".")
     return ":" in url.host or bool(name.encode("idna"))
 
 
 def wait_after(tries: int, jitter: float) -> float | None:
-    """Return the seconds to wait after ``tries`` failed ones, None when that was the last.
+    """Return the seconds to wait after ``tries`` failed tries; None when there is no further try.
 
-    ``jitter`` is from 0 to 1, by chance: receivers that come back are not hit by everything at once.
+    ``jitter`` is a number from 0 to 1, drawn by chance, so that a receiver which comes back does not get all
+    that it missed at the same moment.
     """
     if tries > len(SCHEDULE):
         return None
@@ -87,13 +91,13 @@ def wait_after(tries: int, jitter: float) -> float | None:
 def payload_of(
     kind: str, job: JobRecord, outputs: Sequence[OutputRecord], *, base_url: str | None = None
 ) -> dict[str, Any]:
-    """Return what is told of a job's end, as Standard Webhooks shapes it.
+    """Return the payload for the end of a job, in the shape of Standard Webhooks.
 
     Args:
         kind: ``job.succeeded``, ``job.failed``, ``job.canceled`` or ``job.expired``.
-        job: As it ended.
-        outputs: What is kept of it; withheld ones have no ``asset_id``.
-        base_url: How the receiver reaches the service; links are paths without it.
+        job: The job as it ended.
+        outputs: The job's outputs; those that a hook withheld have no ``asset_id``.
+        base_url: How the receiver reaches the service; without it, links are paths.
 
     """
     root = (base_url or "").rstrip("/") + "/api/v2"
@@ -115,11 +119,11 @@ def payload_of(
 
 
 def batch_payload_of(batch: BatchRecord, *, base_url: str | None = None) -> dict[str, Any]:
-    """Return what is told when every job of a batch has ended: how many ended how, and where to look.
+    """Return the payload for the end of a batch: how many of its jobs ended how, and where to look.
 
     Args:
-        batch: As it stands.
-        base_url: How the receiver reaches the service; links are paths without it.
+        batch: The batch as it stands.
+        base_url: How the receiver reaches the service; without it, links are paths.
 
     """
     return {
@@ -137,7 +141,7 @@ def batch_payload_of(batch: BatchRecord, *, base_url: str | None = None) -> dict
 
 
 def _error_of(job: JobRecord) -> dict[str, Any] | None:
-    """Without the traceback, which is for those who read the job itself."""
+    """Return a job's error without its traceback, which only the key that owns the job may read."""
     if job.error is None:
         return None
     return {name: job.error.get(name) for name in ("code", "message", "node_id", "class_type")}
@@ -165,7 +169,8 @@ def signed(
 ) -> tuple[bytes, dict[str, str]]:
     """Return the body of a webhook and its headers, signed with each of ``secrets``.
 
-    The id is the same in every try, so that a receiver knows what it has had; the time is that of the try.
+    The ``webhook-id`` is the same in every try, so that a receiver knows a webhook that it has had before.
+    The timestamp is the try's, since receivers refuse old ones.
     """
     body = json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
     name = f"msg_{delivery_id.hex}"

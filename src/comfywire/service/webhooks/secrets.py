@@ -1,4 +1,4 @@
-"""The secret that a key's webhooks are signed with, by which receivers know that we sent them."""
+"""The secrets that sign each key's webhooks, by which receivers know that the service sent them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from comfywire.service.sql import queries
 __all__ = ["GRACE", "Signing", "WebhookSecrets"]
 
 GRACE = 86400.0
-"""Seconds for which webhooks carry the old secret's signature, too, after it was changed."""
+"""Seconds after a change of secret for which webhooks carry the old secret's signature, too."""
 SQL = queries("keys")
 log = logging.getLogger("comfywire.service")
 
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """What a key's webhooks are signed with at one moment.
+    """The secrets and the time that one try of a key's webhook is signed with.
 
     Attributes:
-        secrets: The key's secret, and for a while the one before.
-        at: The time by the database's clock: processes' may differ, and receivers refuse what is old.
+        secrets: The key's secret; after a change also the one before, for a while.
+        at: The time by the database's clock. The clocks of the processes may differ, and receivers refuse
+            signatures with an old time.
 
     """
 
@@ -38,11 +39,11 @@ class Signing:
 
 
 class WebhookSecrets:
-    """A secret for each key, made when it is first needed.
+    """A secret for each key, made when a webhook of the key is first signed or its secret first read.
 
     Args:
-        database: Where they are, sealed.
-        sealer: What seals them.
+        database: The database that keeps the secrets, encrypted.
+        sealer: Encrypts and decrypts the secrets.
 
     """
 
@@ -55,54 +56,58 @@ class WebhookSecrets:
 
         Raises:
             KeyNotFound: There is no such key.
-            Unsealable: It was sealed with a secret that this process does not have.
+            Unsealable: The key's secret was sealed with a secret of the service that this process lacks.
 
         """
         return (await self.signing(key_id)).secrets[0]
 
     async def signing(self, key_id: UUID) -> Signing:
-        """Return what a key's webhooks are signed with now; raises what :meth:`of` does."""
-        known, now = await self._known(key_id)
-        if known is None:
-            await self._set(key_id, {"current": _new_secret()}, known=None)
-            return await self.signing(key_id)  # ours, or that of somebody who was faster
-        content = self._sealer.open(known)
+        """Return what signs a key's webhooks now; raises what :meth:`of` does."""
+        sealed, now = await self._sealed(key_id)
+        if sealed is None:
+            await self._set(key_id, {"current": _new_secret()}, instead_of=None)
+            # Read again: when two processes make a first secret at once, the database keeps the first alone.
+            return await self.signing(key_id)
+        content = self._sealer.open(sealed)
         is_graced = now.timestamp() < content.get("previous_until", 0.0)
         return Signing([content["current"], *([content["previous"]] if is_graced else [])], now)
 
     async def rotate(self, key_id: UUID, *, grace: float = GRACE) -> str:
-        """Give a key another secret and return it; the old one goes on signing for ``grace`` seconds.
+        """Give a key another secret and return it; the old secret goes on signing for ``grace`` seconds.
 
+        When two processes do so at once, one of the new secrets is kept, and both processes return that one.
         Raises what :meth:`of` does.
         """
         old = await self.of(key_id)
-        known, now = await self._known(key_id)
+        sealed, now = await self._sealed(key_id)
         content = {"current": _new_secret(), "previous": old, "previous_until": now.timestamp() + grace}
-        await self._set(key_id, content, known=known)
+        await self._set(key_id, content, instead_of=sealed)
         return await self.of(key_id)
 
     async def seal_anew(self) -> None:
-        """Seal what is sealed under a former secret of the service under its present one.
+        """Seal the keys' secrets under the service's present secret where a former one sealed them.
 
-        So a former secret is needed no longer than until every process has done this.
+        A process does so when it starts. A former secret is needed until every process has, and no longer.
         """
-        for found in await self._database.all(SQL["webhook_secrets"]):
+        for row in await self._database.all(SQL["webhook_secrets"]):
             try:
-                if not self._sealer.is_current(found["webhook_secret"]):
-                    content = self._sealer.open(found["webhook_secret"])
-                    await self._set(found["id"], content, known=found["webhook_secret"])
+                if not self._sealer.is_current(row["webhook_secret"]):
+                    content = self._sealer.open(row["webhook_secret"])
+                    await self._set(row["id"], content, instead_of=row["webhook_secret"])
             except Unsealable as error:
-                log.warning("the webhooks of key %s cannot be signed: %s", found["id"], error)
+                log.warning("the webhooks of key %s cannot be signed: %s", row["id"], error)
 
-    async def _known(self, key_id: UUID) -> tuple[bytes | None, datetime]:
-        found = await self._database.one(SQL["webhook_secret"], id=key_id)
-        if found is None:
+    async def _sealed(self, key_id: UUID) -> tuple[bytes | None, datetime]:
+        """Return a key's sealed secret, None before there is one, and the time by the database's clock."""
+        row = await self._database.one(SQL["webhook_secret"], id=key_id)
+        if row is None:
             raise KeyNotFound(key_id)
-        return found["webhook_secret"], found["now"]
+        return row["webhook_secret"], row["now"]
 
-    async def _set(self, key_id: UUID, content: dict[str, Any], *, known: bytes | None) -> None:
+    async def _set(self, key_id: UUID, content: dict[str, Any], *, instead_of: bytes | None) -> None:
+        """Record a key's secret, unless another process has replaced ``instead_of`` since it was read."""
         sealed = self._sealer.seal(content)
-        await self._database.one(SQL["set_webhook_secret"], id=key_id, sealed=sealed, known=known)
+        await self._database.one(SQL["set_webhook_secret"], id=key_id, sealed=sealed, known=instead_of)
 
 
 def _new_secret() -> str:

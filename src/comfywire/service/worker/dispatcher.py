@@ -1,4 +1,4 @@
-"""Which jobs a worker has: it takes them for its ComfyUIs, adopts those of dead workers, and hands back."""
+"""Decides which jobs a worker has: takes them for its ComfyUIs, adopts those of dead workers, hands back."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ log = logging.getLogger("comfywire.service")
 
 
 class Dispatcher:
-    """Takes jobs while it may, and has each followed in a task of its own.
+    """Takes jobs while the worker may, and has each followed in a task of its own.
 
     Args:
-        store: Jobs.
+        store: The jobs of the service.
         servers: The worker's ComfyUIs, by URL.
-        needs: What jobs want of a ComfyUI.
-        following: Sees a job to its end.
-        membership: The worker's place among the others.
-        store_check: Whether outputs can be kept.
-        wake: Set when there may be something to take; the servers set it, too.
-        name: The worker's.
+        needs: The book of what jobs need of a ComfyUI.
+        following: Follows one job to its end.
+        membership: The worker's place among the service's workers, whose number its claims carry.
+        store_check: Knows whether the asset store takes outputs.
+        wake: Set when there may be a job to take; the servers set this event, too.
+        name: The worker's name.
         stalled_after: Seconds without a heartbeat after which a worker's jobs are given back.
-        pace: How long to wait between one thing and the next.
+        pace: The seconds between rounds of each duty.
 
     """
 
@@ -83,15 +83,17 @@ class Dispatcher:
         return bool(self._tasks)
 
     def pause(self, *, is_paused: bool) -> None:
-        """The operator has paused the queue, or lets it go on."""
+        """Take no jobs while the operator has the queue paused; those that were taken go on."""
         self._is_paused = is_paused
         self._wake.set()
 
     # Taking jobs
 
     async def dispatch(self) -> None:
-        """Take jobs, for ever; cancelling ends that, and leaves those that were taken."""
+        """Take jobs, for ever; cancelling ends the taking, while the jobs that were taken are followed on."""
         while True:
+            # Cleared before the look at the queue, not after: a job that arrives in between wakes the next
+            # round at once.
             self._wake.clear()
             try:
                 while await self._take_one():
@@ -105,7 +107,11 @@ class Dispatcher:
             await set_within(self._wake, self._pace.queue)
 
     async def _take_one(self) -> bool:
-        """Take the job that is next for the server that is best; False when there is none."""
+        """Take one job for one of the servers with room; False when no job fits any of them.
+
+        Between the choice and the taking, another worker may take the job. That is no reason to stop: True
+        makes :meth:`dispatch` choose anew.
+        """
         views = [server.view for server in self._servers.values() if server.state.has_room]
         needs = frozenset[str]().union(*(view.needs for view in views))
         if not needs or not self._may_take:
@@ -116,6 +122,7 @@ class Dispatcher:
         choice = choose(await self._queue.heads(list(able), only, alone=alone), views, self._needs.models)
         if choice is None:
             return False
+        # None where another worker was faster.
         taken = await self._queue.take(
             choice.need, self._membership.number, self._name, choice.url, alone=alone
         )
@@ -124,7 +131,11 @@ class Dispatcher:
         return True
 
     async def _even_out(self) -> None:
-        """Take back what waits on a server while another one has nothing to do, and what must not run now."""
+        """Take prompts back from a ComfyUI's queue, where they would wait in vain or longer than they must.
+
+        All are taken back while no output could be kept, and those of a server that is stuck; else those that
+        wait on one server while another server, or another worker's, has nothing to do.
+        """
         if not self._store_check.is_good():
             self._following.take_back("nothing can be kept now: the asset store does not work")
             return
@@ -135,25 +146,31 @@ class Dispatcher:
             rooms = [server.view for server in self._servers.values() if server.state.has_room]
             self._following.even_out([view for view in rooms if view.queue == 0])
             now = asyncio.get_running_loop().time()
-            if now >= self._asked_others_at + self._pace.queue:  # not at each job that is submitted
+            if (
+                now >= self._asked_others_at + self._pace.queue
+            ):  # each submitted job wakes this loop: ask less often than that
                 self._asked_others_at = now
                 await self._following.even_out_with_others(seconds=self._stalled_after)
 
     @property
     def _may_take(self) -> bool:
-        """Whether jobs are taken at all: what cannot be kept is not run."""
+        """Whether jobs are taken at all: not while the asset store could not keep their outputs."""
         is_held = self._is_paused or self._is_stopping or not self._store_check.is_good()
         return not is_held and self._membership.number != 0 and not self._must_be_alone
 
     @property
     def _must_be_alone(self) -> bool:
-        """Whether a job that workers have died of is followed, or waits for this worker to have no other."""
+        """Whether this worker may take no second job because of a suspect: a job that workers have died of.
+
+        A suspect runs alone, so that a worker which dies of it takes no other jobs along. True while one is
+        followed, and while one waits until this worker has no other job.
+        """
         return bool(self._tasks) and (self._awaits_suspect or self._has_suspect)
 
     def _start(self, taken: Taken, server: FleetServer | None) -> None:
         job_id = str(taken.job_id)
         if server is not None:
-            # Now, and not when the task begins: the next choice must see that this room is taken.
+            # Before the task begins, not in it: the next choice comes first, and must see the room as taken.
             server.took(job_id, self._needs.models.get(taken.need, frozenset()))
         task = asyncio.create_task(self._following.follow(taken, server), name=f"comfywire job {job_id}")
         self._tasks[task] = taken
@@ -171,7 +188,7 @@ class Dispatcher:
     # Taking over
 
     async def take_over(self) -> None:
-        """Take over from the dead, and give back what nobody follows; for ever."""
+        """Adopt dead workers' prompts, and give back jobs that no task of this worker follows; for ever."""
         while True:
             await asyncio.sleep(self._membership.beat_every)
             with patience():
@@ -180,7 +197,7 @@ class Dispatcher:
                 await self._adopt()
 
     async def _look_for_suspect(self) -> None:
-        """Find out whether a job waits for this worker to have no other: it takes none until then."""
+        """Find out whether a suspect waits until this worker has no other job: none is taken until then."""
         states = [server.view for server in self._servers.values() if server.state.is_at_work]
         needs = frozenset[str]().union(*(view.needs for view in states))
         awaited = await self._queue.has_suspect(sorted(needs), self._name, seconds=self._stalled_after)
@@ -189,23 +206,25 @@ class Dispatcher:
         self._awaits_suspect = awaited
 
     async def _give_back(self) -> None:
-        # After an outage of the database every worker looks dead until it has had the time to say otherwise.
+        # After an outage of the database no worker has a fresh heartbeat. They get the time to write one
+        # before this worker calls any of them dead.
         if self._membership.may_judge:
             for job_id in await self._queue.give_back_stalled(self._stalled_after):
                 log.warning("job %s is taken over: its worker was not heard of any more", job_id)
         held = {taken.queue_id: taken for taken in await self._queue.held_by(self._membership.number)}
         unknown = held.keys() - {taken.queue_id for taken in self._tasks.values()}
-        # Seen once, its task may be about to begin. Twice: a connection broke before `take` was answered.
+        # A job of this worker without a task: seen once, `take` may have been answered after this look. Seen
+        # in two rounds, the connection broke before the answer came, and no task will ever begin.
         for queue_id in unknown & self._unknown:
             async with self._store.database.connection() as connection:
                 await self._queue.give_back(connection, queue_id)
         self._unknown = set(unknown)
 
     async def _adopt(self) -> None:
-        """Follow each prompt that is on a ComfyUI and has no worker, whether or not a server has room.
+        """Follow each prompt that is on a ComfyUI and whose worker is gone, whether or not a server has room.
 
-        Following needs no room; and the job's own worker may be gone while all servers that are left are busy
-        for hours.
+        Following takes no room on a server: the prompt is there already. Waiting for room could take hours
+        when all servers that are left are busy.
         """
         with contextlib.suppress(engine.NotRegistered):
             while not self._is_stopping and not (self._tasks and self._has_suspect):
@@ -226,13 +245,13 @@ class Dispatcher:
         self._is_stopping = True
 
     async def drain(self, seconds: float) -> None:
-        """Wait for the jobs that are followed, so long at most; then hand them back."""
+        """Wait for the jobs that are followed, ``seconds`` at the most; then hand back those that go on."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
         await self.abandon()
 
     async def abandon(self) -> None:
-        """Hand every job back, at once."""
+        """Hand every job back at once; its prompt goes on, and the next worker adopts the job."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""What a worker does again and again beside its jobs, whatever breaks down on the way."""
+"""A worker's duties beside its jobs: each is repeated for ever, whatever breaks down on the way."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger("comfywire.service")
 
 
 async def tidy(store: Store, registry: Registry, *, every: float) -> None:
-    """End jobs that waited too long, let in those that may run by now, forget what no job needs."""
+    """End jobs that waited too long, admit held jobs that may run by now, tidy the registry and the queue."""
     while True:
         await asyncio.sleep(every)
         with patience():
@@ -29,7 +29,7 @@ async def tidy(store: Store, registry: Registry, *, every: float) -> None:
 
 
 async def sweep(assets: Assets, *, every: float) -> None:
-    """Remove bytes whose time is over; apart from :func:`tidy`, since there may be millions of them."""
+    """Remove assets whose time is over, apart from :func:`tidy`: there may be millions of them."""
     while True:
         await asyncio.sleep(every)
         with patience():
@@ -37,7 +37,7 @@ async def sweep(assets: Assets, *, every: float) -> None:
 
 
 async def for_ever(name: str, duty: Callable[[], Awaitable[None]], *, pause: float) -> None:
-    """Do a duty, and begin anew when it breaks down: one that is not done any more would go unnoticed."""
+    """Do a duty, and begin anew when the duty breaks down: nobody would notice that it has stopped."""
     while True:
         try:
             await duty()
@@ -48,6 +48,6 @@ async def for_ever(name: str, duty: Callable[[], Awaitable[None]], *, pause: flo
 
 @contextlib.contextmanager
 def patience() -> Iterator[None]:
-    """Leave what is done inside for the next time when the database is away."""
+    """Break off what is done inside while the database is away; the duty's next round does it again."""
     with contextlib.suppress(*AWAY):
         yield

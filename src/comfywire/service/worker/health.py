@@ -1,4 +1,4 @@
-"""Whether a worker's process is alive and at work, over HTTP: for Kubernetes, which asks a port."""
+"""Answers over HTTP whether a worker's process is alive and at work: Kubernetes asks a port."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ from comfywire.errors import ComfywireError
 __all__ = ["CannotAnswer", "answering"]
 
 PATIENCE = 5.0
-"""Seconds that somebody who asks has for the question."""
+"""Seconds in which a connection must have sent its request and taken the answer."""
 LONGEST = 4096
+"""Bytes of one line of a request."""
 Ask = Callable[[], bool]
 
 
 class CannotAnswer(ComfywireError):
-    """The port is taken."""
+    """The worker cannot listen on the port."""
 
 
 @contextlib.asynccontextmanager
 async def answering(port: int, is_ready: Ask, *, host: str = "0.0.0.0") -> AsyncIterator[int]:  # noqa: S104
-    """Answer ``GET /healthz`` and ``GET /readyz`` inside this context, and give the port; 0 takes a free one.
+    """Answer ``GET /healthz`` and ``GET /readyz`` inside; yields the port, a free one for port 0.
 
-    ``/healthz`` says that the process answers at all, and nothing of the database, whose outage no restart
-    would mend. ``/readyz`` is 503 unless ``is_ready()``. Kubernetes asks from outside: on all interfaces.
+    ``/healthz`` says that the process answers at all, and does not look at the database: Kubernetes restarts
+    a process that fails here, and no restart mends an outage of the database. ``/readyz`` is 503 unless
+    ``is_ready()``. Kubernetes asks from outside the container, so the default is to listen on all interfaces.
 
     Raises:
-        CannotAnswer: Somebody else listens there.
+        CannotAnswer: Another program listens on the port, or the port is not allowed.
 
     """
     try:
@@ -46,7 +48,7 @@ async def _answer(is_ready: Ask, reader: asyncio.StreamReader, writer: asyncio.S
         async with asyncio.timeout(PATIENCE):
             path = (await reader.readline()).split(b" ")[1:2]
             while (await reader.readline()).strip():
-                pass
+                pass  # read to the end: closing with unread bytes would reset the connection, and the answer
             writer.write(_reply(path, is_ready))
             await writer.drain()
     writer.close()

@@ -1,4 +1,4 @@
-"""A job's input assets, brought from the asset store onto the ComfyUI that is going to run it, each once."""
+"""Brings a job's input assets from the asset store onto the ComfyUI that will run the job, each once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["InputGone", "Inputs"]
 
 
 class InputGone(ComfywireError):
-    """An asset that a job reads is not there any more."""
+    """An asset that a job reads was removed, or the store has lost its bytes."""
 
 
 class Inputs:
@@ -32,8 +32,8 @@ class Inputs:
     (nodes_video.py, fingerprint_inputs).
 
     Args:
-        assets: Where the bytes are.
-        secret: What the names on the ComfyUIs are made with; see :func:`input_stem`.
+        assets: The store that has the bytes.
+        secret: Makes the files' names on the ComfyUIs impossible to guess; see :func:`input_stem`.
 
     """
 
@@ -44,16 +44,16 @@ class Inputs:
         self._numbered: dict[tuple[str, str], Upload] = {}
 
     async def bring(self, client: Client, prompt: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
-        """Return ``prompt`` with file names for its assets, all of which are on the ComfyUI then.
+        """Put every asset of ``prompt`` onto the ComfyUI; return the prompt with the files' names there.
 
         Args:
-            client: The ComfyUI's.
-            prompt: With ``core/ASSET`` objects.
-            folder: For files on their way.
+            client: The client of the ComfyUI.
+            prompt: The graph, with ``core/ASSET`` objects.
+            folder: For files between the store and the ComfyUI.
 
         Raises:
-            InputGone: An asset was removed.
-            ConnectionFailed, ConnectionLost, ServerError: The server did not take one.
+            InputGone: An asset was removed, or its bytes are gone.
+            ConnectionFailed, ConnectionLost, ServerError: The ComfyUI did not take a file.
 
         """
         wanted = asset_ids(prompt)
@@ -69,14 +69,16 @@ class Inputs:
             raise InputGone(f"asset {asset_id}, which the job reads, was removed")
         wanted = Upload(input_name(self._secret, asset), FOLDER)
         place = (client.url, wanted.filename)
-        # Jobs that read the same file and go to the same ComfyUI wait for the first of them to have sent it.
+        # Of several jobs that read the same asset on the same ComfyUI, the first sends the file; the others
+        # wait here, and find the file there.
         async with self._locks.setdefault(place, asyncio.Lock()):
             there = self._numbered.get(place, wanted)
-            # The name says which bytes they are, and the length that all of them have arrived.
+            # The name comes from the bytes' hash, so a file of that name and of the full length is the asset.
             if await client.uploads.size_of(there) == asset.size_bytes:
                 return there
             sent = await self._send(client, asset, wanted, folder)
-            # A file that is cut short stays in the way: ComfyUI numbers the one that is sent again.
+            # A file that was cut short by a broken upload keeps the name: ComfyUI gives the file that is sent
+            # again a number, and later jobs must look under that.
             if sent != wanted:
                 self._numbered[place] = sent
             return sent

@@ -1,4 +1,4 @@
-"""The book of needs: what the jobs of the service want of a ComfyUI, as one worker has read it."""
+"""The book of needs: what the jobs of the service need of a ComfyUI, as one worker last read it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["Needs"]
 
 
 class Needs:
-    """All needs that jobs have, with what is known of each.
+    """Every need that a job of the service has; jobs that require the same have the same need.
 
     Attributes:
-        requirements: What each need consists of, by its name.
-        models: The model files among that.
-        proven: The needs of which a job has ended well, here or elsewhere. Servers add to them.
+        requirements: The node types, model files and tags of each need, by the need's name.
+        models: The model files of each need, by the need's name.
+        proven: The needs of which a job has succeeded on any server; this worker's servers add to the set.
 
     """
 
@@ -27,7 +27,7 @@ class Needs:
         self.proven: set[str] = set()
 
     async def read(self, registry: Registry) -> list[str]:
-        """Read what is new, and return the needs that no job has any more, which are forgotten here."""
+        """Read the needs that are new; forget those that no job has any more, and return their names."""
         new = await registry.needs(self.requirements)
         self.proven |= await registry.proven(new) if new else set()
         self.requirements |= new

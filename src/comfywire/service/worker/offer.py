@@ -1,4 +1,4 @@
-"""What one ComfyUI offers: its catalogue, read now and then, and which jobs' needs that meets."""
+"""What one ComfyUI offers: its catalogue, read now and then, and the needs of jobs that it meets."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["Offer"]
 
 
 class Offer:
-    """Reads a ComfyUI's catalogue, compares needs with it, and writes down what it lacks for which.
+    """Reads a ComfyUI's catalogue, compares needs with it, and records what the ComfyUI lacks for each need.
 
     Args:
-        client: Of the ComfyUI; open when anything is read.
-        tags: What the operator says about it.
-        registry: Where it is written down.
+        client: The client of the ComfyUI; the caller has opened it before anything is read.
+        tags: The tags that the operator gave the ComfyUI.
+        registry: Keeps catalogues, and what each ComfyUI lacks.
         pace: How long to wait between reads.
 
     Attributes:
-        digest: Of the catalogue, as the registry keeps it; None before it was read.
+        digest: The digest under which the registry keeps the catalogue; None before the first read.
 
     """
 
@@ -44,14 +44,14 @@ class Offer:
 
     @property
     def meets(self) -> frozenset[str]:
-        """The needs of which it lacks nothing."""
+        """The needs for which the ComfyUI lacks nothing."""
         return frozenset(need for need, lacking in self._lacks.items() if not lacking)
 
     async def read(self, now: float) -> None:
-        """Read the catalogue, and compare all needs if it has changed.
+        """Read the catalogue, and compare all needs with it if the catalogue has changed.
 
         Raises:
-            ComfywireError: The ComfyUI does not give it.
+            ComfywireError: The ComfyUI does not send its catalogue.
 
         """
         object_info = await self._client.object_info()
@@ -62,7 +62,7 @@ class Offer:
         self._read_at = self._asked_at = now
 
     async def read_if_due(self, now: float) -> None:
-        """Read it when the last read is old, or when a job waits for something that was not there then."""
+        """Read the catalogue when the last read is old, or when a job waits for what was lacking then."""
         if now >= self._read_at + self._pace.catalogue or await self._is_waited_for(now):
             await self.read(now)
 
@@ -74,7 +74,7 @@ class Offer:
         return await self._registry.are_waited_for(wanting)
 
     def learn(self, needs: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Find out which of ``needs`` it meets; return whether one of them is new."""
+        """Find out which of ``needs`` the ComfyUI meets; return whether one of them is new here."""
         if self._catalogue is None:
             return False
         new = {
@@ -87,20 +87,24 @@ class Offer:
         return bool(new)
 
     def forget(self, needs: Iterable[str]) -> None:
-        """No job has these needs any more."""
+        """Drop the needs that no job has any more."""
         for need in needs:
             self._lacks.pop(need, None)
             self._untold.pop(need, None)
 
     async def tell(self, url: str) -> None:
-        """Write down what was found out; what the database was away for is told the next time."""
-        if not (told := dict(self._untold)):
+        """Record what was learnt since the last call; while the database is away, the next call does so."""
+        if not (learnt := dict(self._untold)):
             return
         with contextlib.suppress(*AWAY):
-            if await self._registry.refuse(url, told):
-                self._untold = {need: why for need, why in self._untold.items() if told.get(need) != why}
+            if await self._registry.refuse(url, learnt):
+                # While the database was written, `learn` may have found more, or other reasons: those stay.
+                self._untold = {need: why for need, why in self._untold.items() if learnt.get(need) != why}
 
 
 def _is_of_the_catalogue(lacking: str) -> bool:
-    """A node or a model file, which somebody may be installing; tags change with the worker's options."""
+    """Whether a node type or a model file is lacking, which a later read of the catalogue may have.
+
+    Somebody may be installing it. A tag comes only with the worker's options, and so with a new process.
+    """
     return not lacking.startswith("tag ")

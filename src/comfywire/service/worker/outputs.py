@@ -1,4 +1,4 @@
-"""A job's outputs, brought from the ComfyUI into the asset store as soon as they are there."""
+"""Brings a job's outputs from the ComfyUI into the asset store as soon as the ComfyUI has written them."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from comfywire.service.worker.replies import LONGEST_VALUE_BYTES
 __all__ = ["CannotKeep", "Keeper"]
 
 TRIES_OF_A_GOOD_STORE = 3
-"""How often a store that works otherwise is asked to keep one output."""
+"""Tries to keep one output in a store that works for everything else."""
 Withhold = Callable[[Mapping[str, Any], Path], Awaitable[str | None]]
-"""Given what an output is and where its bytes are: the reason to withhold it, or None."""
+"""Is given the facts of an output and the file with its bytes; returns the reason to withhold it, or None."""
 
 
 class CannotKeep(ComfywireError):
-    """The asset store does not take an output, or there is no room for it on its way there."""
+    """The asset store does not take an output, or the worker's disk has no room to stage the output."""
 
 
 class Keeper:
-    """Keeps the outputs of one job, each once, in the order in which they are given.
+    """Keeps the outputs of one job, each once, in the order in which :meth:`keep` gets them.
 
     Args:
-        assets: Where they are kept.
-        store: Whether anything can be.
-        leases: Where they are written down.
-        withhold: Asked about each before it is kept.
-        folder: For files on their way.
+        assets: The store for the bytes.
+        store: Knows whether the asset store works.
+        leases: Records the outputs in the database, for as long as the worker has the job.
+        withhold: Asked about each output before the store gets it.
+        folder: For files between the ComfyUI and the store.
 
     """
 
@@ -62,21 +62,22 @@ class Keeper:
         """One sentence for each output that was withheld."""
 
     async def keep(self, lease: Lease, outputs: list[Output], *, waits: bool = True) -> None:
-        """Keep those of ``outputs`` that are not kept yet; when this returns, their bytes are ours.
+        """Keep those of ``outputs`` that are not kept yet; when this returns, the store has the bytes of all.
 
         Args:
-            lease: Of the job.
-            outputs: All that are known.
-            waits: Whether to wait for an asset store that is full or away, for as long as it takes; the
+            lease: The worker's claim on the job.
+            outputs: All outputs that the job has so far, those of earlier calls among them.
+            waits: Whether to wait for an asset store that is full or away, for as long as that lasts; the
                 outputs stay on the ComfyUI meanwhile.
 
         Raises:
-            CannotKeep: The store does not take one of them.
-            OutputsGone: The server does not have one of them any more.
-            ConnectionFailed, ConnectionLost, ServerError: One could not be fetched.
-            Fenced: The job is another worker's.
+            CannotKeep: The store does not take an output.
+            OutputsGone: The ComfyUI does not have an output any more.
+            ConnectionFailed, ConnectionLost, ServerError: An output could not be fetched.
+            Fenced: Another worker has the job now.
 
         """
+        # Counted, not a set: a node that lists the same file twice has two outputs.
         seen: Counter[tuple[str, ...]] = Counter()
         for output in outputs:
             identity = _identity(output)
@@ -94,10 +95,10 @@ class Keeper:
         await self._leases.keep(lease, self._record(output, name, kept))
 
     async def _kept_bytes(self, lease: Lease, output: Output, name: str, *, waits: bool) -> KeptBytes | None:
-        """Bring the bytes into the store, again and again while that does not work.
+        """Bring the bytes into the store; while the store does not work, wait for it and try again.
 
-        A store that works and does not take this output all the same is asked a few times: something is
-        wrong with the output, or with us, and waiting would never end.
+        A store that works, and refuses this output all the same, gets a few tries only: the fault is the
+        output's or the worker's then, and waiting for the store would never end.
         """
         in_vain = 0
         while True:
@@ -122,7 +123,7 @@ class Keeper:
             return await self._shelved(output, staged, path, name)
 
     async def _shelved(self, output: Output, staged: Staged, path: Path, name: str) -> KeptBytes | None:
-        """Put the bytes where they stay, unless the operator does not want that."""
+        """Move the staged bytes to their place in the store, unless a hook withholds the output."""
         content_type = _content_type(name, output.kind)
         facts = {
             "node_id": output.node_id,
@@ -159,9 +160,10 @@ class Keeper:
 
 @contextlib.contextmanager
 def _in_the_store() -> Iterator[None]:
-    """Do something with the store or the disk inside: whatever either of them raises is CannotKeep.
+    """Raise whatever the store or the disk raises inside as CannotKeep.
 
-    Each of fsspec's stores has exceptions of its own; ours are the ComfyUI's, or say what became of the job.
+    Each of fsspec's stores has exceptions of its own, so all are caught. Errors of Comfywire pass: they are
+    about the ComfyUI, or say that another worker has the job.
     """
     try:
         yield
@@ -178,7 +180,7 @@ def _identity(output: Output) -> tuple[str, ...]:
 
 
 def _place(subfolder: str, name: str) -> str:
-    """Return where a ComfyUI, which may run on Windows, keeps an output."""
+    """Return an output's path below the output folder; a ComfyUI on Windows writes backslashes."""
     return str(PurePosixPath(subfolder.replace("\\", "/"), name))
 
 
@@ -200,11 +202,14 @@ KNOWN_TYPES = {
     ".opus": "audio/ogg",
     ".glb": "model/gltf-binary",
 }
-"""What Python's table does not know everywhere."""
+"""Types that Python's ``mimetypes`` does not know on every system and in every version."""
 
 
 async def _fetch(output: Output, path: Path, *, has_folder: bool) -> None:
-    """Stream the output into a file of ours, without the job's folder; the client checks that it is whole."""
+    """Write an output to ``path``, with the job's own folder taken out of its texts and metadata.
+
+    The client checks that a file has arrived whole.
+    """
     try:
         if output.kind == "value":
             value = without_folders(output.value) if has_folder else output.value
@@ -219,7 +224,9 @@ async def _fetch(output: Output, path: Path, *, has_folder: bool) -> None:
             f"node {output.node_id} names an output that nobody can ask for: {name}"
         ) from error
     except BaseException:
-        await asyncio.to_thread(path.unlink, missing_ok=True)  # cancelled just as it was whole
+        await asyncio.to_thread(
+            path.unlink, missing_ok=True
+        )  # a cancellation may come when the file is whole already
         raise
 
 

@@ -1,4 +1,4 @@
-"""What happens to a running job, written down for those who watch it: that it began, progress, previews."""
+"""Writes down what happens to a running job, for its feeds to show: its start, progress, and previews."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Teller", "snapshot_of"]
 
 
 def snapshot_of(progress: JobProgress) -> dict[str, Any]:
-    """Return progress in the words of the Comfy API v2; one snapshot says everything."""
+    """Return progress in the words of the Comfy API v2; a reader of one snapshot needs none before it."""
     what = progress.title or progress.class_type
     value, most = _finite(progress.value), _finite(progress.max)
     steps = f" {value:g}/{most:g}" if value is not None and most else ""
@@ -37,18 +37,21 @@ def snapshot_of(progress: JobProgress) -> dict[str, Any]:
 
 
 def _finite(number: float | None) -> float | None:
-    """Nodes say what they like."""
+    """Return a number that JSON can hold, or None: a node of a node pack may report inf or nan."""
     return number if number is not None and math.isfinite(number) else None
 
 
 class Teller:
-    """Tells of one prompt until it has ended.
+    """Writes down what the client hears of one prompt, until the prompt has ended.
+
+    One task hears the client's events; another writes progress, previews and early outputs to the database
+    at each tick, only the newest of each: a prompt that reports every millisecond costs two writes a second.
 
     Args:
         handle: The prompt, as the client follows it.
-        lease: The claim on its job.
-        leases: Where what is told is written down.
-        keeper: What keeps its outputs.
+        lease: The worker's claim on the prompt's job.
+        leases: Writes to the database, for as long as the worker has the lease.
+        keeper: Keeps the job's outputs.
         on_began: Called once, when the prompt has begun.
         tick: Seconds between snapshots of the progress, and between looks for outputs to fetch early.
 
@@ -81,16 +84,18 @@ class Teller:
 
     @property
     def outputs_reused(self) -> bool | None:
-        """Whether every output came from the server's cache; None when its messages were not heard."""
+        """Whether every output came from the server's cache; None when no message of the run was heard."""
         if not self._cached and not self._ran:
             return None
         return not self._ran
 
     async def run(self) -> None:
-        """Tell what is heard, until the prompt has ended.
+        """Hear and write, until the prompt has ended.
+
+        When either task fails, the failure ends this at once: a fenced worker must not follow the prompt on.
 
         Raises:
-            Fenced: The job is another worker's.
+            Fenced: Another worker has the job now.
 
         """
         self._ticking = asyncio.create_task(self._tick(), name="comfywire ticks")
@@ -105,12 +110,12 @@ class Teller:
             hearing.cancel()
 
     def abandon(self) -> None:
-        """Let go of what is being fetched early, or waits for the database: somebody else will see to it."""
+        """Break off an early fetch, or a write that waits for the database; the next worker fetches again."""
         if self._ticking is not None:
             self._ticking.cancel()
 
     async def stop(self) -> None:
-        """End; what is being fetched early is fetched to its end."""
+        """Stop writing, and wait until an early fetch that is under way has come to its end."""
         self._ended.set()
         if self._ticking is not None:
             await asyncio.wait([self._ticking])
@@ -144,7 +149,9 @@ class Teller:
     async def _tell(self) -> None:
         progress = self._handle.progress
         if progress.phase == "running":
-            await self._begin()  # of a prompt that somebody else submitted no message says so
+            await (
+                self._begin()
+            )  # messages of a prompt go to the client_id that submitted it: an adopted one has none
         if progress != self._told and self._has_begun:
             self._told = progress
             await self._leases.progress(self._lease, snapshot_of(progress))
@@ -154,7 +161,8 @@ class Teller:
         if self._has_new_outputs:
             self._has_new_outputs = False
             files = [output for output in self._handle.outputs if output.filename is not None]
-            # Fetched again at the end, and then for good: a store that is away is waited for there, where
-            # nothing else of the job stands still and its server is free for others.
+            # An error is no news: what was not kept early is fetched again when the prompt has ended. That
+            # fetch waits for a store that is away, while the ComfyUI already runs the next job; waiting here
+            # would hold up the progress of this one.
             with contextlib.suppress(ComfywireError):
                 await self._keeper.keep(self._lease, files, waits=False)

@@ -1,4 +1,4 @@
-"""What the service takes from a ComfyUI, which is as much a stranger as those who call the service."""
+"""How much the service takes from a ComfyUI: a stranger may run one, as strangers call the service."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from comfywire.client import ReplyLimits
 __all__ = ["LONGEST_VALUE_BYTES", "bounded_error", "reply_limits"]
 
 JSON_BYTES = 64 << 20
-"""Of a history entry, which has the whole graph, or of a queue, which has those of all prompts."""
+"""The longest JSON reply: a history entry has the whole graph, a queue has the graphs of all its prompts."""
 LONGEST_VALUE_BYTES = 64 << 10
-"""Texts and values up to this size stand in every list of a job's outputs; longer ones are assets only."""
+"""Every list of a job's outputs contains texts and values up to this size; longer ones are assets only."""
 LONGEST_WORDS = 10_000
-"""Characters of a message, which every reader of the job gets."""
+"""Characters of an error's message, which every reader of the job gets."""
 LONGEST_TRACEBACK = 64_000
 LONGEST_NAME = 300
 """Characters of a node's id or type, or of the type of an exception."""
@@ -22,7 +22,7 @@ MARK = "\n[... {} characters are left out ...]\n"
 
 
 def reply_limits(max_output_bytes: int) -> ReplyLimits:
-    """Return what is taken from a ComfyUI: far above anything real, and far below what hurts a process."""
+    """Return the limits of replies: far above what a real ComfyUI sends, far below what hurts a process."""
     return ReplyLimits(
         json_bytes=JSON_BYTES,
         catalogue_bytes=256 << 20,
@@ -36,7 +36,7 @@ def reply_limits(max_output_bytes: int) -> ReplyLimits:
 
 
 def bounded_error(error: dict[str, Any]) -> dict[str, Any]:
-    """Return an error with its texts cut to what a job may carry: the middle is left out."""
+    """Return an error with each text cut to the length that a job may carry; the middle is left out."""
     return {name: _cut(value, LONGEST.get(name, LONGEST_NAME)) for name, value in error.items()}
 
 

@@ -1,4 +1,4 @@
-"""ComfyUIs that other workers look after, visited to see what has become of a job there."""
+"""Visits ComfyUIs that other workers look after, to see what has become of an adopted job there."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ __all__ = ["Visits"]
 
 
 class Visits:
-    """Finds the server of a URL: one of our own, or one that is opened for as long as a job of ours is there.
+    """Finds the server of a URL: one of this worker's own, or one that is visited.
+
+    A visited server is open for as long as a job that this worker follows is there.
 
     Args:
-        servers: Those that the worker looks after, by URL.
-        registry: Knows the addresses of the others.
-        sealer: Opens them.
-        new_server: Makes a server of an address.
+        servers: The servers that this worker looks after, by URL.
+        registry: Has the addresses of the other workers' servers, sealed since they contain credentials.
+        sealer: Opens those addresses.
+        new_server: Makes a server from an address.
 
     """
 
@@ -39,10 +41,10 @@ class Visits:
         self._moving = asyncio.Lock()
 
     async def at(self, url: str) -> FleetServer:
-        """Return the server of ``url``, open; :meth:`leave` it when nothing of ours is there any more."""
+        """Return the server of ``url``, open; the caller calls :meth:`leave` when its job there has ended."""
         async with self._moving:
-            if (known := self._servers.get(url) or self._visited.get(url)) is not None:
-                return known
+            if (open_server := self._servers.get(url) or self._visited.get(url)) is not None:
+                return open_server
             sealed = await patiently(lambda: self._registry.address(url))
             address = url if sealed is None else str(self._sealer.open(sealed)["address"])
             server = await self._new_server(address).__aenter__()
@@ -50,16 +52,17 @@ class Visits:
             return server
 
     async def leave(self, server: FleetServer) -> None:
-        """Close a server that was visited, unless another job of ours is there."""
+        """Close a server that was visited, unless this worker follows another job there."""
         if self._visited.get(server.url) is not server:
             return
         async with self._moving:
-            # Asked again: while this waited, somebody else may have left it, or have come with a job.
+            # Asked again under the lock: while this waited for it, another job's task may have closed the
+            # server, or another job may have arrived there.
             if self._visited.get(server.url) is server and not server.state.open:
                 del self._visited[server.url]
                 await server.__aexit__(None, None, None)
 
     async def close(self) -> None:
-        """Leave them all."""
+        """Close every server that is visited."""
         for server in self._visited.values():
             await server.__aexit__(None, None, None)
