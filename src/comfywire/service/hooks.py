@@ -1,7 +1,7 @@
-"""The operator's policy: asked about each job before it is queued, and each output before it is kept.
+"""The operator's policy: hooks decide on each job before it is queued, and on each output before it is kept.
 
 A hook is a Python object behind an entry point of the group ``comfywire.hooks``, or an HTTP server
-(``Settings.hook_url``). All are asked, one after another; the first that objects decides.
+(``Settings.hook_url``). The service asks one hook after another, and the first that objects decides.
 """
 
 from __future__ import annotations
@@ -33,22 +33,23 @@ REASON_LENGTH = 500
 MOST_CALLS = 32
 """Calls of plain functions at a time, each of which has a thread."""
 MOST_CALLS_PER_KEY = 8
+"""Of those, the calls about jobs of one key: a hook that hangs on them leaves threads for other keys."""
 UPLOAD_RATE = 1 << 20
-"""Bytes a second that an HTTP hook takes of an output, at least, beside its time for an answer."""
+"""Bytes a second that an HTTP hook is expected to read: an output's upload prolongs its time accordingly."""
 log = logging.getLogger("comfywire.service")
 
 
 class BrokenHook(ComfywireError):
-    """A hook could not be loaded, or gave no answer that means anything."""
+    """A hook could not be loaded, or answered something that is neither yes nor no."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A job is not wanted.
+    """A hook refuses a job, or could not be asked.
 
     Attributes:
-        reason: In the hook's words.
-        is_policy: False when a hook could not be asked, so that the same job may pass later.
+        reason: Why, in the hook's words; in ours where a hook gave no answer.
+        is_policy: False when a hook gave no answer, so that the same job may pass later.
 
     """
 
@@ -57,7 +58,7 @@ class Refusal:
 
 
 def submission_facts(job: NewJob, caller: Caller) -> dict[str, Any]:
-    """Return what a hook learns of a job that is being submitted: never its ``extra_data``."""
+    """Return what a hook learns of a job that is being submitted: no ``extra_data``, which has secrets."""
     return {
         "id": str(job.id),
         "key": {"id": str(caller.key_id), "name": caller.name},
@@ -71,7 +72,7 @@ def submission_facts(job: NewJob, caller: Caller) -> dict[str, Any]:
 
 
 def job_facts(job: JobRecord) -> dict[str, Any]:
-    """Return what a hook learns of the job whose output it is asked about."""
+    """Return what a hook learns of the job that made the output in question."""
     return {
         "id": str(job.id),
         "key": {"id": str(job.key_id)},
@@ -82,17 +83,17 @@ def job_facts(job: JobRecord) -> dict[str, Any]:
 
 
 class HttpHook:
-    """A hook behind HTTP.
+    """A hook that the service asks by HTTP.
 
     ``on_submit`` POSTs ``{"hook": "on_submit", "job": {…}}``; ``on_result`` a multipart form with the fields
-    ``facts`` (``{"hook": "on_result", "job": {…}, "output": {…}}``) and ``content``, the bytes. The answer is
-    ``{"allow": true}`` or ``{"allow": false, "reason": "…"}``; an error status, or anything else, is no
-    answer.
+    ``facts`` (``{"hook": "on_result", "job": {…}, "output": {…}}``) and ``content``, the output's bytes. The
+    hook answers ``{"allow": true}`` or ``{"allow": false, "reason": "…"}``; an error status or any other body
+    counts as no answer.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._client = httpx.AsyncClient(timeout=None, trust_env=False)  # noqa: S113 - Hooks bounds the whole
+        self._client = httpx.AsyncClient(timeout=None, trust_env=False)  # noqa: S113 - Hooks bounds the whole call
 
     async def on_submit(self, job: Mapping[str, Any]) -> str | None:
         """Return why the job is refused, or None."""
@@ -110,7 +111,7 @@ class HttpHook:
         return _reason_in(response)
 
     async def aclose(self) -> None:
-        """Close its connections."""
+        """Close the connections to the hook."""
         await self._client.aclose()
 
 
@@ -118,10 +119,11 @@ class Hooks:
     """All hooks of a service.
 
     Args:
-        hooks: By name; each has ``on_submit(job)``, ``on_result(facts, path)`` or both, which return the
-            reason to refuse or withhold, or None. They may be coroutine functions; others run in threads.
-        timeout: Seconds that each has; one over HTTP has more for the bytes of an output.
-        fail_open: Whether one that raises, or is too slow, lets pass.
+        hooks: Hooks by name; each has ``on_submit(job)``, ``on_result(facts, path)`` or both, which return
+            the reason to refuse or withhold, or None. Coroutine functions run on the event loop, plain
+            functions in threads.
+        timeout: Seconds that each hook has; a hook over HTTP has more for the bytes of an output.
+        fail_open: Whether a hook that raises, or is too slow, lets the job or output pass.
 
     """
 
@@ -133,10 +135,11 @@ class Hooks:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Return those that are installed, and the one of the settings.
+        """Return the hooks that are installed, and the HTTP hook of the settings.
 
         Raises:
-            BrokenHook: One that is installed cannot be loaded: a policy must not be left out silently.
+            BrokenHook: An installed hook cannot be loaded; without it the operator's policy would have a
+                hole that nobody sees.
 
         """
         hooks = _installed()
@@ -159,7 +162,7 @@ class Hooks:
     async def on_submit(self, job: Mapping[str, Any]) -> Refusal | None:
         """Return why a job must not be queued, or None; :func:`submission_facts` makes ``job``.
 
-        Cancelling leaves a hook that runs in a thread to its end.
+        A hook in a thread cannot be cancelled: it runs to its end, and its answer is dropped.
         """
         return await self._first_objection("on_submit", dict(job))
 
@@ -167,10 +170,10 @@ class Hooks:
         """Return why an output must be withheld, or None.
 
         Args:
-            job: As :func:`job_facts` makes it.
+            job: What :func:`job_facts` returns.
             output: ``node_id``, ``class_type``, ``key``, ``kind``, ``name``, ``content_type`` and
                 ``size_bytes``.
-            path: Where its bytes are for now.
+            path: The file that holds the output's bytes until the hooks have decided.
 
         """
         facts = {"job": dict(job), "output": dict(output)}
@@ -189,12 +192,12 @@ class Hooks:
         try:
             async with asyncio.timeout(self._seconds(hook, *arguments)):
                 reason = await self._answer(getattr(hook, question), *arguments)
-        except Exception as error:  # noqa: BLE001 - somebody else's code: whatever it raises is no answer
+        except Exception as error:  # noqa: BLE001 - the operator's code may raise anything, and none of it is an answer
             return self._unanswered(name, error)
         return None if reason is None else Refusal(reason[:REASON_LENGTH])
 
     def _seconds(self, hook: object, facts: Mapping[str, Any], *_: object) -> float:
-        """How long a hook has: one over HTTP is sent an output before it can answer."""
+        """Return how long a hook has; an HTTP hook must receive the output's bytes before it can answer."""
         size = facts.get("output", {}).get("size_bytes", 0) if isinstance(hook, HttpHook) else 0
         return self._timeout + float(size) / UPLOAD_RATE
 
@@ -228,7 +231,7 @@ def _in_words(error: Exception) -> str:
 
 
 def _key_in(facts: Mapping[str, Any]) -> object:
-    """Return whose job a hook is asked about."""
+    """Return the id of the key whose job a hook is asked about, which owns the hook's thread."""
     return facts.get("job", facts).get("key", {}).get("id")
 
 

@@ -1,8 +1,8 @@
-"""Connections that must not be held for nothing: deadlines, least rates and a cap, in uvicorn's own protocol.
+"""Deadlines, least rates and a cap for connections, in uvicorn's protocol: no client holds one for nothing.
 
-uvicorn ends a connection that is idle after an answer (five seconds). It never ends one that sends half a
-head or half a body, or that reads nothing of an answer; and it takes as many as there are file descriptors,
-which the worker and the database of the same process need as well.
+uvicorn ends a connection that is idle for five seconds after an answer. uvicorn never ends a connection whose
+client sends half a head or half a body, or reads nothing of an answer; and it takes as many connections as
+there are file descriptors, which the worker and the database pool of the same process need as well.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 __all__ = ["Connections", "Patience", "most_connections"]
 
 KEPT_BACK = 256
-"""File descriptors that are not for connections: the database's, the ComfyUIs', files."""
+"""File descriptors that are not for clients: those of the database, of the ComfyUIs, and of files."""
 FEWEST = 64
+"""Connections that are allowed even where fewer descriptors are left."""
 WANTED_FILES = 65_536
 HEAD_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -28,12 +29,13 @@ FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nConnection: close
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How slow the other side may be.
+    """How slow a client may be.
 
     Attributes:
-        head: Seconds for the head of a request, from its first byte, and for the first byte of a connection.
-        rate: Bytes a second, at least, of a body that is sent to us and of an answer that is read.
-        over: Seconds over which that rate is measured; also what is left of a body after its answer.
+        head: Seconds for the head of a request, from its first byte; also for the first byte of a connection.
+        rate: Bytes a second that the client must send of a body, or read of an answer, at least.
+        over: Seconds over which that rate is measured; also those that the client has to send the rest of a
+            body that was answered before its end.
         every: Seconds from one look at all connections to the next.
 
     """
@@ -48,9 +50,10 @@ class Connections:
     """The connections of one process.
 
     Args:
-        most: How many may be open. Beyond it the one that has waited longest for a head makes room.
-        patience: How slow they may be.
-        clock: Seconds.
+        most: How many may be open. A further one takes the place of the one that has waited longest for the
+            head of a request, and is refused where every connection has a request.
+        patience: How slow the clients may be.
+        clock: Seconds, for the deadlines.
 
     """
 
@@ -65,20 +68,20 @@ class Connections:
         self.patience = patience or Patience()
         self.clock = clock
         self.open: set[_Connection] = set()
-        self.without_head: dict[_Connection, float] = {}  # the one that has waited longest is the first
+        self.without_head: dict[_Connection, float] = {}  # the longest wait is first
 
     def protocol(self) -> type[asyncio.Protocol]:
-        """Return what uvicorn speaks HTTP with, for ``uvicorn.Config(http=...)``."""
+        """Return the class for ``uvicorn.Config(http=...)``: uvicorn makes one of it for each connection."""
         return type("_Connection", (_Connection,), {"book": self})
 
     async def watch(self) -> None:
-        """End what is too slow, for ever."""
+        """End connections that are too slow, again and again until cancelled."""
         while True:
             await asyncio.sleep(self.patience.every)
             self.look()
 
     def look(self) -> None:
-        """End what is too slow now."""
+        """End every connection that is too slow now."""
         now = self.clock()
         for connection in list(self.open):
             connection.end_if_slow(now)
@@ -92,7 +95,7 @@ class Connections:
 
 
 class _Connection(HttpToolsProtocol):
-    """uvicorn's protocol, which notes what it waits for and since when."""
+    """uvicorn's protocol, which notes what the client owes: a head, a body, reading; and since when."""
 
     book: Connections
 
@@ -104,7 +107,7 @@ class _Connection(HttpToolsProtocol):
         self._has_begun = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection, unless there are too many that are of use."""
+        """Take the connection, unless there are too many and every one of them has a request."""
         if len(self.connections) >= self.book.most and not self.book.make_room():
             transport.set_protocol(asyncio.Protocol())
             transport.write(FULL)
@@ -120,26 +123,26 @@ class _Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection on: what is sent over a WebSocket has limits of its own."""
+        """Hand the connection to uvicorn's WebSockets, which have limits of their own."""
         self._forget()
         super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:
-        """Begin to wait for the rest of a head."""
+        """Begin to wait for the rest of a head, behind all connections that wait longer."""
         super().on_message_begin()
         self._has_begun = True
         self.book.without_head.pop(self, None)
         self.book.without_head[self] = self.book.clock()
 
     def on_headers_complete(self) -> None:
-        """Begin to wait for a body."""
+        """Begin to wait for the body; a connection with a request makes room for no other."""
         self._has_begun = False
         self.book.without_head.pop(self, None)
         self._body.begin(self.book.clock())
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Count what comes of a body."""
+        """Count the bytes of the body that came."""
         self._body.count += len(body)
         super().on_body(body)
 
@@ -150,7 +153,7 @@ class _Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, and for what is left of this one."""
+        """Wait for the rest of a body that was answered before its end, or for the next request."""
         now = self.book.clock()
         if self._body.since is None:
             self.book.without_head.setdefault(self, now)
@@ -159,17 +162,17 @@ class _Connection(HttpToolsProtocol):
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """Begin to watch how much is read of what we have written."""
+        """Begin to watch how fast the client reads: our buffer is full."""
         self._answer.begin(self.book.clock(), -self.transport.get_write_buffer_size())
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """Enough was read."""
+        """Stop watching: the client has read enough of our buffer."""
         self._answer.end()
         super().resume_writing()
 
     def end_if_slow(self, now: float) -> None:
-        """End the connection if the other side has had its time."""
+        """End the connection if its client has used up its time."""
         patience = self.book.patience
         if (
             _is_over(self.book.without_head.get(self), now, patience.head)
@@ -180,12 +183,12 @@ class _Connection(HttpToolsProtocol):
             self.end()
 
     def _is_read_slowly(self, now: float) -> bool:
-        # While uvicorn's writing is paused nothing is added: what the buffer lost was read.
+        # While uvicorn's writing is paused it adds nothing to the buffer: all that left it, the client read.
         self._answer.count = -self.transport.get_write_buffer_size()
         return self._answer.is_slow(now, self.book.patience)
 
     def end(self) -> None:
-        """End the connection; half a head is told why."""
+        """End the connection; a client in the middle of a head is told why, with the status 408."""
         self._forget()
         if self._has_begun and (self.cycle is None or self.cycle.response_complete):
             self.transport.write(HEAD_TOO_SLOW)
@@ -203,7 +206,7 @@ def _is_over(since: float | None, now: float, seconds: float) -> bool:
 
 
 class _Flow:
-    """Bytes in one direction, and how many there were when the present span of time began."""
+    """The bytes of one direction, and how many there were when the present span of time began."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -218,7 +221,11 @@ class _Flow:
         self.since = None
 
     def is_slow(self, now: float, patience: Patience, *, is_held: bool = False) -> bool:
-        """Whether a span has passed with too few bytes; ``is_held``: it is we who do not read."""
+        """Whether a span has passed with too few bytes.
+
+        While ``is_held``, it is the service that does not read: the span begins anew, and the client, which
+        cannot send, is not blamed.
+        """
         if self.since is None or (now - self.since < patience.over and not is_held):
             return False
         moved = self.count - self._count_then
@@ -227,7 +234,7 @@ class _Flow:
 
 
 def most_connections() -> int:
-    """Raise the soft limit of file descriptors as far as may be; return how many connections that is."""
+    """Raise the soft limit of file descriptors as far as allowed; return how many connections that leaves."""
     if sys.platform == "win32":
         return 10_000  # sockets are no file descriptors there
     import resource  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The HTTP API of one process, on a socket of its own, until it is told to stop."""
+"""The HTTP server of one process: its listening socket, and uvicorn from the start to an orderly stop."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ __all__ = ["CannotListen", "bound", "serving"]
 
 BACKLOG = 2048
 STREAMS_MAY_LAST = 3
-"""Seconds that open requests have when the process stops; event streams would else hold it for ever."""
+"""Seconds that open requests have when the process stops; uvicorn would else wait for them for ever."""
 
 
 class CannotListen(ComfywireError):
-    """The address is taken, or is none of this machine's."""
+    """Another program listens on the address, or the address is not this machine's."""
 
 
 def bound(settings: Settings) -> socket.socket:
     """Return a socket that listens where the settings say; port 0 takes a free one.
 
     Raises:
-        CannotListen: Somebody else does, or the address is not this machine's.
+        CannotListen: Another program does, the system forbids it, or the address is not this machine's.
 
     """
     try:
@@ -41,13 +41,13 @@ def bound(settings: Settings) -> socket.socket:
     except OSError as error:
         where = f"{settings.host} port {settings.port}"
         raise CannotListen(f"cannot listen on {where}: {_reason(error)}") from error
-    # asyncio switches Nagle's algorithm off only where the protocol is named; with it, each answer whose body
-    # follows its head waits 40 ms for the client's acknowledgement.
+    # asyncio switches Nagle's algorithm off only for sockets that name their protocol. With Nagle's algorithm
+    # on, each answer whose body follows its head waits 40 ms for the client's acknowledgement of the head.
     return socket.socket(listener.family, listener.type, socket.IPPROTO_TCP, fileno=listener.detach())
 
 
 def _reason(error: OSError) -> str:
-    """What is wrong, and the next step; asyncio and socket add words of their own to the system's."""
+    """Return what is wrong, and the next step: asyncio and socket add words of their own to the system's."""
     if error.errno == errno.EADDRINUSE:
         return "somebody else does; choose another --port, or 0 for a free one"
     if error.errno in (errno.EACCES, errno.EPERM):
@@ -60,7 +60,7 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 class _Server(uvicorn.Server):
-    """Signals are the process's business: it drains its worker first."""
+    """uvicorn without its signal handlers: the process has its own, and drains its worker before it stops."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -74,13 +74,15 @@ async def serving(
     on_stop: Callable[[], None],
     connections: Connections | None = None,
 ) -> AsyncIterator[None]:
-    """Answer requests on ``listener``, inside this context; at its end open ones have a few seconds.
+    """Answer requests on ``listener`` inside this context; at its end open requests have a few seconds.
 
     Args:
-        app: What answers.
-        listener: From :func:`bound`.
-        on_stop: Called first at the end: ends the streams, which would else use those seconds up.
-        connections: How many there may be, and how slow; by default as many as there are descriptors for.
+        app: Answers the requests.
+        listener: A socket from :func:`bound`.
+        on_stop: Ends the event streams; called first at the end, because a stream that nobody ends would use
+            up the seconds that open requests have.
+        connections: How many connections there may be, and how slow; by default as many as there are
+            descriptors for.
 
     """
     watched = connections or Connections(most_connections())

@@ -1,4 +1,8 @@
-"""Requests that may come twice and must act once: the answer is kept in the transaction of the act."""
+"""Requests that a client may send twice and the service must act on once.
+
+The first request takes its Idempotency-Key, acts, and keeps its answer, all in one transaction: either the
+act and its answer are there, or neither. A repetition is given the kept answer and acts on nothing.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ PATIENCE = "10s"
 
 
 class InvalidIdempotencyKey(ComfywireError):
-    """The header holds no key."""
+    """The header Idempotency-Key holds nothing that can be a key."""
 
     code = "invalid_request"
     http_status = 422
@@ -35,7 +39,7 @@ class InvalidIdempotencyKey(ComfywireError):
 
 
 class IdempotencyKeyReuse(ComfywireError):
-    """The key belongs to another request."""
+    """The client used this Idempotency-Key before, for a request that asked for something else."""
 
     code = "idempotency_key_reuse"
     http_status = 422
@@ -45,7 +49,7 @@ class IdempotencyKeyReuse(ComfywireError):
 
 
 class IdempotencyKeyInUse(ComfywireError):
-    """A request with this key is still under way."""
+    """An earlier request with this Idempotency-Key has not committed yet."""
 
     code = "idempotency_key_in_use"
     http_status = 409
@@ -59,7 +63,7 @@ class IdempotencyKeyInUse(ComfywireError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was answered to the first request."""
+    """The answer to the first request, as every repetition gets it."""
 
     status: int
     body: dict[str, Any]
@@ -67,13 +71,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """One request under its key.
+    """One request under its Idempotency-Key.
 
     Attributes:
-        key_id: Whose.
-        key: What the client calls it.
-        route: What it asks for.
-        body_hash: What it says.
+        key_id: The API key that sends the request; two API keys may use the same Idempotency-Key.
+        key: The Idempotency-Key that the client chose.
+        route: Method and path, so that the same body sent elsewhere is another request.
+        body_hash: SHA-256 of the body, by which a repetition is told from another request.
 
     """
 
@@ -84,10 +88,10 @@ class Once:
 
     @classmethod
     def of(cls, key_id: UUID, key: str, route: str, body: Mapping[str, Any]) -> Once:
-        """Return a request; bodies that mean the same JSON are the same.
+        """Return a request; two bodies with the same JSON values are the same body, however they are written.
 
         Raises:
-            InvalidIdempotencyKey: ``key`` is none.
+            InvalidIdempotencyKey: ``key`` is empty, too long, or not printable ASCII.
 
         """
         if not 0 < len(key) <= LONGEST or not key.isascii() or not key.isprintable():
@@ -96,23 +100,26 @@ class Once:
         return cls(key_id, key, route, hashlib.sha256(text.encode()).hexdigest())
 
     async def answered(self, database: Database) -> Answer | None:
-        """Return what the first request of this key was answered; None if this is the first.
+        """Return the answer to the first request with this Idempotency-Key; None if this is the first.
 
         Raises:
-            IdempotencyKeyReuse: The first was another.
+            IdempotencyKeyReuse: The first request asked for something else.
+            IdempotencyKeyInUse: The first request has no answer yet.
 
         """
-        found = await database.one(SQL["known"], key_id=self.key_id, key=self.key)
-        return None if found is None else self._answer(found)
+        first = await database.one(SQL["known"], key_id=self.key_id, key=self.key)
+        return None if first is None else self._answer(first)
 
     async def claim(self, connection: Connection) -> Answer | None:
-        """Take the key inside a transaction, having waited for others that have it; None if it is ours.
+        """Take the Idempotency-Key for this request, and return None; else return the first one's answer.
 
-        It is free again when the transaction is rolled back.
+        Of two requests that insert the same key at once, PostgreSQL lets the second wait at the unique index
+        until the first commits or rolls back. After a commit the second finds the first one's answer; after a
+        rollback the key is free, and the second takes it and acts.
 
         Raises:
-            IdempotencyKeyReuse: It belongs to another request.
-            IdempotencyKeyInUse: It was taken for longer than anybody should wait.
+            IdempotencyKeyReuse: The first request asked for something else.
+            IdempotencyKeyInUse: The first request did not commit within ``PATIENCE``, or has no answer.
 
         """
         names = {"key_id": self.key_id, "key": self.key}
@@ -124,13 +131,13 @@ class Once:
         if claimed is not None:
             await execute(connection, SQL["forget"], **names)
             return None
-        found = await row(connection, SQL["known"], **names)
-        if found is None:
+        first = await row(connection, SQL["known"], **names)
+        if first is None:  # the first request's 24 hours ended just now: the next try takes the key
             raise IdempotencyKeyInUse
-        return self._answer(found)
+        return self._answer(first)
 
     async def keep(self, connection: Connection, answer: Answer) -> None:
-        """Keep the answer, in the same transaction."""
+        """Keep the answer, in the transaction that took the key and acted."""
         await execute(
             connection,
             SQL["answer"],
@@ -140,9 +147,9 @@ class Once:
             response=Jsonb(answer.body),
         )
 
-    def _answer(self, found: Row) -> Answer:
-        if (found["route"], found["body_hash"]) != (self.route, self.body_hash):
+    def _answer(self, first: Row) -> Answer:
+        if (first["route"], first["body_hash"]) != (self.route, self.body_hash):
             raise IdempotencyKeyReuse
-        if found["status"] is None:
+        if first["status"] is None:
             raise IdempotencyKeyInUse
-        return Answer(found["status"], found["response"])
+        return Answer(first["status"], first["response"])

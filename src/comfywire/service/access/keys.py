@@ -1,4 +1,4 @@
-"""API keys: who asks, and what they may do."""
+"""API keys: which key a request presents, and what that key may do."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ __all__ = [
 ]
 
 SCOPES = ("submit", "read", "admin")
-"""What a key may be for; ``admin`` may do what the others may."""
+"""What a key may be for; a key for ``admin`` may do what the other scopes allow, too."""
 LOCAL = UUID(int=0)
-"""The key that everything belongs to while no keys are required."""
+"""The id of the key ``local``, to which all jobs and assets belong while no keys are required."""
 MARK = "cw_"
 SHOWN = len(MARK) + 5
 """How many characters of a secret stay readable, so that people can tell keys apart."""
 CACHED = 5.0
-"""Seconds for which a key that was revoked may still open a process that has just seen it."""
+"""Seconds for which a process trusts its last look at a key: so long a key revoked elsewhere still opens."""
 SQL = queries("keys")
 
 
 class Unauthorized(ComfywireError):
-    """The request has no key that opens."""
+    """The request presents no key, or one that is unknown, revoked or expired."""
 
 
 class Forbidden(ComfywireError):
-    """The key may not do this.
+    """The key lacks the scope that the request needs.
 
     Attributes:
-        scope: The scope that it lacks.
+        scope: The scope that the key lacks.
 
     """
 
@@ -62,33 +62,33 @@ class Forbidden(ComfywireError):
 
 
 class KeyNotFound(ComfywireError):
-    """There is no such key, or it was revoked."""
+    """No key has this id or name, or the key was revoked."""
 
     def __init__(self, key: UUID | str) -> None:
         super().__init__(f"there is no key {key} that is in use: `comfywire keys list` has them all")
 
 
 class AmbiguousKey(ComfywireError):
-    """Several keys are called so."""
+    """Several keys that are in use have the same name."""
 
     def __init__(self, name: str, ids: Iterable[UUID]) -> None:
         super().__init__(f"several keys are called {name!r}: name one by its id, {', '.join(map(str, ids))}")
 
 
 class PublicWithoutKeys(ComfywireError):
-    """The service would be open to everybody."""
+    """The service would listen on a public address and require no keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks.
+    """The key that a request presents.
 
     Attributes:
-        key_id: Whose jobs and assets are theirs.
-        name: The key's.
-        scopes: Of ``submit``, ``read`` and ``admin``.
+        key_id: The key's id, to which the caller's jobs and assets belong.
+        name: The key's name.
+        scopes: What the key is for, of ``submit``, ``read`` and ``admin``.
         rate_per_minute: Requests that this key may make a minute; None for the service's default.
-        run_timeout: Seconds for which each of its jobs may run; None for the service's default.
+        run_timeout: Seconds for which each job of this key may run; None for the service's default.
 
     """
 
@@ -99,14 +99,14 @@ class Caller:
     run_timeout: float | None = None
 
     def may(self, scope: str) -> bool:
-        """Whether the key is for ``scope``; one for ``admin`` is for all."""
+        """Whether the key is for ``scope``; a key for ``admin`` is for every scope."""
         return scope in self.scopes or "admin" in self.scopes
 
     def must(self, scope: str) -> None:
         """Raise unless the key is for ``scope``.
 
         Raises:
-            Forbidden: It is not.
+            Forbidden: The key is not for ``scope``.
 
         """
         if not self.may(scope):
@@ -149,9 +149,9 @@ class Access:
     """The keys of one database.
 
     Args:
-        database: Where they are.
-        keys_required: Whether a request without a key is refused; else it is the caller ``local``'s.
-        clock: Seconds, for what is remembered.
+        database: Holds the keys.
+        keys_required: Whether requests without a key are refused; if not, their caller is ``local``.
+        clock: Seconds, for how long a look at a key is trusted.
 
     """
 
@@ -176,23 +176,23 @@ class Access:
         rate_per_minute: int | None = None,
         run_timeout: float | None = None,
     ) -> tuple[KeyRecord, str]:
-        """Make a key; return it with its secret, which nobody can read again.
+        """Make a key; return it with its secret, of which the database keeps the hash alone.
 
         Args:
             name: What people call it.
-            scopes: What it is for.
-            expires_in: Seconds from now; None is never.
+            scopes: What the key is for.
+            expires_in: Seconds from now until the key opens nothing more; None is never.
             max_queued: Jobs that may wait; None is the service's default.
             max_running: Jobs that may run at a time; None does not limit.
-            rate_per_minute: Requests; None is the service's default.
-            run_timeout: Seconds for which each of its jobs may run; None is the service's default.
+            rate_per_minute: Requests that the key may make a minute; None is the service's default.
+            run_timeout: Seconds for which each job of the key may run; None is the service's default.
 
         Raises:
-            ValueError: A scope is unknown, or there is none.
+            ValueError: A scope is unknown, or ``scopes`` is empty.
 
         """
         secret = _new_secret()
-        found = await self._database.one(
+        created = await self._database.one(
             SQL["create"],
             name=name,
             scopes=_checked(scopes),
@@ -203,22 +203,24 @@ class Access:
             run_timeout=run_timeout,
             **_kept(secret),
         )
-        assert found is not None
-        return KeyRecord.of(found), secret
+        assert created is not None
+        return KeyRecord.of(created), secret
 
     async def rotate(self, key_id: UUID, *, grace: float = 0.0) -> tuple[KeyRecord, str]:
-        """Give a key another secret; return both. The old one opens for ``grace`` seconds more.
+        """Give a key another secret; return the key and that secret.
+
+        The secret before it opens for ``grace`` seconds more, while clients change over.
 
         Raises:
             KeyNotFound: There is no such key, or it was revoked.
 
         """
         secret = _new_secret()
-        found = await self._database.one(SQL["rotate"], id=key_id, grace=grace, **_kept(secret))
-        return self._changed(key_id, found), secret
+        rotated = await self._database.one(SQL["rotate"], id=key_id, grace=grace, **_kept(secret))
+        return self._changed(key_id, rotated), secret
 
     async def revoke(self, key_id: UUID) -> KeyRecord:
-        """Let a key open nothing more: here at once, in other processes within seconds.
+        """Let a key open nothing more: in this process at once, in others within ``CACHED`` seconds.
 
         Raises:
             KeyNotFound: There is no such key.
@@ -227,8 +229,8 @@ class Access:
         return self._changed(key_id, await self._database.one(SQL["revoke"], id=key_id))
 
     async def list(self) -> list[KeyRecord]:
-        """Return every key, oldest first, also those that open nothing any more."""
-        return [KeyRecord.of(found) for found in await self._database.all(SQL["list"], local=LOCAL)]
+        """Return every key, oldest first, also the revoked and expired ones."""
+        return [KeyRecord.of(key) for key in await self._database.all(SQL["list"], local=LOCAL)]
 
     async def get(self, key_id: UUID) -> KeyRecord:
         """Return one key.
@@ -237,36 +239,37 @@ class Access:
             KeyNotFound: There is no such key.
 
         """
-        found = await self._database.one(SQL["get"], id=key_id)
-        if found is None:
+        key = await self._database.one(SQL["get"], id=key_id)
+        if key is None:
             raise KeyNotFound(key_id)
-        return KeyRecord.of(found)
+        return KeyRecord.of(key)
 
     async def find(self, words: str) -> KeyRecord:
-        """Return the key that people mean: by its id, or by its name among those that are not revoked.
+        """Return the key that ``words`` name: by its id, or by its name among the keys that are not revoked.
 
         Raises:
-            KeyNotFound: There is none.
-            AmbiguousKey: There are several.
+            KeyNotFound: ``words`` name no key.
+            AmbiguousKey: Several keys have this name.
 
         """
         every = await self.list()
         by_id = [key for key in every if str(key.id) == words.lower()]
-        found = by_id or [key for key in every if key.name == words and key.revoked_at is None]
-        if not found:
+        meant = by_id or [key for key in every if key.name == words and key.revoked_at is None]
+        if not meant:
             raise KeyNotFound(repr(words))
-        if len(found) > 1:
-            raise AmbiguousKey(words, [key.id for key in found])
-        return found[0]
+        if len(meant) > 1:
+            raise AmbiguousKey(words, [key.id for key in meant])
+        return meant[0]
 
     async def caller(self, secret: str | None) -> Caller:
-        """Return who presents ``secret``.
+        """Return the caller that presents ``secret``.
 
-        Where no keys are required, callers without one, and with what is no key of ours (clients that insist
-        on a key are given any word), are ``local``.
+        Where no keys are required, a request without a secret is ``local``'s, and so is one whose secret is
+        no Comfywire key at all: some clients insist on a key, and people give those any word. A secret that
+        looks like ours is always looked up, so that a wrong key is refused and not taken for ``local``.
 
         Raises:
-            Unauthorized: A key is required, or this one opens nothing.
+            Unauthorized: A key is required and missing, or this one is unknown, revoked or expired.
 
         """
         if not self._keys_required and (secret is None or not secret.startswith(MARK)):
@@ -282,7 +285,7 @@ class Access:
         return await self._look_up(hashed)
 
     async def local_key(self) -> UUID:
-        """Return the key that everything belongs to while no keys are required."""
+        """Return the id of the key ``local``, made on first use: rows of jobs and assets refer to it."""
         if not self._has_local:
             await self._database.do(SQL["create_local"], id=LOCAL, scopes=list(SCOPES))
             self._has_local = True
@@ -294,38 +297,41 @@ class Access:
     async def _look_up(self, hashed: bytes) -> Caller:
         self._seen.pop(hashed, None)
         changes = self._changes
-        found = await self._database.one(SQL["by_hash"], hash=hashed)
-        if found is None or not _is_of(found, hashed):
+        key = await self._database.one(SQL["by_hash"], hash=hashed)
+        if key is None or not _is_of(key, hashed):
             raise Unauthorized("this API key is unknown, or was rotated: check it, or ask for another")
-        if not found["opens"]:
-            gone = "was revoked" if found["revoked_at"] is not None else "has expired"
-            raise Unauthorized(f"the API key {found['name']!r} {gone}: ask for another")
-        await self._database.do(SQL["touch"], id=found["id"])
+        if not key["opens"]:
+            gone = "was revoked" if key["revoked_at"] is not None else "has expired"
+            raise Unauthorized(f"the API key {key['name']!r} {gone}: ask for another")
+        await self._database.do(SQL["touch"], id=key["id"])
         caller = Caller(
-            found["id"],
-            found["name"],
-            frozenset(found["scopes"]),
-            rate_per_minute=found["rate_per_minute"],
-            run_timeout=found["run_timeout"],
+            key["id"],
+            key["name"],
+            frozenset(key["scopes"]),
+            rate_per_minute=key["rate_per_minute"],
+            run_timeout=key["run_timeout"],
         )
-        left = CACHED if found["seconds_left"] is None else min(CACHED, found["seconds_left"])
-        if changes == self._changes:  # else a key was revoked since the database was asked: perhaps this one
+        left = CACHED if key["seconds_left"] is None else min(CACHED, key["seconds_left"])
+        # revoke() and rotate() may run between our SELECT and this line, and clear `_seen` before the caller
+        # is in it: a caller read before such a change is answered once, and not remembered.
+        if changes == self._changes:
             self._seen[hashed] = _Seen(caller, self._clock() + left)
         return caller
 
-    def _changed(self, key_id: UUID, found: Row | None) -> KeyRecord:
-        if found is None:
+    def _changed(self, key_id: UUID, key: Row | None) -> KeyRecord:
+        """Forget what this process remembers of a key whose row was just changed."""
+        if key is None:
             raise KeyNotFound(key_id)
         self._changes += 1
         self._seen = {hashed: seen for hashed, seen in self._seen.items() if seen.caller.key_id != key_id}
-        return KeyRecord.of(found)
+        return KeyRecord.of(key)
 
 
 def must_be_safe(settings: Settings) -> None:
-    """Raise if the service would listen on a public address and let everybody in.
+    """Raise if the service would listen on a public address and require no keys.
 
     Raises:
-        PublicWithoutKeys: It would.
+        PublicWithoutKeys: Everybody who reaches that address could run anything.
 
     """
     if not settings.keys_required and not _is_loopback(settings.host):
@@ -347,7 +353,7 @@ def _new_secret() -> str:
 
 
 def _hash(secret: str) -> bytes:
-    """SHA-256 and nothing slower: what is hashed is 256 random bits, which nobody can try out."""
+    """Hash with SHA-256: slower hashes are for what can be guessed, and a secret is 256 random bits."""
     return hashlib.sha256(secret.encode()).digest()
 
 
@@ -355,16 +361,16 @@ def _kept(secret: str) -> dict[str, Any]:
     return {"hash": _hash(secret), "prefix": secret[:SHOWN]}
 
 
-def _is_of(found: Row, hashed: bytes) -> bool:
-    """Whether the row is that of this hash, in time that does not tell how much of it is right."""
-    known = [found["hash"] or b"", found["previous_hash"] or b""]
-    return any([hmac.compare_digest(hashed, one) for one in known])  # noqa: C419 - both, whichever it is
+def _is_of(key: Row, hashed: bytes) -> bool:
+    """Whether the key has this hash, compared in a time that does not tell how many bytes are right."""
+    hashes = [key["hash"] or b"", key["previous_hash"] or b""]
+    return any([hmac.compare_digest(hashed, own) for own in hashes])  # noqa: C419 - always compares both
 
 
 def _checked(scopes: Iterable[str]) -> list[str]:
     wanted = set(scopes)
     unknown = sorted(wanted - set(SCOPES))
     if unknown or not wanted:
-        said = f"{unknown[0]!r} is no scope" if unknown else "a key needs a scope"
-        raise ValueError(f"{said}: choose from {', '.join(SCOPES)}")
+        fault = f"{unknown[0]!r} is no scope" if unknown else "a key needs a scope"
+        raise ValueError(f"{fault}: choose from {', '.join(SCOPES)}")
     return [scope for scope in SCOPES if scope in wanted]

@@ -1,7 +1,7 @@
-"""How often a key may ask, over all processes, and how many streams it may have open, in each.
+"""How many requests a key may make, over all processes, and how many streams it may have open, in each.
 
-Requests are counted in the database, and only those of keys that have a limit. A stream costs its process a
-socket and memory, so that a process's own count is the one that matters.
+The database counts the requests of all processes, and only those of keys that have a limit. Streams are
+counted by each process alone, since a stream costs a socket and memory of the process that serves it.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ __all__ = ["RateLimited", "RateLimits", "StreamLimit", "TooManyStreams"]
 
 SQL = queries("limits")
 GOOD_FOR = 1.0
-"""Seconds for which what a process has taken counts."""
+"""Seconds in which a process may use the tokens that it has taken."""
 MOST_KEYS = 10_000
+"""Keys whose tokens a process remembers; beyond that it forgets all of them, and takes new ones."""
 
 
 class RateLimited(ComfywireError):
-    """A key asks more often than it may.
+    """A key makes more requests than it may.
 
     Attributes:
-        per_minute: How often it may.
-        retry_after: Seconds until it may again.
+        per_minute: How many requests the key may make a minute.
+        retry_after: Seconds until the key may make the next one.
 
     """
 
@@ -44,15 +45,15 @@ class RateLimited(ComfywireError):
 
 
 class RateLimits:
-    """What the keys may still ask, of which this process takes a second's worth at a time.
+    """The requests that keys may still make: tokens, of which this process takes a second's worth at a time.
 
-    What a process has taken and not used within a second is lost to the key, so that a key may be refused a
-    second's worth early for each process that it asks; it is never let in more often than it may.
+    The tokens that a process has taken and not used within a second are lost to the key. So a key may be
+    refused early, by a second's worth for each process that it asks; no key makes more requests than it may.
 
     Args:
-        database: Where it is counted.
-        per_minute: For keys that have no limit of their own; None does not limit those.
-        clock: Seconds, as they pass.
+        database: Counts the tokens of all processes.
+        per_minute: The limit of keys that have none of their own; None does not limit those.
+        clock: Seconds, for how long taken tokens count.
 
     """
 
@@ -72,31 +73,32 @@ class RateLimits:
         """Count one request of ``caller``.
 
         Raises:
-            RateLimited: It is one too many; it is not counted.
+            RateLimited: The request is one too many, and is not counted.
 
         """
         per_minute = self._per_minute if caller.rate_per_minute is None else caller.rate_per_minute
         if per_minute is None:
             return
-        known, now = self._taken.get(caller.key_id), self._clock()
-        if known is None or now >= known.until or not (known.tokens or known.is_refused):
-            known = await self._take_more(caller.key_id, per_minute)
-        if known.tokens == 0:
-            raise RateLimited(per_minute, max(known.until - now, 0.0))
-        known.tokens -= 1
+        taken, now = self._taken.get(caller.key_id), self._clock()
+        if taken is None or now >= taken.until or not (taken.tokens or taken.is_refused):
+            taken = await self._take_more(caller.key_id, per_minute)
+        if taken.tokens == 0:
+            raise RateLimited(per_minute, max(taken.until - now, 0.0))
+        taken.tokens -= 1
 
     async def _take_more(self, key_id: UUID, per_minute: int) -> _Taken:
         wanted = max(1, per_minute // 60)
-        found = await self._database.one(
+        rate = await self._database.one(
             SQL["take_tokens"], key_id=key_id, per_minute=per_minute, wanted=wanted
         )
-        assert found is not None
-        granted, now = int(found["granted"]), self._clock()
-        # While there are none, nobody asks for more: who is refused costs no statement.
-        wait = GOOD_FOR if granted else (1.0 - found["tokens"]) * 60.0 / per_minute
+        assert rate is not None
+        granted, now = int(rate["granted"]), self._clock()
+        # Until the next token is there, the database would grant nothing: this process refuses the key's
+        # requests by itself until then, and a client that hammers costs no statements.
+        wait = GOOD_FOR if granted else (1.0 - rate["tokens"]) * 60.0 / per_minute
         others = self._taken.get(key_id)
         if others is not None and now < others.until:
-            granted += others.tokens  # of a request that took some at the same time
+            granted += others.tokens  # another request of the key took tokens while we waited: they add up
         if len(self._taken) >= MOST_KEYS:
             self._taken.clear()
         self._taken[key_id] = taken = _Taken(granted, now + wait, is_refused=granted == 0)
@@ -105,7 +107,7 @@ class RateLimits:
 
 @dataclass(slots=True)
 class _Taken:
-    """Tokens that a process has: until when they count, or until when there are none."""
+    """The tokens that a process has taken, and until when they count; or until when the key is refused."""
 
     tokens: int
     until: float
@@ -113,7 +115,7 @@ class _Taken:
 
 
 class TooManyStreams(ComfywireError):
-    """A key has as many streams of events open as it may."""
+    """A key has as many streams of events open in this process as it may."""
 
     code = "too_many_streams"
     http_status = 429
@@ -126,10 +128,10 @@ class TooManyStreams(ComfywireError):
 
 
 class StreamLimit:
-    """The streams of all keys, each of which costs memory and a socket for as long as it is open.
+    """The open streams of every key; each stream costs the process memory and a socket until it is closed.
 
     Args:
-        most: How many of one key may be open.
+        most: How many streams one key may have open.
 
     """
 
@@ -142,7 +144,7 @@ class StreamLimit:
         """Count one stream of ``caller`` as long as the context is open.
 
         Raises:
-            TooManyStreams: It is one too many.
+            TooManyStreams: ``caller`` has as many open as it may.
 
         """
         if self._open[caller.key_id] >= self._most:

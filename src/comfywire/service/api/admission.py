@@ -1,7 +1,8 @@
-"""In which order a request is looked at: the key, from the head alone; the body's bounds; what it says.
+"""The order in which a request is looked at: its key, from the head alone; its body's bounds; its body.
 
-FastAPI reads and parses a body before it asks who sends it: forty strangers with half a body each would hold
-a gigabyte of this process, and one with a whole one would keep its event loop busy for seconds.
+FastAPI by itself reads and parses a body before the route's dependencies look at the key. Forty strangers
+with half a body each would then hold a gigabyte of this process's memory, and one stranger with a whole large
+body would keep its event loop busy for seconds.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ __all__ = ["KeyFirstRoute", "key_first_router"]
 
 FEW_ELEMENTS = 2_000
 FEW_BYTES = 64 << 10
-"""What is larger is read in a thread."""
+"""Values and bytes of a body that the event loop parses itself; larger bodies are parsed in a thread."""
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -29,29 +30,31 @@ class KeyFirstRoute(APIRoute):
     """A route that asks for the key before it reads the body, and bounds the body before it is validated."""
 
     def get_route_handler(self) -> Handler:
-        """Return FastAPI's handler behind ours."""
+        """Return a handler that looks at the key and the body's bounds, and then calls FastAPI's own."""
         handler = super().get_route_handler()
-        asked = [one.call for one in self.dependant.dependencies if one.call in CALLERS]
+        wanted = [needed.call for needed in self.dependant.dependencies if needed.call in CALLERS]
         field = self.body_field
         kind: Any = None if field is None else field.field_info.annotation
         model = None if field is None else TypeAdapter[Any](kind)
 
         async def handle(request: Request) -> Response:
-            for get_caller in asked:
+            # Before the body: a request that is refused for its key costs this process no bytes of it. The
+            # caller is kept in the request's state, so that FastAPI's own call does not count it again.
+            for get_caller in wanted:
                 assert get_caller is not None
-                await get_caller(request)  # kept with the request: FastAPI's own call counts nothing more
+                await get_caller(request)
             return await handler(request if model is None else await _admitted(request, model))
 
         return handle
 
 
 def key_first_router(prefix: str = "", *, tag: str) -> APIRouter:
-    """Return a router whose routes look at the key first."""
+    """Return a router whose routes look at the key before they read a body."""
     return APIRouter(prefix=prefix, tags=[tag], route_class=KeyFirstRoute)
 
 
 class _Admitted(Request):
-    """A request whose body was read and is within its bounds."""
+    """A request whose body was read, found within its bounds, and parsed."""
 
     def __init__(self, request: Request, body: bytes, value: Any) -> None:
         super().__init__(request.scope, request.receive)
@@ -71,7 +74,8 @@ async def _admitted(request: Request, model: TypeAdapter[Any]) -> Request:
         return request
     if len(body) <= FEW_BYTES and elements_in(body, FEW_ELEMENTS) <= FEW_ELEMENTS:
         return _Admitted(request, body, read(body))
-    # FastAPI takes what is an instance of the model as it is: nothing is validated twice.
+    # FastAPI takes an instance of the model as it is, so that a body validated in the thread is not validated
+    # once more on the event loop.
     return _Admitted(request, body, await asyncio.to_thread(lambda: validated(model, read(body))))
 
 

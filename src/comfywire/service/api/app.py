@@ -39,15 +39,15 @@ ERRORS = {
 def create_app(core: Core) -> FastAPI:
     """Return the application that serves ``core``.
 
-    It needs no lifespan. ``core.broker.close()`` ends the streams of events, for which a server that stops
-    would else wait.
+    The application needs no lifespan: the caller starts and stops ``core``. Before its server stops, the
+    caller ends the streams of events with ``core.broker.close()``; the server would else wait for them.
     """
     app = FastAPI(
         title="Comfywire",
         version=version("comfywire"),
         description=DESCRIPTION,
         openapi_url="/api/v2/openapi.json",
-        docs_url=None,  # its page comes from somebody else's server
+        docs_url=None,  # FastAPI's page loads its scripts from another company's server
         redoc_url=None,
         responses=dict(ERRORS),  # type: ignore[arg-type]
     )

@@ -38,7 +38,7 @@ from .models import Text
 __all__ = ["Asset", "AssetFromHash", "asset_body", "router"]
 
 ROOM_FOR_FIELDS = 1 << 20
-"""Bytes that a form may have beside its file."""
+"""Bytes that a form may have beside those of its file."""
 MOST_FIELDS = 100
 UPLOAD_BODY = {
     "requestBody": {
@@ -104,7 +104,7 @@ class Asset(BaseModel):
 
 
 class AssetFromHash(BaseModel):
-    """Bytes that are there, to be an asset once more."""
+    """Bytes that the caller's key has already, to become another asset."""
 
     hash: Text
     file_path: Text | None = None
@@ -113,7 +113,7 @@ class AssetFromHash(BaseModel):
 
 
 def asset_body(request: Request, core: Any, asset: AssetRecord, *, created_new: bool | None = None) -> Asset:
-    """Return what is said about ``asset``, with a fresh URL for its bytes."""
+    """Return the API's description of ``asset``, with a fresh URL for its bytes."""
     assets: Assets = core.assets
     url, until = assets.url(asset, core.settings.base_url or str(request.base_url))
     return Asset(
@@ -185,7 +185,7 @@ async def by_hash(hash: str, core: Service, caller: Reading) -> Response:  # noq
     response_model_exclude={"created_new"},
 )
 async def get(request: Request, asset_id: str, core: Service, caller: Reading) -> Asset:
-    """What is known about an asset, with a fresh URL for its bytes."""
+    """Return an asset, with a fresh URL for its bytes."""
     return asset_body(request, core, await _asset(core, asset_id, caller.key_id))
 
 
@@ -201,9 +201,9 @@ async def delete(asset_id: str, core: Service, caller: Submitting) -> Response:
 async def read(
     request: Request, asset_id: str, core: Service, caller: Reading, redirect: Redirect = None
 ) -> Response:
-    """An asset's bytes, or a range of them; `url` of the asset is the link that others may be given."""
-    # No redirect unless it is asked for, as the Comfy API v2 has it where somebody else keeps the bytes: who
-    # does not follow one, such as curl without -L, would save nothing.
+    """An asset's bytes, or a range of them; the asset's `url` is the link to give to others."""
+    # The Comfy API v2 redirects where an object store has the bytes. We redirect only where the client or the
+    # operator asks for it: a client that follows no redirect, such as curl without -L, would save nothing.
     return await _bytes_of(request, core, await _asset(core, asset_id, caller.key_id), redirect=redirect)
 
 
@@ -218,8 +218,9 @@ async def read_signed(
     signature: Annotated[str, Query(max_length=100)],
     redirect: Redirect = None,
 ) -> Response:
-    """An asset's bytes for whoever has the URL; no key is asked for."""
+    """An asset's bytes, for every client that has the asset's signed URL; no key is needed."""
     asset = await core.assets.get_signed(_uuid(asset_id), expires, signature)
+    # The signature outlives its key: a revoked key's URLs must stop here.
     if (await core.access.get(asset.key_id)).revoked_at is not None:
         raise UrlExpired
     return await _bytes_of(request, core, asset, redirect=redirect)
@@ -227,15 +228,15 @@ async def read_signed(
 
 async def _bytes_of(request: Request, core: Core, asset: AssetRecord, *, redirect: bool | None) -> Response:
     wants_link = core.settings.redirect_downloads if redirect is None else redirect
-    if wants_link and request.method == "GET":  # the store's signature is for one method
-        sent_there = await redirection(core.assets, asset)
-        if sent_there is not None:
-            return sent_there
+    if wants_link and request.method == "GET":  # the store's signature holds for GET alone
+        response = await redirection(core.assets, asset)
+        if response is not None:
+            return response
     return await content(request, core.assets, asset)
 
 
 class _Form:
-    """The form of an upload, while it comes."""
+    """Reads the form of an upload part by part, while the client sends it."""
 
     def __init__(self, assets: Assets, most: int) -> None:
         self._assets = assets
@@ -244,7 +245,7 @@ class _Form:
         self._tags: list[str] = []
 
     async def read(self, request: Request, until_kept: AsyncExitStack) -> tuple[Staged, NewAsset]:
-        """Read all of it; the file's bytes are staged until ``until_kept`` is left."""
+        """Read the whole form; the file's bytes stay staged until ``until_kept`` is left."""
         self._look_at_length(request)
         staged: Staged | None = None
         form = parts(request.headers.get("content-type", ""), self._counted(request))
@@ -261,12 +262,13 @@ class _Form:
         return staged, self._new()
 
     def _look_at_length(self, request: Request) -> None:
-        """Refuse before a byte is read, where the client says how much comes."""
+        """Refuse a form that is too large before a byte of it is read, where the client says its length."""
         length = request.headers.get("content-length", "")
         if length.isdecimal() and int(length) > self._most + ROOM_FOR_FIELDS:
             raise TooLarge(self._most)
 
     async def _counted(self, request: Request) -> AsyncIterator[bytes]:
+        """Yield the body; refuse it once it is too large, whatever length the client gave."""
         read = 0
         try:
             async for chunk in request.stream():
@@ -278,7 +280,7 @@ class _Form:
             raise MalformedForm("the connection broke while the form came: send it once more") from None
 
     async def _stage(self, part: Part, until_kept: AsyncExitStack) -> Staged:
-        """Write the file; what it says about itself counts where no field says otherwise."""
+        """Stage the file; its part's type and name count where no field of the form gives others."""
         self._fields.setdefault("content_type", part.content_type or "")
         self._fields.setdefault("file_path", PureWindowsPath(part.filename or "").name)
         staged = self._assets.staged(part.chunks(), most=self._most)
@@ -320,19 +322,18 @@ async def _created_once(request: Request, core: Any, staged: Staged, new: NewAss
     answer, is_repeated = await keep_once(core.assets, staged, new, once, render)
     if not is_repeated:
         return JSONResponse(answer.body, answer.status)
-    known = Asset.model_validate(answer.body)
-    known.url, known.url_expires_at = core.assets.url_of(
-        known.id, origin_of(request)
-    )  # those were for an hour
-    body = known.model_dump(mode="json")
+    # The kept answer may be a day old, and the URL in it is good for an hour: a repetition gets a fresh one.
+    asset = Asset.model_validate(answer.body)
+    asset.url, asset.url_expires_at = core.assets.url_of(asset.id, origin_of(request))
+    body = asset.model_dump(mode="json")
     return JSONResponse(body, answer.status, {"Idempotency-Replayed": "true"})
 
 
 def _input_path(path: str | None) -> str | None:
-    """Return where an input is to be; a folder of models is not for inputs.
+    """Return the path under which a ComfyUI is to have an input.
 
     Raises:
-        InvalidAsset: It is.
+        InvalidAsset: The path begins in the folder ``models``: inputs do not belong there.
 
     """
     folders = re.split(r"[/\\]", path or "")[:-1]
@@ -352,7 +353,7 @@ async def _asset(core: Any, asset_id: str, key_id: UUID) -> AssetRecord:
 
 
 def _uuid(asset_id: str) -> UUID:
-    """Return an id; one that cannot be is as unknown as one that is not."""
+    """Return the asset's id; a text that is no UUID gets the same answer as an id that no asset has."""
     try:
         return UUID(asset_id)
     except ValueError:

@@ -1,7 +1,8 @@
-"""The events of a batch: each job's state when it changes, and the counts.
+"""The events of a batch: each job's state when that changes, and the counts.
 
-Nothing is queued for a reader: what it has been told of each job is held against the jobs as they stand, so
-that a slow reader costs no memory, and one that comes again is told how everything stands by then.
+No events are queued for a reader. Each time, the states that the reader was told are compared with those in
+the database, and the differences are sent. So a slow reader costs no memory, and a reader that connects again
+is told how every job stands by then.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ from comfywire.service.jobs.states import TERMINAL, JobState
 __all__ = ["BatchEvents"]
 
 HEARTBEAT = 15.0
-"""Seconds of silence after which a comment says that the stream is alive, and the jobs are read again."""
+"""Seconds of silence after which a comment shows that the stream is alive, and the jobs are read again."""
 PAUSE = 0.2
-"""Seconds between two reads of a batch: a thousand jobs may end in one."""
+"""Seconds between two reads of a batch: a thousand jobs may end in them, and one read finds them all."""
 Frame = Callable[[str, int | None, str], bytes]
 
 
 class BatchEvents:
-    """What one reader is told of a batch: a context, which listens for changes of its jobs.
+    """Tells one reader of a batch; inside this context it listens for changes of the batch's jobs.
 
     Args:
-        batches: Where the batch is.
-        database: Where changes are notified.
-        batch_id: Which batch.
+        batches: Reads the batch's jobs.
+        database: Notifies of changes of jobs.
+        batch_id: The batch.
 
     """
 
@@ -63,6 +64,7 @@ class BatchEvents:
     async def frames(self, frame: Frame, alive: bytes) -> AsyncGenerator[bytes]:
         """Yield a frame for each job that changed and one for the counts, until every job has ended."""
         while True:
+            # Cleared before the read, so that a change during the read is looked at in the next round.
             self._changed.clear()
             jobs = await self._batches.members(self._batch_id)
             for name, text in self._news(jobs):
@@ -77,7 +79,7 @@ class BatchEvents:
                 yield alive
 
     def _news(self, jobs: list[Member]) -> list[tuple[str, str]]:
-        """Return the events that lead from what was told to how the jobs stand now."""
+        """Return the events that lead from the states that the reader was told to those of now."""
         changed = [job for job in jobs if self._told.get(job.job_id, JobState.QUEUED) is not job.state]
         is_first = not self._told
         self._told = {job.job_id: job.state for job in jobs}

@@ -84,7 +84,7 @@ class BatchRequest(BaseModel):
 
 
 class BatchUrls(BaseModel):
-    """Where a batch is."""
+    """The paths of a batch."""
 
     self: str
     events: str
@@ -129,12 +129,12 @@ async def submit(
 ) -> Response:
     """Queue many jobs of one workflow: all of them, or none if one cannot run.
 
-    Then the answer is 422 with the `index` of that entry in `error.details`.
+    If one cannot run, the answer is 422, with the `index` of its entry in `error.details`.
     """
     once = _once(caller, idempotency_key, body)
     answer = None if once is None else await once.answered(core.database)
     is_new = False
-    if answer is None:  # a replay looks up no workflow, which may be retired by now
+    if answer is None:  # a repetition needs no workflow, and its workflow may be retired by now
         answer, is_new = await submit_batch(core, caller, await _order(core, body), once, partial(_new, core))
     return JSONResponse(answer.body, answer.status, {} if is_new else {"Idempotency-Replayed": "true"})
 
@@ -150,7 +150,9 @@ async def list_batches(
     before = place_of(cursor) if cursor else None
     batches = await core.batches.search(caller.key_id, before=before, limit=limit + 1)
     more = cursor_of(batches[limit - 1]) if len(batches) > limit else None
-    return BatchPage(batches=[BatchItem(**_facts(core, one)) for one in batches[:limit]], next_cursor=more)
+    return BatchPage(
+        batches=[BatchItem(**_facts(core, batch)) for batch in batches[:limit]], next_cursor=more
+    )
 
 
 @router.get("/{batch_id}", operation_id="getBatch")
@@ -168,7 +170,7 @@ async def get_batch(
 
 @router.post("/{batch_id}/cancel", operation_id="cancelBatch")
 async def cancel(batch_id: str, core: Service, caller: Submitting) -> Batch:
-    """Ask for the end of every job of a batch that has not ended."""
+    """Ask for the end of every job of a batch that has not ended yet."""
     batch = await _find(core, caller, batch_id)
     await core.batches.cancel(core.store, batch.id)
     return await _whole(core, await core.batches.get(batch.id) or batch)
@@ -187,7 +189,7 @@ async def cancel(batch_id: str, core: Service, caller: Submitting) -> Batch:
     },
 )
 async def stream_events(batch_id: str, core: Service, caller: Reading) -> Response:
-    """Tell what happens to the jobs of a batch. Who comes again is told how it stands by then."""
+    """Tell what happens to the jobs of a batch. A client that comes again is told how they stand by then."""
     batch = await _find(core, caller, batch_id)
     async with AsyncExitStack() as stack:
         stack.enter_context(core.streams.one(caller))
@@ -228,8 +230,9 @@ async def _order(core: Core, body: BatchRequest) -> BatchOrder:
 def _once(caller: Caller, key: str | None, body: BatchRequest) -> Once | None:
     if key is None:
         return None
-    said = body.model_dump(mode="json", exclude={"extra_data"})
-    return Once.of(caller.key_id, key, "POST /api/v2/batches", said)
+    # Without the secrets: a hash of them would be kept, and the same batch with other secrets is the same.
+    request = body.model_dump(mode="json", exclude={"extra_data"})
+    return Once.of(caller.key_id, key, "POST /api/v2/batches", request)
 
 
 def _index(cursor: str) -> int:

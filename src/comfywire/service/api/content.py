@@ -19,18 +19,21 @@ from comfywire.service.assets.assets import AssetRecord, Assets
 __all__ = ["content", "disposition", "redirection"]
 
 INLINE = re.compile(r"(image/(png|jpeg|gif|webp|avif|bmp)|video/[\w.+-]+|audio/[\w.+-]+)(;.*)?")
-"""What a browser may show on the service's own address; SVG and HTML, which can run scripts, it may save."""
+"""Types that browsers may show on the service's address; SVG and HTML, which run scripts, they may save."""
 
 LINK_SECONDS = 300
-"""For how long a link into the asset store is good: a download that has begun by then goes on."""
+"""Seconds in which a download by a link into the asset store must begin; one that has begun goes on."""
 SMALL_PIECE = 64 << 10
 AT_FIRST = 8 << 20
-"""Bytes that are read in small pieces, some of which wait in memory for a client that does not read. A client
-that has read so many, which is more than sockets hold, reads on; larger pieces are twice as fast."""
+"""Bytes of a download that are read in small pieces.
+
+A few pieces wait in memory for each client, and one that reads nothing must cost little. A client that was
+sent this much, which is more than sockets hold, does read: the rest goes in large pieces, twice as fast.
+"""
 
 
 class _Streamed(StreamingResponse):
-    """Closes what it streams from when the client goes away, and not some time later."""
+    """Closes its source as soon as the client goes away; Starlette leaves that to the garbage collector."""
 
     def __init__(
         self, first: bytes, others: AsyncGenerator[bytes, None], status: int, headers: dict[str, str]
@@ -45,7 +48,7 @@ class _Streamed(StreamingResponse):
 
 async def _chained(first: bytes, others: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     yield first
-    del first  # or it would wait here until the last byte is sent
+    del first  # this generator would else hold the first piece in memory until the last one is sent
     async for chunk in others:
         yield chunk
 
@@ -65,8 +68,8 @@ async def content(request: Request, assets: Assets, asset: AssetRecord) -> Respo
     """Return the response to a GET or HEAD of an asset's bytes.
 
     Raises:
-        BlobGone: The store does not have them.
-        UnsatisfiableRange: It asks for bytes behind the end.
+        BlobGone: The asset store does not have the bytes any more.
+        UnsatisfiableRange: The request asks for bytes behind the end.
 
     """
     etag = f'"{asset.hash}"'
@@ -82,16 +85,17 @@ async def content(request: Request, assets: Assets, asset: AssetRecord) -> Respo
     if request.method == "HEAD":
         return Response(status_code=status, headers={**headers, "Content-Type": asset.content_type})
     chunks = _pieces(assets, asset, start, end)
-    first = await anext(chunks, b"")  # what cannot be read is told while the status can still say so
-    # Not `media_type`: Starlette would add a charset to text that is kept as it came.
+    # Before the status is sent: a read that fails at once can still be answered as an error.
+    first = await anext(chunks, b"")
+    # Not `media_type`: Starlette would add a charset, and nobody knows the charset of an uploaded text.
     headers["Content-Type"] = asset.content_type
     return _Streamed(first, chunks, status, headers)
 
 
 async def redirection(assets: Assets, asset: AssetRecord) -> Response | None:
-    """Return the response that sends a client to the asset store; None where that gives no links.
+    """Return the response that sends a client to the asset store; None where the store gives no links.
 
-    307: the method stays, and what is found there is no news of this address.
+    The status is 307: the client keeps its method, and goes on to use this address, since links expire.
     """
     link = await assets.blobs.link(
         asset.hash,
@@ -105,7 +109,7 @@ async def redirection(assets: Assets, asset: AssetRecord) -> Response | None:
 
 
 def disposition(asset: AssetRecord) -> str:
-    """Return ``Content-Disposition`` for an asset: its own name, in forms that every client can read."""
+    """Return ``Content-Disposition``: the asset's name, in ASCII for old clients, and whole for others."""
     kind = "inline" if INLINE.fullmatch(asset.content_type) else "attachment"
     name = _name(asset)
     plain = re.sub(r"[^\w.() -]", "_", name, flags=re.ASCII)
@@ -124,13 +128,13 @@ def _headers(asset: AssetRecord, etag: str) -> dict[str, str]:
 
 
 def _range(request: Request, etag: str) -> str | None:
-    """Return the range that is wanted; all is, when the client has a part of something else."""
+    """Return the header ``Range``, unless ``If-Range`` shows that the client has a part of other bytes."""
     condition = request.headers.get("if-range")
     return request.headers.get("range") if condition in (None, etag) else None
 
 
 def _names(header: str | None, etag: str) -> bool:
-    """Whether ``If-None-Match`` names this content, weakly, as it compares."""
+    """Whether ``If-None-Match`` names this content; the header compares weakly (RFC 9110, 13.1.2)."""
     tags = [tag.strip().removeprefix("W/") for tag in (header or "").split(",")]
     return etag in tags or "*" in tags
 

@@ -1,4 +1,4 @@
-"""What handlers need: the service, and who asks."""
+"""What handlers depend on: the service, the caller, and ids out of paths."""
 
 from __future__ import annotations
 
@@ -43,16 +43,18 @@ async def get_core(request: HTTPConnection) -> Core:
 
 
 async def get_caller(request: HTTPConnection) -> Caller:
-    """Return who asks, having counted the request; a second call for the same request counts nothing.
+    """Return the caller of a request, having counted the request against the key's limit.
+
+    A second call for the same request returns the same caller, and counts nothing.
 
     Raises:
-        Unauthorized: Nobody whom we know.
-        RateLimited: They ask too often.
+        Unauthorized: The request presents no key that opens.
+        RateLimited: The key makes more requests than it may.
 
     """
-    known: Caller | None = getattr(request.state, "caller", None)
-    if known is not None:
-        return known
+    earlier: Caller | None = getattr(request.state, "caller", None)
+    if earlier is not None:
+        return earlier
     core = core_of(request)
     caller = await core.access.caller(_secret(request))
     await core.limits.take(caller)
@@ -61,17 +63,17 @@ async def get_caller(request: HTTPConnection) -> Caller:
 
 
 async def get_reader(request: HTTPConnection) -> Caller:
-    """Return who asks, if the key may read; raises what :func:`get_caller` does, and Forbidden."""
+    """Return the caller, if the key may read; raises what :func:`get_caller` does, and Forbidden."""
     return await _caller_for("read", request)
 
 
 async def get_submitter(request: HTTPConnection) -> Caller:
-    """Return who asks, if the key may submit; raises what :func:`get_caller` does, and Forbidden."""
+    """Return the caller, if the key may submit; raises what :func:`get_caller` does, and Forbidden."""
     return await _caller_for("submit", request)
 
 
 async def get_admin(request: HTTPConnection) -> Caller:
-    """Return who asks, if the key is the operator's; raises what :func:`get_caller` does, and Forbidden."""
+    """Return the caller, if the key is for ``admin``; raises what :func:`get_caller` does, and Forbidden."""
     return await _caller_for("admin", request)
 
 
@@ -85,20 +87,20 @@ def _secret(request: HTTPConnection) -> str | None:
     kind, _, secret = request.headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
         return secret.strip()
-    offered = [one.strip() for one in request.headers.get("sec-websocket-protocol", "").split(",")]
-    return next((one[len(SUBPROTOCOL) :] for one in offered if one.startswith(SUBPROTOCOL)), None)
+    protocols = [name.strip() for name in request.headers.get("sec-websocket-protocol", "").split(",")]
+    return next((name[len(SUBPROTOCOL) :] for name in protocols if name.startswith(SUBPROTOCOL)), None)
 
 
 def origin_of(request: HTTPConnection) -> str:
-    """Return how clients reach the service, for links that must be absolute."""
+    """Return the URL by which clients reach the service, for links that must be absolute."""
     return core_of(request).settings.base_url or str(request.base_url)
 
 
 def job_id_of(text: str) -> UUID:
-    """Return a job's id; one that cannot be is as unknown as one that is not.
+    """Return a job's id; a text that is no UUID gets the same answer as an id that no job has.
 
     Raises:
-        NotFound: It cannot be.
+        NotFound: The text is no UUID.
 
     """
     try:
@@ -112,7 +114,7 @@ Reading = Annotated[Caller, Depends(get_reader)]
 Submitting = Annotated[Caller, Depends(get_submitter)]
 Administering = Annotated[Caller, Depends(get_admin)]
 CALLERS = (get_reader, get_submitter, get_admin)
-"""How a route says whom it is for; ``admission.py`` asks the same before it reads the body."""
+"""The dependencies by which a route says whom it is for; admission.py calls them before it reads a body."""
 IdempotencyKey = Annotated[
     str | None, Header(description="The same request once more gets the first one's answer, for 24 hours.")
 ]

@@ -1,4 +1,4 @@
-"""What goes wrong, in the envelope of the Comfy API v2: ``{"error": {"code", "message", "details"}}``."""
+"""Errors as answers, in the envelope of the Comfy API v2: ``{"error": {"code", "message", "details"}}``."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CODES: Sequence[tuple[type[Exception], int, str]] = (
     (InvalidParameter, 422, "invalid_input"),
     (WorkflowError, 422, "invalid_workflow"),
 )
-"""For errors that do not carry their own ``http_status`` and ``code``; the first that fits."""
+"""Status and code of errors that do not carry their own; the first row whose class fits counts."""
 BY_STATUS = {
     400: "invalid_request",
     403: "forbidden",
@@ -70,7 +70,7 @@ ENVELOPE = {
 
 
 class InvalidRequest(ComfywireError):
-    """A request says what it may not say."""
+    """A request has a value, or values together, that the route does not take."""
 
     http_status = 422
 
@@ -80,7 +80,7 @@ class InvalidRequest(ComfywireError):
 
 
 class NotFound(ComfywireError):
-    """There is no such thing, or it is another key's: which is not said."""
+    """There is no such thing, or another key owns it: the answer is the same, and gives nothing away."""
 
     code = "not_found"
     http_status = 404
@@ -94,17 +94,17 @@ def envelope(code: str, message: str, details: Mapping[str, Any] | None = None) 
 
 
 def error_response(error: Exception) -> Response:
-    """Return the answer that tells of ``error``."""
+    """Return the HTTP answer for ``error``."""
     match error:
         case HTTPException():
             code = BY_STATUS.get(error.status_code, f"http_{error.status_code}")
             return _answer(error.status_code, code, _words(error), headers=error.headers)
         case RequestValidationError():
             return _answer(422, *_validation(error))
-        case _ if isinstance(error, AWAY):  # outage.py tells the log
+        case _ if isinstance(error, AWAY):  # outage.py writes it to the log, once for all requests
             return _answer(503, "service_unavailable", NO_DATABASE, retry_after=2.0)
-        case ComfywireError() if (known := _known(error)) is not None:
-            status, code = known
+        case ComfywireError() if (listed := _known(error)) is not None:
+            status, code = listed
             wait = getattr(error, "retry_after", None) or RETRY_AFTER.get(code)
             headers = getattr(error, "http_headers", None)
             if status == 401:
@@ -118,7 +118,7 @@ def error_response(error: Exception) -> Response:
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Have ``app`` answer the errors that are expected in the envelope; ``guards.py`` answers the others."""
+    """Have ``app`` answer the errors that are expected in the envelope; guards.py answers the others."""
 
     async def answer(request: Request, error: Exception) -> Response:
         del request
@@ -151,14 +151,17 @@ def _answer(
     headers: Mapping[str, str] | None = None,
     retry_after: float | None = None,
 ) -> Response:
-    told = dict(headers or {})
+    sent = dict(headers or {})
     if retry_after is not None:
-        told["Retry-After"] = str(max(1, math.ceil(retry_after)))
-    return _Told(envelope(code, message, details), status, told)
+        sent["Retry-After"] = str(max(1, math.ceil(retry_after)))
+    return _Told(envelope(code, message, details), status, sent)
 
 
 class _Told(JSONResponse):
-    """JSON that repeats what was sent, half a surrogate pair as well: such a one is written as its escape."""
+    """JSON that may quote the client's own text, in which half a surrogate pair is written as its escape.
+
+    Starlette's response would fail on such a text: UTF-8 has no bytes for half a pair.
+    """
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(
@@ -177,30 +180,30 @@ def _words(error: HTTPException) -> str:
 
 
 def _validation(error: RequestValidationError) -> tuple[str, str, dict[str, Any]]:
-    found = [(_place(one), _about_body(one, error.body), one) for one in error.errors()]
-    metadata = next((place for place, _, _ in found if place.startswith("body.metadata")), None)
+    faults = [(_place(fault), _about_body(fault, error.body), fault) for fault in error.errors()]
+    metadata = next((place for place, _, _ in faults if place.startswith("body.metadata")), None)
     code = "invalid_request" if metadata is None else "metadata_invalid"
-    told = [
-        {"field": place, "reason": one["type"], "message": words or str(one["msg"])}
-        for place, words, one in found[:20]
+    shown = [
+        {"field": place, "reason": fault["type"], "message": words or str(fault["msg"])}
+        for place, words, fault in faults[:20]
     ]
     first = next(
-        (words or f"{place}: {one['msg']}" for place, words, one in found), "the request is not valid"
+        (words or f"{place}: {fault['msg']}" for place, words, fault in faults), "the request is not valid"
     )
-    return code, first, {"errors": told}
+    return code, first, {"errors": shown}
 
 
-def _place(one: Mapping[str, Any]) -> str:
-    # What is no JSON has no fields: what FastAPI names is a position in the text.
-    loc = one["loc"][:1] if one["type"] == "json_invalid" else one["loc"]
+def _place(fault: Mapping[str, Any]) -> str:
+    # A body that is no JSON has no fields: the last part of its `loc` is a position in the text.
+    loc = fault["loc"][:1] if fault["type"] == "json_invalid" else fault["loc"]
     return ".".join(str(part) for part in loc)
 
 
-def _about_body(one: Mapping[str, Any], body: object) -> str | None:
-    """What to do about a body that could not even be looked into; None: Pydantic's words say it."""
-    match one["type"], one["loc"]:
+def _about_body(fault: Mapping[str, Any], body: object) -> str | None:
+    """Return the next step for a body without fields to look into; None where Pydantic's words will do."""
+    match fault["type"], fault["loc"]:
         case "json_invalid", ("body", place):
-            return f"the body is no JSON ({one['ctx']['error']}, at character {place}): correct it"
+            return f"the body is no JSON ({fault['ctx']['error']}, at character {place}): correct it"
         case "missing", ("body",):
             return "the request has no body: send a JSON object, as Content-Type: application/json"
         case "model_attributes_type", ("body",) if isinstance(body, bytes):

@@ -23,11 +23,14 @@ from .rendering import Renderer
 __all__ = ["HEARTBEAT", "EventStream", "router"]
 
 HEARTBEAT = 15.0
-"""Seconds of silence after which a comment says that the stream is alive."""
+"""Seconds of silence after which a comment shows that the stream is alive."""
 SOON = 1.0
-"""The same at first, then four times as long: why a job waits is known when every server has looked at it."""
+"""The first silence, after which the job is read again; each further one is four times as long.
+
+Why a new job waits is known only once every server has looked at it, and its reader should learn that soon.
+"""
 SLOWEST = 60.0
-"""Seconds that a reader may take for one piece, before it counts as gone."""
+"""Seconds that a reader may take for one frame; a slower reader counts as gone."""
 LONGEST_NUMBER = 20
 Frame = Callable[[str, int | None, str], bytes]
 router = key_first_router("/api/v2/jobs", tag="jobs")
@@ -58,7 +61,8 @@ async def stream_events(
         live = await stack.enter_async_context(core.broker.watch(job.id, previews=previews))
         reader = Reader(live, after=after, previews=previews)
         if after is not None and reader.has_seen_the_end:
-            return Response(status_code=204)  # what makes a browser stop asking
+            # After a 200 that ends, a browser's EventSource would ask again, for ever.
+            return Response(status_code=204)
         renderer = Renderer(core.assets, origin_of(request))
         telling = _Telling(core.broker, live, reader, renderer)
         return EventStream(telling.frames(sse_frame, b": alive\n\n"), stack.pop_all())
@@ -78,7 +82,7 @@ async def socket_events(
             job = await find(core, caller, job_id)
             number = _number(after)
             until_closed.enter_context(core.streams.one(caller))
-        except Exception as error:  # noqa: BLE001 - there is no handler for what is refused before it is open
+        except Exception as error:  # noqa: BLE001 - FastAPI's handlers cannot answer before the socket is open
             await socket.send_denial_response(error_response(error))
             return
         await socket.accept(_protocol(socket))
@@ -98,11 +102,11 @@ async def _send_texts(socket: WebSocket, frames: AsyncIterator[bytes]) -> None:
 
 async def _close_of(socket: WebSocket) -> None:
     while (await socket.receive())["type"] != "websocket.disconnect":
-        pass  # nothing that a reader says means anything
+        pass  # readers have nothing to say: what they send is received and dropped
 
 
 class _Telling:
-    """What one reader is told of a job, as bytes for the wire."""
+    """Tells one reader of a job, in frames as they go over the wire."""
 
     def __init__(self, broker: Broker, live: LiveJob, reader: Reader, renderer: Renderer) -> None:
         self._broker = broker
@@ -111,10 +115,11 @@ class _Telling:
         self._renderer = renderer
 
     async def frames(self, frame: Frame, alive: bytes | None = None) -> AsyncGenerator[bytes]:
-        """Yield a frame for each event until the last, and ``alive`` when nothing happens for long."""
+        """Yield a frame for each event until the last, and ``alive`` after each long silence."""
         live, reader = self._live, self._reader
         silence = min(SOON, HEARTBEAT)
         while True:
+            # Before the events are taken, so that a change while frames are being sent is not slept through.
             change = live.next_change()
             for event in reader.take():
                 text = self._renderer.event(event, reader.place)
@@ -123,6 +128,7 @@ class _Telling:
             if reader.is_done or live.is_closed:
                 return
             if not await live.changed(change, silence):
+                # No notification tells that a queue has moved up, so that places are read now and then.
                 self._broker.look_again(live, silence / 2)
                 silence = min(silence * 4, HEARTBEAT)
                 if alive is not None:
@@ -130,7 +136,7 @@ class _Telling:
 
 
 class EventStream(Response):
-    """Sends frames until there are no more, the client is gone, or it does not keep up."""
+    """Sends frames until the last, or until the client is gone or too slow, and then leaves their source."""
 
     media_type = "text/event-stream"
 
@@ -141,7 +147,7 @@ class EventStream(Response):
         self._until_sent = until_sent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it all."""
+        """Send the frames; however that ends, the stream stops counting and its source is left."""
         del scope
         async with self._until_sent, aclosing(self._frames):
             await _until_gone(self._send(send), _disconnect(receive))
@@ -162,7 +168,7 @@ async def _disconnect(receive: Receive) -> None:
 
 
 async def _until_gone(sending: Awaitable[None], leaving: Awaitable[None]) -> None:
-    """Send, unless the other side leaves first."""
+    """Send, unless the other side leaves first; a reader that is too slow is no error."""
     tasks = [asyncio.ensure_future(sending), asyncio.ensure_future(leaving)]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -177,15 +183,15 @@ async def _until_gone(sending: Awaitable[None], leaving: Awaitable[None]) -> Non
 
 
 def sse_frame(name: str, number: int | None, text: str) -> bytes:
-    """Return one Server-Sent Event; JSON has no line breaks of its own."""
+    """Return one Server-Sent Event; ``text`` is compact JSON, which has no line breaks."""
     head = "" if number is None else f"id: {number}\n"
     return f"{head}event: {name}\ndata: {text}\n\n".encode()
 
 
 def json_frame(name: str, number: int | None, text: str) -> bytes:
     """Return one event as a JSON text."""
-    told = "null" if number is None else str(number)
-    return f'{{"event":"{name}","id":{told},"data":{text}}}'.encode()
+    event_id = "null" if number is None else str(number)
+    return f'{{"event":"{name}","id":{event_id},"data":{text}}}'.encode()
 
 
 def _number(text: str | None) -> int | None:
@@ -197,6 +203,6 @@ def _number(text: str | None) -> int | None:
 
 
 def _protocol(socket: WebSocket) -> str | None:
-    """The subprotocol to agree on: a browser that offers some wants one of them."""
+    """Return the subprotocol to agree on: a browser that offers any fails unless one of them is accepted."""
     offered = socket.scope.get("subprotocols") or []
     return "comfywire" if "comfywire" in offered else None

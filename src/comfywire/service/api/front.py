@@ -1,4 +1,4 @@
-"""``/``: what this is, and where to go on, for whoever tries the address in a browser or with curl."""
+"""``/``: what the service is and where its routes are, for people who try its address by browser or curl."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ router = APIRouter()
 
 @router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
 async def front(request: Request) -> Response:
-    """Say what this is: to browsers as a page, to everybody else as JSON. Nothing of it needs a key."""
+    """Say what the service is: to browsers as a page, to other clients as JSON; neither needs a key."""
     if "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(_page(), headers=HEADERS)
     places = {name: path for name, (path, _) in PLACES.items()}
@@ -45,7 +45,7 @@ async def front(request: Request) -> Response:
 
 
 def _page() -> str:
-    """Links without the slash before: they hold behind a proxy that has us under a path, too."""
+    """Return the page; its links are relative, so that they hold behind a proxy's path prefix as well."""
     places = "\n".join(
         f'<li><a href="{path.removeprefix("/")}">{path}</a>: {escape(words)}</li>'
         for path, words in PLACES.values()

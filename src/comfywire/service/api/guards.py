@@ -1,4 +1,4 @@
-"""What no request gets past, before anything of it is parsed: size, and pages of other origins."""
+"""What every request must pass before any of its body is parsed: host, origin and size."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ __all__ = ["Guard", "TooLargeBody", "is_foreign", "is_rebound"]
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 OWN_LIMITS = "/api/v2/assets"
-"""Uploads: they are streamed, and counted where they are read."""
+"""Uploads, which the guard does not bound: assets.py counts their bytes while they come."""
 REQUEST_ID = "X-Comfy-Request-Id"
 HOST = re.compile(r"([\w.~!$&'()*+,;=%-]+|\[[0-9a-f:.]+\])(:\d{0,5})?", re.ASCII | re.IGNORECASE)
-"""``Host`` as RFC 3986 has it, which is what may stand in the links that we answer with."""
+"""``Host`` as RFC 3986 has it: the service builds links out of it, so nothing else may stand there."""
 log = logging.getLogger("comfywire.service")
 
 
 class TooLargeBody(HTTPException):
-    """A body is larger than requests may be."""
+    """A body is larger than the service takes."""
 
     def __init__(self, most: int) -> None:
         super().__init__(413, f"the body is larger than {most} bytes, the most that is taken: send less")
 
 
 class Guard:
-    """Looks at every request first, and gives its answer an id.
+    """Looks at every request before the application does, and gives every answer an id.
 
     Args:
-        app: What serves the requests that pass.
-        settings: Sizes, addresses and origins.
+        app: Serves the requests that pass.
+        settings: The sizes, addresses and origins that are allowed.
 
     """
 
@@ -68,14 +68,14 @@ class Guard:
             await self._served(scope, receive, answer)
 
     async def _served(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
-        """Serve a request; what nobody expected is answered here, so that uvicorn keeps the connection."""
+        """Serve a request; answer errors that nobody expected, so that uvicorn keeps the connection."""
         try:
             await self._app(scope, self._counted(scope, receive), answer.send)
         except ClientDisconnect:
-            return  # there is nobody to answer
+            return  # the client is gone, and takes no answer
         except Exception as error:
             if answer.has_begun:
-                raise  # half an answer cannot be mended: uvicorn closes the connection
+                raise  # a status was sent: uvicorn closes the connection, which shows the client
             log.exception("%s %s failed", scope["method"], scope["path"])
             await error_response(error)(scope, receive, answer.send)
 
@@ -106,7 +106,7 @@ class Guard:
         return None if scope["path"] == OWN_LIMITS else self._settings.max_body_bytes
 
     def _counted(self, scope: Scope, receive: Receive) -> Receive:
-        """Return ``receive`` that raises for bodies that do not say how long they are and go on too long."""
+        """Return a ``receive`` that raises once a body is too large, also where the client gave no length."""
         most = self._limit(scope)
         if most is None or scope["type"] == "websocket":
             return receive
@@ -124,13 +124,13 @@ class Guard:
 
 
 class _Answer:
-    """An answer on its way: it is given an id, by which people can quote it and find it in the log.
+    """An answer on its way, which is given an id: people quote that when they report an error.
 
     Args:
-        send: Takes it to the client.
+        send: Sends the answer's messages to the client.
 
     Attributes:
-        has_begun: Whether its status is out.
+        has_begun: Whether the status was sent, after which no other answer can be.
 
     """
 
@@ -139,7 +139,7 @@ class _Answer:
         self.has_begun = False
 
     async def send(self, message: Message) -> None:
-        """Pass one message of it on."""
+        """Send one message of the answer."""
         if message["type"] == "http.response.start":
             self.has_begun = True
             MutableHeaders(scope=message).setdefault(REQUEST_ID, uuid.uuid4().hex)
@@ -147,7 +147,11 @@ class _Answer:
 
 
 def is_foreign(headers: Mapping[str, str], settings: Settings) -> bool:
-    """Whether a page of another site has a browser ask: cookies are none here, but the network is."""
+    """Whether a page of another site makes a browser send this request.
+
+    The service has no cookies that such a page could use, but the browser may be in a network, or on a
+    machine, that reaches the service where the page's author does not.
+    """
     origin = headers.get("origin")
     if origin is None or origin in settings.cors_origins or "*" in settings.cors_origins:
         return False
@@ -163,16 +167,20 @@ def _netloc(origin: str) -> str:
 
 
 def _is_host(text: str) -> bool:
-    """Whether ``Host`` can be read; none at all, as of HTTP/1.0, can."""
+    """Whether ``text`` is a host; an empty one passes, since HTTP/1.0 sends none."""
     try:
         urlsplit(f"//{text}")
-    except ValueError:  # no IPv6 address between the brackets
+    except ValueError:  # what stands in brackets is no IPv6 address
         return False
     return text == "" or HOST.fullmatch(text) is not None
 
 
 def is_rebound(headers: Mapping[str, str], settings: Settings) -> bool:
-    """Whether the request names a host that is not ours: a page whose name leads to us, all of a sudden."""
+    """Whether the request names a host that is not ours, as after DNS rebinding.
+
+    There a page's author points the name of the page at this address, after the browser has loaded the page:
+    the browser then takes the service for a part of that site.
+    """
     host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
     if host in ("localhost", settings.host.lower()) or host.endswith(".localhost"):
         return False

@@ -1,4 +1,4 @@
-"""Whether the process is alive, and whether it can serve: for those who start and balance it."""
+"""Whether the process is alive, and whether it can serve: for supervisors and load balancers."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from .context import Service
 __all__ = ["router"]
 
 PATIENCE = 2.0
+"""Seconds that the database may take to answer a readiness check."""
 router = APIRouter(tags=["health"])
 
 
 class Health(BaseModel):
-    """How it is."""
+    """How the process is."""
 
     status: str
 
 
 class NotReady(ComfywireError):
-    """Requests should go to another process."""
+    """The process is alive and cannot serve: requests should go to another one."""
 
     code = "not_ready"
     http_status = 503

@@ -1,4 +1,4 @@
-"""Jobs over HTTP."""
+"""Jobs over HTTP: submit, list, look at, cancel and retry them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ router = key_first_router("/api/v2/jobs", tag="jobs")
 
 
 class NotRetriable(ComfywireError):
-    """The job did not end badly."""
+    """The job has not ended, or has succeeded: there is nothing to retry."""
 
     code = "not_retriable"
     http_status = 409
@@ -74,7 +74,7 @@ async def list_jobs(
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> models.JobPage:
     """List jobs, newest first; `metadata[name]=value` keeps those with that label."""
-    found = await core.store.search(
+    jobs = await core.store.search(
         caller.key_id,
         labels=_labels(request.query_params.multi_items()),
         states=_states(status),
@@ -83,8 +83,8 @@ async def list_jobs(
         before=place_of(cursor) if cursor else None,
         limit=limit + 1,
     )
-    page = found[:limit]
-    more = cursor_of(page[-1]) if len(found) > limit else None
+    page = jobs[:limit]  # one job more was asked for, to know whether there is a next page
+    more = cursor_of(page[-1]) if len(jobs) > limit else None
     return models.JobPage(jobs=[item_of(job, core.settings.base_url) for job in page], next_cursor=more)
 
 
@@ -133,15 +133,15 @@ async def get_transitions(job_id: str, core: Service, caller: Reading) -> models
     """Return every change of a job's state: when, why, by whom, and on which ComfyUI."""
     job = await find(core, caller, job_id)
     return models.Transitions(
-        transitions=[transition_of(one) for one in await core.store.transitions(job.id)]
+        transitions=[transition_of(change) for change in await core.store.transitions(job.id)]
     )
 
 
 async def find(core: Core, caller: Caller, job_id: str) -> JobRecord:
-    """Return a job of the caller's.
+    """Return the job of this id, if it is the caller's.
 
     Raises:
-        NotFound: They have none of that id.
+        NotFound: No job has this id, or the job is another key's.
 
     """
     job = await core.store.get(job_id_of(job_id), caller.key_id)
@@ -164,9 +164,9 @@ async def _rendered(request: Request, core: Core, job: JobRecord) -> models.Job:
 def _once(caller: Caller, key: str | None, body: models.JobRequest) -> Once | None:
     if key is None:
         return None
-    # Without the secrets: their hash would be kept, and the same job with another key is the same job.
-    said = body.model_dump(mode="json", exclude={"extra_data"})
-    return Once.of(caller.key_id, key, "POST /api/v2/jobs", said)
+    # Without the secrets: a hash of them would be kept, and the same job with other secrets is the same job.
+    request = body.model_dump(mode="json", exclude={"extra_data"})
+    return Once.of(caller.key_id, key, "POST /api/v2/jobs", request)
 
 
 def _submission(body: models.JobRequest) -> Submission:
@@ -216,6 +216,6 @@ def _states(status: str | None) -> list[JobState] | None:
     if status is None:
         return None
     try:
-        return [JobState(one.strip()) for one in status.split(",")]
+        return [JobState(name.strip()) for name in status.split(",")]
     except ValueError:
         raise InvalidRequest(f"{status[:80]!r} is no state: choose from {', '.join(JobState)}") from None

@@ -1,4 +1,4 @@
-"""Keys over HTTP, for those whose key is for ``admin``."""
+"""Keys over HTTP, for callers whose own key is for ``admin``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class NewKey(BaseModel):
 
 
 class Rotation(BaseModel):
-    """How a key gets another secret."""
+    """How a key is given another secret."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -69,7 +69,7 @@ class Key(BaseModel):
 
 
 class KeyWithSecret(Key):
-    """A key with its secret, which is told this once."""
+    """A key with its secret, which no later answer has."""
 
     secret: str
 
@@ -92,7 +92,7 @@ async def create_key(new: NewKey, core: Service, _: Administering) -> KeyWithSec
 
 @router.get("")
 async def list_keys(core: Service, _: Administering) -> Keys:
-    """List all keys, oldest first, also those that open nothing any more."""
+    """List all keys, oldest first, also the revoked and expired ones."""
     return Keys(keys=[Key.model_validate(record) for record in await core.access.list()])
 
 
@@ -106,12 +106,12 @@ async def get_key(key_id: UUID, core: Service, _: Administering) -> Key:
 async def rotate_key(
     key_id: UUID, core: Service, _: Administering, rotation: Rotation | None = None
 ) -> KeyWithSecret:
-    """Give a key another secret; the old one opens nothing more, or not after its grace."""
+    """Give a key another secret; the old secret opens nothing more, at once or after `grace` seconds."""
     record, secret = await core.access.rotate(key_id, grace=0.0 if rotation is None else rotation.grace)
     return KeyWithSecret(**Key.model_validate(record).model_dump(), secret=secret)
 
 
 @router.delete("/{key_id}")
 async def revoke_key(key_id: UUID, core: Service, _: Administering) -> Key:
-    """Let a key open nothing more, within seconds. Its jobs run on."""
+    """Revoke a key: within seconds it opens nothing more. Its jobs run on."""
     return Key.model_validate(await core.access.revoke(key_id))

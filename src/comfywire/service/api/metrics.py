@@ -21,5 +21,5 @@ router = key_first_router(tag="operation")
     responses={200: {"content": {"text/plain": {}}}},
 )
 async def read_metrics(core: Service, _: Administering) -> Response:
-    """Figures of the whole service in Prometheus' format; they are the operator's: a key needs `admin`."""
+    """Figures of the whole service in Prometheus' format, for the operator: the key must be for `admin`."""
     return Response(await Metrics(core.database).text(), media_type=CONTENT_TYPE)

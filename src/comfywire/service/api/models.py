@@ -1,4 +1,4 @@
-"""What the Comfy API v2 says about jobs, and what we say beyond it."""
+"""Jobs in requests and answers: the fields of the Comfy API v2, and those that Comfywire adds."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ RunTimeout = Annotated[
 
 
 class ExtraData(BaseModel):
-    """What the ComfyUI gets beside the graph: encrypted at rest, and never told to anybody else."""
+    """Secrets that the ComfyUI gets beside the graph: encrypted at rest, and shown to nobody."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -59,7 +59,7 @@ class ExtraData(BaseModel):
 
 
 class RetryPolicy(BaseModel):
-    """What may be tried again."""
+    """After which failures a job may be tried again."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -77,13 +77,13 @@ class RetryPolicy(BaseModel):
 
     @model_validator(mode="after")
     def _never_means_never(self) -> RetryPolicy:
-        """What must not run again when it was lost does not run again for an error, unless that is said."""
+        """With `lost` false the job must not run twice: nor after errors, unless the client lists some."""
         if not self.lost and "errors" not in self.model_fields_set:
             self.errors = []
         return self
 
     def policy(self) -> Retry:
-        """As the store has it."""
+        """Return the policy as the store keeps it."""
         return Retry(lost=self.lost, errors=tuple(self.errors), max_attempts=self.max_attempts)
 
 
@@ -119,26 +119,26 @@ class JobRequest(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _is_wrapped(cls, body: object) -> object:
-        """Say what is wrong with a graph that stands there bare, as ComfyUI exports it: one thing."""
+        """Refuse a bare graph, as ComfyUI exports it, with one error; each node would else be one."""
         if isinstance(body, dict) and "workflow" not in body and _is_prompt(body):
             raise InvalidRequest('this is a workflow by itself: wrap it as {"workflow": ...}')
         return body
 
     @property
     def retry_policy(self) -> Retry:
-        """What may be tried again, as the store has it."""
+        """After which failures the job may be tried again, as the store keeps it."""
         if isinstance(self.retry, RetryPolicy):
             return self.retry.policy()
         return Retry(lost=False, errors=(), max_attempts=1)
 
 
 def _is_prompt(body: dict[object, object]) -> bool:
-    """Whether this is nodes by their ids."""
+    """Whether ``body`` is a graph in API format: nodes by their ids."""
     return bool(body) and all(isinstance(node, dict) and "class_type" in node for node in body.values())
 
 
 class Progress(BaseModel):
-    """How far it is; one snapshot says everything."""
+    """How far a job is; every snapshot is whole, so that the latest alone is enough."""
 
     value: Annotated[float, Field(ge=0, le=1)]
     nodes_done: int
@@ -151,7 +151,7 @@ class Progress(BaseModel):
 
 
 class Output(BaseModel):
-    """One output that is kept: an asset."""
+    """One output of a job, kept as an asset."""
 
     node_id: str
     name: str
@@ -172,7 +172,7 @@ class Output(BaseModel):
 
 
 class JobError(BaseModel):
-    """How it failed."""
+    """How a job failed."""
 
     code: str
     message: str
@@ -182,7 +182,7 @@ class JobError(BaseModel):
 
 
 class JobUrls(BaseModel):
-    """Where to go on, without the host."""
+    """The paths of a job, without the host."""
 
     self: str
     events: str
@@ -266,7 +266,7 @@ class JobPage(BaseModel):
 
 
 class JobWorkflow(BaseModel):
-    """What a job was made of."""
+    """The graph that a job runs, or the editor's document of it."""
 
     workflow: dict[str, Any]
     format: Literal["api", "save"]
@@ -292,7 +292,7 @@ class Transitions(BaseModel):
 
 
 class StatusEvent(BaseModel):
-    """The event `status`."""
+    """The data of the event `status`."""
 
     status: JobState
     queue_position: int | None = None

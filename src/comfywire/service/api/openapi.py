@@ -1,6 +1,7 @@
 """The OpenAPI document, with a route of its own for every workflow that is registered right now.
 
-Without a key for ``read`` it is the general one: what workflows are called and take is shown to nobody else.
+A request without a key for ``read`` gets the general document: the names and parameters of workflows are
+shown only to keys that may list workflows.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def publish(app: FastAPI) -> None:
 
 
 async def _shown(request: Request) -> list[WorkflowRecord]:
-    """The workflows that whoever asks may list. The rest of the document asks for no key."""
+    """Return the workflows that the caller may list; the rest of the document needs no key."""
     try:
         caller = await get_caller(request)
     except Unauthorized:
@@ -72,7 +73,9 @@ def _operation(general: dict[str, Any], workflow: WorkflowRecord) -> dict[str, A
     operation["operationId"] = f"run_{workflow.name}"
     operation["summary"] = f"Run {workflow.name}"
     operation["description"] = workflow.description or f"Run the registered workflow {workflow.name!r}."
-    operation["parameters"] = [one for one in operation.get("parameters", ()) if one.get("in") != "path"]
+    operation["parameters"] = [
+        parameter for parameter in operation.get("parameters", ()) if parameter.get("in") != "path"
+    ]
     operation["requestBody"] = {
         "required": True,
         "content": {

@@ -1,7 +1,8 @@
-"""Figures for Prometheus, computed from the database when it asks: any process gives the same answer.
+"""Figures for Prometheus, computed from the database at each scrape: every process gives the same answer.
 
-Counters outlive the jobs that they count: transitions older than any open transaction are summed up in the
-table ``tallies``, the rest is added when it is asked for. So a scrape costs what has happened since the last.
+Counters must outlive the jobs that they count. So each scrape adds the transitions that are older than any
+open transaction to the table ``tallies``, and counts the newer ones in passing; a scrape costs what has
+happened since the last one.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ SQL = queries("metrics")
 ESTIMATES = queries("estimates")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
-"""Upper bounds of the histograms, in seconds; one more is above all of them."""
+"""Upper bounds of the histograms' buckets, in seconds; one more bucket has what is above all of them."""
 NEWEST = 2**63 - 1
+"""An event id that no transition reaches."""
 SERVER_STATES = ("up", "down", "broken", "stuck", "silent")
 
 
@@ -51,7 +53,7 @@ class Metrics:
         self._database = database
 
     async def text(self) -> bytes:
-        """Return everything in Prometheus' format.
+        """Return all figures in Prometheus' format.
 
         Raises:
             psycopg.OperationalError, psycopg_pool.PoolTimeout: The database is away.
@@ -62,7 +64,7 @@ class Metrics:
         return generate_latest(registry)
 
     async def read(self) -> Figures:
-        """Return the figures, and sum up what has become old enough."""
+        """Return the figures, and add the transitions that have become old enough to the tallies."""
         async with self._database.transaction() as connection:
             tallies = await _sum_up(connection)
             assets = await row(connection, SQL["assets"])
@@ -80,14 +82,20 @@ class Metrics:
 
 
 async def _sum_up(connection: Connection) -> list[Row]:
-    """Return all tallies as of now; those of events that nothing can precede any more are kept."""
+    """Return all tallies as of now, having stored those of transitions up to the horizon.
+
+    Event ids are given out before their transactions commit, so that a lower id may appear after a higher
+    one. Only up to the horizon can no id appear any more; what is newer is measured afresh at each scrape.
+    """
+    # The lock comes first: two processes that are scraped at once would else add the same transitions twice.
     mark, horizon = await row(connection, SQL["lock_tallied"]), await row(connection, SQL["horizon"])
     assert mark is not None
     after = mark["event_id"]
     if horizon is not None and horizon["event_id"] > after:
         old = await _measure(connection, after, horizon["event_id"])
         columns = {
-            f"{name}s": [one[name] for one in old] for name in ("name", "label", "bucket", "count", "total")
+            f"{name}s": [tally[name] for tally in old]
+            for name in ("name", "label", "bucket", "count", "total")
         }
         await execute(connection, SQL["add_tallies"], **columns)
         await execute(connection, SQL["move_tallied"], event_id=horizon["event_id"])
@@ -100,13 +108,13 @@ async def _measure(connection: Connection, after: int, until: int) -> list[Row]:
 
 
 class _Read(Collector):
-    """Figures that have been read, as metrics."""
+    """Hands figures to the Prometheus client; they were read before, since its collectors cannot await."""
 
     def __init__(self, figures: Figures) -> None:
         self._figures = figures
 
     def collect(self) -> Iterable[Metric]:
-        """Yield them."""
+        """Yield the figures as metrics."""
         yield from _queue(self._figures)
         yield from _demand(self._figures.demand)
         yield from _endings(self._figures.tallies)
@@ -127,17 +135,17 @@ def _gauge(
 def _queue(figures: Figures) -> Iterator[Metric]:
     jobs = _gauge("jobs", "Jobs that have not ended.", labels=["state", "priority"])
     oldest = _gauge("queue_oldest_seconds", "Age of the oldest job that waits.", labels=["priority"])
-    for found in figures.waiting:
-        jobs.add_metric([found["state"], str(found["priority"])], found["count"])
-        if found["state"] == "queued":
-            oldest.add_metric([str(found["priority"])], found["age"])
+    for group in figures.waiting:
+        jobs.add_metric([group["state"], str(group["priority"])], group["count"])
+        if group["state"] == "queued":
+            oldest.add_metric([str(group["priority"])], group["age"])
     yield jobs
     yield oldest
     yield _gauge("queue_paused", "1 while the operator has paused the queue.", int(figures.is_paused))
 
 
 def _demand(demand: Demand) -> Iterator[Metric]:
-    """What an autoscaler goes by: jobs that wait for a server, by what they need of one."""
+    """Yield what an autoscaler goes by: the jobs that wait for a server, by what they need of one."""
     by_tag = _gauge("queue_depth_by_tag", "Jobs that wait for a server, by tag.", labels=["tag"])
     for tag, count in sorted(demand.by_tag.items()):
         by_tag.add_metric([tag], count)
@@ -173,9 +181,9 @@ def _endings(tallies: Sequence[Row]) -> Iterator[Metric]:
 def _counter(tallies: Sequence[Row], tally: str, name: str, words: str, label: str | None = None) -> Metric:
     family = CounterMetricFamily(f"comfywire_{name}", words, labels=[label] if label else [])
     counts = {} if label else {"": 0}
-    for found in tallies:
-        if found["name"] == tally:
-            counts[found["label"]] = counts.get(found["label"], 0) + found["count"]
+    for counted in tallies:
+        if counted["name"] == tally:
+            counts[counted["label"]] = counts.get(counted["label"], 0) + counted["count"]
     for value, count in sorted(counts.items()):
         family.add_metric([value] if label else [], count)
     return family
@@ -183,18 +191,21 @@ def _counter(tallies: Sequence[Row], tally: str, name: str, words: str, label: s
 
 def _histogram(tallies: Sequence[Row], tally: str, name: str, words: str, label: str | None = None) -> Metric:
     family = HistogramMetricFamily(f"comfywire_{name}", words, labels=[label] if label else [])
-    found = [one for one in tallies if one["name"] == tally]
-    for value in sorted({one["label"] for one in found}):
-        own = [one for one in found if one["label"] == value]
-        family.add_metric([value] if label else [], _cumulative(own), sum(one["total"] for one in own))
+    buckets = [bucket for bucket in tallies if bucket["name"] == tally]
+    for value in sorted({bucket["label"] for bucket in buckets}):
+        own = [bucket for bucket in buckets if bucket["label"] == value]
+        family.add_metric([value] if label else [], _cumulative(own), sum(each["total"] for each in own))
     return family
 
 
 def _cumulative(tallies: Sequence[Row]) -> list[tuple[str, float]]:
-    """A bucket counts what is at most its bound; width_bucket's 0 is below the first."""
+    """Return Prometheus' buckets, each of which counts every value up to its bound.
+
+    PostgreSQL's ``width_bucket`` counts each value in one bucket; bucket 0 is below the first bound.
+    """
     counts = [0.0] * (len(BUCKETS) + 1)
-    for found in tallies:
-        counts[found["bucket"]] += found["count"]
+    for bucket in tallies:
+        counts[bucket["bucket"]] += bucket["count"]
     bounds = [*map(str, BUCKETS), "+Inf"]
     return [(bound, sum(counts[: place + 1])) for place, bound in enumerate(bounds)]
 
@@ -208,17 +219,17 @@ def _servers(servers: Sequence[Row]) -> Iterator[Metric]:
     counts = CounterMetricFamily(
         "comfywire_server_events", "What its worker counts, since it started.", labels=["server", "what"]
     )
-    for found in servers:
-        url = found["url"]
+    for server in servers:
+        url = server["url"]
         for state in SERVER_STATES:
-            states.add_metric([url, state], int(found["state"] == state))
-        wanted.add_metric([url, found["wanted"]], 1)
-        prompts.add_metric([url, "ours"], found["running"] + found["pending"])
-        prompts.add_metric([url, "others"], found["foreign_prompts"])
-        silent.add_metric([url], found["silent"])
-        if found["running_for"] is not None:
-            running.add_metric([url], found["running_for"])
-        for what, count in _numbers(found["counts"]):
+            states.add_metric([url, state], int(server["state"] == state))
+        wanted.add_metric([url, server["wanted"]], 1)
+        prompts.add_metric([url, "ours"], server["running"] + server["pending"])
+        prompts.add_metric([url, "others"], server["foreign_prompts"])
+        silent.add_metric([url], server["silent"])
+        if server["running_for"] is not None:
+            running.add_metric([url], server["running_for"])
+        for what, count in _numbers(server["counts"]):
             counts.add_metric([url, what], count)
     yield from (states, wanted, prompts, silent, running, counts)
 
@@ -229,9 +240,9 @@ def _numbers(counts: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 
 def _webhooks(figures: Figures) -> Iterator[Metric]:
     deliveries = _gauge("webhook_deliveries", "Deliveries of jobs that are kept, by state.", labels=["state"])
-    for found in figures.webhooks:
-        deliveries.add_metric([found["state"]], found["count"])
+    for group in figures.webhooks:
+        deliveries.add_metric([group["state"]], group["count"])
     tries = _gauge("webhook_tries", "Tries to deliver, of jobs that are kept, by answer.", labels=["result"])
-    for found in figures.webhook_tries:
-        tries.add_metric([found["result"]], found["count"])
+    for group in figures.webhook_tries:
+        tries.add_metric([group["result"]], group["count"])
     yield from (deliveries, tries)

@@ -1,4 +1,4 @@
-"""From what the store keeps to what is told."""
+"""From records of the store to answers and events of the API."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ TYPES: Mapping[str, models.OutputType] = {
     "text": "text",
     "value": "text",
 }
-"""Our kinds in the words of v2; what it has no word for is a file, and a value is the text of its JSON."""
+"""Kinds of outputs as v2 names them; other kinds are files, and a value is the text of its JSON."""
 
 
 class Renderer:
-    """Renders jobs for one request: links to content begin with ``origin``."""
+    """Renders jobs for one request; its links to content begin with ``origin``."""
 
     def __init__(self, assets: Assets, origin: str) -> None:
         self._assets = assets
@@ -53,7 +53,7 @@ class Renderer:
         waiting_reason: str | None = None,
         estimate: Estimate | None = None,
     ) -> models.Job:
-        """Return all about a job."""
+        """Return a job with everything that the API tells of it."""
         return models.Job(
             id=job.id,
             status=job.state,
@@ -64,7 +64,7 @@ class Renderer:
             queue_position=position,
             progress=_progress_of(job),
             inputs=job.inputs,
-            outputs=[output for one in outputs if (output := self.output(one)) is not None],
+            outputs=[shown for output in outputs if (shown := self.output(output)) is not None],
             error=_error_of(job),
             metrics=_metrics_of(job),
             urls=_urls_of(job.id, self._prefix),
@@ -88,7 +88,7 @@ class Renderer:
         )
 
     def output(self, output: OutputRecord) -> models.Output | None:
-        """Return an output; None for one that is withheld, of which the job's warnings tell."""
+        """Return an output; None for a withheld one, which the job's warnings mention instead."""
         if output.asset_id is None or output.hash is None:
             return None
         url, until = self._assets.url_of(output.asset_id, self._origin)
@@ -112,13 +112,13 @@ class Renderer:
         )
 
     def event(self, event: Event, place: Queued) -> str | None:
-        """Return an event's JSON; None for what is not told. ``place`` is where its job waits, if it does."""
+        """Return an event's JSON, with ``place`` for a job that waits; None for a withheld output."""
         match event.value:
             case TransitionRecord() as change:
                 waits = place if change.to_state == JobState.QUEUED else NOWHERE
                 return _status(change.to_state, waits, at=change.at, reason=change.reason)
-            case Queued() as waits:
-                return _status(JobState.QUEUED, waits)
+            case Queued() as moved:
+                return _status(JobState.QUEUED, moved)
             case OutputRecord() as output:
                 shown = self.output(output)
                 return None if shown is None else shown.model_dump_json()
@@ -129,19 +129,19 @@ class Renderer:
 
 
 def prefix_of(url: str | None) -> str:
-    """Return the path under which the service is reached, out of its address: ``/path`` or empty."""
+    """Return the path of the service's own URL, before which its routes stand: ``/path`` or empty."""
     return "" if url is None else urlsplit(url).path.rstrip("/")
 
 
 def _urls_of(job_id: UUID, prefix: str) -> models.JobUrls:
-    """Return where to go on with a job."""
+    """Return the paths of a job's routes."""
     own = f"{prefix}/api/v2/jobs/{job_id}"
     names = ("events", "cancel", "workflow", "transitions", "retry", "ws")
     return models.JobUrls(self=own, **{name: f"{own}/{name}" for name in names})
 
 
 def item_of(job: JobRecord, base_url: str | None) -> models.JobItem:
-    """Return a job as lists have it; its links are paths under that of ``base_url``."""
+    """Return a job as an entry of a list; its links are paths below that of ``base_url``."""
     times = [job.created_at, job.submitted_at, job.started_at, job.completed_at]
     return models.JobItem(
         id=job.id,
@@ -160,7 +160,7 @@ def item_of(job: JobRecord, base_url: str | None) -> models.JobItem:
 
 
 def transition_of(record: TransitionRecord) -> models.Transition:
-    """Return one row of the audit."""
+    """Return one change of a job's state, out of the store's audit."""
     return models.Transition(
         event_id=record.event_id,
         from_status=record.from_state,
@@ -180,10 +180,10 @@ def cursor_of(last: JobRecord | BatchRecord) -> str:
 
 
 def place_of(cursor: str) -> tuple[datetime, UUID]:
-    """Return the place in the list that :func:`cursor_of` meant.
+    """Return the place in the list for which :func:`cursor_of` made ``cursor``.
 
     Raises:
-        InvalidRequest: It is none of ours.
+        InvalidRequest: :func:`cursor_of` did not make it.
 
     """
     try:
@@ -201,21 +201,21 @@ def _progress_of(job: JobRecord) -> models.Progress | None:
 
 
 def _progress(stored: Mapping[str, Any]) -> models.Progress:
-    known = {name: stored[name] for name in models.Progress.model_fields if name in stored}
-    known["value"] = min(max(float(stored.get("value") or 0.0), 0.0), 1.0)
-    return models.Progress(**{"nodes_done": 0, "nodes_total": 0, **known})
+    shown = {name: stored[name] for name in models.Progress.model_fields if name in stored}
+    shown["value"] = min(max(float(stored.get("value") or 0.0), 0.0), 1.0)
+    return models.Progress(**{"nodes_done": 0, "nodes_total": 0, **shown})
 
 
 def _error_of(job: JobRecord) -> models.JobError | None:
     if job.error is None:
         return None
-    told = job.error
-    traceback = told.get("traceback")
+    stored = job.error
+    traceback = stored.get("traceback")
     return models.JobError(
-        code=told.get("code") or "failed",
-        message=told.get("message") or "it failed, and nothing says how",
-        node_id=told.get("node_id"),
-        class_type=told.get("class_type"),
+        code=stored.get("code") or "failed",
+        message=stored.get("message") or "it failed, and nothing says how",
+        node_id=stored.get("node_id"),
+        class_type=stored.get("class_type"),
         traceback="".join(traceback) if isinstance(traceback, list) else traceback,
     )
 

@@ -1,4 +1,4 @@
-"""The fleet and the queue over HTTP: to look at for everybody, to switch for those whose key is for admin."""
+"""The fleet and the queue over HTTP: keys for ``read`` may look, keys for ``admin`` may switch."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Server(BaseModel):
 
 
 class WaitingNeed(BaseModel):
-    """Jobs that wait and need the same of a server."""
+    """Waiting jobs that need the same of a server."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -63,7 +63,7 @@ class WaitingNeed(BaseModel):
 
 
 class Demand(BaseModel):
-    """What waits for servers, of all keys together: what an autoscaler goes by."""
+    """The jobs of all keys that wait for servers, by need: what an autoscaler goes by."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -73,7 +73,7 @@ class Demand(BaseModel):
 
 
 class Servers(BaseModel):
-    """All of them, by URL."""
+    """All ComfyUIs, by URL."""
 
     servers: list[Server]
     waiting: Annotated[
@@ -82,7 +82,7 @@ class Servers(BaseModel):
 
 
 class Named(BaseModel):
-    """Which server."""
+    """The server to switch."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -90,7 +90,7 @@ class Named(BaseModel):
 
 
 class QueueState(BaseModel):
-    """What waits and runs, of all keys together."""
+    """How many jobs wait and run, of all keys together."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -106,7 +106,7 @@ WANTED = {"pause": "paused", "resume": "active", "drain": "drained"}
 
 @router.get("/servers", operation_id="listServers")
 async def list_servers(core: Service, caller: Reading) -> Servers:
-    """List the ComfyUIs and how they are; to the operator, what waits for them, too."""
+    """List the ComfyUIs and how they are; a key for `admin` also gets the jobs that wait for them."""
     waiting = await core.operating.demand() if caller.may("admin") else None
     return Servers(
         servers=[Server.model_validate(server) for server in await core.operating.servers()],
@@ -118,17 +118,17 @@ async def list_servers(core: Service, caller: Reading) -> Servers:
 async def switch_server(
     action: Literal["pause", "resume", "drain"], body: Named, core: Service, _: Administering
 ) -> Server:
-    """Pause a server, drain it, or have it take jobs again; what it has, it ends."""
+    """Pause a server, drain it, or have it take jobs again; it finishes the jobs that it has."""
     return Server.model_validate(await core.operating.want(body.url, WANTED[action]))
 
 
 @router.get("/queue", operation_id="getQueue")
 async def get_queue(core: Service, _: Reading) -> QueueState:
-    """Return how much waits and runs."""
+    """Return how many jobs wait and run."""
     return QueueState.model_validate(await core.operating.queue())
 
 
 @router.post("/queue/{action}", operation_id="switchQueue")
 async def switch_queue(action: Literal["pause", "resume"], core: Service, _: Administering) -> QueueState:
-    """Let no job begin any more, on any server, or let them again; submitting goes on."""
+    """Let no job begin on any server, or let jobs begin again; new jobs are accepted in either case."""
     return QueueState.model_validate(await core.operating.pause_queue(paused=action == "pause"))

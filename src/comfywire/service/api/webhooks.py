@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: how deliveries went, once more, and the secret that they are signed with."""
+"""Webhooks over HTTP: how deliveries went, delivering once more, and the secret that signs them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Try(BaseModel):
 
 
 class Delivery(BaseModel):
-    """The news of one end of a job, on its way."""
+    """One webhook about the end of a job, and how its delivery stands."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -43,13 +43,13 @@ class Delivery(BaseModel):
 
 
 class Deliveries(BaseModel):
-    """All of one job."""
+    """All deliveries of one job."""
 
     deliveries: list[Delivery]
 
 
 class Span(BaseModel):
-    """What is delivered once more."""
+    """Which webhooks are delivered once more."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -57,13 +57,13 @@ class Span(BaseModel):
 
 
 class Redelivered(BaseModel):
-    """How much is delivered once more."""
+    """How many webhooks are delivered once more."""
 
     count: int
 
 
 class Secret(BaseModel):
-    """What receivers verify signatures with, as Standard Webhooks has it."""
+    """The secret that receivers verify signatures with, as Standard Webhooks has it."""
 
     secret: Annotated[str, Field(examples=["whsec_…"])]
 
@@ -84,19 +84,19 @@ router = key_first_router("/api/v2", tag="webhooks")
 @router.get("/jobs/{job_id}/deliveries")
 async def list_deliveries(job_id: UUID, core: Service, caller: Reading) -> Deliveries:
     """List a job's webhooks and how their tries went."""
-    found = await core.webhooks.of_job(job_id, caller.key_id)
-    return Deliveries(deliveries=[Delivery.model_validate(one) for one in found])
+    deliveries = await core.webhooks.of_job(job_id, caller.key_id)
+    return Deliveries(deliveries=[Delivery.model_validate(delivery) for delivery in deliveries])
 
 
 @router.post("/jobs/{job_id}/deliveries/{delivery_id}/redeliver", status_code=202)
 async def redeliver(job_id: UUID, delivery_id: UUID, core: Service, caller: Submitting) -> Delivery:
-    """Deliver once more, at once, under the same ``webhook-id``."""
+    """Deliver a webhook once more, at once, under the same ``webhook-id``."""
     return Delivery.model_validate(await core.webhooks.redeliver(job_id, delivery_id, caller.key_id))
 
 
 @router.post("/webhooks/redeliver", status_code=202)
 async def redeliver_since(span: Span, core: Service, caller: Submitting) -> Redelivered:
-    """Deliver once more what this key was told of since then, each under its ``webhook-id``."""
+    """Deliver this key's webhooks since a time once more, each under its own ``webhook-id``."""
     return Redelivered(count=await core.webhooks.redeliver_since(span.since, caller.key_id))
 
 
@@ -110,6 +110,6 @@ async def get_webhook_secret(core: Service, caller: Submitting) -> Secret:
 async def rotate_webhook_secret(
     core: Service, caller: Submitting, rotation: SecretRotation | None = None
 ) -> Secret:
-    """Change the secret. For a while webhooks carry both signatures, so that none is refused meanwhile."""
+    """Change the secret. For `grace` seconds webhooks carry both signatures, so that none is refused."""
     grace = GRACE if rotation is None else rotation.grace
     return Secret(secret=await core.webhooks.secrets.rotate(caller.key_id, grace=grace))

@@ -1,4 +1,4 @@
-"""Registered workflows over HTTP: kept, described, and run with typed inputs."""
+"""Registered workflows over HTTP: register, describe and retire them, and run them with typed inputs."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from .rendering import Renderer
 __all__ = ["router"]
 
 MOST_WAIT = 300.0
+"""Seconds that an answer may wait for the end of its job."""
 LONGEST_TEXT = 10_000
 Version = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="The newest by default.")]
 Wait = Annotated[
@@ -45,7 +46,8 @@ Names = Annotated[list[Text], Field(max_length=1000, description="The only outpu
 
 router = key_first_router("/api/v2/workflows", tag="workflows")
 
-# No status here is one that HTTP clients repeat a request by themselves for: a failed job would run again.
+# HTTP clients repeat a request by themselves after some statuses, such as 500 and 503. None of those stands
+# here: a job that failed would run again.
 STATUS = {
     JobState.SUCCEEDED: 200,
     JobState.FAILED: 424,
@@ -60,7 +62,7 @@ class _Closed(BaseModel):
 
 
 class Options(_Closed):
-    """What jobs of a workflow have unless their callers say otherwise."""
+    """Options of a workflow's jobs, for callers that give none of their own."""
 
     priority: Priority | None = None
     tags: Tags = []
@@ -69,7 +71,7 @@ class Options(_Closed):
     run_timeout: RunTimeout | None = None
 
     def said(self) -> dict[str, Any]:
-        """Return what was said, for the store."""
+        """Return the options that were given, for the store."""
         return {name: value for name, value in self.model_dump(exclude_none=True).items() if value != []}
 
 
@@ -142,31 +144,31 @@ class WorkflowJobBody(_Closed):
 
 @router.get("", operation_id="listWorkflows")
 async def list_workflows(core: Service, _: Reading) -> WorkflowList:
-    """The newest version of every workflow."""
-    return WorkflowList(workflows=[_described(one) for one in await core.workflows.list()])
+    """Return the newest version of every workflow."""
+    return WorkflowList(workflows=[_described(record) for record in await core.workflows.list()])
 
 
 @router.get("/{name}", operation_id="getWorkflow")
 async def get_workflow(name: str, core: Service, _: Reading, version: Version = None) -> WholeWorkflow:
-    """One version of a workflow."""
+    """Return one version of a workflow, with its graph."""
     return _whole(await core.workflows.get(name, version))
 
 
 @router.get("/{name}/versions", operation_id="listWorkflowVersions")
 async def list_versions(name: str, core: Service, _: Reading) -> WorkflowList:
-    """Every version of a workflow, retired ones too, the newest first."""
-    return WorkflowList(workflows=[_described(one) for one in await core.workflows.versions(name)])
+    """Return every version of a workflow, retired ones too, the newest first."""
+    return WorkflowList(workflows=[_described(record) for record in await core.workflows.versions(name)])
 
 
 @router.put("/{name}", operation_id="putWorkflow")
 async def put_workflow(name: str, body: WorkflowBody, core: Service, caller: Administering) -> WholeWorkflow:
-    """Register a workflow, or a new version of it; the same once more is no new version."""
+    """Register a workflow, or a new version of one; an equal workflow makes no new version."""
     tables = {"parameters": body.parameters, "outputs": body.outputs}
-    said = {key: table for key, table in tables.items() if table is not None}
+    given = {key: table for key, table in tables.items() if table is not None}
     record = await core.workflows.add(
         name,
         body.workflow,
-        said or None,
+        given or None,
         object_info=await core.catalogues.covering(class_types_of(body.workflow)),
         key_id=caller.key_id,
         description=body.description,
@@ -178,7 +180,7 @@ async def put_workflow(name: str, body: WorkflowBody, core: Service, caller: Adm
 
 @router.delete("/{name}", operation_id="deleteWorkflow", status_code=204)
 async def delete_workflow(name: str, core: Service, _: Administering, version: Version = None) -> None:
-    """Let nobody run a workflow any more, or one version of it; jobs of it run on."""
+    """Retire a workflow, or one version: nobody can run it any more. Jobs that were submitted go on."""
     await core.workflows.retire(name, version)
 
 
@@ -212,7 +214,7 @@ async def run_workflow(  # noqa: PLR0917 - FastAPI names them all
     renderer = Renderer(core.assets, origin_of(request))
     once = _once(caller, idempotency_key, name, version, body)
     answer, job = None if once is None else await once.answered(core.database), None
-    if answer is None:  # files are fetched for new jobs only
+    if answer is None:  # a repetition fetches no files: their URLs may be gone by now
         submission = await _submission(core, caller, await core.workflows.get(name, version), body)
         answer, job = await submit_once(core, caller, submission, once, _rendered(renderer))
     if wait is not None:
@@ -225,8 +227,9 @@ def _once(
 ) -> Once | None:
     if key is None:
         return None
-    said = {**body.model_dump(mode="json", exclude={"extra_data"}), "version": version}
-    return Once.of(caller.key_id, key, f"POST /api/v2/workflows/{name}/jobs", said)
+    # Without the secrets: a hash of them would be kept, and the same job with other secrets is the same job.
+    request = {**body.model_dump(mode="json", exclude={"extra_data"}), "version": version}
+    return Once.of(caller.key_id, key, f"POST /api/v2/workflows/{name}/jobs", request)
 
 
 def _rendered(renderer: Renderer) -> Any:

@@ -1,4 +1,4 @@
-"""Which part of a file a request wants: the one range of HTTP that downloads are resumed with. Pure."""
+"""Which part of a file a request wants: a single range of bytes, as clients resume downloads with. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ ONE_RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII |
 
 
 class UnsatisfiableRange(ComfywireError):
-    """The file does not reach to the first byte that is wanted.
+    """The file ends before the first byte that the request wants.
 
     Attributes:
-        size: How many bytes there are.
+        size: How many bytes the file has.
 
     """
 
@@ -29,9 +29,9 @@ class UnsatisfiableRange(ComfywireError):
 
 
 def range_of(header: str | None, size: int) -> tuple[int, int] | None:
-    """Return the half-open range that ``header`` asks for in a file of ``size`` bytes; None means all of it.
+    """Return the half-open range that ``header`` asks for in a file of ``size`` bytes; None for all of it.
 
-    Several ranges, other units and what cannot be read mean all of it, as RFC 9110, 14.2 allows.
+    Several ranges, other units and headers that cannot be read mean the whole file, as RFC 9110, 14.2 allows.
 
     Raises:
         UnsatisfiableRange: The range begins behind the end.

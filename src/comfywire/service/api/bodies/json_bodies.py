@@ -1,4 +1,4 @@
-"""JSON bodies of strangers: bounded in elements and in depth before anything is made of them. Pure."""
+"""JSON bodies of strangers, bounded in values before Python parses them, and in depth right after. Pure."""
 
 from __future__ import annotations
 
@@ -18,19 +18,22 @@ __all__ = ["MOST_ELEMENTS", "TooManyElements", "elements_in", "read", "validated
 MOST_ELEMENTS = 250_000
 """Values in one body: fifty for each of the 5,000 nodes that a workflow may have by default.
 
-Python makes an object of each, with the interpreter's lock held: these take a tenth of a second, those of a
-body of 32 MiB would take eight.
+Python makes an object of each value and holds the interpreter's lock meanwhile: so many take a tenth of a
+second, and as many as fit into a body of 32 MiB would stop the process for eight.
 """
 AROUND_A_GRAPH = 8
-"""Levels that a body may have beside those of a graph in it."""
+"""Levels that a body may have around those of the graph in it."""
 MOST_ERRORS = 1_000
-"""Wrong places beyond which a body is not gone through: each costs some microseconds to describe."""
+"""Wrong places beyond which an answer has only their number: each costs some microseconds to describe."""
 STRINGS_AND_ELEMENTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?+|[,\[{]', re.DOTALL)
-"""A string whole, or a byte that a value follows. Nothing here goes back, whatever the bytes are."""
+"""A whole string, or a byte that a value follows.
+
+The quantifiers are possessive: the search never goes back, so that no body can make it slow.
+"""
 
 
 class TooManyElements(ComfywireError):
-    """A body has more values than any workflow has."""
+    """A body has more values than a workflow of the largest size."""
 
     code = "payload_too_large"
     http_status = 413
@@ -42,8 +45,8 @@ class TooManyElements(ComfywireError):
 def elements_in(body: bytes, most: int) -> int:
     """Return how many values ``body`` has at most; beyond ``most`` the counting stops.
 
-    Commas and brackets are counted, which is fast; only where they are too many those inside of strings
-    are left out.
+    Commas and brackets are counted first, also those inside of strings, which is fast. Only where these are
+    too many does a slower search leave out those inside of strings.
     """
     count = 1 + sum(body.count(mark) for mark in (b",", b"[", b"{"))
     if count <= most:
@@ -57,12 +60,12 @@ def elements_in(body: bytes, most: int) -> int:
 
 
 def read(body: bytes) -> Any:
-    """Return what ``body`` says.
+    """Return the value that ``body`` has as JSON.
 
     Raises:
-        TooManyElements: More than any workflow has.
-        RequestValidationError: It is no JSON.
-        InvalidRequest: It is nested too deeply, or holds a number that Python does not read.
+        TooManyElements: The body has more values than ``MOST_ELEMENTS``.
+        RequestValidationError: The body is no JSON.
+        InvalidRequest: The body is not UTF-8, nested too deeply, or has a number that Python does not read.
 
     """
     if elements_in(body, MOST_ELEMENTS) > MOST_ELEMENTS:
@@ -87,7 +90,7 @@ def read(body: bytes) -> Any:
 def _must_be_shallow(value: Any) -> None:
     level = [value]
     for _ in range(DEEPEST + AROUND_A_GRAPH):
-        level = [inner for one in level for inner in _containers_in(one)]
+        level = [inner for container in level for inner in _containers_in(container)]
         if not level:
             return
     raise _too_deep()
@@ -95,7 +98,7 @@ def _must_be_shallow(value: Any) -> None:
 
 def _containers_in(value: Any) -> list[Any]:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [one for one in inner if isinstance(one, (dict, list))]
+    return [element for element in inner if isinstance(element, (dict, list))]
 
 
 def _too_deep() -> InvalidRequest:
@@ -103,11 +106,11 @@ def _too_deep() -> InvalidRequest:
 
 
 def validated(model: TypeAdapter[Any], value: Any) -> Any:
-    """Return ``value`` as ``model`` has it.
+    """Return an instance of ``model`` made of ``value``.
 
     Raises:
-        RequestValidationError: It is wrong, and where.
-        InvalidRequest: It is wrong in so many places that only their number is said.
+        RequestValidationError: ``value`` is wrong; the error lists the places.
+        InvalidRequest: ``value`` is wrong in so many places that the error has only their number.
 
     """
     try:
@@ -118,5 +121,5 @@ def validated(model: TypeAdapter[Any], value: Any) -> Any:
                 f"the body is wrong in {error.error_count()} places: "
                 "/api/v2/openapi.json says what belongs there"
             ) from None
-        found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]
-        raise RequestValidationError(found, body=value) from None
+        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_url=False)]
+        raise RequestValidationError(faults, body=value) from None

@@ -1,4 +1,4 @@
-"""``multipart/form-data`` read as it comes: no part is whole in memory, or on disk unless it is wanted."""
+"""``multipart/form-data``, read while it comes: parts are streamed, and none is whole in memory."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from comfywire.errors import ComfywireError
 __all__ = ["MalformedForm", "Part", "parts"]
 
 MOST_TEXT = 64 << 10
-"""Bytes of a field that is no file."""
+"""Bytes that a field may have which is no file."""
 
 
 class MalformedForm(ComfywireError):
-    """The body is not the form that it should be."""
+    """The body is no multipart form, or is cut off."""
 
     code = "invalid_request"
     http_status = 422
@@ -45,8 +45,8 @@ class Part:
 
     Attributes:
         name: The field's name.
-        filename: The name of the file, if it is one.
-        content_type: As the part's own header has it, or None.
+        filename: The file's name as the client has it; None where the part is no file.
+        content_type: The type that the part's own header gives, or None.
 
     """
 
@@ -76,7 +76,7 @@ class Part:
         """Return a short part as text.
 
         Raises:
-            MalformedForm: It is longer than 64 KiB, or not UTF-8.
+            MalformedForm: The part is longer than 64 KiB, or not UTF-8.
 
         """
         whole = bytearray()
@@ -91,12 +91,13 @@ class Part:
 
 
 async def parts(content_type: str, body: AsyncIterable[bytes]) -> AsyncGenerator[Part, None]:
-    """Yield the parts of a form, in their order; each is to be read before the next is asked for.
+    """Yield the parts of a form, in the order in which they come.
 
-    What is not read of a part is skipped.
+    All parts come out of one stream. So the caller reads a part before it asks for the next one; bytes of a
+    part that the caller has not read by then are skipped.
 
     Raises:
-        MalformedForm: It is none, or is cut off.
+        MalformedForm: The body is no form, or is cut off.
 
     """
     async with contextlib.aclosing(_events(_boundary(content_type), body)) as events:
@@ -144,7 +145,7 @@ async def _events(boundary: bytes, body: AsyncIterable[bytes]) -> AsyncGenerator
 
 
 class _Heard:
-    """What the parser called back since it was last asked."""
+    """Collects the parser's callbacks as events, until they are taken."""
 
     def __init__(self) -> None:
         self.is_over = False
