@@ -6,12 +6,15 @@ import copy
 import pickle
 import re
 from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import walk_packages
 
 import pytest
 
 import comfywire
 from comfywire import errors
 
+OF_CALLERS = ("comfywire.client", "comfywire.workflow", "comfywire.transport")
 CLASSES = [getattr(errors, name) for name in errors.__all__]
 
 
@@ -41,6 +44,20 @@ def test_every_class_is_exported():
     assert errors.__all__ == sorted(errors.__all__)
 
 
+def every_error(kind: type[Exception]) -> set[type[Exception]]:
+    return {kind}.union(*map(every_error, kind.__subclasses__()))
+
+
+def test_no_module_keeps_an_error_of_its_own():
+    for module in walk_packages(comfywire.__path__, "comfywire."):
+        if module.name.startswith(OF_CALLERS):
+            import_module(module.name)
+
+    mine = {kind for kind in every_error(errors.ComfywireError) if kind.__module__.startswith(OF_CALLERS)}
+
+    assert {kind.__name__ for kind in mine if not kind.__name__.startswith("_")} <= set(errors.__all__)
+
+
 @pytest.mark.parametrize("kind", CLASSES)
 def test_each_class_says_when_it_is_raised(kind):
     assert (kind.__doc__ or "").split("\n")[0].endswith(".")
@@ -68,7 +85,14 @@ def test_an_error_reads_as_a_sentence(error, says):
 
 
 @pytest.mark.parametrize(
-    ("kind", "builtin"), [(errors.JobTimedOut, TimeoutError), (errors.MissingExtra, ImportError)]
+    ("kind", "builtin"),
+    [
+        (errors.JobTimedOut, TimeoutError),
+        (errors.MissingExtra, ImportError),
+        (errors.UnsafeName, ValueError),
+        (errors.UnknownInput, AttributeError),
+        (errors.InvalidMask, ValueError),
+    ],
 )
 def test_some_are_also_what_callers_catch_anyway(kind, builtin):
     assert issubclass(kind, builtin)

@@ -9,13 +9,15 @@
       UnexpectedReply           the server broke its own protocol
         ReplyRefused            its answer is too large, too slow, or comes from elsewhere
       MissingExtra              an optional part is not installed; the message has the command
-      UnsafeName                a file name that cannot be made safe (nothing is left of it)
+      UnsafeName                a file name that cannot be made safe, or leads elsewhere (also a ValueError)
       WorkflowError
         UnreadableWorkflow      not a workflow, or none in this file
         UncertainWorkflow       strict was asked, and the conversion had warnings: read them
         UnusablePack            the rules of a node pack that were named cannot be loaded
         UnknownNode             no such node, or several; also a class_type that is not installed
         InvalidParameter        an input or a value that the node does not have or offer
+          UnknownInput          the node has no such input (also an AttributeError)
+          InvalidMask           a mask that would mask something else than was meant (also a ValueError)
         InvalidWorkflow         what the server would refuse or drop, found before sending
         WorkflowRejected        the server's error and node_errors
       JobError                  prompt_id, outputs
@@ -41,6 +43,7 @@ __all__ = [
     "ComfywireError",
     "ConnectionFailed",
     "ConnectionLost",
+    "InvalidMask",
     "InvalidParameter",
     "InvalidWorkflow",
     "JobError",
@@ -55,6 +58,7 @@ __all__ = [
     "ServerError",
     "UncertainWorkflow",
     "UnexpectedReply",
+    "UnknownInput",
     "UnknownNode",
     "UnreadableWorkflow",
     "UnsafeName",
@@ -88,8 +92,8 @@ class ReplyRefused(UnexpectedReply):
     """The server's answer is larger, slower or from further away than the client's limits allow."""
 
 
-class UnsafeName(ComfywireError):
-    """The server named a file in a way that leaves no safe name to save it under."""
+class UnsafeName(ComfywireError, ValueError):
+    """The name of a file leaves no safe name to save it under, or is none that the server could keep."""
 
 
 class ServerError(ComfywireError):
@@ -159,6 +163,14 @@ class UnknownNode(WorkflowError):
 
 class InvalidParameter(WorkflowError):
     """An input that the node does not have, or a value that it does not take."""
+
+
+class UnknownInput(InvalidParameter, AttributeError):
+    """The node has no such input (an AttributeError too, so that ``hasattr(node, name)`` works)."""
+
+
+class InvalidMask(InvalidParameter, ValueError):
+    """A mask that would mask something else than was meant, or nothing."""
 
 
 class InvalidWorkflow(WorkflowError):

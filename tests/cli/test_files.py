@@ -59,6 +59,18 @@ def test_upload_prints_the_name_that_a_workflow_takes(comfywire, server, options
     assert comfywire("upload", "a.bin", *options).out == f"{name}\n"
 
 
+@pytest.mark.parametrize("name", ["../cat.png", "/cat.png", "a/", "line\nend.png"])
+def test_a_name_that_no_upload_can_have_is_no_bug(comfywire, server, name):
+    Path("a.bin").write_bytes(b"content")
+
+    finished = comfywire("upload", "a.bin", "--name", name)
+
+    assert (finished.status, finished.out) == (2, "")
+    assert "name" in finished.err
+    assert "bug" not in finished.err
+    assert finished.err.count("\n") == 1
+
+
 def test_upload_does_not_replace_other_content_unless_told(comfywire, server):
     for content in (b"one", b"two"):
         Path("a.bin").write_bytes(content)

@@ -80,6 +80,10 @@ MISSING = [
     ("~/nope-at-all.png", "the server has none of that name"),
     ("sub/nope", "the server has none of that name"),
     ("phto.png", "did you mean 'photo.png'?"),
+    ("./drafts", "'./drafts' is a folder, not a file: name a file in it"),
+    ("drafts.png", "'drafts.png' is a folder, not a file"),
+    ("/", "'/' is a folder, not a file"),
+    ("draft.png", "has none of that name; check the path"),
     (None, "takes a file"),
     (5, "takes a file"),
     ({"a": 1}, "takes a file"),
@@ -92,6 +96,8 @@ MISSING = [
 
 async def test_a_file_that_is_not_there_is_named(server: Server, client: Client, photo: Path):
     keep(server, "x.png", BLUE)
+    for folder in ("drafts", "drafts.png"):
+        photo.with_name(folder).mkdir()
 
     ends = [
         await asyncio.gather(client.run(loading(), inputs={"image": value}), return_exceptions=True)

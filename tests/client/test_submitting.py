@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -48,16 +49,46 @@ def several() -> dict[str, Any]:
         ("Show", {"9"}),
         (("9", "2"), {"9", "2"}),
         ("57", {"57:2"}),
+        ([9, "2"], {"9", "2"}),
+        (9, {"9"}),
         (["SaveImage"], {"2", "57:2"}),
         ([], {"2", "9", "57:2"}),
         (None, {"2", "9", "57:2"}),
     ],
-    ids=["title", "one-name", "class_type", "ids", "subgraph", "class_type-of-two", "none", "all"],
+    ids=[
+        "title",
+        "one-name",
+        "class_type",
+        "ids",
+        "subgraph",
+        "numbers",
+        "one-number",
+        "class_type-of-two",
+        "none",
+        "all",
+    ],
 )
 async def test_outputs_are_chosen_by_any_of_their_names(client: Client, outputs, ran):
     job = await client.submit(several(), outputs=outputs)
 
     assert {output.node_id for output in (await job.result()).outputs} == ran
+
+
+@pytest.mark.parametrize("targets", [[9], 9, "9"])
+async def test_targets_may_be_numbers(client: Client, targets):
+    job = await client.submit(several(), targets=targets)
+
+    assert {output.node_id for output in (await job.result()).outputs} == {"9"}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "named"),
+    [([None], "'None' (NoneType)"), ([True], "'True' (bool)"), (2.5, "'2.5' (float)"), (b"9", "(bytes)")],
+)
+@pytest.mark.parametrize("option", ["outputs", "targets"])
+async def test_what_is_no_name_of_an_output_is_named(client: Client, option, outputs, named):
+    with pytest.raises(TypeError, match=f"{option} are names or ids of nodes.*not .*{re.escape(named)}"):
+        await client.submit(several(), **{option: outputs})
 
 
 async def test_run_chooses_them_alike(client: Client):

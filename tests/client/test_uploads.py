@@ -17,13 +17,16 @@ from tests.transport.apps import serving
 
 from comfywire import (
     Client,
+    InvalidMask,
     InvalidParameter,
     MissingExtra,
     Output,
     ServerError,
     UnexpectedReply,
+    UnsafeName,
     Upload,
 )
+from comfywire.client.files.masks import with_alpha
 from comfywire.server import Server
 
 
@@ -126,7 +129,7 @@ async def test_the_folder_of_a_name_is_kept(server: Server, client: Client, name
 
 @pytest.mark.parametrize("name", ["../x.png", "a/../../x.png", "/x.png", "assets/", "a/.."])
 async def test_a_name_that_leads_elsewhere_is_refused(server: Server, client: Client, name):
-    with pytest.raises(ValueError, match="is no name for an upload"):
+    with pytest.raises(UnsafeName, match="is no name for an upload"):
         await client.upload(png(), name=name)
 
     assert server.requests["POST /upload/image"] == 0
@@ -337,6 +340,35 @@ async def test_white_is_masked_where_a_mask_has_no_alpha(server: Server, client:
         masked, free = pixel(merged, 0, 0), pixel(merged, 7, 7)
     assert masked[:3] == free[:3] == (255, 0, 0)
     assert (masked[3] // 2, free[3] // 2) == (0, 127)  # JPEG is out by one
+
+
+def deep(levels: list[int], kind: str = "PNG") -> bytes:
+    """A picture of 8 x 8 with 16 bits, whose left and right halves have these levels."""
+    row = [levels[0]] * 4 + [levels[1]] * 4
+    return encoded(Image.fromarray(np.array([row] * 8, np.uint16)), kind)
+
+
+@pytest.mark.parametrize(
+    ("mask", "expected"),
+    [
+        (deep([32768, 0]), [128, 255]),
+        (deep([257 * 200, 257 * 100], "TIFF"), [55, 155]),
+        (deep([0, 0]), [255, 255]),
+        (encoded(grey([255, 0], "RGBA"), "PNG"), [0, 255]),
+        (encoded(grey([255, 0], "LA"), "PNG"), [0, 255]),
+        (encoded(grey([200, 0], "RGBA"), "TIFF"), [55, 255]),
+        (encoded(grey([0, 0], "RGBA"), "PNG"), [255, 255]),
+    ],
+    ids=["half", "TIFF", "black", "opaque", "opaque-grey", "opaque-TIFF", "opaque-black"],
+)
+def test_brightness_is_read_by_the_depth_and_where_alpha_says_nothing(mask: bytes, expected: list[int]):
+    with Image.open(io.BytesIO(with_alpha(mask, (8, 8), token="t"))) as made:
+        assert [pixel(made, 0, 0)[3], pixel(made, 7, 7)[3]] == expected
+
+
+def test_a_mask_too_dark_to_mask_anything_is_refused():
+    with pytest.raises(InvalidMask, match="mask nothing: its brightest point is 200 of 65535; make white"):
+        with_alpha(deep([200, 0]), (8, 8), token="t")
 
 
 async def test_a_colour_that_is_transparent_is_alpha(server: Server, client: Client):

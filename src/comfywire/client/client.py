@@ -7,7 +7,7 @@ import os
 import re
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from comfywire.errors import ComfywireError, JobLost
@@ -26,7 +26,7 @@ from .downloads import Downloads
 from .follower import Follower
 from .job import Job, JobProgress
 from .patience import Patience
-from .preparing import Ready, Request, WorkflowSource, load, prepare
+from .preparing import OutputNames, Ready, Request, WorkflowSource, load, names_in, prepare
 from .results.notebook_bar import showing
 from .results.result import Result
 from .routes import Routes
@@ -206,11 +206,11 @@ class Client(Routes):
         workflow: WorkflowSource,
         *,
         inputs: Mapping[str, Any] | None = None,
-        outputs: str | Sequence[str] | None = None,
+        outputs: OutputNames | None = None,
         prompt_id: str | None = None,
         validate: bool = False,
         front: bool = False,
-        targets: Sequence[str] | None = None,
+        targets: OutputNames | None = None,
         extra_data: Mapping[str, Any] | None = None,
         before_post: Callable[[], None] | None = None,
     ) -> Job:
@@ -276,7 +276,7 @@ class Client(Routes):
         workflow: WorkflowSource,
         *,
         inputs: Mapping[str, Any] | None = None,
-        outputs: str | Sequence[str] | None = None,
+        outputs: OutputNames | None = None,
         on_progress: Callable[[JobProgress], None] | None = None,
         timeout: float | None = None,
         prompt_id: str | None = None,
@@ -297,7 +297,7 @@ class Client(Routes):
                 ``"NODE.INPUT"``, NODE being an id, a title or a class_type that stands once. Where the
                 input takes an upload, a path that exists, bytes, an open file or a picture is uploaded.
             outputs: Run only these output nodes: names of the parameters' outputs, titles, class_types or
-                ids; of a subgraph those that are in it. A text is one name.
+                ids; of a subgraph those that are in it. A text is one name, and a number an id.
             on_progress: Called with each change, and with the end.
             timeout: Seconds to wait for the end; the prompt is cancelled then.
             prompt_id: As in :meth:`submit`.
@@ -403,8 +403,8 @@ class Client(Routes):
 def _request(
     workflow: WorkflowSource,
     inputs: Mapping[str, Any] | None,
-    outputs: str | Sequence[str] | None,
-    targets: Sequence[str] | None = None,
+    outputs: OutputNames | None,
+    targets: OutputNames | None = None,
     *,
     validate: bool,
 ) -> Request:
@@ -412,8 +412,9 @@ def _request(
         raise TypeError('inputs is a dictionary such as {"prompt": "a hill"}')
     if outputs and targets is not None:
         raise ValueError("outputs and targets both say what is to run: give one of them")
-    names = [outputs] if isinstance(outputs, str) else outputs or ()
-    return Request(workflow, inputs or {}, outputs=names, targets=targets, is_checked=validate)
+    names = () if outputs is None else names_in(outputs, "outputs")
+    ids = None if targets is None else names_in(targets, "targets")
+    return Request(workflow, inputs or {}, outputs=names, targets=ids, is_checked=validate)
 
 
 def _extra_data(workflow: Workflow, extra_data: Mapping[str, Any] | None) -> dict[str, Any]:

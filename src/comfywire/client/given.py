@@ -97,6 +97,10 @@ class GivenFiles:
         listed = [str(choice) for spec in specs if spec is not None for choice in spec.choices or ()]
         if file.source in listed:
             return
+        if await in_thread(_is_folder, file.source):
+            raise InvalidParameter(
+                f"input {file.parameter!r}: {file.source!r} is a folder, not a file: name a file in it"
+            )
         near = await in_thread(_siblings, local_path(file.source))
         hint = did_you_mean(file.source, near) or did_you_mean(local_path(file.source).name, [*near, *listed])
         raise InvalidParameter(
@@ -147,9 +151,16 @@ def _is_here(name: str | os.PathLike[str]) -> bool:
         return False
 
 
+def _is_folder(name: str | os.PathLike[str]) -> bool:
+    try:
+        return str(name) != "" and local_path(name).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def _must_be_here(path: os.PathLike[str]) -> None:
     found = local_path(path)
-    if found.is_dir():
+    if _is_folder(path):
         raise ValueError("this is a folder, not a file")
     if not _is_here(path):
         hint = did_you_mean(found.name, _siblings(found))
@@ -157,8 +168,10 @@ def _must_be_here(path: os.PathLike[str]) -> None:
 
 
 def _siblings(path: Path) -> list[str]:
+    """Return the files that lie in the same folder; no folders, which nobody can mean by a file's name."""
     try:
-        return sorted(each.name for each in path.parent.iterdir())
+        with os.scandir(path.parent) as entries:
+            return sorted(entry.name for entry in entries if not entry.is_dir())
     except (OSError, ValueError):
         return []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,12 +22,23 @@ from .results.outputs import Output
 from .uploads import Upload, Uploads
 from .validating import check
 
-__all__ = ["Ready", "Request", "WorkflowSource", "load", "prepare", "read_parameters"]
+__all__ = [
+    "OutputNames",
+    "Ready",
+    "Request",
+    "WorkflowSource",
+    "load",
+    "names_in",
+    "prepare",
+    "read_parameters",
+]
 
 SEED_BITS = 64
 
 WorkflowSource = Workflow | dict[str, Any] | str | Path | bytes
 """A workflow; or what :meth:`Workflow.load` takes: a dictionary, a path, JSON text, a file's bytes."""
+OutputNames = str | int | Sequence[str | int]
+"""What output nodes are chosen by: one name or several; a number is a node_id."""
 
 
 class Destination(Protocol):
@@ -70,6 +81,16 @@ class Request:
     is_checked: bool = False
     is_strict: bool = False
     packs: Sequence[PackSource] = ()
+
+
+def names_in(given: OutputNames, what: str) -> list[str]:
+    """Return what a caller names nodes by: one or several texts; a number is a node_id."""
+    several = [given] if isinstance(given, str | bytes) or not isinstance(given, Iterable) else list(given)
+    for name in several:
+        if isinstance(name, bool) or not isinstance(name, str | int):
+            shown = f"{str(name)[:60]!r} ({type(name).__name__})"
+            raise TypeError(f"{what} are names or ids of nodes, such as ['9'], not {shown}")
+    return [str(name) for name in several]
 
 
 @dataclass(frozen=True, slots=True)

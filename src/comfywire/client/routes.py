@@ -167,7 +167,7 @@ class Routes:
         """Return a copy of ``original``, which is on the server, with a mask in its alpha channel.
 
         A mask is transparent where it masks, as the editor's own are. A picture without an alpha channel is
-        read by its brightness: white is masked.
+        read by its brightness: white is masked; so is one whose alpha channel is opaque everywhere.
 
         Args:
             source: As in :meth:`upload`; of the size of ``original``.
@@ -175,7 +175,8 @@ class Routes:
             name: The name to keep the copy under, such as ``masked.png``; by default the mask's own.
 
         Raises:
-            InvalidParameter: The mask is of another size, or no picture.
+            InvalidMask: The mask is of another size, no picture, or so dark that it would mask nothing.
+            UnsafeName: ``name`` is none for an upload.
             MissingExtra: It has to be converted, which Pillow does, and that is not installed.
             UnexpectedReply: The server accepted it and made nothing, as it does when ``original`` is missing.
 

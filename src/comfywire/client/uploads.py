@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Protocol, cast
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
-from comfywire.errors import ServerError, UnexpectedReply
+from comfywire.errors import ServerError, UnexpectedReply, UnsafeName
 from comfywire.transport.http import Http, Part
 
 from .files.masks import size_of_picture, with_alpha
@@ -291,7 +291,7 @@ class Uploads:
 
     async def _send(self, route: str, content: BinaryIO, name: str, fields: list[Part]) -> Upload:
         if re.search(r"[\x00-\x1f\x7f]", name):
-            raise ValueError(f"a form cannot carry the file name {name!r}: give another `name`")
+            raise UnsafeName(f"a form cannot carry the file name {name!r}: give another `name`")
         part: Part = ("image", content, name)
         return _parse(await self._http.post_parts(route, [*fields, part]))
 
@@ -300,7 +300,7 @@ def _split(name: str, subfolder: str) -> tuple[str, str]:
     """Return folder and file name: slashes in a name are stored percent-encoded (comfyui-protocol.md 1.5)."""
     *folders, last = name.split("/")
     if not last or name.startswith("/") or ".." in folders or last in (".", ".."):
-        raise ValueError(f"{name!r} is no name for an upload: give one such as 'cat.png' or 'assets/cat.png'")
+        raise UnsafeName(f"{name!r} is no name for an upload: give one such as 'cat.png' or 'assets/cat.png'")
     inside = [folder for folder in folders if folder not in ("", ".")]
     return "/".join([*([subfolder] if subfolder else []), *inside]), last
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from comfywire import client as asynchronous
 from comfywire.client import Finding, JobProgress, ReplyLimits, Upload
 from comfywire.client.client import WorkflowSource
 from comfywire.client.events import QueueSnapshot
+from comfywire.client.preparing import OutputNames
 from comfywire.client.results.notebook_bar import notebook_bar
 from comfywire.client.uploads import FOLDER, HasPlace, OnUpload, UploadSource
 from comfywire.workflow import Workflow
@@ -84,11 +85,11 @@ class Client:
         workflow: WorkflowSource,
         *,
         inputs: Mapping[str, Any] | None = None,
-        outputs: str | Sequence[str] | None = None,
+        outputs: OutputNames | None = None,
         prompt_id: str | None = None,
         validate: bool = False,
         front: bool = False,
-        targets: Sequence[str] | None = None,
+        targets: OutputNames | None = None,
         extra_data: Mapping[str, Any] | None = None,
         before_post: Callable[[], None] | None = None,
     ) -> Job:
@@ -114,7 +115,7 @@ class Client:
         workflow: WorkflowSource,
         *,
         inputs: Mapping[str, Any] | None = None,
-        outputs: str | Sequence[str] | None = None,
+        outputs: OutputNames | None = None,
         on_progress: Callable[[JobProgress], None] | None = None,
         timeout: float | None = None,
         prompt_id: str | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from comfywire.errors import InvalidParameter, UnknownNode
+from comfywire.errors import InvalidParameter, UnknownInput, UnknownNode
 
 from .fit import misfit, takes_only_links
 from .nearest import did_you_mean
@@ -13,16 +13,12 @@ from .object_info import Input
 if TYPE_CHECKING:
     from .object_info import NodeType
 
-__all__ = ["Node", "UnknownInput", "is_json", "is_link", "name_node", "unknown_input"]
+__all__ = ["Node", "is_json", "is_link", "name_node", "unknown_input"]
 
 _READ_ONLY = frozenset(
     {"id", "class_type", "title", "inputs", "definition", "output", "knows", "places", "spec"}
 )
 _DYNAMIC_TYPES = frozenset({"COMFY_DYNAMICCOMBO_V3", "COMFY_AUTOGROW_V3", "COMFY_DYNAMICSLOT_V3"})
-
-
-class UnknownInput(InvalidParameter, AttributeError):
-    """The node has no such input (an AttributeError too, so that ``hasattr(node, name)`` works)."""
 
 
 def is_link(value: object) -> bool:

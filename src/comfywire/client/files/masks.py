@@ -8,27 +8,26 @@ from importlib import import_module
 from io import BytesIO
 from typing import Any
 
-from comfywire.errors import InvalidParameter, MissingExtra
+from comfywire.errors import InvalidMask, MissingExtra
 
-__all__ = ["InvalidMask", "size_of_picture", "with_alpha"]
+__all__ = ["size_of_picture", "with_alpha"]
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 END = b"\0\0\0\0IEND\xae\x42\x60\x82"
+OPAQUE = 255
 ALPHA_TYPES = (4, 6)
 """PNG's colour types that have an alpha channel."""
 Size = tuple[int, int]
 
 
-class InvalidMask(InvalidParameter, ValueError):
-    """A mask that would mask something else than was meant, or nothing."""
-
-
 def with_alpha(mask: bytes, original: Size | None, *, token: str) -> bytes:
     """Return ``mask`` as a PNG with an alpha channel.
 
-    A picture without one is read by its brightness: white is masked. The bytes are like no others, by
-    ``token``: where the server has a file of these very bytes under this name it returns that, the mask
-    itself, instead of the masked picture (server.py, image_upload, 0.3.64).
+    A picture without one is read by its brightness: white is masked. So is one whose alpha channel is opaque
+    everywhere, as drawing programs save black and white: it would mask nothing.
+
+    The bytes are like no others, by ``token``: where the server has a file of these very bytes under this
+    name it returns that, the mask itself, instead of the masked picture (server.py, image_upload, 0.3.64).
 
     Args:
         mask: The bytes of a picture.
@@ -36,12 +35,11 @@ def with_alpha(mask: bytes, original: Size | None, *, token: str) -> bytes:
         token: Letters and digits that no other mask has.
 
     Raises:
-        InvalidMask: It is no picture, or of another size.
+        InvalidMask: It is no picture, of another size, or too dark to mask anything without being black.
         MissingExtra: It has to be converted, and Pillow is not installed.
 
     """
-    if not _is_png_with_alpha(mask):
-        mask = _converted(mask)
+    mask = _with_some_alpha(mask)
     width, height = struct.unpack(">II", mask[16:24])
     if original is not None and original != (width, height):
         raise InvalidMask(
@@ -74,29 +72,72 @@ def _is_png_with_alpha(content: bytes) -> bool:
     return content[25] in ALPHA_TYPES or b"tRNS" in content[33 : content.find(b"IDAT")]
 
 
-def _converted(mask: bytes) -> bytes:
+def _with_some_alpha(mask: bytes) -> bytes:
+    """Return a PNG with alpha: the very bytes where they are one that masks something.
+
+    Without Pillow nobody can look into an alpha channel; it is believed.
+    """
+    has_alpha = _is_png_with_alpha(mask)
     try:
         pillow: Any = import_module("PIL.Image")
     except ModuleNotFoundError as error:
+        if has_alpha:
+            return mask
         raise MissingExtra("a mask that is no PNG with an alpha channel", "show") from error
-    try:
-        picture = pillow.open(BytesIO(mask))
-        picture.load()
-    except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
-        raise InvalidMask(f"the mask is no picture that Pillow reads: {error}") from error
-    has_alpha = picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info
-    made = picture.convert("RGBA") if has_alpha else _by_brightness(picture, pillow)
+    picture = _loaded(mask, pillow)
+    alpha = _alpha_of(picture)
+    if alpha is None:
+        made = _by_brightness(picture, pillow)
+    elif has_alpha:
+        return mask
+    else:
+        made = alpha
     encoded = BytesIO()
     made.save(encoded, "PNG")
     return encoded.getvalue()
 
 
+def _loaded(mask: bytes, pillow: Any) -> Any:
+    try:
+        picture = pillow.open(BytesIO(mask))
+        picture.load()
+    except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
+        raise InvalidMask(f"the mask is no picture that Pillow reads: {error}") from error
+    return picture
+
+
+def _alpha_of(picture: Any) -> Any:
+    """Return it as RGBA; None where it has no alpha channel, or one that is opaque everywhere."""
+    if picture.mode not in ("RGBA", "LA", "PA", "La", "RGBa") and "transparency" not in picture.info:
+        return None
+    made = picture.convert("RGBA")
+    return None if made.getchannel("A").getextrema()[0] == OPAQUE else made
+
+
 def _by_brightness(picture: Any, pillow: Any) -> Any:
-    if picture.mode in ("I;16", "I", "F"):  # more than 8 bits: up to 1, 255 or 65535
-        high = picture.getextrema()[1]
-        top = next((limit for limit in (1, 255, 65535) if high <= limit), high)
-        picture = picture.convert("F").point(lambda value: value * (255 / top))
-    bright = picture.convert("L")
+    if picture.mode in ("PA", "La", "RGBa"):
+        picture = picture.convert("RGBA")
+    deep = picture.mode.startswith(("I", "F"))
+    scaled = (
+        picture.convert("F").point(lambda value: value * (OPAQUE / _white_of(picture))) if deep else picture
+    )
+    bright = scaled.convert("L")
+    if deep and not bright.getextrema()[1] and (high := picture.getextrema()[1]) > 0:
+        raise InvalidMask(
+            f"the mask would mask nothing: its brightest point is {high:g} of {_white_of(picture)}; "
+            "make white what is masked"
+        )
     made = pillow.new("RGBA", picture.size, "black")
-    made.putalpha(bright.point([255 - level for level in range(256)]))
+    made.putalpha(bright.point([OPAQUE - level for level in range(256)]))
     return made
+
+
+def _white_of(picture: Any) -> float:
+    """Return what is white in a picture of more than 8 bits.
+
+    That is 65535 with 16 bits, and in every such PNG. Others do not say: white is up to 1, 255 or 65535.
+    """
+    if picture.mode.startswith("I;16") or picture.format == "PNG":
+        return 65535
+    high: float = picture.getextrema()[1]
+    return next((limit for limit in (1, OPAQUE, 65535) if high <= limit), high)
