@@ -117,11 +117,12 @@ def test_a_job_that_fails_makes_the_command_fail(comfywire, here):
 
 
 def test_a_job_that_a_comfyui_refused_promises_no_traceback(comfywire, here):
-    finished = comfywire("submit", save(here / "scale.json", SCALE), "--wait")
+    nowhere = {"class_type": "LoadImage", "inputs": {"image": "nowhere.png"}}  # others upload a mine.png
+    finished = comfywire("submit", save(here / "scale.json", {**SCALE, "1": nowhere}), "--wait")
 
     assert finished.status == 1
     assert finished.err.endswith(
-        "image 'mine.png' is not on the server; check the path, or upload the file first\n"
+        "image 'nowhere.png' is not on the server; check the path, or upload the file first\n"
     )
 
 
@@ -170,6 +171,63 @@ def test_parameters_of_a_file_are_set_and_its_pictures_uploaded(comfywire, here,
     assert finished.status == 0, finished.err
     with Image.open(finished.result["saved"][0]) as saved:
         assert saved.size == (32, 32)
+
+
+def test_the_home_folder_is_meant_by_a_tilde(comfywire, here, red, monkeypatch):
+    name = new_name()
+    comfywire("workflows", "add", name, save(here / "scale.json", SCALE))
+    home = here / "home"
+    home.mkdir()
+    (home / "p.png").write_bytes(red.read_bytes())
+    (here / "rows.csv").write_text("image\n~/p.png\n", encoding="utf-8")
+    monkeypatch.setenv("HOME", str(home))
+
+    of_file = comfywire("submit", "scale.json", "-p", "image=~/p.png", "--json")
+    of_name = comfywire("submit", name, "-p", "image=~/p.png", "--json")
+    of_rows = comfywire("submit", "scale.json", "--each", "rows.csv", "--json")
+
+    assert [each.status for each in (of_file, of_name, of_rows)] == [0, 0, 0], (of_file, of_name, of_rows)
+    assert [each.err for each in (of_file, of_name, of_rows)] == ["", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        pytest.param("~/nope.png", "nope.png' here: check the path", id="at-home"),
+        pytest.param("no/such.png", "there is no file 'no/such.png' here: check the path", id="path"),
+        pytest.param("folder", "'folder' is a folder: name one of its files", id="folder"),
+    ],
+)
+def test_a_path_that_is_no_file_is_refused_before_anything_is_queued(comfywire, here, value, words):
+    save(here / "scale.json", SCALE)
+    (here / "folder").mkdir()
+    (here / "rows.csv").write_text("scale\n2\n", encoding="utf-8")
+    label = new_name()
+
+    one = comfywire("submit", "scale.json", "-p", f"image={value}", "--label", f"for={label}")
+    rows = comfywire(
+        "submit", "scale.json", "-p", f"image={value}", "--each", "rows.csv", "--label", f"for={label}"
+    )
+
+    assert (one.status, rows.status) == (2, 2)
+    assert "-p image: " in one.err
+    assert words in one.err
+    assert "row 1, image: " in rows.err
+    assert words in rows.err
+    assert comfywire("jobs", "--label", f"for={label}").out == ""
+
+
+def test_a_name_that_is_no_file_here_is_taken_for_one_of_the_comfyui_with_a_warning(comfywire, here):
+    save(here / "scale.json", SCALE)
+    (here / "rows.csv").write_text("image\nnope.png\nnope.png\n", encoding="utf-8")
+    warning = (
+        "warning: image: there is no file 'nope.png' here: it is taken to be an upload of yours, or a file"
+    )
+
+    for arguments in (("-p", "image=nope.png"), ("--each", "rows.csv")):
+        assert comfywire("submit", "scale.json", *arguments).err.count(warning) == 1
+    for silent in ("mine.png", "pets/nope.png [input]"):
+        assert "warning" not in comfywire("submit", "scale.json", "-p", f"image={silent}").err
 
 
 def test_options_are_on_the_job(comfywire, draw):

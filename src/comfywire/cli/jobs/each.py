@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import csv
-import os
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -14,7 +10,9 @@ from typing import Any
 
 import click
 
-__all__ = ["entries_of", "means_a_file", "read_rows"]
+from comfywire.cli.jobs.files_here import Refusal, path_of
+
+__all__ = ["entries_of", "read_rows"]
 
 Upload = Callable[[str], Awaitable[Any]]
 
@@ -45,7 +43,9 @@ async def entries_of(
     folder: Path,
     common: Mapping[str, str],
     files: AbstractSet[str],
+    *,
     upload: Upload,
+    refusal: Refusal,
 ) -> list[dict[str, Any]]:
     """Return the inputs of each job; the file that a cell of a file's parameter names is uploaded once.
 
@@ -55,9 +55,10 @@ async def entries_of(
         common: What all jobs have, as ``-p`` gave it; a row may say otherwise.
         files: The parameters that are files.
         upload: Makes an asset of the file at a path, and returns what is no path of a file as it is.
+        refusal: Judges what is no path of a file.
 
     Raises:
-        click.BadParameter: A row names a file that is not there, and that the service cannot mean either.
+        click.BadParameter: A row names a file that is not there, and ``refusal`` says why it must be.
 
     """
     assets: dict[str, Any] = {}
@@ -66,25 +67,15 @@ async def entries_of(
         entry: dict[str, Any] = {**common, **row}
         for name in files & entry.keys():
             value = entry[name]
-            path = os.fspath(folder / value) if name in row and "\0" not in value else value
+            path = path_of(value, folder if name in row else None)
             if path not in assets:
                 assets[path] = await upload(path)
-            entry[name] = value if assets[path] == path else assets[path]
-            if entry[name] == value and not means_a_file(value):
-                raise _refused(f"row {number}, {name}: there is no file {path!r} here")
+            if assets[path] != path:
+                entry[name] = assets[path]
+            elif words := refusal(name, value, path):
+                raise _refused(f"row {number}, {name}: {words}")
         entries.append(entry)
     return entries
-
-
-def means_a_file(value: str) -> bool:
-    """Whether the service makes a file of it: a URL, the id of an asset, or base64."""
-    if value.partition(":")[0].lower() in ("http", "https", "data"):
-        return True
-    with contextlib.suppress(ValueError):
-        return bool(uuid.UUID(value))
-    with contextlib.suppress(ValueError):
-        return bool(base64.b64decode(value, validate=True))
-    return False
 
 
 def _refused(words: str) -> click.BadParameter:

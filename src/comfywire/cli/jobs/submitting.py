@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from comfywire.cli.connection import wait_for
-from comfywire.cli.jobs.each import entries_of, means_a_file, read_rows
+from comfywire.cli.jobs.each import entries_of, read_rows
+from comfywire.cli.jobs.files_here import given, judge_of, judge_registered, uploaded
 from comfywire.cli.jobs.service import FILES, Service, labels, service_options
 from comfywire.cli.options import api_key_option, check_writable, conversion_options
 
@@ -174,8 +175,14 @@ async def _submit_file(client: ServiceClient, order: ServiceOrder) -> dict[str, 
         click.echo(f"comfywire: warning: {warning}", err=True)
     parameters = await read_parameters(source) or workflow.parameters()
     bound = workflow.bind(order.values, parameters, new_seed=lambda: secrets.randbits(MOST_SEED_BITS))
+    judge = judge_of(
+        {
+            file.parameter: [workflow[node].inputs.get(name) for node, name in file.inputs]
+            for file in bound.files
+        }
+    )
     for file in bound.files:
-        bound.place(file, await _uploaded(client, str(file.source)))
+        bound.place(file, await given(client, file.parameter, str(file.source), judge))
     body = {"workflow": bound.workflow.prompt, **order.options}
     if order.outputs:
         body["targets"] = parameters.select_outputs(bound.workflow, order.outputs)
@@ -189,7 +196,7 @@ async def _submit_batch(
     """Submit a job for each row: of a registered workflow, or of a file with its own parameters."""
 
     async def upload(value: str) -> Any:
-        return await _uploaded(client, value)
+        return await uploaded(client, value)
 
     body: dict[str, Any] = {**order.options, **({"outputs": list(order.outputs)} if order.outputs else {})}
     if await asyncio.to_thread(Path(order.what).is_file):
@@ -205,12 +212,15 @@ async def _submit_batch(
         for warning in workflow.warnings:
             click.echo(f"comfywire: warning: {warning}", err=True)
         body["workflow"] = workflow.prompt
-        files = {parameter.name for parameter in workflow.parameters() if parameter.is_file}
+        parameters = workflow.parameters()
+        files = {parameter.name for parameter in parameters if parameter.is_file}
+        judge = judge_of({parameter.name: [parameter.default] for parameter in parameters})
     else:
         found = await _registered(client, order)
         body |= {"name": order.what, "version": found["version"]}
         files = {name for name, about in found["parameters"].items() if about.get("type") in FILES}
-    body["inputs"] = await entries_of(rows, folder, order.values, files, upload)
+        judge = judge_registered
+    body["inputs"] = await entries_of(rows, folder, order.values, files, upload=upload, refusal=judge)
     return dict(await client.ask("POST", "/api/v2/batches", body))
 
 
@@ -234,9 +244,7 @@ async def _submit_registered(client: ServiceClient, order: ServiceOrder) -> dict
     files = {name for name, about in found["parameters"].items() if about.get("type") in FILES}
     inputs = dict(order.values)
     for name in files & inputs.keys():
-        inputs[name] = await _uploaded(client, inputs[name])
-        if isinstance(inputs[name], str) and not means_a_file(inputs[name]):
-            raise click.BadParameter(f"there is no file {inputs[name]!r} here", param_hint=f"-p {name}")
+        inputs[name] = await given(client, name, inputs[name], judge_registered)
     body = {"inputs": inputs, **order.options, **({"outputs": list(order.outputs)} if order.outputs else {})}
     path = f"/api/v2/workflows/{order.what}/jobs"
     job = dict(await client.ask("POST", path, body, version=found["version"]))
@@ -253,15 +261,6 @@ def _drawn(
         if about.get("type") == "seed"
     }
     return {name: bound[name] for name, value in asked.items() if value == "random" and name in bound}
-
-
-async def _uploaded(client: ServiceClient, value: str) -> Any:
-    """The asset that a file on this machine becomes; what is none is for the service to understand."""
-    path = Path(value)
-    if not await asyncio.to_thread(path.is_file):
-        return value
-    asset = await client.upload(path)
-    return {"__type": "core/ASSET", "info": {"id": asset["id"]}}
 
 
 @click.command(short_help="Follow jobs of the service to their ends.")
