@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 from tests.cli.conftest import save
+from tests.client.graphs import over_socket
 from tests.server.wire import image, text_to_image
 
 from comfywire.server import server_in_thread
@@ -76,6 +77,71 @@ def test_a_detached_run_whose_output_is_dropped_says_so(comfywire, server, here)
 
     assert left.status == 1
     assert "output node 8 (SaveImage) was dropped" in left.err
+
+
+@pytest.fixture
+def two_ways(here) -> str:
+    """A workflow with one picture over the socket, and one in a file."""
+    saver = {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "kept"}}
+    return save("two_ways.json", {**over_socket(), "3": saver})
+
+
+@pytest.mark.parametrize("command", ["watch", "download"])
+def test_pictures_that_went_to_another_socket_are_told_and_the_rest_is_saved(
+    comfywire, server, here, two_ways, command
+):
+    left = comfywire("run", two_ways, "--detach")
+
+    later = comfywire(command, left.out.strip(), "--out", "out")
+
+    assert (left.status, later.status) == (0, 1)
+    assert left.err.count("\n") == 1
+    assert "lost with --detach: node 2 (SaveImageWebsocket)" in left.err
+    assert "node 2 (SaveImageWebsocket): its pictures went to a socket" in later.err
+    assert [path.name for path in (here / "out").iterdir()] == ["kept_00001_.png"]
+
+
+@pytest.mark.parametrize("command", ["watch", "download"])
+def test_pictures_that_were_not_asked_for_are_not_lost(comfywire, server, here, two_ways, command):
+    left = comfywire("run", two_ways, "--detach", "--output", "3")
+
+    later = comfywire(command, left.out.strip(), "--out", "out")
+
+    assert (left.err, later.status, later.err) == ("", 0, "")
+
+
+def test_watching_as_json_names_what_is_missing(comfywire, server, two_ways):
+    left = comfywire("run", two_ways, "--detach")
+
+    watched = comfywire("watch", left.out.strip(), "--json")
+
+    assert watched.result["status"] == "failed"
+    assert watched.result["error"]["type"] == "OutputsMissing"
+    assert [output["node_id"] for output in watched.result["outputs"]] == ["3"]
+
+
+def test_a_detached_run_names_the_seed_that_it_drew(comfywire, server, here):
+    workflow = save("w.json", text_to_image(steps=1))
+
+    plain = comfywire("run", workflow, "-p", "seed=random", "--detach")
+    as_json = comfywire("run", workflow, "-p", "seed=random", "--detach", "--json")
+    server.wait(server.until_idle())
+
+    first, second = (run.prompt["3"]["inputs"]["seed"] for run in server.log)
+    assert plain.out.split() == [server.log[0].prompt_id]
+    assert plain.err == f"drawn: -p seed={first}\n"
+    [told] = as_json.events
+    assert (told["event"], told["prompt_id"]) == ("submitted", server.log[1].prompt_id)
+    assert told["inputs"]["seed"] == second
+    assert as_json.err == ""
+
+
+@pytest.mark.parametrize("folder", ["out", "."])
+def test_where_to_save_does_not_go_with_leaving(comfywire, server, picture, folder):
+    refused = comfywire("run", picture, "--detach", "--out", folder)
+
+    assert (refused.status, server.log) == (2, [])
+    assert "`comfywire watch ID --out DIR`" in refused.err
 
 
 @pytest.mark.parametrize("option", ["--show", "--timeout=5", "--resubmit=1"])

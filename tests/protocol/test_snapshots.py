@@ -73,7 +73,7 @@ def test_a_listing_that_cannot_be_read_says_nothing(reply: object) -> None:
 def entry(status: object, **more: object) -> dict[str, object]:
     return {
         "p": {
-            "prompt": [1, "p", {"9": {}}, {}, []],
+            "prompt": [1, "p", {"9": {}}, {}, ["9"]],
             "outputs": {"9": {"text": ["x"]}},
             "status": status,
             **more,
@@ -119,7 +119,8 @@ STOPPED = ["execution_interrupted", {"prompt_id": "p", "node_id": "3"}]
 def test_how_it_ended_is_read_from_the_messages_first(told: object, verdict: object) -> None:
     read = parse_history(entry(told), "p")
 
-    assert read == HistoryEntry(verdict, {"9": {"text": ["x"]}}, {}, {"9": {}})  # type: ignore[arg-type]
+    shown, ran = {"9": {"text": ["x"]}}, frozenset({"9"})
+    assert read == HistoryEntry(verdict, shown, {}, {"9": {}}, ran)  # type: ignore[arg-type]
 
 
 def test_a_prompt_without_an_entry_has_not_ended() -> None:

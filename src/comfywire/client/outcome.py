@@ -9,7 +9,7 @@ from typing import Any
 
 from comfywire.errors import JobError, JobFailed, JobInterrupted, JobLost, OutputsGone
 from comfywire.protocol.messages import ExecutionError, ExecutionInterrupted, ExecutionSuccess
-from comfywire.protocol.tracked import SOCKET_SAVERS, Tracked
+from comfywire.protocol.tracked import Tracked, sends_over_socket
 from comfywire.workflow.validation.rejection import dropped
 
 from .downloads import Downloads
@@ -110,9 +110,12 @@ def _unread(tracked: Tracked) -> list[str]:
 def _lost_pictures(tracked: Tracked) -> list[str]:
     lost = "its pictures went to a socket that was lost; run it again"
     delivered = {picture.node_id for picture in tracked.images}
+    ran = tracked.tally.required
+    if tracked.state.entry is not None and tracked.state.entry.targets is not None:
+        ran &= tracked.state.entry.targets
     return [
         f"node {node_id} ({node['class_type']}): {lost}"
         for node_id, node in tracked.graph.items()
-        if isinstance(node, dict) and node.get("class_type") in SOCKET_SAVERS
+        if sends_over_socket(node) and node_id in ran
         if tracked.has_missed and node_id not in delivered
     ]

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from comfywire.errors import InvalidParameter, UnknownNode, UnreadableWorkflow, WorkflowError
+from comfywire.protocol.progress import required_nodes
+from comfywire.protocol.tracked import sends_over_socket
 from comfywire.workflow import Parameters, Workflow, parse_setting
 from comfywire.workflow.load import PackSource, Source, read_params
 
@@ -113,6 +115,13 @@ class Ready:
     drawn: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     files: GivenFiles | None = None
+
+    @property
+    def over_socket(self) -> list[str]:
+        """The nodes to run whose pictures go to the socket of whoever submits it, and nowhere else."""
+        prompt = self.workflow.prompt
+        ran = required_nodes(prompt, self.targets)
+        return [node_id for node_id, node in prompt.items() if node_id in ran and sends_over_socket(node)]
 
     async def renew(self) -> None:
         """Make sure of its files once more, before it is submitted again.

@@ -44,6 +44,8 @@ class HistoryEntry:
     """By node_id: ``display_node`` and ``parent_node`` of nodes that others expanded into."""
     graph: Mapping[str, Any] = field(default_factory=dict)
     """The graph as it was queued."""
+    targets: frozenset[str] | None = None
+    """The output nodes that were to run, where the server says it."""
 
 
 def parse_queue(reply: object) -> QueueSnapshot:
@@ -120,12 +122,15 @@ def parse_history(reply: object, prompt_id: str) -> HistoryEntry | None:
     if not isinstance(entry, dict):
         raise UnexpectedReply(f"GET /history answered an entry that is no object for {prompt_id}")
     queued = entry.get("prompt")
-    graph = queued[2] if isinstance(queued, list) and len(queued) > 2 else None
+    queued = queued if isinstance(queued, list) else []
+    graph = queued[2] if len(queued) > 2 else None
+    targets = queued[4] if len(queued) > 4 else None
     return HistoryEntry(
         verdict=_verdict(prompt_id, entry.get("status")),
         outputs=_outputs(entry.get("outputs")),
         meta=_mapping(entry.get("meta")),
         graph=_mapping(graph),
+        targets=frozenset(map(str, targets)) if isinstance(targets, list) else None,
     )
 
 

@@ -10,11 +10,16 @@ from .job import JobState, Phase
 from .messages import PreviewImage
 from .progress import ProgressTally, required_nodes
 
-__all__ = ["SocketImage", "Tracked"]
+__all__ = ["SocketImage", "Tracked", "sends_over_socket"]
 
 # Nodes that deliver their results as preview frames and leave nothing in history
 # (custom_nodes/websocket_image_save.py, 0.3.64).
 SOCKET_SAVERS = frozenset({"SaveImageWebsocket"})
+
+
+def sends_over_socket(node: object) -> bool:
+    """Whether a node of a graph sends its results over the socket, and leaves them nowhere else."""
+    return isinstance(node, dict) and node.get("class_type") in SOCKET_SAVERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,6 @@ class Tracked:
         """Return ``picture`` as a result if its node delivers results this way, else None."""
         node_id = picture.node_id or self.state.node
         node = self.graph.get(node_id or "")
-        if node_id is None or not isinstance(node, dict) or node.get("class_type") not in SOCKET_SAVERS:
+        if node_id is None or not sends_over_socket(node):
             return None
         return SocketImage(self.prompt_id, node_id, picture.image, picture.media_type)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from comfywire.cli.connection import Connection, server_options, wait_for
+from comfywire.cli.failures import one_line
 from comfywire.cli.options import check_writable, json_option, out_option
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ __all__ = ["download", "upload"]
 def download(*, connection: Connection, prompt_id: str, out: Path, as_json: bool) -> None:
     """Save everything that a prompt produced; waits for its end if it has not ended.
 
-    What a prompt had finished before it failed is saved as well.
+    What a prompt had finished before it failed is saved as well. Pictures that it sent over the socket
+    (SaveImageWebsocket) cannot be had any more: that is said, and the status is 1.
     """
     from comfywire.cli.json_lines import print_json  # noqa: PLC0415
     from comfywire.cli.run.dialect import describe_output  # noqa: PLC0415
@@ -39,7 +41,12 @@ def download(*, connection: Connection, prompt_id: str, out: Path, as_json: bool
         async with connection.client() as client:
             failure: JobError | None = None
             try:
-                outputs = list((await client.attach(prompt_id).result()).outputs)
+                result = await client.attach(prompt_id).result()
+                for words in result.warnings:
+                    if words not in result.missing:
+                        click.echo(one_line(f"comfywire: warning: {words}"), err=True)
+                outputs = list(result.outputs)
+                result.must_be_whole()
             except JobError as error:
                 failure, outputs = error, error.outputs
             saved = [Saved(output, await output.save_in(out)) for output in outputs if output.has_bytes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from comfywire.client.preparing import Ready, Request, prepare
 from comfywire.errors import ComfywireError, JobError, JobLost
 from comfywire.workflow.validation.rejection import dropped
 
-__all__ = ["Order", "follow", "leave", "watch"]
+__all__ = ["Left", "Order", "follow", "leave", "watch"]
 
 FIRST_LOOK, LOOK_INTERVAL = 0.3, 2.0
 """Seconds before the queue is asked for our place: most prompts have begun by the first."""
@@ -51,6 +52,18 @@ class Order:
         return {"front": self.is_first, "extra_data": key}
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A prompt that was queued and left to the server."""
+
+    prompt_id: str
+    dropped: list[str]
+    """What the server's validator dropped from it, one sentence each."""
+    inputs: Mapping[str, Any]
+    drawn: tuple[str, ...]
+    """Which of the inputs are seeds that were drawn."""
+
+
 async def follow(client: Client, order: Order, report: Report) -> Ending:
     """Return how the run ended; raises only what is a bug of ours, or output that cannot be written."""
     async with client:
@@ -59,17 +72,22 @@ async def follow(client: Client, order: Order, report: Report) -> Ending:
             return await run.end()
 
 
-async def leave(client: Client, order: Order) -> tuple[str, list[str]]:
-    """Queue it, and return its prompt_id, and what the server dropped from it.
-
-    What may be wrong with the workflow is said on stderr.
-    """
+async def leave(client: Client, order: Order) -> Left:
+    """Queue it; what may be wrong with the workflow, and what nobody will get, is said on stderr."""
     async with client:
         ready = await prepare(client, order.request)
-        for doubt in (*ready.workflow.warnings, *ready.warnings):
+        for doubt in (*ready.workflow.warnings, *ready.warnings, *_unheard(ready)):
             click.echo(one_line(f"comfywire: warning: {doubt}"), err=True)
         job = await client.submit_ready(ready, prompt_id=str(uuid4()), **order.sending)
-        return job.prompt_id, dropped(job.node_errors, job.prompt)
+        return Left(job.prompt_id, dropped(job.node_errors, job.prompt), ready.inputs, ready.drawn)
+
+
+def _unheard(ready: Ready) -> list[str]:
+    if not ready.over_socket:
+        return []
+    names = NodeNames(ready.workflow.prompt)
+    nodes = ", ".join(f"node {node_id} ({names.class_type(node_id)})" for node_id in ready.over_socket)
+    return [f"pictures sent over the socket are lost with --detach: {nodes}; run it without"]
 
 
 async def watch(client: Client, prompt_id: str, order: Order, report: Report) -> Ending:
@@ -111,10 +129,7 @@ class _Run:
                 click.echo(one_line(f"comfywire: warning: {doubt}"), err=True)
             ending.inputs, ending.drawn = ready.inputs, ready.drawn
             result = await self._result(ready)
-            ending.outputs, ending.prompt_id = result.outputs, result.prompt_id
-            told = {*result.missing, *ending.doubts}
-            ending.warnings += [words for words in result.warnings if words not in told]
-            result.must_be_whole()
+            _came_out(result, ending)
         except JobError as error:
             ending.error, ending.outputs = error, error.outputs
         except ComfywireError as error:
@@ -250,7 +265,7 @@ class _Watched(_Run):
             outcome = await self._until_over(job)
             if not isinstance(outcome, Result):
                 raise outcome
-            ending.outputs = outcome.outputs
+            _came_out(outcome, ending)
         except JobError as error:
             ending.error, ending.outputs = error, error.outputs
         except ComfywireError as error:
@@ -262,6 +277,14 @@ class _Watched(_Run):
             ending.error = Stopped(f"no longer watching prompt {self._prompt_id}, which was left alone")
         await self._conclude(ending)
         return ending
+
+
+def _came_out(result: Result, ending: Ending) -> None:
+    """Take in how it ended well; raises if something was asked for and did not come."""
+    ending.outputs, ending.prompt_id = result.outputs, result.prompt_id
+    told = {*result.missing, *ending.doubts}
+    ending.warnings += [words for words in result.warnings if words not in told]
+    result.must_be_whole()
 
 
 def _position(queue: QueueSnapshot, prompt_id: str) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self
 
 import click
@@ -17,7 +17,7 @@ from comfywire.client import Job, Output
 from comfywire.client.events import Event, Executed, Executing, ExecutionCached
 from comfywire.client.results.shown import whole_texts
 
-__all__ = ["JsonReport", "PlainReport", "Report", "last_lines", "never_began"]
+__all__ = ["JsonReport", "PlainReport", "Report", "drawn_lines", "last_lines", "never_began"]
 
 
 class Report(Protocol):
@@ -200,9 +200,13 @@ def never_began(ending: Ending) -> bool:
 
 def last_lines(ending: Ending) -> list[str]:
     """Return how a run ended, and what makes it again where seeds were drawn."""
-    options = [f"{'--set' if '.' in name else '-p'} {name}={ending.inputs[name]}" for name in ending.drawn]
-    again = [f"drawn: {' '.join(options)}"] if options else []
-    return [summary(ending), *again]
+    return [summary(ending), *drawn_lines(ending.inputs, ending.drawn)]
+
+
+def drawn_lines(inputs: Mapping[str, Any], drawn: Sequence[str]) -> list[str]:
+    """Return the line that names the seeds that were drawn, as options; none without such seeds."""
+    options = [f"{'--set' if '.' in name else '-p'} {name}={inputs[name]}" for name in drawn]
+    return [f"drawn: {' '.join(options)}"] if options else []
 
 
 def summary(ending: Ending) -> str:

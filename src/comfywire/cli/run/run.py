@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from comfywire.cli.connection import Connection, server_options, wait_for
 from comfywire.cli.failures import one_line
@@ -70,7 +71,10 @@ def _pairs(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...
     help="Cancel the prompt if it has not ended by then, waiting in the queue included.",
 )
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object for each event; the last is the result."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object for each event; the last is the result, but with --detach there is none.",
 )
 @click.option("--no-save", is_flag=True, help="Leave the results on the server.")
 @click.option("--show", is_flag=True, help="Draw previews and results in the terminal.")
@@ -130,6 +134,8 @@ def run(
         raise click.UsageError(
             "--detach waits for nothing: --show, --timeout and --resubmit do not go with it"
         )
+    if detach and click.get_current_context().get_parameter_source("out") is not ParameterSource.DEFAULT:
+        raise click.UsageError("--detach saves nothing: `comfywire watch ID --out DIR` does that later")
     if not no_save and not detach:
         check_writable(out)
     order = Order(
@@ -156,15 +162,18 @@ def run(
 def _leave(connection: Connection, order: Order, *, as_json: bool) -> int:
     from comfywire.cli.json_lines import print_json  # noqa: PLC0415
     from comfywire.cli.run.following import leave  # noqa: PLC0415
+    from comfywire.cli.run.reports import drawn_lines  # noqa: PLC0415
 
-    prompt_id, dropped = wait_for(leave(connection.client(), order))
+    left = wait_for(leave(connection.client(), order))
     if as_json:
-        print_json({"event": "submitted", "prompt_id": prompt_id})
+        print_json({"event": "submitted", "prompt_id": left.prompt_id, "inputs": dict(left.inputs)})
     else:
-        click.echo(prompt_id)
-    for words in dropped:
+        click.echo(left.prompt_id)
+        for line in drawn_lines(left.inputs, left.drawn):
+            click.echo(one_line(line), err=True)
+    for words in left.dropped:
         click.echo(one_line(f"comfywire: {words}"), err=True)
-    return 1 if dropped else 0
+    return 1 if left.dropped else 0
 
 
 def _follow_all(connection: Connection, order: Order, count: int, *, as_json: bool, show: bool) -> int:
