@@ -85,16 +85,15 @@ def test_an_error_that_the_console_cannot_say_is_said(server, here):
 )
 def test_who_reads_one_line_gets_the_results_all_the_same(server, here, arguments):
     save("steps.json", text_to_image())
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "comfywire", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline()
-    process.stdout.close()
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.stdout.close()
 
-    assert process.stderr is not None
-    assert (process.stderr.read(), process.wait(25)) == (b"", 0)
-    process.stderr.close()
+        assert process.stderr is not None
+        assert (process.stderr.read(), process.wait(25)) == (b"", 0)
     assert list(Path("out").glob("*.png"))
 
 

@@ -36,7 +36,7 @@ async def joins(
             "url": url, "address": b"sealed", "worker": "w", "state": "up", "reason": "", "tags": ["big"],
             "version": "0.3.64",
             "devices": [], "catalogue": catalogue, "loaded": [], "running": 1, "pending": 0,
-            "foreign_prompts": 2, "counts": {"succeeded": 5},
+            "foreign_prompts": 2, "counts": {"succeeded": 5}, "running_for": None,
         }
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -14,9 +15,12 @@ CHUNK = 1 << 20
 
 def make_folder(folder: Path) -> None:
     """Make a folder, and those above it that are missing, for this account alone; others stay as they are."""
-    if not folder.is_dir():
-        make_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_dir():
+        return
+    if folder.exists():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def hashed(path: Path) -> tuple[str, int]:
