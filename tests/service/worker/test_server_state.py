@@ -90,7 +90,7 @@ def test_where_other_people_have_prompts_ours_go_one_at_a_time():
 @pytest.mark.parametrize("wanted", ["paused", "draining"])
 def test_what_the_operator_holds_back_has_no_room(wanted: str):
     server = state()
-    server.wanted = wanted
+    server.want(wanted)
 
     assert not server.has_room
 

@@ -152,11 +152,11 @@ class Assets:
 
         """
         async with self.database.transaction() as connection:
-            found = await row(connection, SQL["lock"], assets=[asset_id], key_id=key_id)
-            if found is None:
+            answer = await row(connection, SQL["lock"], assets=[asset_id], key_id=key_id)
+            if answer is None:
                 raise AssetNotFound(asset_id)
             readers = await rows(connection, SQL["readers"], assets=[asset_id])
-            if found["is_output"] or any(reader["state"] not in TERMINAL for reader in readers):
+            if answer["is_output"] or any(reader["state"] not in TERMINAL for reader in readers):
                 raise AssetInUse(asset_id)
             await execute(connection, SQL["delete"], assets=[asset_id], before=None)
 
@@ -260,9 +260,9 @@ class Assets:
         return await self._one(connection, inserted["id"])
 
     async def _one(self, connection: Connection, asset_id: UUID) -> AssetRecord:
-        found = await row(connection, SQL["get"], asset_id=asset_id, key_id=None)
-        assert found is not None
-        return AssetRecord(**found)
+        answer = await row(connection, SQL["get"], asset_id=asset_id, key_id=None)
+        assert answer is not None
+        return AssetRecord(**answer)
 
     def _lifetime(self, new: NewAsset) -> float | None:
         """Return the seconds for which an asset of this description is kept."""

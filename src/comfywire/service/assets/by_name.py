@@ -29,10 +29,10 @@ async def resolve_names(
     """
     named = _file_inputs(prompt, kinds)
     texts = {text for inputs in named.values() for value in inputs.values() for text in texts_in(value)}
-    found = await assets_by_name(database, key_id, texts)
+    answer = await assets_by_name(database, key_id, texts)
 
     def instead(text: str) -> Any:
-        return reference(found[text]) if text in found else text
+        return reference(answer[text]) if text in answer else text
 
     return {
         node_id: changed
@@ -41,7 +41,7 @@ async def resolve_names(
             changed := {
                 name: replaced(value, instead)
                 for name, value in inputs.items()
-                if not found.keys().isdisjoint(texts_in(value))
+                if not answer.keys().isdisjoint(texts_in(value))
             }
         )
     }
@@ -52,14 +52,14 @@ async def assets_by_name(database: Database, key_id: UUID, texts: Iterable[str])
     names = {text: FileName.of(text) for text in texts}
     uploads = await _uploads(database, key_id, names)
     outputs = await _outputs(database, key_id, names)
-    found = {}
+    answer = {}
     for text, name in names.items():
         meant = [uploads[each] for each in (text, *name.uploads) if each in uploads]
         if (place := name.of_job) is not None and place in outputs:
             meant.append(outputs[place])
         if meant:
-            found[text] = meant[0]
-    return found
+            answer[text] = meant[0]
+    return answer
 
 
 async def _uploads(database: Database, key_id: UUID, names: Mapping[str, FileName]) -> dict[str, UUID]:
@@ -84,9 +84,9 @@ async def _outputs(
 
 
 def _file_inputs(prompt: Mapping[str, Any], kinds: InputKinds) -> Values:
-    found: Values = {}
+    answer: Values = {}
     for node_id, node in prompt.items():
         for name, value in node.get("inputs", {}).items():
             if any(texts_in(value)) and kinds.kind(node["class_type"], name) is InputKind.FILE:
-                found.setdefault(node_id, {})[name] = value
-    return found
+                answer.setdefault(node_id, {})[name] = value
+    return answer

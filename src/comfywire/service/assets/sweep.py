@@ -61,9 +61,9 @@ class Sweep:
 
     async def _now(self) -> datetime:
         """The database's time, by which things expire: this machine's clock may differ."""
-        found = await self._database.one("SELECT now() AS now")
-        assert found is not None
-        now: datetime = found["now"]
+        answer = await self._database.one("SELECT now() AS now")
+        assert answer is not None
+        now: datetime = answer["now"]
         return now
 
     async def _by_age(self, before: datetime) -> None:

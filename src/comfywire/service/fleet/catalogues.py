@@ -49,7 +49,7 @@ class Catalogues:
         A model file that is not there is no reason: it may come, and the job waits for it. The fewest
         problems are told, as the server that comes nearest has them.
         """
-        found = []
+        objections = []
         for digest, catalogue in (await self._known()).items():
             version = self._versions.get(digest)
             problems = [
@@ -61,8 +61,8 @@ class Catalogues:
             ]
             if not problems:
                 return []
-            found.append(problems)
-        return min(found, key=len, default=[])
+            objections.append(problems)
+        return min(objections, key=len, default=[])
 
     async def input_kinds(self) -> InputKinds:
         """Return which inputs take files on the servers that are known."""
@@ -88,8 +88,8 @@ class Catalogues:
     async def _get(self, digest: str) -> ObjectInfo:
         if (known := self._parsed.get(digest)) is not None:
             return known
-        found = await self._database.one(SQL["object_info"], digest=digest)
-        return await asyncio.to_thread(_parse, b"" if found is None else bytes(found["object_info"]))
+        answer = await self._database.one(SQL["object_info"], digest=digest)
+        return await asyncio.to_thread(_parse, b"" if answer is None else bytes(answer["object_info"]))
 
 
 def _parse(packed: bytes) -> ObjectInfo:

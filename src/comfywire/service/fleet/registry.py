@@ -35,9 +35,9 @@ class Registry:
         stored = {
             name: Jsonb(value) if name in {"devices", "counts"} else value for name, value in facts.items()
         }
-        found = await self._database.one(SQL["tell"], **stored)
-        assert found is not None
-        return str(found["wanted"])
+        answer = await self._database.one(SQL["tell"], **stored)
+        assert answer is not None
+        return str(answer["wanted"])
 
     async def leave(self, worker: str) -> None:
         """Say that a worker, which stops, speaks of no server any more."""
@@ -54,8 +54,8 @@ class Registry:
 
     async def address(self, url: str) -> bytes | None:
         """Return how a server is reached, encrypted; None if it was never here."""
-        found = await self._database.one(SQL["address"], url=url)
-        return None if found is None else found["address"]
+        answer = await self._database.one(SQL["address"], url=url)
+        return None if answer is None else answer["address"]
 
     async def keep_catalogue(self, object_info: Mapping[str, Any]) -> str:
         """Keep a server's ``object_info``, once for all servers that answer the same; return its digest."""
@@ -66,18 +66,18 @@ class Registry:
     async def needs(self, known: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
         """Return the requirements of all needs, or of those that are not ``known``."""
         listed = None if known is None else list(known)
-        found = await self._database.all(SQL["needs"], known=listed)
-        return {row["need"]: row["requirement"] for row in found}
+        answer = await self._database.all(SQL["needs"], known=listed)
+        return {row["need"]: row["requirement"] for row in answer}
 
     async def proven(self, needs: Iterable[str]) -> set[str]:
         """Return those of the ``needs`` of which a job that is kept has ended well."""
-        found = await self._database.all(SQL["proven"], needs=list(needs))
-        return {row["need"] for row in found}
+        answer = await self._database.all(SQL["proven"], needs=list(needs))
+        return {row["need"] for row in answer}
 
     async def forgotten(self, known: Iterable[str]) -> list[str]:
         """Return those of the ``known`` needs that are not there any more."""
-        found = await self._database.all(SQL["forgotten"], known=list(known))
-        return [row["need"] for row in found]
+        answer = await self._database.all(SQL["forgotten"], known=list(known))
+        return [row["need"] for row in answer]
 
     async def are_waited_for(self, needs: Sequence[str]) -> bool:
         """Whether a job waits for a server that meets one of these needs."""
@@ -107,8 +107,8 @@ class Registry:
 
     async def is_paused(self) -> bool:
         """Whether the operator has paused the queue."""
-        found = await self._database.one(SQL["is_paused"])
-        return bool(found and found["paused"])
+        answer = await self._database.one(SQL["is_paused"])
+        return bool(answer and answer["paused"])
 
     async def tidy(self) -> None:
         """Forget servers that are gone, needs that no job has, and catalogues that no server has."""

@@ -113,7 +113,7 @@ class Queue:
         round that is being served, whichever is later. So one key's thousand jobs are a thousand rounds, and
         another's first is in the first of them.
         """
-        found = await row(
+        answer = await row(
             connection,
             self._sql["put"],
             job_id=str(job_id),
@@ -122,8 +122,8 @@ class Queue:
             priority=priority,
             band=BAND,
         )
-        assert found is not None
-        return int(found["id"])
+        assert answer is not None
+        return int(answer["id"])
 
     async def heads(
         self, needs: Sequence[str], only: Mapping[str, str] | None = None, *, alone: bool = True
@@ -137,8 +137,8 @@ class Queue:
 
         """
         servers = [(only or {}).get(need) for need in needs]
-        found = await self._database.all(self._sql["heads"], needs=list(needs), only=servers, alone=alone)
-        return [Head(head["queue_name"], *_decoded(head["priority"]), head["avoids"]) for head in found]
+        answer = await self._database.all(self._sql["heads"], needs=list(needs), only=servers, alone=alone)
+        return [Head(head["queue_name"], *_decoded(head["priority"]), head["avoids"]) for head in answer]
 
     async def take(
         self,
@@ -181,14 +181,18 @@ class Queue:
 
     async def _taken(self, query: str, **values: Any) -> Taken | None:
         try:
-            found = await self._database.one(query, **values)
+            answer = await self._database.one(query, **values)
         except psycopg.errors.ForeignKeyViolation as error:
             raise NotRegistered from error
-        if found is None:
+        if answer is None:
             return None
-        claimed = found if found.get("id") is not None else None
+        claimed = answer if answer.get("id") is not None else None
         return Taken(
-            found["taken_id"], found["job_id"], found["queue_name"], claimed, is_suspect=found["is_suspect"]
+            answer["taken_id"],
+            answer["job_id"],
+            answer["queue_name"],
+            claimed,
+            is_suspect=answer["is_suspect"],
         )
 
     async def finish(self, connection: Connection, queue_id: int) -> None:
@@ -227,14 +231,14 @@ class Queue:
 
     async def waiting_ahead(self, queue_id: int) -> int | None:
         """Return how many jobs will be taken before this one, at most 1,000; None if it does not wait."""
-        found = await self._database.one(self._sql["waiting_ahead"], queue_id=queue_id)
-        return None if found is None else int(found["ahead"])
+        answer = await self._database.one(self._sql["waiting_ahead"], queue_id=queue_id)
+        return None if answer is None else int(answer["ahead"])
 
     async def register(self) -> int:
         """Return a number for a worker that starts; it counts as alive while :meth:`beat` is called."""
-        found = await self._database.one(engine_sql.queries["register_worker"])
-        assert found is not None
-        return int(found["worker_id"])
+        answer = await self._database.one(engine_sql.queries["register_worker"])
+        assert answer is not None
+        return int(answer["worker_id"])
 
     async def has_suspect(self, needs: Sequence[str], name: str = "", *, seconds: float = 0.0) -> bool:
         """Whether a job waits that workers have died of, and that this worker could take if it had no other.
@@ -254,8 +258,8 @@ class Queue:
 
     async def held_by(self, worker: int) -> list[Taken]:
         """Return what the engine says that ``worker`` has."""
-        found = await self._database.all(self._sql["held_by"], worker=worker)
-        return [Taken(job["id"], UUID(job["job_id"]), job["queue_name"]) for job in found]
+        answer = await self._database.all(self._sql["held_by"], worker=worker)
+        return [Taken(job["id"], UUID(job["job_id"]), job["queue_name"]) for job in answer]
 
     async def unregister(self, worker: int) -> None:
         """Say that ``worker`` is gone; the jobs that it still had are given back as stalled."""
@@ -268,11 +272,11 @@ class Queue:
         that a third has taken in the meantime.
         """
         async with self._database.transaction() as connection:
-            found = await rows(connection, self._sql["give_back_stalled"], seconds=seconds)
+            answer = await rows(connection, self._sql["give_back_stalled"], seconds=seconds)
             await execute(
                 connection, engine_sql.queries["prune_stalled_workers"], seconds_since_heartbeat=seconds
             )
-        return [UUID(job["job_id"]) for job in found]
+        return [UUID(job["job_id"]) for job in answer]
 
 
 def _decoded(encoded: int) -> tuple[int, int]:

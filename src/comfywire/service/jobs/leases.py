@@ -124,29 +124,29 @@ class Leases:
 
         async def claim() -> Claim | None:
             values = {"job_id": taken.job_id, "queue_id": taken.queue_id, "worker": self.worker}
-            found = await self._database.one(SQL["claim"], **values, **{"from": OPEN_STATES})
-            if found is None:
+            answer = await self._database.one(SQL["claim"], **values, **{"from": OPEN_STATES})
+            if answer is None:
                 async with self._database.connection() as connection:
                     await self._queue.finish(connection, taken.queue_id)
                 return None
-            return self._claim(taken, found)
+            return self._claim(taken, answer)
 
         return await patiently(claim) if taken.claimed is None else self._claim(taken, taken.claimed)
 
-    def _claim(self, taken: Taken, found: Row) -> Claim:
-        job = JobRecord.of(found)
-        has_folder = found["output_folder"] is not None
+    def _claim(self, taken: Taken, answer: Row) -> Claim:
+        job = JobRecord.of(answer)
+        has_folder = answer["output_folder"] is not None
         lease = Lease(job.id, job.attempt, taken.queue_id, self.worker, has_folder=has_folder)
         graph = {
-            name: found[name]
+            name: answer[name]
             for name in ("prompt", "files", "output_folder", "document", "targets", "secret")
         }
-        return Claim(lease, job, **graph, is_announced=bool(found.get("is_ready")))
+        return Claim(lease, job, **graph, is_announced=bool(answer.get("is_ready")))
 
     async def will_submit(self, lease: Lease, server: str) -> JobState:
         """Write down where the job is about to be sent; return its state, which may be canceling."""
-        found = await self._fenced(SQL["will_submit"], lease, server=server, open=OPEN_STATES)
-        return JobState(found["state"])
+        answer = await self._fenced(SQL["will_submit"], lease, server=server, open=OPEN_STATES)
+        return JobState(answer["state"])
 
     async def was_not_submitted(self, lease: Lease) -> None:
         """Write down that the server certainly did not get the prompt."""
@@ -336,8 +336,8 @@ class Leases:
         worker that looks after the server takes the job at any time (``take_submitted``).
         """
         values = {"job_id": lease.job_id, "attempt": lease.attempt}
-        found = await patiently(lambda: self._database.one(SQL["out_of_reach"], **values))
-        seconds = 0.0 if found is None else found["seconds"]
+        answer = await patiently(lambda: self._database.one(SQL["out_of_reach"], **values))
+        seconds = 0.0 if answer is None else answer["seconds"]
         if seconds >= patience:
             return False
         after = min(max(seconds, pause), patience - seconds)
@@ -348,16 +348,16 @@ class Leases:
     async def times(self, lease: Lease, kind: TransitionKind) -> int:
         """Return how often such a change was made since the job was submitted or retried."""
         values = {"job_id": lease.job_id, "kind": kind.value}
-        found = await patiently(lambda: self._database.one(SQL["times"], **values))
-        return 0 if found is None else int(found["count"])
+        answer = await patiently(lambda: self._database.one(SQL["times"], **values))
+        return 0 if answer is None else int(answer["count"])
 
     async def _fenced(self, query: str, lease: Lease, **values: Any) -> dict[str, Any]:
-        found = await patiently(
+        answer = await patiently(
             lambda: self._database.one(query, job_id=lease.job_id, attempt=lease.attempt, **values)
         )
-        if found is None:
+        if answer is None:
             raise Fenced
-        return found
+        return answer
 
 
 def _text(lease: Lease, said: str) -> str:

@@ -75,8 +75,8 @@ class Operating:
 
     async def servers(self) -> list[ServerRecord]:
         """Return all servers, by URL."""
-        found = await self._database.all(SQL["servers"], silent_after=SILENT_AFTER)
-        return [ServerRecord(**server) for server in found]
+        answer = await self._database.all(SQL["servers"], silent_after=SILENT_AFTER)
+        return [ServerRecord(**server) for server in answer]
 
     async def want(self, url: str, wanted: str) -> ServerRecord:
         """Have a server ``active``, ``paused`` or ``drained``; return it.
@@ -91,9 +91,9 @@ class Operating:
 
     async def queue(self) -> QueueRecord:
         """Return what waits and runs."""
-        found = await self._database.one(SQL["queue"])
-        assert found is not None
-        return QueueRecord(**found)
+        answer = await self._database.one(SQL["queue"])
+        assert answer is not None
+        return QueueRecord(**answer)
 
     async def demand(self) -> Demand:
         """Return what waits for servers, by what it needs of one."""
@@ -108,19 +108,19 @@ class Operating:
         """Return in words why a job waits; None if it does not, or only for those before it."""
         if job.state != JobState.QUEUED:
             return None
-        found = await self._database.all(SQL["waiting"], need=job.need, silent_after=SILENT_AFTER)
-        return why(job, found)
+        answer = await self._database.all(SQL["waiting"], need=job.need, silent_after=SILENT_AFTER)
+        return why(job, answer)
 
 
-def why(job: JobRecord, found: Sequence[Row]) -> str | None:
+def why(job: JobRecord, servers: Sequence[Row]) -> str | None:
     """Return in words why a job that is queued waits, of what each server says about its need. Pure."""
     if job.submitted_at is not None:
         return f"it waits in the queue of {job.server}"
     if job.queue_id is None:
         return "its key has as many jobs running as it may"
-    if found[0]["is_paused"]:
+    if servers[0]["is_paused"]:
         return "the queue is paused"
-    heard = [server for server in found if server["is_heard"]]
+    heard = [server for server in servers if server["is_heard"]]
     active = [server for server in heard if server["wanted"] == "active"]
     up = [server for server in active if server["state"] == "up"]
     if not up:

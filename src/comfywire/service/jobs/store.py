@@ -83,7 +83,7 @@ async def change(
     """
     for source in sources or ():
         must_be_legal(source, to)
-    found = await row(
+    answer = await row(
         connection,
         SQL["change"],
         job_id=job_id,
@@ -98,7 +98,7 @@ async def change(
         afresh=afresh,
         **{"from": [source.value for source in sources] if sources else sources_of(to)},
     )
-    return None if found is None else JobRecord.of(found)
+    return None if answer is None else JobRecord.of(answer)
 
 
 class Store:
@@ -126,15 +126,15 @@ class Store:
         """Like :meth:`submit`, on the caller's connection, and in its transaction if there is one."""
         columns = _columns(job) | {"band": BAND, "most": default_max_queued, "slack": SLACK}
         has_room = self._headroom.take(job.key_id)
-        found = await row(connection, SQL["submit"], **columns, has_room=has_room, admitted=None)
-        if found is None:
+        answer = await row(connection, SQL["submit"], **columns, has_room=has_room, admitted=None)
+        if answer is None:
             async with connection.transaction():
                 is_admitted = await self._may_queue(connection, job.key_id, default_max_queued)
-                found = await row(connection, SQL["submit"], **columns, has_room=False, admitted=is_admitted)
-        assert found is not None, "a job's key exists"
-        if found["spare"] is not None:
-            self._headroom.counted(job.key_id, found["spare"])
-        return JobRecord.of(found)
+                answer = await row(connection, SQL["submit"], **columns, has_room=False, admitted=is_admitted)
+        assert answer is not None, "a job's key exists"
+        if answer["spare"] is not None:
+            self._headroom.counted(job.key_id, answer["spare"])
+        return JobRecord.of(answer)
 
     async def _may_queue(self, connection: Connection, key_id: UUID, default: int | None) -> bool:
         """Whether the engine gets the job at once; the key is locked until the caller's transaction ends."""
@@ -176,18 +176,18 @@ class Store:
 
     async def get(self, job_id: UUID, key_id: UUID | None = None) -> JobRecord | None:
         """Return a job; None if there is none, or ``key_id`` is given and it is another key's."""
-        found = await self.database.one(SQL["get"], job_id=job_id, key_id=key_id)
-        return None if found is None else JobRecord.of(found)
+        answer = await self.database.one(SQL["get"], job_id=job_id, key_id=key_id)
+        return None if answer is None else JobRecord.of(answer)
 
     async def graph(self, job_id: UUID) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """Return a job's prompt, and the editor's document if it has one."""
-        found = await self.database.one(SQL["graph"], job_id=job_id)
-        return ({}, None) if found is None else (found["prompt"], found["document"])
+        answer = await self.database.one(SQL["graph"], job_id=job_id)
+        return ({}, None) if answer is None else (answer["prompt"], answer["document"])
 
     async def with_inputs(self, job: JobRecord) -> JobRecord:
         """Return a job with what was set to what in its prompt, which may be large."""
-        found = await self.database.one(SQL["inputs"], job_id=job.id)
-        return job if found is None else replace(job, inputs=found["bound"])
+        answer = await self.database.one(SQL["inputs"], job_id=job.id)
+        return job if answer is None else replace(job, inputs=answer["bound"])
 
     async def search(
         self,
@@ -216,7 +216,7 @@ class Store:
         async with self.database.transaction() as connection:
             # One plan for every filter that may be there would be none for any of them.
             await execute(connection, "SET LOCAL plan_cache_mode = force_custom_plan")
-            found = await rows(
+            answer = await rows(
                 connection,
                 SQL["list"],
                 key_id=key_id,
@@ -228,17 +228,17 @@ class Store:
                 before_id=last,
                 limit=limit,
             )
-        return [JobRecord.of(job) for job in found]
+        return [JobRecord.of(job) for job in answer]
 
     async def outputs(self, job_id: UUID, *, after: int = 0) -> list[OutputRecord]:
         """Return what is kept of a job's outputs, those of later events than ``after`` only."""
-        found = await self.database.all(SQL["outputs"], job_id=job_id, after=after)
-        return [OutputRecord(**output) for output in found]
+        answer = await self.database.all(SQL["outputs"], job_id=job_id, after=after)
+        return [OutputRecord(**output) for output in answer]
 
     async def transitions(self, job_id: UUID, *, after: int = 0) -> list[Transition]:
         """Return a job's audit, oldest first."""
-        found = await self.database.all(SQL["transitions"], job_id=job_id, after=after)
-        return [_transition(one) for one in found]
+        answer = await self.database.all(SQL["transitions"], job_id=job_id, after=after)
+        return [_transition(one) for one in answer]
 
     async def position(self, job: JobRecord) -> int | None:
         """Return how many jobs will be taken before this one (1,000 stands for more), None if it is taken."""
@@ -250,10 +250,10 @@ class Store:
         A job that has ended stays as it is. None if there is none.
         """
         async with self.database.transaction() as connection:
-            found = await row(connection, SQL["get"] + " FOR UPDATE", job_id=job_id, key_id=None)
-            if found is None:
+            answer = await row(connection, SQL["get"] + " FOR UPDATE", job_id=job_id, key_id=None)
+            if answer is None:
                 return None
-            job = JobRecord.of(found)
+            job = JobRecord.of(answer)
             if job.state not in (JobState.QUEUED, JobState.RUNNING):
                 return job
             taken_back = job.queue_id is None or await self.queue.withdraw(connection, job.queue_id)
@@ -279,10 +279,10 @@ class Store:
 
         """
         async with self.database.transaction() as connection:
-            found = await row(connection, SQL["get"] + " FOR UPDATE", job_id=job_id, key_id=None)
-            if found is None or found["state"] not in RETRIABLE:
+            answer = await row(connection, SQL["get"] + " FOR UPDATE", job_id=job_id, key_id=None)
+            if answer is None or answer["state"] not in RETRIABLE:
                 return None
-            is_admitted = await self._may_queue(connection, found["key_id"], default_max_queued)
+            is_admitted = await self._may_queue(connection, answer["key_id"], default_max_queued)
             job = await change(
                 connection,
                 job_id,
@@ -302,16 +302,18 @@ class Store:
     async def expire_waiting(self) -> int:
         """End the jobs that have waited for longer than they may; return how many."""
         late = await self.database.all(SQL["waiting_too_long"])
-        return sum([await self._expire(found["id"]) for found in late])
+        return sum([await self._expire(answer["id"]) for answer in late])
 
     async def _expire(self, job_id: UUID) -> bool:
         late = await self.get(job_id)
         why = None if late is None else await Operating(self.database).why_waiting(late)
         async with self.database.transaction() as connection:
-            found = await row(connection, SQL["get"] + " FOR UPDATE", job_id=job_id, key_id=None)
-            if found is None or found["state"] != JobState.QUEUED or found["submitted_at"] is not None:
+            answer = await row(connection, SQL["get"] + " FOR UPDATE", job_id=job_id, key_id=None)
+            if answer is None or answer["state"] != JobState.QUEUED or answer["submitted_at"] is not None:
                 return False
-            if found["queue_id"] is not None and not await self.queue.withdraw(connection, found["queue_id"]):
+            if answer["queue_id"] is not None and not await self.queue.withdraw(
+                connection, answer["queue_id"]
+            ):
                 return False
             words = "no server took it in the time that it may wait"
             error = {"code": "expired", "message": words if why is None else f"{words}, since {why}"}
@@ -321,9 +323,9 @@ class Store:
 
 
 async def _count(connection: Connection, query: str, key_id: UUID, **values: Any) -> int:
-    found = await row(connection, SQL[query], key_id=key_id, **values)
-    assert found is not None
-    return int(found["count"])
+    answer = await row(connection, SQL[query], key_id=key_id, **values)
+    assert answer is not None
+    return int(answer["count"])
 
 
 def _columns(job: NewJob) -> dict[str, Any]:
@@ -354,13 +356,13 @@ def _columns(job: NewJob) -> dict[str, Any]:
     }
 
 
-def _transition(found: Mapping[str, Any]) -> Transition:
-    before = found["from_state"]
+def _transition(answer: Mapping[str, Any]) -> Transition:
+    before = answer["from_state"]
     return Transition(
         **{
-            **found,
+            **answer,
             "from_state": None if before is None else JobState(before),
-            "to_state": JobState(found["to_state"]),
+            "to_state": JobState(answer["to_state"]),
         }
     )
 

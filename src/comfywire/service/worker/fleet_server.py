@@ -278,7 +278,7 @@ class FleetServer:
             }
         )
         with self._told():
-            state.wanted = wanted
+            state.want(wanted)
         await self._offer.tell(self.url)
 
 

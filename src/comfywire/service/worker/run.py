@@ -92,7 +92,7 @@ class Run:
 
     def cancel(self) -> None:
         """Somebody wants the job to end."""
-        self._settlement.cancel_wanted = True
+        self._settlement.want_cancel()
         if self._control is not None:
             self._control.end(Ended.CANCELED)
 
@@ -173,7 +173,7 @@ class Run:
             if await self._leases.will_submit(claim.lease, self.server.url) is JobState.CANCELING:
                 await self._settlement.canceled("it was canceled before it was submitted")
                 return None
-            self._settlement.submissions += 1
+            self._settlement.note_submission()
         try:
             return await self._post(Workflow(dict(prompt), document=claim.document), extra_data)
         except WorkflowRejected as error:
@@ -267,7 +267,8 @@ class Run:
             await teller.stop()
             for task in (telling, *beside):
                 task.cancel()
-            self._settlement.has_timed_out = control.why is Ended.TIMED_OUT
+            if control.why is Ended.TIMED_OUT:
+                self._settlement.note_time_out()
         with contextlib.suppress(JobFailed, JobInterrupted, OutputsGone, ConnectionLost, ReplyRefused):
             await handle.result()
         self.server.state.ended(handle.prompt_id)

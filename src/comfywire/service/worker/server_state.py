@@ -86,6 +86,10 @@ class ServerState:
         self._begun: str | None = None
         self._spared: set[str] = set()
 
+    def want(self, wanted: str) -> None:
+        """The operator wants the server ``active``, ``paused`` or ``drained``."""
+        self.wanted = wanted
+
     # For the choice
 
     @property

@@ -52,23 +52,37 @@ class Settlement:
 
     Attributes:
         keeper: What keeps its outputs.
-        cancel_wanted: Whether somebody wants it to end.
-        has_timed_out: Whether it was ended since it ran for as long as it may.
-        submissions: How often it was sent anew, this time included.
 
     """
 
     def __init__(self, claim: Claim, server: FleetServer, around: Surroundings) -> None:
         self.keeper = around.keeper(claim)
-        self.cancel_wanted = claim.job.state is JobState.CANCELING
-        self.has_timed_out = False
-        self.submissions = claim.job.submissions
+        self._cancel_wanted = claim.job.state is JobState.CANCELING
+        self._has_timed_out = False
+        self._submissions = claim.job.submissions
         self._claim = claim
         self._server = server
         self._leases = around.leases
         self._registry = around.registry
         self._grace = around.interrupt_grace
         self._pace = around.pace
+
+    @property
+    def cancel_wanted(self) -> bool:
+        """Whether the job's owner wants it to end."""
+        return self._cancel_wanted
+
+    def want_cancel(self) -> None:
+        """The job's owner wants it to end."""
+        self._cancel_wanted = True
+
+    def note_time_out(self) -> None:
+        """The run was ended since it took as long as the job may."""
+        self._has_timed_out = True
+
+    def note_submission(self) -> None:
+        """The prompt is about to be sent anew."""
+        self._submissions += 1
 
     async def come_out(self, handle: Job, *, seconds: float, outputs_reused: bool | None) -> None:
         """Write down how a prompt ended that the server has, and keep its outputs.
@@ -173,15 +187,15 @@ class Settlement:
 
     async def _may_repeat(self) -> bool:
         """Whether the job may have another try with freed memory: once, however often it was lost beside."""
-        return not self.cancel_wanted and not await self._leases.times(
+        return not self._cancel_wanted and not await self._leases.times(
             self._claim.lease, TransitionKind.FREED
         )
 
     async def _interrupted(self, error: JobInterrupted) -> None:
         await self._keep_what_there_is(error)
-        if self.cancel_wanted:
+        if self._cancel_wanted:
             await self.canceled("it was ended as asked")
-        elif self.has_timed_out:
+        elif self._has_timed_out:
             await self._timed_out("")
         else:
             where = {"node_id": error.node_id, "class_type": error.class_type}
@@ -191,7 +205,7 @@ class Settlement:
         """End a job that has used up its running time, unless its retry rules name this very error."""
         why = f"it ran for longer than it may{beside}"
         job = self._claim.job
-        if TIMED_OUT in job.retry.errors and self.submissions < job.retry.max_attempts:
+        if TIMED_OUT in job.retry.errors and self._submissions < job.retry.max_attempts:
             if not await self._leases.give_back(self._claim.lease, why):
                 await self.canceled(why)
         else:
@@ -202,7 +216,7 @@ class Settlement:
         server, prompt_id = self._server, str(self._claim.job.id)
         reason = f"it did not let go of prompt {prompt_id} within {self._grace:g} seconds"
         server.got_stuck(reason, prompt_id)
-        if self.cancel_wanted:
+        if self._cancel_wanted:
             await self.canceled(f"it was to be canceled, and {server.url} goes on with it")
         else:
             await self._timed_out(f", and {server.url} goes on with it")
@@ -221,10 +235,10 @@ class Settlement:
 
     async def lost(self, why: str) -> None:
         """Queue a job again whose prompt was lost: an attempt is spent if the prompt may have begun."""
-        if self.cancel_wanted:
+        if self._cancel_wanted:
             await self.canceled(f"it was to be canceled, and {self._server.url} lost it")
             return
-        if self.has_timed_out:
+        if self._has_timed_out:
             await self._timed_out(f", and {self._server.url} lost it")
             return
         if not self._server.state.may_have_begun(str(self._claim.job.id)):
@@ -234,8 +248,8 @@ class Settlement:
         retry = self._claim.job.retry
         if not retry.lost:
             await self.fail("lost", f"{why}; it is not repeated, as was asked")
-        elif self.submissions >= retry.max_attempts:
-            await self.fail("lost", f"{why}; that was attempt {self.submissions} of {retry.max_attempts}")
+        elif self._submissions >= retry.max_attempts:
+            await self.fail("lost", f"{why}; that was attempt {self._submissions} of {retry.max_attempts}")
         elif not await self._leases.give_back(self._claim.lease, f"lost: {why}", kind=TransitionKind.LOST):
             await self.canceled(f"it was to be canceled, and {self._server.url} lost it")
 
@@ -248,7 +262,7 @@ class Settlement:
     async def refused(self, error: ServerError | UnexpectedReply) -> None:
         """Queue a job again to which the server answered an error of its own: another may do better."""
         self._server.refused(self._claim.job.key_id, error)
-        if self.submissions >= self._claim.job.retry.max_attempts:
+        if self._submissions >= self._claim.job.retry.max_attempts:
             await self.fail("server_error", f"{self._server.url}: {error}")
         else:
             await self.again(f"{self._server.url} refused it: {error}")
