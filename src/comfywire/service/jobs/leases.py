@@ -45,7 +45,9 @@ class Claim:
         output_folder: The folder that is put before what it saves.
         document: The editor's document.
         targets: The output nodes to run.
-        secret: ``extra_data``, encrypted.
+        secret: The part of ``extra_data`` that is secret, encrypted.
+        extra_data: The other part.
+        is_native: Whether it came through ComfyUI's own API, so that what its ComfyUI says is told there.
         is_announced: Whether it is written down where it is about to be sent, and was not sent before.
 
     """
@@ -58,6 +60,8 @@ class Claim:
     document: dict[str, Any] | None
     targets: list[str] | None
     secret: bytes | None
+    extra_data: dict[str, Any] | None = None
+    is_native: bool = False
     is_announced: bool = False
 
 
@@ -139,7 +143,16 @@ class Leases:
         lease = Lease(job.id, job.attempt, taken.queue_id, self.worker, has_folder=has_folder)
         graph = {
             name: answer[name]
-            for name in ("prompt", "files", "output_folder", "document", "targets", "secret")
+            for name in (
+                "prompt",
+                "files",
+                "output_folder",
+                "document",
+                "targets",
+                "secret",
+                "extra_data",
+                "is_native",
+            )
         }
         return Claim(lease, job, **graph, is_announced=bool(answer.get("is_ready")))
 

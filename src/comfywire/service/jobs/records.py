@@ -10,7 +10,7 @@ from uuid import UUID
 
 from comfywire.service.jobs.states import TERMINAL, JobState
 
-__all__ = ["JobRecord", "Lease", "NewJob", "OutputRecord", "Retry", "Transition"]
+__all__ = ["JobRecord", "Lease", "NativePrompt", "NewJob", "OutputRecord", "Retry", "Transition"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,26 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class NativePrompt:
+    """What a job that comes through ComfyUI's own API has beside other jobs.
+
+    Attributes:
+        outputs: The output nodes that are to run.
+        client_id: Whose sockets hear of it; None for nobody's.
+        number: The number that its caller gave it; None takes the next one.
+        is_front: Whether the next one is to be negative, as ComfyUI has it for ``front``.
+        node_errors: What the validator dropped of the prompt, as the reply says it.
+
+    """
+
+    outputs: Sequence[str]
+    client_id: str | None = None
+    number: float | None = None
+    is_front: bool = False
+    node_errors: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class NewJob:
     """A job to be recorded.
 
@@ -63,7 +83,9 @@ class NewJob:
         queue_timeout: Seconds for which it may wait; None for ever.
         run_timeout: Seconds for which it may run; None for ever.
         retention: Seconds for which it is kept after its end.
-        secret: ``extra_data``, encrypted.
+        secret: The part of ``extra_data`` that is secret, encrypted.
+        extra_data: The other part, for the ComfyUI.
+        native: What it has as a prompt of ComfyUI's own API; None for jobs of other faces.
         batch: The batch that it belongs to, and its place there from 0; None for a job by itself.
 
     """
@@ -83,6 +105,8 @@ class NewJob:
     bound: Mapping[str, Any] | None = None
     inputs: Sequence[UUID] = ()
     secret: bytes | None = None
+    extra_data: Mapping[str, Any] | None = None
+    native: NativePrompt | None = None
     webhook_url: str | None = None
     workflow_name: str | None = None
     workflow_version: int | None = None
@@ -132,6 +156,8 @@ class JobRecord:
     """What was set to what in its prompt, which may be large; known where it was just submitted."""
     position: int | None = field(default=None, compare=False)
     """How many jobs will be taken before it (1,000 stands for more); known where it was just submitted."""
+    number: float | None = field(default=None, compare=False)
+    """What ComfyUI's own API calls it beside its id; known where it was just submitted there."""
 
     @property
     def is_over(self) -> bool:

@@ -15,7 +15,13 @@ from comfywire.service.database.pool import Connection, Database, execute, row, 
 from comfywire.service.jobs.engine import BAND, Queue
 from comfywire.service.jobs.headroom import SLACK, Headroom
 from comfywire.service.jobs.overview import Operating
-from comfywire.service.jobs.records import JobRecord, NewJob, OutputRecord, Transition
+from comfywire.service.jobs.records import (
+    JobRecord,
+    NativePrompt,
+    NewJob,
+    OutputRecord,
+    Transition,
+)
 from comfywire.service.jobs.states import (
     KIND_OF_STATE,
     OPEN,
@@ -353,6 +359,20 @@ def _columns(job: NewJob) -> dict[str, Any]:
         "retention": job.retention,
         "batch_id": None if job.batch is None else job.batch[0],
         "batch_index": None if job.batch is None else job.batch[1],
+        "extra_data": None if job.extra_data is None else Jsonb(dict(job.extra_data)),
+        **_native_columns(job.native),
+    }
+
+
+def _native_columns(native: NativePrompt | None) -> dict[str, Any]:
+    known = native or NativePrompt(())
+    return {
+        "is_native": native is not None,
+        "client_id": known.client_id,
+        "number": known.number,
+        "is_front": known.is_front,
+        "outputs": list(known.outputs),
+        "node_errors": Jsonb(dict(known.node_errors)) if known.node_errors else None,
     }
 
 

@@ -41,12 +41,13 @@ WITH known AS (
 ), job AS (
     INSERT INTO jobs (id, key_id, priority, prompt, files, document, targets, labels, workflow_name, workflow_version,
                       secret, retry, need, webhook_url, queue_timeout, queue_until, expires_at, queue_id,
-                      batch_id, batch_index, output_folder, run_timeout, bound)
+                      batch_id, batch_index, output_folder, run_timeout, bound, extra_data, in_history)
     SELECT %(job_id)s, %(key_id)s, %(priority)s, %(prompt)s, %(files)s, %(document)s, %(targets)s, %(labels)s,
            %(workflow_name)s, %(workflow_version)s, %(secret)s, %(retry)s, %(need)s, %(webhook_url)s,
            %(queue_timeout)s::float8, now() + make_interval(secs => %(queue_timeout)s::float8),
            now() + make_interval(secs => %(retention)s::float8), (SELECT id FROM queued),
-           %(batch_id)s, %(batch_index)s, %(output_folder)s, %(run_timeout)s::float8, %(bound)s
+           %(batch_id)s, %(batch_index)s, %(output_folder)s, %(run_timeout)s::float8, %(bound)s,
+           %(extra_data)s, CASE WHEN %(is_native)s THEN true END
       FROM allowed
     RETURNING *
 ), logged AS (
@@ -54,10 +55,18 @@ WITH known AS (
     SELECT id, NULL, 'queued', 0, 'submitted', 'submitted' FROM job
 ), reading AS (
     INSERT INTO job_inputs (job_id, asset_id) SELECT id, unnest(%(inputs)s::uuid[]) FROM job
+), native AS (
+    INSERT INTO native_prompts (job_id, client_id, number, outputs, node_errors)
+    SELECT id, %(client_id)s,
+           COALESCE(%(number)s::float8, nextval('native_numbers') * CASE WHEN %(is_front)s THEN -1 ELSE 1 END),
+           %(outputs)s::text[], COALESCE(%(node_errors)s, '{}'::jsonb)
+      FROM job WHERE in_history
+    RETURNING number
 )
 SELECT
 -- include: jobs.columns
-, bound AS inputs, (SELECT count(*) FROM noted) AS notes, (SELECT spare FROM allowed) AS spare, (SELECT (
+, bound AS inputs, (SELECT count(*) FROM noted) AS notes, (SELECT spare FROM allowed) AS spare,
+  (SELECT number FROM native) AS number, (SELECT (
 -- include: queue.ahead
 ) FROM queued) AS position
   FROM job;
@@ -97,7 +106,8 @@ SELECT
   FROM jobs WHERE id = %(job_id)s AND (%(key_id)s::uuid IS NULL OR key_id = %(key_id)s);
 
 -- name: graph
-SELECT prompt, document, targets, secret FROM jobs WHERE id = %(job_id)s;
+SELECT prompt, COALESCE(document, extra_data #> '{extra_pnginfo,workflow}') AS document, targets, secret
+  FROM jobs WHERE id = %(job_id)s;
 
 -- name: inputs
 SELECT bound FROM jobs WHERE id = %(job_id)s;
@@ -145,7 +155,8 @@ WITH old AS (
 )
 SELECT
 -- include: jobs.columns
-, prompt, files, output_folder, document, targets, secret FROM new;
+, prompt, files, output_folder, document, targets, secret, extra_data, in_history IS NOT NULL AS is_native
+  FROM new;
 
 -- name: will_submit
 -- Before the POST, so that whoever continues knows where to ask. Said twice, it counts once.

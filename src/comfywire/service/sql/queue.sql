@@ -106,7 +106,7 @@ WITH head AS (
 )
 SELECT taken.taken_id, taken.queue_name, taken.job_id, taken.is_suspect, is_ready,
 -- include: jobs.columns
-, prompt, files, output_folder, document, targets, secret
+, prompt, files, output_folder, document, targets, secret, extra_data, in_history IS NOT NULL AS is_native
   FROM taken LEFT JOIN new ON true;
 
 -- name: take_submitted

@@ -168,7 +168,7 @@ class Run:
         prompt = await self._runnable()
         if prompt is None:
             return None
-        extra_data = self._around.extra_data(claim.secret)
+        extra_data = self._around.extra_data(claim)
         if not claim.is_announced:
             if await self._leases.will_submit(claim.lease, self.server.url) is JobState.CANCELING:
                 await self._settlement.canceled("it was canceled before it was submitted")

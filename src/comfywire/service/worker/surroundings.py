@@ -75,6 +75,7 @@ class Surroundings:
         prompt = prefixed(with_values(claim.prompt, claim.files), claim.output_folder)
         return await self.inputs.bring(client, prompt, self.folder)
 
-    def extra_data(self, secret: bytes | None) -> dict[str, Any]:
+    def extra_data(self, claim: Claim) -> dict[str, Any]:
         """Return what goes along with the prompt, decrypted."""
-        return {} if secret is None else self.sealer.open(secret)
+        secret = {} if claim.secret is None else self.sealer.open(claim.secret)
+        return {**(claim.extra_data or {}), **secret}
