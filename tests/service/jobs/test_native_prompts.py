@@ -11,7 +11,6 @@ from comfywire.service.jobs.native_names import place_of, shown_output
 from comfywire.service.jobs.records import NativePrompt
 from comfywire.service.jobs.store import Store
 
-
 JOB = uuid.UUID("00000000-0000-4000-8000-000000000001")
 
 
@@ -26,9 +25,8 @@ async def test_a_native_prompt_is_recorded_with_its_job(
 ) -> None:
     native = NativePrompt(["9"], client_id="me", node_errors={"3": {}})
 
-    record = await store.submit(
-        job(key_id, native=native, extra_data={"extra_pnginfo": {"workflow": {"id": 1}}})
-    )
+    extra_data = {"extra_pnginfo": {"workflow": {"id": 1}}}
+    record = await store.submit(job(key_id, native=native, extra_data=extra_data))
 
     row = await kept(database, record.id)
     assert (row["client_id"], row["outputs"], row["node_errors"]) == ("me", ["9"], {"3": {}})
