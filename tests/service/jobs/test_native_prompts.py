@@ -74,7 +74,7 @@ async def test_numbers_count_up_in_front_they_are_negative_and_ones_own_uses_non
                         "filename": "a.mp4",
                         "subfolder": f"{JOB}/x/y",
                         "type": "temp",
-                        "format": "video/h264-mp4",
+                        "format": "mp4",
                     }
                 ]
             },
