@@ -14,6 +14,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="URL",
         help="run tests/conformance on this ComfyUI; it must be idle, and its queue and history are cleared",
     )
+    parser.addoption(
+        "--comfyui-input",
+        metavar="FOLDER",
+        help="where that ComfyUI keeps its input files, if this disk has them",
+    )
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -8,28 +8,39 @@ import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from tests.client import models_3d
+from tests.client.test_shown import PlainText
+from tests.server.test_secrets import Secret
 from tests.server.wire import Feed, Wire
 
 from comfywire.server import server_in_thread
+from comfywire.workflow.catalogues.packaged import packaged
 
 OURS = ("0.3.64", "0.33.0")
 PATIENCE = 60.0  # a real server's node may be deep in arithmetic
+NODES_OF_CASES = {"BCPlainText": PlainText, "BCSecret": Secret}
 
 
 @dataclass(frozen=True)
 class Place:
-    """A server, and what it says it is."""
+    """A server, what it says it is, and where its input files are, if that is known."""
 
     url: str
+    input: Path | None = None
 
     @cached_property
     def version(self) -> tuple[int, ...]:
         stats = self.read("/system_stats")
         return tuple(int(part) for part in stats["system"]["comfyui_version"].split(".")[:3])
+
+    @cached_property
+    def node_types(self) -> frozenset[str]:
+        return frozenset(self.read("/object_info"))
 
     @property
     def is_new(self) -> bool:
@@ -54,13 +65,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def place(request) -> Iterator[Place]:
     if request.param in OURS:
-        with server_in_thread(profile=request.param) as server:
-            yield Place(server.url)
+        with server_in_thread(profile=request.param, **more_nodes(request.param)) as server:
+            yield Place(server.url, server.folder / "input")
         return
-    place = Place(request.param.rstrip("/"))
+    folder = request.config.getoption("--comfyui-input")
+    place = Place(request.param.rstrip("/"), None if folder is None else Path(folder))
     if place.read("/prompt")["exec_info"]["queue_remaining"]:
         pytest.exit(f"{place.url} has prompts queued, and this suite would delete them: use an idle server")
     yield place
+
+
+def more_nodes(profile: str) -> dict[str, Any]:
+    """What the cases need beside the nodes that ours has: those that show models, two packs', a paid one."""
+    old = {"Preview3D": models_3d.NODES["Preview3D"]}
+    models = old if profile == "0.3.64" else models_3d.NODES
+    paid = {"IdeogramV3": packaged().raw["IdeogramV3"]}
+    return {"nodes": {**NODES_OF_CASES, **models}, "object_info": paid}
 
 
 @pytest.fixture
