@@ -144,6 +144,34 @@ def test_a_name_that_several_have_names_none(keys: Keys) -> None:
     assert all(key["revoked_at"] is None for key in listed(keys))
 
 
+def test_a_keys_webhook_address_is_given_changed_and_removed(keys: Keys) -> None:
+    keys("create", "shop", "--webhook", "https://example.com/a")
+    assert [key["webhook_url"] for key in listed(keys)] == ["https://example.com/a"]
+
+    said = keys("webhook", "shop", "https://example.com/b")
+    changed = json.loads(keys("webhook", "shop", "--none", "--json"))
+
+    assert said.endswith("tells https://example.com/b of jobs that name no address\n")
+    assert changed["webhook_url"] is None
+    for arguments, words in (
+        (["shop"], "give a URL, or --none"),
+        (["shop", "https://example.com", "--none"], "give a URL, or --none"),
+        (["shop", "ftp://x"], "webhook_url is not an HTTP URL"),
+    ):
+        assert words in keys("webhook", *arguments, status=2)
+
+
+def test_list_says_that_webhooks_are_switched_off(keys: Keys, url: str) -> None:
+    async def switch_off() -> None:
+        async with Database(url, size=1) as database:
+            await database.do("UPDATE keys SET webhook_disabled_at = '2026-01-02 03:04Z'")
+
+    keys("create", "shop")
+    asyncio.run(switch_off())
+
+    assert "\tin use; webhooks off since 2026-01-02 03:04\t" in keys("list")
+
+
 def test_no_keys_say_how_to_make_one(url: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["keys", "list", "--database-url", url]) == 0
 

@@ -238,6 +238,16 @@ def test_options_are_on_the_job(comfywire, draw):
     assert (job["metadata"], job["priority"]) == ({"for": "me"}, 5)
 
 
+def test_what_else_a_webhook_is_told_is_on_the_job(comfywire, draw, tmp_path):
+    events = ("--webhook-event", "job.started", "--webhook-event", "job.progress")
+    job_id = submitted(comfywire("submit", draw, "--webhook", "https://example.com/", *events, "--json"))
+    (tmp_path / "rows.csv").write_text("text\na\n")
+
+    assert json.loads(comfywire("jobs", job_id, "--json").out)["webhook_events"] == list(events[1::2])
+    refused = comfywire("submit", draw, "--each", str(tmp_path / "rows.csv"), *events)
+    assert (refused.status, "a batch tells of its end alone" in refused.err) == (2, True)
+
+
 def test_what_the_service_refuses_is_one_line(comfywire, draw):
     finished = comfywire("submit", draw, "--webhook", "ftp://x")
 

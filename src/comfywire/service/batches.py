@@ -129,15 +129,15 @@ async def submit_batch(
     if once is not None and (answer := await once.answered(core.database)) is not None:
         return answer, False
     _must_be_few(len(order.entries))
-    if order.webhook_url is not None:
-        must_be_webhook_url(order.webhook_url)
+    must_be_webhook_url(order.webhook_url)
+    webhook_url = order.webhook_url or caller.webhook_url
     batch_id = uuid4()
     jobs = await _checked(core, caller, order, batch_id)
     async with core.database.transaction() as connection:
         if once is not None and (answer := await once.claim(connection)) is not None:
             return answer, False
         batch = await core.batches.add(
-            connection, batch_id, caller.key_id, size=len(jobs), webhook_url=order.webhook_url
+            connection, batch_id, caller.key_id, size=len(jobs), webhook_url=webhook_url
         )
         for job in jobs:
             await queue_job(core, connection, job)
@@ -159,7 +159,8 @@ async def _checked(core: Core, caller: Caller, order: BatchOrder, batch_id: UUID
             job = await new_job(core, caller, submission)
         except ComfywireError as error:
             raise EntryRefused(index, error) from error
-        jobs.append(replace(job, batch=(batch_id, index)))
+        # The batch tells of its end; its jobs do not, not even at the key's own address.
+        jobs.append(replace(job, batch=(batch_id, index), webhook_url=None))
     return jobs
 
 

@@ -27,7 +27,7 @@ from comfywire.service.submission_checks import (
     check_graph,
     check_labels,
 )
-from comfywire.service.webhooks.messages import must_be_webhook_url
+from comfywire.service.webhooks.messages import InvalidWebhookUrl, must_be_webhook_url
 
 if TYPE_CHECKING:
     from comfywire.service.core import Core
@@ -47,7 +47,8 @@ class Submission:
         priority: From -20 to 20, the highest first.
         retry: The failures after which the job is tried again.
         tags: Tags that the server must have.
-        webhook_url: The address that is told of the job's end.
+        webhook_url: The address that is told of the job's end; None for the key's own, if it has one.
+        webhook_events: What that address is told beside the end: ``job.started``, ``job.progress``.
         queue_timeout: Seconds for which it may wait.
         run_timeout: Seconds for which it may run, as far as its caller or its workflow says.
         extra_data: For the ComfyUI alone, such as keys of paid nodes.
@@ -66,6 +67,7 @@ class Submission:
     retry: Retry = field(default_factory=Retry)
     tags: Sequence[str] = ()
     webhook_url: str | None = None
+    webhook_events: Sequence[str] = ()
     queue_timeout: float | None = None
     run_timeout: float | None = None
     extra_data: Mapping[str, Any] | None = None
@@ -157,8 +159,9 @@ async def new_job(core: Core, caller: Caller, submission: Submission) -> NewJob:
     prompt = dict(submission.workflow)
     check_graph(prompt, submission.targets, core.settings.max_nodes)
     check_labels(submission.labels)
-    if submission.webhook_url is not None:
-        must_be_webhook_url(submission.webhook_url)
+    must_be_webhook_url(submission.webhook_url)
+    if submission.webhook_events and not (submission.webhook_url or caller.webhook_url):
+        raise InvalidWebhookUrl("webhook_events are told to nobody: give a webhook_url, too")
     kinds = await core.catalogues.input_kinds()
     files = await _files_by_name(core, caller, submission, kinds)
     prompt = dict(with_values(prompt, files))
@@ -210,7 +213,8 @@ def _job_of(
         retry=submission.retry,
         inputs=asset_ids(prompt),
         secret=core.sealer.seal(submission.extra_data) if submission.extra_data else None,
-        webhook_url=submission.webhook_url,
+        webhook_url=submission.webhook_url or caller.webhook_url,
+        webhook_events=list(dict.fromkeys(submission.webhook_events)),
         workflow_name=submission.workflow_name,
         workflow_version=submission.workflow_version,
         queue_timeout=submission.queue_timeout,

@@ -21,6 +21,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v2/batches"): {"workflow": PROMPT, "inputs": [{}]},
     ("POST", "/api/v2/assets/from-hash"): {"hash": "blake3:" + "0" * 64},
     ("POST", "/api/v2/keys"): {"name": "x"},
+    ("PATCH", "/api/v2/keys/{key_id}"): {"webhook_url": None},
     ("POST", "/api/v2/webhooks/redeliver"): {"since": "2026-01-01T00:00:00Z"},
     ("PUT", "/api/v2/workflows/{name}"): {"workflow": PROMPT},
     ("POST", "/api/v2/servers/{action}"): {"url": "http://x"},

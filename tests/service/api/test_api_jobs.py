@@ -54,6 +54,20 @@ async def test_what_was_asked_for_is_shown(client: httpx.AsyncClient):
     assert job["retry"] == {"lost": False, "errors": [], "max_attempts": 1}
 
 
+async def test_a_job_that_names_no_address_tells_its_keys_own(service: Service):
+    own, other = "https://example.com/own", "https://example.com/other"
+    async with service.client("submit", "read", webhook_url=own) as client:
+        jobs = [
+            await submitted(client, webhook_events=["job.started", "job.started"]),
+            await submitted(client, webhook_url=other),
+        ]
+
+    assert [(job["webhook_url"], job["webhook_events"]) for job in jobs] == [
+        (own, ["job.started"]),
+        (other, []),
+    ]
+
+
 async def test_secrets_are_sealed_and_in_no_answer(service: Service, client: httpx.AsyncClient):
     job = await submitted(client, extra_data={"api_key_comfy_org": "hush-hush"})
 
@@ -282,6 +296,18 @@ async def test_a_filter_that_means_nothing_is_refused(client: httpx.AsyncClient,
         pytest.param({"workflow": PROMPT, "inputs": {}}, "invalid_request", "inputs", id="reserved-in-v2"),
         pytest.param(
             {"workflow": PROMPT, "webhook_url": "ftp://x"}, "invalid_request", "webhook_url", id="webhook"
+        ),
+        pytest.param(
+            {"workflow": PROMPT, "webhook_events": ["job.started"]},
+            "invalid_request",
+            "give a webhook_url, too",
+            id="told-to-nobody",
+        ),
+        pytest.param(
+            {"workflow": PROMPT, "webhook_url": "https://x.org", "webhook_events": ["job.ended"]},
+            "invalid_request",
+            "webhook_events",
+            id="an-unknown-event",
         ),
         pytest.param(
             {"workflow": {"1": {"class_type": "A\0"}}}, "invalid_request", "NUL", id="what-no-text-has"

@@ -24,9 +24,11 @@ from comfywire.service.database.pool import Database
 from comfywire.service.jobs.store import Store
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
-from comfywire.service.webhooks.delivery import NoDelivery, Webhooks
+from comfywire.service.webhooks.delivery import Webhooks
+from comfywire.service.webhooks.messages import InvalidWebhookUrl
+from comfywire.service.webhooks.records import NoDelivery
 
-STATUSES = {Unauthorized: 401, Forbidden: 403, KeyNotFound: 404, NoDelivery: 404}
+STATUSES = {Unauthorized: 401, Forbidden: 403, KeyNotFound: 404, NoDelivery: 404, InvalidWebhookUrl: 422}
 
 
 async def answer(_: Request, error: Exception) -> JSONResponse:
@@ -140,6 +142,7 @@ async def test_a_revoked_key_opens_nothing(admin: httpx.AsyncClient) -> None:
         {"name": "x", "max_queued": 0},
         {"name": "x", "rate_per_minute": 10**10},
         {"name": "x", "secret": "mine"},
+        {"name": "x", "webhook_url": "ftp://x"},
     ],
 )
 async def test_what_makes_no_key_is_refused(admin: httpx.AsyncClient, body: dict[str, Any]) -> None:
@@ -156,6 +159,7 @@ async def test_what_makes_no_key_is_refused(admin: httpx.AsyncClient, body: dict
         ("GET", f"/keys/{LOCAL}"),
         ("POST", f"/keys/{LOCAL}/rotate"),
         ("DELETE", f"/keys/{LOCAL}"),
+        ("PATCH", f"/keys/{LOCAL}"),
     ],
 )
 async def test_keys_are_for_admins_alone(user: httpx.AsyncClient, url: str, method: str, path: str) -> None:
@@ -169,6 +173,36 @@ async def test_keys_are_for_admins_alone(user: httpx.AsyncClient, url: str, meth
 @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("POST", "/rotate"), ("DELETE", "")])
 async def test_a_key_that_is_not_there_is_not_found(admin: httpx.AsyncClient, method: str, path: str) -> None:
     assert (await admin.request(method, f"/keys/{uuid.uuid4()}{path}")).status_code == 404
+
+
+async def test_a_keys_own_webhook_address_is_set_and_removed(admin: httpx.AsyncClient) -> None:
+    hook, other = "https://example.com/hook", "https://example.com/other"
+    key = (await admin.post("/keys", json={"name": "shop", "webhook_url": hook})).json()
+    assert (key["webhook_url"], key["webhook_disabled_at"]) == (hook, None)
+
+    for url in (other, None):
+        changed = await admin.patch(f"/keys/{key['id']}", json={"webhook_url": url})
+        assert (changed.status_code, changed.json()["webhook_url"]) == (200, url)
+    refused = [
+        await admin.patch(f"/keys/{key['id']}", json={"webhook_url": "ftp://x"}),
+        await admin.patch(f"/keys/{key['id']}", json={}),
+        await admin.patch(f"/keys/{uuid.uuid4()}", json={"webhook_url": hook}),
+    ]
+    assert [answer.status_code for answer in refused] == [422, 422, 404]
+
+
+async def test_a_key_lists_its_own_addresses_that_fail(
+    core: Any, user: httpx.AsyncClient, url: str, store: Store
+) -> None:
+    (mine,) = [key for key in await core.access.list() if key.name == "a test"]
+    async with receiver(answers=[500]) as receiving:
+        await ended(store, mine.id, receiving.url + "?token=x")
+        await core.webhooks.deliver_due()
+
+        (found,) = (await user.get("/webhooks/addresses")).json()["addresses"]
+        assert (found["address"], found["disabled_at"]) == (receiving.url, None)
+        async with await client(core, url, "read") as other:
+            assert (await other.get("/webhooks/addresses")).json() == {"addresses": []}
 
 
 async def test_a_webhook_secret_is_the_keys_own_and_stays(

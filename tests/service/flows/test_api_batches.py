@@ -10,8 +10,10 @@ import pytest
 from tests.service.flows.conftest import COLOUR, DRAW, register
 from tests.service.receiver import Receiver, receiver
 
-from comfywire.service.batches import MOST_JOBS
+from comfywire.service.access.keys import Caller
+from comfywire.service.batches import MOST_JOBS, BatchOrder, BatchSource, submit_batch
 from comfywire.service.core import Core
+from comfywire.service.submission import Submission
 
 
 async def submit(http: httpx.AsyncClient, **body: Any) -> dict[str, Any]:
@@ -186,6 +188,21 @@ async def test_one_webhook_tells_the_end_of_them_all_and_a_retry_opens_the_batch
         await core.store.retry(uuid.UUID(batch["job_ids"][0]))
         reopened = (await http.get(batch["urls"]["self"])).json()
         assert (reopened["completed_at"], reopened["counts"]) == (None, {"canceled": 2, "queued": 1})
+
+
+async def test_a_batch_that_names_no_address_tells_its_keys_own_once(core):
+    async with receiver() as receiving:
+        caller = Caller(await core.access.local_key(), "local", frozenset(), webhook_url=receiving.url)
+        source = BatchSource(graph=DRAW)
+        order = BatchOrder(source=source, entries=[{}] * 3, common=Submission(workflow={}))
+        await submit_batch(core, caller, order, None, lambda batch, ids: {"id": str(batch.id)})
+        for job in await core.store.search():
+            await core.store.cancel(job.id)
+        await deliver(core)
+
+        assert [(kind, counts) for kind, _, counts in news(receiving)] == [
+            ("batch.completed", {"canceled": 3})
+        ]
 
 
 async def test_the_last_two_ends_at_once_are_one_end_of_the_batch(http, core):

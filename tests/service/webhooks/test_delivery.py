@@ -23,7 +23,8 @@ from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store, change
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
-from comfywire.service.webhooks.delivery import MOST_PER_HOST, MOST_PER_KEY, NoDelivery, Webhooks
+from comfywire.service.webhooks.delivery import MOST_PER_HOST, MOST_PER_KEY, Webhooks
+from comfywire.service.webhooks.records import NoDelivery
 
 SECRET = "the secret of these tests"
 PROMPT = {"1": {"class_type": "EmptyImage", "inputs": {}}}

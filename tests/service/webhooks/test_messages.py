@@ -58,7 +58,7 @@ def output(**fields: Any) -> OutputRecord:
 
 
 def test_a_payload_says_how_a_job_ended_and_what_is_kept() -> None:
-    assert payload_of("job.succeeded", job(), [output()], base_url="https://api.example.org/") == {
+    assert payload_of("job.succeeded", job(), [output()], at=ENDED, base_url="https://api.example.org/") == {
         "type": "job.succeeded",
         "timestamp": "2026-11-25T12:01:00+00:00",
         "data": {
@@ -86,11 +86,11 @@ def test_a_payload_says_how_a_job_ended_and_what_is_kept() -> None:
 
 
 def test_links_are_paths_while_nobody_says_how_the_service_is_reached() -> None:
-    assert payload_of("job.succeeded", job(), [])["data"]["url"] == f"/api/v2/jobs/{JOB_ID}"
+    assert payload_of("job.succeeded", job(), [], at=ENDED)["data"]["url"] == f"/api/v2/jobs/{JOB_ID}"
 
 
 def test_a_withheld_output_is_named_without_its_bytes() -> None:
-    (told,) = payload_of("job.succeeded", job(), [output(asset_id=None)])["data"]["outputs"]
+    (told,) = payload_of("job.succeeded", job(), [output(asset_id=None)], at=ENDED)["data"]["outputs"]
 
     assert (told["name"], told["asset_id"], told["url"]) == ("a.png", None, None)
 
@@ -98,14 +98,14 @@ def test_a_withheld_output_is_named_without_its_bytes() -> None:
 def test_a_failure_is_told_without_the_traceback() -> None:
     error = {"code": "node_error", "message": "out of memory", "node_id": "3", "traceback": "File …"}
 
-    told = payload_of("job.failed", job(error=error), [])["data"]["error"]
+    told = payload_of("job.failed", job(error=error), [], at=ENDED)["data"]["error"]
 
     assert told == {"code": "node_error", "message": "out of memory", "node_id": "3", "class_type": None}
 
 
 def test_the_end_that_is_told_is_that_of_the_delivery() -> None:
     """Somebody may have retried the job before the first try."""
-    told = payload_of("job.failed", job(state=JobState.QUEUED, completed_at=None), [])
+    told = payload_of("job.failed", job(state=JobState.QUEUED, completed_at=None), [], at=ENDED)
 
     assert told["data"]["status"] == "failed"
 

@@ -74,6 +74,13 @@ class ServiceOrder:
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Run it on servers with it. Repeatable.")
 @click.option("--webhook", metavar="URL", help="Tell this address how it ended.")
 @click.option(
+    "--webhook-event",
+    "webhook_events",
+    type=click.Choice(["job.started", "job.progress"]),
+    multiple=True,
+    help="Tell it of this, too. Repeatable.",
+)
+@click.option(
     "--queue-timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
@@ -119,6 +126,8 @@ def submit(
         check_writable(out)
     order = ServiceOrder(what, values, outputs, version, _options(**options), strict=strict, packs=packs)
     rows = None if each is None else read_rows(each)
+    if rows is not None and options["webhook_events"]:
+        raise click.UsageError("a batch tells of its end alone: leave --webhook-event out, or --each")
 
     async def work() -> list[JobError]:
         async with service.client() as client:
@@ -140,6 +149,7 @@ def _options(
     priority: int | None,
     tags: tuple[str, ...],
     webhook: str | None,
+    webhook_events: tuple[str, ...],
     queue_timeout: float | None,
     api_key: str | None,
 ) -> dict[str, Any]:
@@ -149,6 +159,7 @@ def _options(
         "priority": priority,
         "tags": list(tags),
         "webhook_url": webhook,
+        "webhook_events": list(webhook_events),
         "queue_timeout": queue_timeout,
         "extra_data": {} if api_key is None else {"api_key_comfy_org": api_key},
     }

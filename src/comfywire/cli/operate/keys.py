@@ -59,6 +59,7 @@ def keys() -> None:
 @click.option("--max-running", type=click.IntRange(1), metavar="N", help="Jobs that may run at a time.")
 @click.option("--run-timeout", type=running_time, metavar="TIME", help="How long each of its jobs may run.")
 @click.option("--rate", type=click.IntRange(1), metavar="N", help="Requests a minute.")
+@click.option("--webhook", metavar="URL", help="Tell this address of its jobs and batches that name none.")
 @json_option
 @database_options
 @debug_option
@@ -71,6 +72,7 @@ def create(
     max_running: int | None,
     run_timeout: float | None,
     rate: int | None,
+    webhook: str | None,
     as_json: bool,
     data: Path,
     database_url: str | None,
@@ -83,12 +85,14 @@ def create(
         "max_running": max_running,
         "rate_per_minute": rate,
     }
-    made = _with_access(
-        data,
-        database_url,
-        lambda access: access.create(name, scopes, expires_in=expires, run_timeout=run_timeout, **limits),
-        makes_database=True,
-    )
+
+    async def work(access: Access) -> tuple[KeyRecord, str]:
+        _must_be_webhook_url(webhook)
+        return await access.create(
+            name, scopes, expires_in=expires, run_timeout=run_timeout, webhook_url=webhook, **limits
+        )
+
+    made = _with_access(data, database_url, work, makes_database=True)
     _print_secret(*made, as_json=as_json)
 
 
@@ -126,6 +130,35 @@ def rotate(*, key: str, grace: float | None, as_json: bool, data: Path, database
         return await access.rotate((await access.find(key)).id, grace=grace or 0.0)
 
     _print_secret(*_with_access(data, database_url, work), as_json=as_json)
+
+
+@keys.command(short_help="Set the address that is told of a key's jobs.")
+@_key
+@click.argument("url", required=False)
+@click.option("--none", "has_none", is_flag=True, help="Remove the address instead.")
+@json_option
+@database_options
+@debug_option
+def webhook(
+    *, key: str, url: str | None, has_none: bool, as_json: bool, data: Path, database_url: str | None
+) -> None:
+    """Set the address that is told of KEY's jobs and batches that name none of their own.
+
+    Whatever address of KEY was switched off, since no try succeeded for three days, is on again.
+    """
+    if (url is None) != has_none:
+        raise click.UsageError("give a URL, or --none to remove the one that is there")
+
+    async def work(access: Access) -> KeyRecord:
+        _must_be_webhook_url(url)
+        return await access.set_webhook_url((await access.find(key)).id, url)
+
+    changed = _with_access(data, database_url, work)
+    if as_json:
+        print_json(_as_json(changed))
+    else:
+        told = "nobody" if url is None else url
+        click.echo(f"key {changed.name!r} ({changed.id}) tells {told} of jobs that name no address")
 
 
 @keys.command(short_help="Withdraw a key.")
@@ -190,6 +223,12 @@ async def _working(
             return await work(Access(database))
 
 
+def _must_be_webhook_url(url: str | None) -> None:
+    from comfywire.service.webhooks.messages import must_be_webhook_url  # noqa: PLC0415 - needs the extra
+
+    must_be_webhook_url(url)
+
+
 def _print_secret(key: KeyRecord, secret: str, *, as_json: bool) -> None:
     if as_json:
         print_json({**_as_json(key), "secret": secret})
@@ -208,9 +247,11 @@ def _row(key: KeyRecord, now: datetime) -> tuple[object, ...]:
 def _state(key: KeyRecord, now: datetime) -> str:
     if key.revoked_at is not None:
         return f"revoked {_moment(key.revoked_at)}"
-    if key.expires_at is None:
-        return "in use"
-    return f"{'expired' if key.expires_at <= now else 'in use until'} {_moment(key.expires_at)}"
+    state = "in use"
+    if key.expires_at is not None:
+        state = f"{'expired' if key.expires_at <= now else 'in use until'} {_moment(key.expires_at)}"
+    off = key.webhook_disabled_at
+    return state if off is None else f"{state}; webhooks off since {_moment(off)}"
 
 
 def _moment(at: datetime) -> str:

@@ -89,6 +89,7 @@ class Caller:
         scopes: What the key is for, of ``submit``, ``read`` and ``admin``.
         rate_per_minute: Requests that this key may make a minute; None for the service's default.
         run_timeout: Seconds for which each job of this key may run; None for the service's default.
+        webhook_url: The address that is told of jobs and batches which name none; None for none.
 
     """
 
@@ -97,6 +98,7 @@ class Caller:
     scopes: frozenset[str]
     rate_per_minute: int | None = None
     run_timeout: float | None = None
+    webhook_url: str | None = None
 
     def may(self, scope: str) -> bool:
         """Whether the key is for ``scope``; a key for ``admin`` is for every scope."""
@@ -130,6 +132,8 @@ class KeyRecord:
     last_used_at: datetime | None
     previous_until: datetime | None
     run_timeout: float | None = None
+    webhook_url: str | None = None
+    webhook_disabled_at: datetime | None = None
 
     @classmethod
     def of(cls, row: Row) -> KeyRecord:
@@ -175,6 +179,7 @@ class Access:
         max_running: int | None = None,
         rate_per_minute: int | None = None,
         run_timeout: float | None = None,
+        webhook_url: str | None = None,
     ) -> tuple[KeyRecord, str]:
         """Make a key; return it with its secret, of which the database keeps the hash alone.
 
@@ -186,6 +191,7 @@ class Access:
             max_running: Jobs that may run at a time; None does not limit.
             rate_per_minute: Requests that the key may make a minute; None is the service's default.
             run_timeout: Seconds for which each job of the key may run; None is the service's default.
+            webhook_url: The address that is told of jobs and batches which name none.
 
         Raises:
             ValueError: A scope is unknown, or ``scopes`` is empty.
@@ -201,6 +207,7 @@ class Access:
             max_running=max_running,
             rate_per_minute=rate_per_minute,
             run_timeout=run_timeout,
+            webhook_url=webhook_url,
             **_kept(secret),
         )
         assert created is not None
@@ -218,6 +225,16 @@ class Access:
         secret = _new_secret()
         rotated = await self._database.one(SQL["rotate"], id=key_id, grace=grace, **_kept(secret))
         return self._changed(key_id, rotated), secret
+
+    async def set_webhook_url(self, key_id: UUID, url: str | None) -> KeyRecord:
+        """Set or remove a key's default address; addresses of the key that were switched off are on again.
+
+        Raises:
+            KeyNotFound: There is no such key, or it was revoked.
+
+        """
+        changed = await self._database.one(SQL["set_webhook_url"], id=key_id, webhook_url=url)
+        return self._changed(key_id, changed)
 
     async def revoke(self, key_id: UUID) -> KeyRecord:
         """Let a key open nothing more: in this process at once, in others within ``CACHED`` seconds.
@@ -310,6 +327,7 @@ class Access:
             frozenset(key["scopes"]),
             rate_per_minute=key["rate_per_minute"],
             run_timeout=key["run_timeout"],
+            webhook_url=key["webhook_url"],
         )
         left = CACHED if key["seconds_left"] is None else min(CACHED, key["seconds_left"])
         # revoke() and rotate() may run between our SELECT and this line, and clear `_seen` before the caller

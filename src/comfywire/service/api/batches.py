@@ -60,7 +60,9 @@ class BatchRequest(BaseModel):
     metadata: Annotated[dict[Text, Text], Field(description="Labels of every job.")] = {}
     priority: Priority | None = None
     tags: Tags = []
-    webhook_url: Annotated[Text | None, Field(description="Is told once, when every job has ended.")] = None
+    webhook_url: Annotated[
+        Text | None, Field(description="Is told once, when every job has ended; null for the key's own.")
+    ] = None
     queue_timeout: Annotated[
         float | None, Field(gt=0, le=30 * 86400.0, description="Seconds for which each job may wait.")
     ] = None

@@ -20,8 +20,8 @@ from comfywire.service.access.limits import RateLimited
 from comfywire.service.batches import EntryRefused
 from comfywire.service.database.outage import AWAY
 from comfywire.service.jobs.store import QueueFull
-from comfywire.service.webhooks.delivery import NoDelivery
 from comfywire.service.webhooks.messages import InvalidWebhookUrl
+from comfywire.service.webhooks.records import NoDelivery
 
 __all__ = ["ENVELOPE", "InvalidRequest", "NotFound", "answer_errors", "envelope", "error_response"]
 

@@ -164,9 +164,7 @@ async def _rendered(request: Request, core: Core, job: JobRecord) -> models.Job:
 def _once(caller: Caller, key: str | None, body: models.JobRequest) -> Once | None:
     if key is None:
         return None
-    # Without the secrets: a hash of them would be kept, and the same job with other secrets is the same job.
-    request = body.model_dump(mode="json", exclude={"extra_data"})
-    return Once.of(caller.key_id, key, "POST /api/v2/jobs", request)
+    return Once.of(caller.key_id, key, "POST /api/v2/jobs", models.asked(body))
 
 
 def _submission(body: models.JobRequest) -> Submission:
@@ -178,6 +176,7 @@ def _submission(body: models.JobRequest) -> Submission:
         retry=body.retry_policy,
         tags=body.tags,
         webhook_url=body.webhook_url,
+        webhook_events=body.webhook_events,
         queue_timeout=body.queue_timeout,
         run_timeout=body.run_timeout,
         extra_data=body.extra_data.model_dump(exclude_none=True) if body.extra_data else None,

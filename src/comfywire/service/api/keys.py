@@ -8,8 +8,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from comfywire.service.webhooks.messages import must_be_webhook_url
+
 from .admission import key_first_router
 from .context import Administering, Service
+from .models import Text
 
 __all__ = ["router"]
 
@@ -36,6 +39,9 @@ class NewKey(BaseModel):
         float | None, Field(gt=0, le=30 * 86400.0, description="Seconds for which each of its jobs may run.")
     ] = None
     rate_per_minute: Annotated[Limit | None, Field(description="Requests.")] = None
+    webhook_url: Annotated[
+        Text | None, Field(description="Is told of jobs and batches that name no address of their own.")
+    ] = None
 
 
 class Rotation(BaseModel):
@@ -46,6 +52,16 @@ class Rotation(BaseModel):
     grace: Annotated[
         float, Field(ge=0, le=30 * 86400.0, description="Seconds that the old one opens on.")
     ] = 0
+
+
+class KeyChange(BaseModel):
+    """What is changed of a key."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    webhook_url: Annotated[
+        Text | None, Field(description="Null for none. Addresses that were switched off are on again.")
+    ]
 
 
 class Key(BaseModel):
@@ -61,6 +77,10 @@ class Key(BaseModel):
     max_running: int | None
     run_timeout: float | None
     rate_per_minute: int | None
+    webhook_url: str | None
+    webhook_disabled_at: Annotated[
+        datetime | None, Field(description="When an address of its webhooks was switched off that still is.")
+    ]
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -86,6 +106,7 @@ router = key_first_router("/api/v2/keys", tag="keys")
 @router.post("", status_code=201)
 async def create_key(new: NewKey, core: Service, _: Administering) -> KeyWithSecret:
     """Make a key. Its secret is in this answer and can never be read again."""
+    must_be_webhook_url(new.webhook_url)
     record, secret = await core.access.create(**new.model_dump())
     return KeyWithSecret(**Key.model_validate(record).model_dump(), secret=secret)
 
@@ -100,6 +121,13 @@ async def list_keys(core: Service, _: Administering) -> Keys:
 async def get_key(key_id: UUID, core: Service, _: Administering) -> Key:
     """Look at one key."""
     return Key.model_validate(await core.access.get(key_id))
+
+
+@router.patch("/{key_id}")
+async def change_key(key_id: UUID, change: KeyChange, core: Service, _: Administering) -> Key:
+    """Set a key's own webhook address anew; what was switched off for it is on again."""
+    must_be_webhook_url(change.webhook_url)
+    return Key.model_validate(await core.access.set_webhook_url(key_id, change.webhook_url))
 
 
 @router.post("/{key_id}/rotate")

@@ -29,6 +29,9 @@ __all__ = [
     "StatusEvent",
     "Transition",
     "Transitions",
+    "WebhookEvents",
+    "WebhookUrl",
+    "asked",
 ]
 
 Text = Annotated[str, AfterValidator(must_be_text)]
@@ -36,6 +39,11 @@ Graph = Annotated[dict[str, Any], AfterValidator(must_be_storable)]
 OutputType = Literal["image", "video", "audio", "text", "file", "latent"]
 
 
+WebhookUrl = Annotated[Text, Field(description="Is told of the job's end; null for the key's own.")]
+WebhookEvents = Annotated[
+    list[Literal["job.started", "job.progress"]],
+    Field(max_length=2, description="What else it is told; of progress every 5 s at most."),
+]
 RunTimeout = Annotated[
     float,
     Field(
@@ -109,7 +117,8 @@ class JobRequest(BaseModel):
         list[Annotated[Text, Field(min_length=1, max_length=100)]],
         Field(max_length=20, description="What its server must be tagged with."),
     ] = []
-    webhook_url: Annotated[Text | None, Field(description="Is told of the job's end.")] = None
+    webhook_url: WebhookUrl | None = None
+    webhook_events: WebhookEvents = []
     queue_timeout: Annotated[
         float | None,
         Field(gt=0, le=30 * 86400.0, description="Seconds for which it may wait; then it expires."),
@@ -234,6 +243,7 @@ class Job(BaseModel):
     server: Annotated[str | None, Field(description="The ComfyUI that has it, or had it last.")]
     retry: RetryPolicy
     webhook_url: str | None
+    webhook_events: list[str] = []
     queue_until: datetime | None
     run_timeout: Annotated[float | None, Field(description="Seconds for which it may run.")]
     workflow_name: str | None
@@ -299,3 +309,13 @@ class StatusEvent(BaseModel):
     waiting_reason: str | None = None
     at: datetime | None = None
     reason: str | None = None
+
+
+def asked(body: BaseModel) -> dict[str, Any]:
+    """Return what a body asks for, by which the same request is known again under its Idempotency-Key.
+
+    It is without the secrets: a hash of them would be kept, and the same job with other secrets is the same
+    job. It is without ``webhook_events`` where a body has none: processes of the version before know of none.
+    """
+    request = body.model_dump(mode="json", exclude={"extra_data"})
+    return {name: value for name, value in request.items() if name != "webhook_events" or value}

@@ -80,6 +80,7 @@ class Renderer:
             server=job.server,
             retry=models.RetryPolicy(**job.retry.stored()),
             webhook_url=job.webhook_url,
+            webhook_events=job.webhook_events,
             queue_until=job.queue_until,
             run_timeout=job.run_timeout,
             workflow_name=job.workflow_name,

@@ -27,7 +27,7 @@ class Try(BaseModel):
 
 
 class Delivery(BaseModel):
-    """One webhook about the end of a job, and how its delivery stands."""
+    """One webhook about a job, and how its delivery stands."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -46,6 +46,22 @@ class Deliveries(BaseModel):
     """All deliveries of one job."""
 
     deliveries: list[Delivery]
+
+
+class Address(BaseModel):
+    """An address of this key's webhooks whose last try failed."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    address: Annotated[str, Field(description="The URL without its query.")]
+    failing_since: datetime
+    disabled_at: Annotated[datetime | None, Field(description="When it was switched off; null if it is not.")]
+
+
+class Addresses(BaseModel):
+    """The addresses that fail; those that work are not listed."""
+
+    addresses: list[Address]
 
 
 class Span(BaseModel):
@@ -96,8 +112,15 @@ async def redeliver(job_id: UUID, delivery_id: UUID, core: Service, caller: Subm
 
 @router.post("/webhooks/redeliver", status_code=202)
 async def redeliver_since(span: Span, core: Service, caller: Submitting) -> Redelivered:
-    """Deliver this key's webhooks since a time once more, each under its own ``webhook-id``."""
+    """Deliver this key's webhooks since a time once more, each under its own ``webhook-id``; no progress."""
     return Redelivered(count=await core.webhooks.redeliver_since(span.since, caller.key_id))
+
+
+@router.get("/webhooks/addresses")
+async def list_failing_addresses(core: Service, caller: Reading) -> Addresses:
+    """List this key's addresses that fail. One without a success for three days is switched off."""
+    found = await core.webhooks.addresses.of(caller.key_id)
+    return Addresses(addresses=[Address.model_validate(address) for address in found])
 
 
 @router.get("/webhooks/secret")

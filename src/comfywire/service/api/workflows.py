@@ -24,7 +24,7 @@ from comfywire.workflow.parameters.toml import to_tables
 
 from .admission import key_first_router
 from .context import Administering, Reading, Service, Submitting, origin_of
-from .models import ExtraData, Graph, RetryPolicy, RunTimeout, Text
+from .models import ExtraData, Graph, RetryPolicy, RunTimeout, Text, WebhookEvents, WebhookUrl, asked
 from .models import Job as JobBody
 from .rendering import Renderer
 
@@ -133,7 +133,8 @@ class WorkflowJobBody(_Closed):
     ] = {}
     priority: Priority | None = None
     tags: Tags = []
-    webhook_url: Annotated[Text | None, Field(description="Is told of the job's end.")] = None
+    webhook_url: WebhookUrl | None = None
+    webhook_events: WebhookEvents = []
     queue_timeout: Annotated[
         float | None,
         Field(gt=0, le=30 * 86400.0, description="Seconds for which it may wait; then it expires."),
@@ -227,8 +228,7 @@ def _once(
 ) -> Once | None:
     if key is None:
         return None
-    # Without the secrets: a hash of them would be kept, and the same job with other secrets is the same job.
-    request = {**body.model_dump(mode="json", exclude={"extra_data"}), "version": version}
+    request = {**asked(body), "version": version}
     return Once.of(caller.key_id, key, f"POST /api/v2/workflows/{name}/jobs", request)
 
 
@@ -263,6 +263,7 @@ async def _submission(
         retry=Retry.of(options.get("retry") or {}),
         tags=[*options.get("tags", ()), *body.tags],
         webhook_url=body.webhook_url,
+        webhook_events=body.webhook_events,
         queue_timeout=body.queue_timeout,
         run_timeout=smallest(body.run_timeout, options.get("run_timeout")),
         extra_data=None if body.extra_data is None else body.extra_data.model_dump(exclude_none=True),

@@ -26,6 +26,8 @@ OPEN_STATES = [state.value for state in OPEN]
 PAUSE = 0.5
 PUT_OFF_FOR = (2.0, 10.0, 30.0, 60.0, 120.0)
 """Seconds for which a job that cannot be seen to is left alone, time after time; then it fails."""
+PROGRESS_APART = 5.0
+"""Seconds between two webhooks of one job's progress."""
 Value = TypeVar("Value")
 
 
@@ -193,7 +195,8 @@ class Leases:
     async def progress(self, lease: Lease, snapshot: Mapping[str, Any]) -> None:
         """Keep the latest progress."""
         kept = Jsonb(_value(lease, dict(snapshot)))
-        await self._fenced(SQL["progress"], lease, progress=kept, open=OPEN_STATES)
+        values = {"progress": kept, "open": OPEN_STATES, "apart": PROGRESS_APART}
+        await self._fenced(SQL["progress"], lease, **values)
 
     async def preview(self, lease: Lease, node_id: str, content_type: str, content: bytes) -> None:
         """Keep the latest preview."""

@@ -86,6 +86,8 @@ class NewJob:
         secret: The part of ``extra_data`` that is secret, encrypted.
         extra_data: The other part, for the ComfyUI.
         native: What it has as a prompt of ComfyUI's own API; None for jobs of other faces.
+        webhook_url: The address that is told of its end.
+        webhook_events: What that address is told beside the end: ``job.started``, ``job.progress``.
         batch: The batch that it belongs to, and its place there from 0; None for a job by itself.
 
     """
@@ -108,6 +110,7 @@ class NewJob:
     extra_data: Mapping[str, Any] | None = None
     native: NativePrompt | None = None
     webhook_url: str | None = None
+    webhook_events: Sequence[str] = ()
     workflow_name: str | None = None
     workflow_version: int | None = None
     queue_timeout: float | None = None
@@ -150,6 +153,7 @@ class JobRecord:
     batch_index: int | None = None
     run_timeout: float | None = None
     deaths: int = 0
+    webhook_events: list[str] = field(default_factory=list)
     key_is_limited: bool = False
     """Whether other jobs of its key may be waiting for its end; known where its state was changed."""
     inputs: dict[str, Any] | None = field(default=None, compare=False)

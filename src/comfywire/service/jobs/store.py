@@ -354,6 +354,7 @@ def _columns(job: NewJob) -> dict[str, Any]:
         "requirement": Jsonb(dict(job.requirement)),
         "inputs": list(job.inputs),
         "webhook_url": job.webhook_url,
+        "webhook_events": list(job.webhook_events),
         "queue_timeout": job.queue_timeout,
         "run_timeout": job.run_timeout,
         "retention": job.retention,

@@ -5,7 +5,7 @@
 id, key_id, state, priority, labels, need, queue_id, attempt, submissions, worker, server, submitted_at, progress,
 progress_event, error, outputs_reused, warnings, webhook_url, workflow_name, workflow_version, retry, created_at,
 started_at, completed_at, queue_until, expires_at, batch_id, batch_index, run_timeout,
-deaths
+deaths, webhook_events
 
 -- name: submit
 -- A job is recorded and queued in one statement. No row: its key may not run as many as it likes, or nearly half of
@@ -41,13 +41,14 @@ WITH known AS (
 ), job AS (
     INSERT INTO jobs (id, key_id, priority, prompt, files, document, targets, labels, workflow_name, workflow_version,
                       secret, retry, need, webhook_url, queue_timeout, queue_until, expires_at, queue_id,
-                      batch_id, batch_index, output_folder, run_timeout, bound, extra_data, in_history)
+                      batch_id, batch_index, output_folder, run_timeout, bound, extra_data, in_history,
+                      webhook_events)
     SELECT %(job_id)s, %(key_id)s, %(priority)s, %(prompt)s, %(files)s, %(document)s, %(targets)s, %(labels)s,
            %(workflow_name)s, %(workflow_version)s, %(secret)s, %(retry)s, %(need)s, %(webhook_url)s,
            %(queue_timeout)s::float8, now() + make_interval(secs => %(queue_timeout)s::float8),
            now() + make_interval(secs => %(retention)s::float8), (SELECT id FROM queued),
            %(batch_id)s, %(batch_index)s, %(output_folder)s, %(run_timeout)s::float8, %(bound)s,
-           %(extra_data)s, CASE WHEN %(is_native)s THEN true END
+           %(extra_data)s, CASE WHEN %(is_native)s THEN true END, %(webhook_events)s::text[]
       FROM allowed
     RETURNING *
 ), logged AS (
@@ -259,8 +260,15 @@ WITH old AS (
     DELETE FROM previews USING old WHERE %(is_over)s AND previews.job_id = old.id
 ), told AS (
     INSERT INTO deliveries (job_id, type, url)
-    SELECT id, 'job.' || state, webhook_url FROM new WHERE %(is_over)s AND webhook_url IS NOT NULL
+    SELECT id, 'job.' || CASE WHEN %(is_over)s THEN state::text ELSE 'started' END, webhook_url
+      FROM new
+     WHERE webhook_url IS NOT NULL
+       AND (%(is_over)s OR (%(to)s::text = 'running' AND 'job.started' = ANY(webhook_events)))
     RETURNING pg_notify('comfywire_webhooks', job_id::text)
+), outdated AS (
+    DELETE FROM deliveries USING new
+     WHERE %(is_over)s AND 'job.progress' = ANY(new.webhook_events)
+       AND deliveries.job_id = new.id AND deliveries.type = 'job.progress' AND deliveries.state = 'waiting'
 )
 SELECT
 -- include: jobs.columns
@@ -269,9 +277,28 @@ SELECT
   FROM new;
 
 -- name: progress
-UPDATE jobs SET progress = %(progress)s, progress_event = nextval('event_ids')
- WHERE id = %(job_id)s AND attempt = %(attempt)s AND state = ANY(%(open)s::job_state[])
-RETURNING pg_notify('comfywire_jobs', id::text);
+-- Who wants webhooks of it has one every few seconds at most, and only the newest: one that is being tried, or was not
+-- yet, is told of first (a first try takes what is newest then).
+WITH new AS (
+    UPDATE jobs SET progress = %(progress)s, progress_event = nextval('event_ids')
+     WHERE id = %(job_id)s AND attempt = %(attempt)s AND state = ANY(%(open)s::job_state[])
+    RETURNING id, webhook_url, webhook_events
+), wanted AS (
+    SELECT id, webhook_url FROM new
+     WHERE webhook_url IS NOT NULL
+       AND 'job.progress' = ANY(webhook_events)
+       AND NOT EXISTS (
+           SELECT FROM deliveries
+            WHERE job_id = new.id AND type = 'job.progress'
+              AND (created_at > now() - make_interval(secs => %(apart)s::float8)
+                   OR (state = 'waiting' AND (tries = 0 OR claimed_until > now()))))
+), outdated AS (
+    DELETE FROM deliveries USING wanted WHERE deliveries.job_id = wanted.id AND deliveries.type = 'job.progress'
+), told AS (
+    INSERT INTO deliveries (job_id, type, url) SELECT id, 'job.progress', webhook_url FROM wanted
+    RETURNING pg_notify('comfywire_webhooks', job_id::text)
+)
+SELECT pg_notify('comfywire_jobs', id::text), (SELECT count(*) FROM told) AS told FROM new;
 
 -- name: preview
 WITH mine AS (SELECT id FROM jobs WHERE id = %(job_id)s AND attempt = %(attempt)s)

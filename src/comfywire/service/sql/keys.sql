@@ -1,9 +1,10 @@
 -- Keys: made, turned, withdrawn, and looked up by the hash of what a caller presents.
 
 -- name: create
-INSERT INTO keys (name, prefix, hash, scopes, max_queued, max_running, rate_per_minute, run_timeout, expires_at)
+INSERT INTO keys (name, prefix, hash, scopes, max_queued, max_running, rate_per_minute, run_timeout, webhook_url,
+                  expires_at)
 VALUES (%(name)s, %(prefix)s, %(hash)s, %(scopes)s, %(max_queued)s, %(max_running)s, %(rate_per_minute)s,
-        %(run_timeout)s,
+        %(run_timeout)s, %(webhook_url)s,
         now() + make_interval(secs => %(expires_in)s::float8))
 RETURNING *;
 
@@ -39,6 +40,13 @@ RETURNING *;
 
 -- name: revoke
 UPDATE keys SET revoked_at = COALESCE(revoked_at, now()) WHERE id = %(id)s AND hash IS NOT NULL RETURNING *;
+
+-- name: set_webhook_url
+-- Anew: whatever address of the key was switched off is on again.
+WITH well AS (DELETE FROM webhook_addresses WHERE key_id = %(id)s)
+UPDATE keys SET webhook_url = %(webhook_url)s, webhook_disabled_at = NULL
+ WHERE id = %(id)s AND revoked_at IS NULL AND hash IS NOT NULL
+RETURNING *;
 
 -- name: webhook_secret
 -- And the time by the one clock that all processes have.

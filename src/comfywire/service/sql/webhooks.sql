@@ -42,7 +42,48 @@ SELECT id, %(try)s, %(status)s, %(error)s, %(seconds)s FROM deliveries WHERE id 
     ON CONFLICT DO NOTHING;
 
 -- name: delivered
-UPDATE deliveries SET state = 'delivered', delivered_at = now(), claimed_until = NULL WHERE id = %(id)s;
+-- Its address answers: it does not fail any more, and is on if it was off.
+WITH told AS (
+    UPDATE deliveries SET state = 'delivered', delivered_at = now(), claimed_until = NULL
+     WHERE id = %(id)s
+    RETURNING key_id, comfywire_webhook_address(url) AS address
+), well AS (
+    DELETE FROM webhook_addresses AS own USING told
+     WHERE own.key_id = told.key_id AND own.address = told.address
+    RETURNING own.key_id, own.address, own.disabled_at
+)
+UPDATE keys
+   SET webhook_disabled_at = (SELECT max(other.disabled_at) FROM webhook_addresses AS other
+                               WHERE other.key_id = keys.id AND other.address <> well.address)
+  FROM well WHERE keys.id = well.key_id AND well.disabled_at IS NOT NULL;
+
+-- name: addresses
+SELECT address, failing_since, disabled_at FROM webhook_addresses WHERE key_id = %(key_id)s
+ ORDER BY failing_since, address;
+
+-- name: address_failed
+-- now() is the transaction's time: what it switches off is new.
+INSERT INTO webhook_addresses AS own (key_id, address)
+SELECT key_id, comfywire_webhook_address(url) FROM deliveries WHERE id = %(id)s
+    ON CONFLICT (key_id, address) DO UPDATE
+   SET failed_at = now(),
+       disabled_at = COALESCE(own.disabled_at, CASE WHEN own.failing_since <=
+                              now() - make_interval(secs => %(patience)s::float8) THEN now() END)
+RETURNING key_id, address, disabled_at, disabled_at = now() AS is_new;
+
+-- name: give_up_address
+-- One that another try of it is about to end is left to that.
+UPDATE deliveries SET state = 'given_up', claimed_until = NULL
+ WHERE id IN (SELECT id FROM deliveries
+               WHERE key_id = %(key_id)s AND state = 'waiting' AND comfywire_webhook_address(url) = %(address)s
+                 FOR UPDATE SKIP LOCKED);
+
+-- name: say_disabled
+UPDATE keys SET webhook_disabled_at = now() WHERE id = %(key_id)s;
+
+-- name: forget_addresses
+DELETE FROM webhook_addresses
+ WHERE disabled_at IS NULL AND failed_at < now() - make_interval(secs => %(seconds)s::float8);
 
 -- name: try_again
 UPDATE deliveries SET next_at = now() + make_interval(secs => %(after)s::float8), claimed_until = NULL
@@ -72,11 +113,12 @@ UPDATE deliveries AS own
 RETURNING pg_notify('comfywire_webhooks', own.job_id::text);
 
 -- name: redeliver_since
--- All that a key was told since then, delivered or not: the receiver knows by webhook-id what it has had.
+-- All that a key was told since then, delivered or not: the receiver knows by webhook-id what it has had. Progress of
+-- then is no news.
 WITH again AS (
     UPDATE deliveries
        SET state = 'waiting', next_at = now(), tries_before = tries, delivered_at = NULL
-     WHERE key_id = %(key_id)s AND created_at >= %(since)s
+     WHERE key_id = %(key_id)s AND created_at >= %(since)s AND type <> 'job.progress'
     RETURNING job_id
 )
 SELECT count(*)::int AS count, count(pg_notify('comfywire_webhooks', job_id::text)) AS notified FROM again;

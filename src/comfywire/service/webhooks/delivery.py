@@ -1,5 +1,7 @@
 """Delivering webhooks: each end of a job reaches its receiver at least once, or is given up after 12 tries.
 
+It is given up earlier when the receiver's address is switched off (addresses.py).
+
 The transaction that ends a job records the delivery, too (sql/jobs.sql, `change`): no crash loses the news.
 Any number of processes deliver. A process claims a delivery for one try and for a limited time; when the
 process dies in mid-try, the claim runs out and another process makes the try again. So a receiver may get
@@ -34,6 +36,7 @@ from comfywire.service.jobs.records import JobRecord, OutputRecord
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
 from comfywire.service.sql import queries
+from comfywire.service.webhooks.addresses import Addresses
 from comfywire.service.webhooks.messages import (
     BATCH_COMPLETED,
     batch_payload_of,
@@ -41,9 +44,10 @@ from comfywire.service.webhooks.messages import (
     signed,
     wait_after,
 )
+from comfywire.service.webhooks.records import Delivery, NoDelivery
 from comfywire.service.webhooks.secrets import WebhookSecrets
 
-__all__ = ["CHANNEL", "Delivery", "NoDelivery", "Webhooks"]
+__all__ = ["CHANNEL", "Webhooks"]
 
 CHANNEL = "comfywire_webhooks"
 MOST = 64
@@ -62,53 +66,11 @@ CONNECT_TIMEOUT = 5.0
 """Seconds for each address of a host: an address that swallows packets leaves time for the next address."""
 CLAIM_MARGIN = 15.0
 """Seconds beyond a try's time-out for which the claim lasts, before another process may repeat the try."""
+TIDY_EVERY = 3600.0
+"""Seconds from one removal of what is remembered of old failures to the next."""
 SQL = queries("webhooks")
 JOBS = queries("jobs")
 log = logging.getLogger("comfywire.service")
-
-
-class NoDelivery(ComfywireError):
-    """The job has no delivery of that id, or the key has no job of that id."""
-
-    def __init__(self, job_id: UUID, delivery_id: UUID | None = None) -> None:
-        no_job = f"this key has no job {job_id}: check the id, and that it is the key that submitted it"
-        no_delivery = f"job {job_id} has no delivery {delivery_id}: list them to see which it has"
-        super().__init__(no_job if delivery_id is None else no_delivery)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """One webhook: the news of one end of a job.
-
-    Attributes:
-        id: The delivery's id; the ``webhook-id`` header is ``msg_`` and the id in hex.
-        job_id: The job that ended.
-        type: ``job.succeeded``, ``job.failed``, ...
-        url: The receiver's address.
-        state: ``waiting``, ``delivered``, ``given_up``.
-        tries: How many tries were begun.
-        next_at: When the next try is due; of meaning only while ``state`` is ``waiting``.
-        created_at: When the job ended.
-        delivered_at: When the receiver answered with a 2xx status.
-        log: For each ended try: ``try``, ``at``, ``status`` (None: no answer), ``error``, ``seconds``.
-
-    """
-
-    id: UUID
-    job_id: UUID
-    type: str
-    url: str
-    state: str
-    tries: int
-    next_at: datetime
-    created_at: datetime
-    delivered_at: datetime | None
-    log: list[dict[str, Any]]
-
-    @classmethod
-    def of(cls, row: Row) -> Delivery:
-        """Read a row of ``deliveries`` with its log."""
-        return cls(**{name: row[name] for name in cls.__slots__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +102,7 @@ class Webhooks:
 
     Attributes:
         secrets: The secrets that sign each key's webhooks.
+        addresses: The addresses that fail.
 
     """
 
@@ -152,6 +115,7 @@ class Webhooks:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.secrets = WebhookSecrets(database, sealer)
+        self.addresses = Addresses(database)
         self._database = database
         self._batches = Batches(database)
         self._settings = settings
@@ -199,6 +163,7 @@ class Webhooks:
         async with self._client() as client, asyncio.TaskGroup() as group:
             hearing = self._database.listen([CHANNEL], lambda *_: self._wake.set(), self._wake.set)
             group.create_task(hearing, name="comfywire webhooks listen")
+            group.create_task(self._tidy(), name="comfywire webhooks tidy")
             while True:
                 # Cleared before the look, not after: a notification that comes while the database is read
                 # ends the rest at once.
@@ -211,6 +176,12 @@ class Webhooks:
                 except psycopg.Error:  # a row that cannot be read must not end the loop for all others
                     log.exception("webhooks that are due could not be read")
                     await asyncio.sleep(1.0)
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(TIDY_EVERY)
+            with contextlib.suppress(psycopg.Error, *AWAY):
+                await self.addresses.tidy()
 
     async def deliver_due(self) -> int:
         """Make one try of every delivery that is due now; return how many tries were made."""
@@ -325,7 +296,8 @@ class Webhooks:
             return batch_payload_of(batch, base_url=self._settings.base_url)
         rows = await self._database.all(JOBS["outputs"], job_id=job.id, after=0)
         outputs = [OutputRecord(**row) for row in rows]
-        return payload_of(delivery["type"], job, outputs, base_url=self._settings.base_url)
+        at = delivery["created_at"]
+        return payload_of(delivery["type"], job, outputs, at=at, base_url=self._settings.base_url)
 
     async def _note(self, delivery: Row, went: _Try) -> None:
         """Record how a try went, and what follows from that, in one transaction."""
@@ -336,7 +308,7 @@ class Webhooks:
             await execute(connection, SQL["log_try"], **this_try, **result)
             if went.is_success:
                 await execute(connection, SQL["delivered"], id=delivery["id"])
-            elif went.is_final or wait is None:
+            elif await self.addresses.failed(connection, delivery["id"]) or went.is_final or wait is None:
                 await execute(connection, SQL["give_up"], **this_try)
             else:
                 await execute(connection, SQL["try_again"], **this_try, after=wait)

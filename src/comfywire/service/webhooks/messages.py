@@ -18,7 +18,10 @@ from comfywire.service.jobs.records import JobRecord, OutputRecord
 
 __all__ = [
     "BATCH_COMPLETED",
+    "EVENTS",
+    "PROGRESS",
     "SCHEDULE",
+    "STARTED",
     "InvalidWebhookUrl",
     "batch_payload_of",
     "must_be_webhook_url",
@@ -30,6 +33,9 @@ __all__ = [
 BATCH_COMPLETED = "batch.completed"
 """The type of the news that every job of a batch has ended (sql/migrations, ``comfywire_count_batch``)."""
 
+STARTED, PROGRESS = "job.started", "job.progress"
+EVENTS = (STARTED, PROGRESS)
+"""What a job may tell beside its end, if it was submitted so."""
 SCHEDULE = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 28800, 28800)
 """Seconds from each failed try to the next: 12 tries in 31 h, so that a receiver may be away for a day."""
 SPREAD = 0.2
@@ -41,8 +47,8 @@ class InvalidWebhookUrl(ComfywireError):
     """No webhook can be sent to a URL."""
 
 
-def must_be_webhook_url(url: str) -> None:
-    """Raise unless webhooks may be sent to ``url``.
+def must_be_webhook_url(url: str | None) -> None:
+    """Raise unless webhooks may be sent to ``url``, or it is None.
 
     The host's addresses are not looked up here but at each try, since DNS may say others by then.
 
@@ -50,7 +56,7 @@ def must_be_webhook_url(url: str) -> None:
         InvalidWebhookUrl: No webhook can be sent to ``url``.
 
     """
-    problem = _problem_of(url)
+    problem = None if url is None else _problem_of(url)
     if problem is not None:
         raise InvalidWebhookUrl(f"webhook_url {problem}: give an http:// or https:// URL that takes a POST")
 
@@ -89,24 +95,31 @@ def wait_after(tries: int, jitter: float) -> float | None:
 
 
 def payload_of(
-    kind: str, job: JobRecord, outputs: Sequence[OutputRecord], *, base_url: str | None = None
+    kind: str,
+    job: JobRecord,
+    outputs: Sequence[OutputRecord],
+    *,
+    at: datetime,
+    base_url: str | None = None,
 ) -> dict[str, Any]:
-    """Return the payload for the end of a job, in the shape of Standard Webhooks.
+    """Return the payload for what happened to a job, in the shape of Standard Webhooks.
 
     Args:
-        kind: ``job.succeeded``, ``job.failed``, ``job.canceled`` or ``job.expired``.
-        job: The job as it ended.
+        kind: ``job.succeeded``, ``job.failed``, ``job.canceled``, ``job.expired``; ``job.started`` or
+            ``job.progress``.
+        job: The job as it stands.
         outputs: The job's outputs; those that a hook withheld have no ``asset_id``.
+        at: When it happened.
         base_url: How the receiver reaches the service; without it, links are paths.
 
     """
     root = (base_url or "").rstrip("/") + "/api/v2"
     return {
         "type": kind,
-        "timestamp": _written(job.completed_at or job.created_at),
+        "timestamp": _written(at),
         "data": {
             "id": str(job.id),
-            "status": kind.removeprefix("job."),
+            "status": "running" if kind in EVENTS else kind.removeprefix("job."),
             "metadata": dict(job.labels),
             "created_at": _written(job.created_at),
             "started_at": _written(job.started_at),
@@ -114,6 +127,7 @@ def payload_of(
             "error": _error_of(job),
             "outputs": [_output_of(output, root) for output in outputs],
             "url": f"{root}/jobs/{job.id}",
+            **({"progress": job.progress} if kind == PROGRESS else {}),
         },
     }
 
