@@ -20,6 +20,7 @@ from tests.client.graphs import Show, image, show, text_to_image
 import comfywire
 from comfywire import Executing, JobFailed, JobProgress, JobTimedOut, sync
 from comfywire.server import Server, server_in_thread
+from comfywire.sync import background
 
 PAIRS: list[tuple[type, type]] = [
     (comfywire.Client, sync.Client),
@@ -228,3 +229,39 @@ def test_ctrl_c_takes_the_prompt_back_before_it_goes_on(server: Server):
 
     assert told.splitlines()[-1] == "interrupted ()"
     assert [run.how for run in server.runs(prompt_id)] == ["interrupted"]
+
+
+def test_several_ctrl_c_at_once_take_the_prompt_back_all_the_same(server: Server):
+    """As where a shell and the wrapper in it each send one; the second comes while the first is seen to."""
+    server.wait(server.reset())
+    server.call(server.faults.nodes.hold, node_id="2")
+    late = server.call(server.faults.replies.delay, "POST /interrupt", 0.3)
+    prompt_id = "6f9619ff-8b86-4011-b42d-00c04fc964fe"
+    command = [sys.executable, "-c", textwrap.dedent(SCRIPT), server.url, prompt_id]
+    root = Path(__file__).parents[1]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}
+    ) as program:
+        server.wait(server.until_executing(prompt_id, "2"))
+        program.send_signal(signal.SIGINT)
+        server.wait(server.until(lambda: late.hits == 1))
+        program.send_signal(signal.SIGINT)
+        told, _ = program.communicate(timeout=10)
+
+    assert told.splitlines()[-1] == "interrupted ()"
+    assert [run.how for run in server.runs(prompt_id)] == ["interrupted"]
+
+
+def test_ctrl_c_later_on_is_another_one(monkeypatch: pytest.MonkeyPatch):
+    now = [0.0]
+    monkeypatch.setattr(background.time, "monotonic", lambda: now[0])
+    interrupts = 0
+    with background._one_interrupt():
+        for now[0] in (10.0, 10.0, 10.9, 11.0, 11.5):
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                interrupts += 1
+
+    assert interrupts == 2
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

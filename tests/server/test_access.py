@@ -78,3 +78,42 @@ async def test_a_browser_keeps_the_token_in_a_cookie_and_not_in_the_address():
 
     assert "HttpOnly" in kept
     assert "SameSite=Strict" in kept
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        pytest.param("evil.example", "http://evil.example", id="a-name-that-leads-here"),
+        pytest.param("evil.example:1", "http://evil.example:1", id="with-a-port"),
+        pytest.param("192.0.2.1", "http://192.0.2.1", id="an-address"),
+        pytest.param("127.0.0.1:1", "null", id="a-file"),
+    ],
+)
+async def test_where_nodes_of_ones_own_run_pages_of_this_machine_alone_are_let_in(host, origin):
+    headers = {"Host": host, "Origin": origin}
+    async with Server(nodes={"Own": Own}) as server, Wire(server.url) as wire:
+        assert (await wire.post("/prompt", {"prompt": image()}, headers=headers))[0] == 403
+        assert (await wire.get("/ws", headers=headers))[0] == 403
+        assert server.log == []
+        for own in (server.url, "http://localhost"):
+            same = {"Origin": own, "Host": own.removeprefix("http://")}
+            assert (await wire.get("/queue", headers=same))[0] == 200
+
+
+async def test_where_a_token_is_asked_for_a_page_under_any_name_is_let_in_with_it():
+    headers = {"Host": "box.example", "Origin": "http://box.example", "Authorization": f"Bearer {TOKEN}"}
+    async with Server(nodes={"Own": Own}, token=TOKEN) as server, Wire(server.url) as wire:
+        assert (await wire.get("/queue", headers=headers))[0] == 200
+
+
+class Own:
+    CATEGORY = "test"
+    FUNCTION = "do"
+    RETURN_TYPES = ("INT",)
+
+    @classmethod
+    def INPUT_TYPES(cls):  # noqa: N802 - ComfyUI's name for it
+        return {"required": {}}
+
+    def do(self):
+        return (1,)

@@ -126,6 +126,22 @@ async def test_browsers_pages_from_elsewhere_are_refused(wire: Wire, host, origi
     assert (await wire.get("/queue", headers={"Host": host, "Origin": origin}))[0] == status
 
 
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        *[(host, "http://127.0.0.1:1") for host in ("[::1", "[", "localhost:x", "127.0.0.1:8:8")],
+        *[("127.0.0.1:1", origin) for origin in ("http://[::1", "http://127.0.0.1:99999")],
+        ("[::1", "http://[::1"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/queue", "/ws", "/"])
+async def test_a_host_or_an_origin_that_cannot_be_read_is_told_so(wire: Wire, caplog, host, origin, path):
+    for _ in range(2):  # the connection is of use again
+        status, words = await wire.get(path, headers={"Host": host, "Origin": origin})
+        assert (status, words) == (400, b"The Host or the Origin of this request is malformed.\n")
+    assert "Traceback" not in caplog.text
+
+
 @pytest.mark.parametrize(("profile", "status"), [("0.3.64", 200), ("0.33.0", 403)])
 async def test_cross_site_requests_are_refused_by_newer_servers(profile, status):
     async with Server(profile=profile) as server, Wire(server.url) as wire:

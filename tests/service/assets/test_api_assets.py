@@ -207,6 +207,8 @@ async def test_a_form_in_small_pieces_is_the_same(client: httpx.AsyncClient, siz
         pytest.param(b"", None, id="empty"),
         pytest.param(b"what", None, id="no-form"),
         pytest.param(form(("X-Head: none", b"1")), None, id="a-part-without-a-name"),
+        pytest.param(b"--limit\r\n" + b"A: b\r\n" * 100_000, None, id="headers-without-end"),
+        pytest.param(b"--limit\r\nA: " + b"b" * 1_000_000, None, id="a-header-without-end"),
         pytest.param(b"{}", "application/json", id="json"),
         pytest.param(form((FILE("a"), b"1")), "multipart/form-data", id="no-boundary"),
         pytest.param(

@@ -8,7 +8,7 @@ from urllib.parse import urlparse, urlsplit
 from aiohttp import web
 
 from comfywire.server.faults.over_http import FaultRoutes
-from comfywire.server.http.access import require_token
+from comfywire.server.http.access import is_loopback, require_token
 from comfywire.server.http.catalogue import CatalogueRoutes
 from comfywire.server.http.files import FileRoutes
 from comfywire.server.http.jobs import JobRoutes
@@ -44,7 +44,10 @@ def make_app(server: PromptServer, requests: Counter[str], *, changed: Callable[
         client_max_size=server.options.max_upload_bytes,
         middlewares=[
             _first(server, requests, changed),
-            refuse_foreign_origins(is_new=server.options.is_new),
+            refuse_foreign_origins(
+                is_new=server.options.is_new,
+                is_loopback_only=bool(server.options.nodes) and not server.options.token,
+            ),
             *([require_token(server.options.token)] if server.options.token else ()),
         ],
     )
@@ -89,15 +92,27 @@ def _first(server: PromptServer, requests: Counter[str], changed: Callable[[], N
     return count_and_fail
 
 
-def refuse_foreign_origins(*, is_new: bool) -> Middleware:
-    """Answer 403 when a browser's page from elsewhere asks (server.py, create_origin_only_middleware)."""
+def refuse_foreign_origins(*, is_new: bool, is_loopback_only: bool) -> Middleware:
+    """Answer 403 when a browser's page from elsewhere asks (server.py, create_origin_only_middleware).
+
+    With ``is_loopback_only`` a page is from elsewhere, too, whose own name was made to lead to this machine.
+    ComfyUI lets such a page in; where nodes of somebody's own run, that would be whatever they can do. On a
+    ``Host`` or ``Origin`` that cannot be read ComfyUI breaks down, with a 500; the answer here is 400.
+    """
 
     @web.middleware
     async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
         if is_new and request.headers.get("Sec-Fetch-Site") == "cross-site":
             return web.Response(status=403)
         origin = request.headers.get("Origin")
-        if origin is not None and not _same_place(request.headers.get("Host", ""), origin):
+        try:
+            is_foreign = origin is not None and (
+                not _same_place(request.headers.get("Host", ""), origin)
+                or (is_loopback_only and not is_loopback(urlsplit(origin.lower()).hostname or ""))
+            )
+        except ValueError:
+            return web.Response(status=400, text="The Host or the Origin of this request is malformed.\n")
+        if is_foreign:
             return web.Response(status=403)
         if request.method == "OPTIONS":
             return web.Response()  # whatever the path: a browser asks before it sends
