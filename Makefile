@@ -49,7 +49,7 @@ docs: $(VENV)/.installed-dev  ## renew the pages that are made from the code
 soak: $(VENV)/.installed  ## half an hour of random faults; not part of check
 	$(BIN)/python bench/soak.py --seconds 1800
 
-soak-service: $(VENV)/.installed-dev  ## a quarter of an hour of killing for each database, embedded and own; not part of check
+soak-service: $(VENV)/.installed-dev  ## a quarter of an hour of faults for each database, embedded and own; not part of check
 	COMFYWIRE_CHAOS_SECONDS=900 $(PYTEST) -n 0 -s tests/acceptance/test_chaos.py -k whatever
 
 fix: $(VENV)/.installed-dev  ## format, and fix what ruff can fix

@@ -1,7 +1,8 @@
 """Whatever dies, every job ends once and truthfully, and none runs twice that was not lost by its server.
 
 Real processes, killed for real. What ran is what the nodes wrote down themselves (marking.py). `make
-soak-service` does the same for half an hour: COMFYWIRE_CHAOS_SECONDS says how long.
+soak-service` does the same for a quarter of an hour, with an asset store that is away, nodes that hang, jobs
+of which their workers die, and a ComfyUI that lies: COMFYWIRE_CHAOS_SECONDS says how long.
 """
 
 import asyncio
@@ -28,6 +29,10 @@ from .town import Kept, Run, Town, color_of, frozen, until
 
 SECONDS = float(os.environ.get("COMFYWIRE_CHAOS_SECONDS", "5"))
 SEED = int(os.environ.get("COMFYWIRE_CHAOS_SEED", str(random.SystemRandom().getrandbits(32))))
+IS_SOAK = SECONDS >= 60
+"""Whether there is time for faults that take some: the suite has tests of each by itself."""
+POISON_SECONDS = 120.0
+"""How long the node of a job runs of which the worker dies: long enough for three to die."""
 TAKEN_OVER_WITHIN = 15.0
 MOST_OPEN = 16
 """Jobs of one submitter: what is submitted for half an hour has to be done soon after it."""
@@ -120,17 +125,20 @@ async def test_every_job_ends_once_and_truthfully_whatever_is_killed(tmp_path: P
         await town.serve(*comfyuis[:2])
         await town.worker(*comfyuis[2:])
         await town.worker(*comfyuis[1:3])
+        if IS_SOAK:
+            await town.hostile(random.Random(SEED))
         webhooks = await town.receiver()
         submitters = [Submitter(town, random.Random(SEED + n), webhooks) for n in range(16)]
         await asyncio.gather(*(submitter.begin_with(8) for submitter in submitters))
         until_then = time.monotonic() + SECONDS
-        chaos = Chaos(town, random.Random(SEED), until_then)
+        chaos = Chaos(town, random.Random(SEED), until_then, webhooks)
 
         async with asyncio.TaskGroup() as group:
             group.create_task(chaos.go_on())
             for submitter in submitters:
                 group.create_task(submitter.go_on(until_then))
         wanted = {job_id: kind for submitter in submitters for job_id, kind in submitter.wanted.items()}
+        wanted |= dict.fromkeys(chaos.poisoned, "poison")
         jobs = [await town.ended(job_id) for job_id in wanted]
         await until(lambda: wanted.keys() <= town.told.keys(), 100)
 
@@ -143,8 +151,8 @@ async def test_every_job_ends_once_and_truthfully_whatever_is_killed(tmp_path: P
             for job in jobs
             if set(town.told[job["id"]]) != {f"job.{job['status']}"}
         ]
-        ends = Counter(job["status"] for job in jobs)
-        print(f"{len(jobs)} jobs: {dict(ends)}; killed: {dict(chaos.killed)}")  # noqa: T201 - of the soak
+        ends = Counter((wanted[job["id"]], *end_of(job)) for job in jobs)
+        print(f"{len(jobs)} jobs: {dict(ends)}; done to them: {dict(chaos.killed)}")  # noqa: T201 - of the soak
         assert wrong == []
 
 
@@ -167,7 +175,9 @@ class Submitter:
 
     async def go_on(self, until_then: float) -> None:
         while time.monotonic() < until_then:
-            kind = self._chance.choices(["plain", "failing", "paid", "canceled"], [12, 1, 2, 3])[0]
+            kinds = ["plain", "failing", "paid", "canceled", "hanging", "hostile"]
+            rare = [0.2, 2] if IS_SOAK else [0, 0]
+            kind = self._chance.choices(kinds, [12, 1, 2, 3, *rare])[0]
             job_id = await self._submit(kind)
             self.wanted[job_id] = kind
             if kind == "canceled":
@@ -179,19 +189,26 @@ class Submitter:
 
     async def _submit(self, kind: str) -> str:
         retry = "never" if kind == "paid" else {"max_attempts": 20}
+        more: dict[str, dict[str, Any]] = {
+            "hanging": {"run_timeout": 1},
+            "hostile": {"is_marked": False, "tags": ["hostile"]},
+        }
         return await self._town.submit(
-            seconds=self._chance.choice([0, 0.05, 0.2, 0.5]),
+            seconds=20 if kind == "hanging" else self._chance.choice([0, 0.05, 0.2, 0.5]),
             fails=kind == "failing",
             retry=retry,
             priority=self._chance.choice([0, 0, 5]),
             webhook_url=self._webhooks,
+            **more.get(kind, {}),
         )
 
 
 class Chaos:
     """Kills something, again and again, for a while; at the end everything is there."""
 
-    def __init__(self, town: Town, chance: random.Random, until_then: float) -> None:
+    def __init__(self, town: Town, chance: random.Random, until_then: float, webhooks: str) -> None:
+        self.poisoned: list[str] = []
+        self._webhooks = webhooks
         self.killed: Counter[str] = Counter()
         self._town = town
         self._chance = chance
@@ -205,6 +222,9 @@ class Chaos:
             group.create_task(self._again("database", 15, self._database))
             group.create_task(self._again("frozen worker", 12, self._freeze))
             group.create_task(self._again("read-only database", 20, self._read_only))
+            if IS_SOAK:
+                group.create_task(self._again("store", 60, self._no_store))
+                group.create_task(self._again("poisoned job", 90, self._poison))
 
     async def _again(self, name: str, most: float, strike: Callable[[], Awaitable[None]]) -> None:
         pause = self._chance.uniform(0, SECONDS / 2)  # each kind at least once
@@ -215,10 +235,13 @@ class Chaos:
             pause = self._chance.uniform(most / 5, most)
 
     async def _comfyui(self) -> None:
-        comfyui = self._chance.choice(self._town.comfyuis)
-        await self._town.kill_comfyui(comfyui)
-        await self._pause()
-        await comfyui.start()
+        await self._restart(self._chance.choice(self._town.comfyuis))
+
+    async def _restart(self, comfyui: Kept) -> None:
+        async with comfyui.reviving:
+            await self._town.kill_comfyui(comfyui)
+            await self._pause()
+            await comfyui.start()
 
     async def _worker(self) -> None:
         await self._revive(self._town.workers[0])
@@ -235,14 +258,33 @@ class Chaos:
     async def _read_only(self) -> None:
         await self._town.read_only_database(self._chance.uniform(0.5, 2.5))
 
+    async def _no_store(self) -> None:
+        await self._town.no_store(self._chance.uniform(0.5, 5))
+
+    async def _poison(self) -> None:
+        """Kill each worker that follows a job; at the job's end its ComfyUI goes, too, to be of use again."""
+        job_id = await self._town.submit(
+            seconds=POISON_SECONDS, retry={"max_attempts": 20}, webhook_url=self._webhooks
+        )
+        self.poisoned.append(job_id)
+        while (job := await self._town.job(job_id))["status"] in ("queued", "running"):
+            if (holder := await self._town.holder_of(job_id)) is not None:
+                await self._revive(holder)
+            await self._pause()
+        for run in self._town.runs_of(job)[-1:]:
+            for comfyui in self._town.comfyuis:
+                if comfyui.pids[-1] == run.server:
+                    await self._restart(comfyui)
+
     async def _freeze(self) -> None:
         async with frozen(self._town.workers[1]):
             await asyncio.sleep(min(10.0, max(self._until - time.monotonic(), 0.0)))
 
     async def _revive(self, kept: Kept) -> None:
-        await kept.kill()
-        await self._pause()
-        await kept.start()
+        async with kept.reviving:
+            await kept.kill()
+            await self._pause()
+            await kept.start()
 
     async def _pause(self) -> None:
         await asyncio.sleep(self._chance.uniform(0, 1.5))
@@ -250,16 +292,23 @@ class Chaos:
 
 def judged(town: Town, job: dict[str, Any], kind: str, ran: dict[str, list[Run]]) -> list[str]:
     """What is wrong about the end of a job, and about the times that it ran."""
-    status, code = job["status"], (job.get("error") or {}).get("code")
+    status, code = end_of(job)
+    if kind == "hostile":
+        is_right = status == "succeeded" or (status, code) == ("failed", "outputs_unavailable")
+        return [] if is_right else [f"{job['id']}, {kind}, is {status}: {job.get('error')}"]
     runs = ran.get(job["metadata"]["mark"], [])
     may_be: dict[str, set[tuple[str, str | None]]] = {
         "plain": {("succeeded", None)},
         "failing": {("failed", "node_execution_error")},
         "paid": {("succeeded", None), ("failed", "lost")},
         "canceled": {("canceled", None), ("succeeded", None)},
+        "hanging": {("failed", "timed_out"), ("succeeded", None)},  # nobody may have been there to end it
+        "poison": {("failed", "poison")},
     }
     wrong = []
-    if (status, code) not in may_be[kind]:
+    # Workers are killed so often that three may have died of one job by chance; then that is how it ends.
+    is_poison = IS_SOAK and code == "poison" and "3 times" in job["error"]["message"]
+    if (status, code) not in may_be[kind] and not is_poison:
         wrong.append(f"{job['id']}, {kind}, is {status}: {job.get('error')}")
     if status == "succeeded" and not (runs and runs[-1].end):
         wrong.append(f"{job['id']} succeeded, and did not run to its end: {runs}")
@@ -270,6 +319,11 @@ def judged(town: Town, job: dict[str, Any], kind: str, ran: dict[str, list[Run]]
         if died_at is None or died_at > following.begin:
             wrong.append(f"{job['id']} ran again, although its server lived: {runs}")
     return wrong
+
+
+def end_of(job: dict[str, Any]) -> tuple[str, str | None]:
+    """How a job ended, and with what code."""
+    return job["status"], (job.get("error") or {}).get("code")
 
 
 async def outputs_judged(town: Town, job: dict[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import re
 import signal
 import sys
@@ -14,14 +15,17 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, LiteralString, Self
 
 import aiohttp
 import psycopg
 from aiohttp import web
+from tests.service.worker.test_hostile import lying
 
 from comfywire.service.migrate import migrate
 from comfywire.service.postgres.embedded import Cluster
+
+from .trouble import Link, lies_of
 
 MARKING = Path(__file__).with_name("marking.py")
 PATIENCE = 60.0
@@ -50,6 +54,7 @@ class Kept:
     process: Process | None = None
     url: str = ""
     pids: list[int] = field(default_factory=list)
+    reviving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(self) -> None:
         """Start it and wait until it says that it is ready, again if it does not: as a supervisor would."""
@@ -126,6 +131,7 @@ class Town:
         self.data = folder / "data"
         self.cluster = Cluster((self.data if is_embedded else folder) / "postgres")
         self.comfyuis: list[Kept] = []
+        self._liars: list[Kept] = []
         self.workers: list[Kept] = []
         self.service: Kept | None = None
         self.deaths: dict[int, float] = {}
@@ -133,6 +139,7 @@ class Town:
         self.told: defaultdict[str, list[str]] = defaultdict(list)
         """What the webhooks said of each job."""
         self._stack = contextlib.AsyncExitStack()
+        self._store = Link(self.data / "assets", folder / "store")
         self._marks = folder / "marks"
         self._marks.touch()
 
@@ -147,10 +154,9 @@ class Town:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        users = [*self.workers, *([self.service] if self.service else [])]
-        await asyncio.gather(*(kept.stop() for kept in users))
+        await asyncio.gather(*(kept.stop() for kept in self.processes))
         # Asked to stop, one whose node sleeps on would wait for it.
-        await asyncio.gather(*(kept.kill() for kept in self.comfyuis))
+        await asyncio.gather(*(kept.kill() for kept in [*self.comfyuis, *self._liars]))
         await self._stack.aclose()
 
     # Who is there
@@ -169,9 +175,22 @@ class Town:
 
     async def worker(self, *comfyuis: Kept) -> Kept:
         """One more worker, for these ComfyUIs."""
-        kept = self._kept(
-            f"worker{len(self.workers)}", ["worker", *self._options(*comfyuis)], r"^worker (\S+)"
+        return await self._worker(self._options(*comfyuis))
+
+    async def hostile(self, chance: random.Random) -> Kept:
+        """A worker for a ComfyUI that lies now and then: jobs tagged ``hostile`` go there, and no others."""
+        liar = self._kept("liar", ["server", "--port=0", "--step-time=0"], r"ready at (\S+)")
+        self._liars.append(liar)
+        await liar.start()
+        since = asyncio.Event()
+        since.set()
+        url = await self._stack.enter_async_context(lying(liar.url, lies_of(chance), since))
+        return await self._worker(
+            [*self._options(), f"--server={url}#hostile", f"--max-output-bytes={1 << 20}"]
         )
+
+    async def _worker(self, options: list[str]) -> Kept:
+        kept = self._kept(f"worker{len(self.workers)}", ["worker", *options], r"^worker (\S+)")
         self.workers.append(kept)
         await kept.start()
         return kept
@@ -190,6 +209,7 @@ class Town:
 
     def _options(self, *comfyuis: Kept) -> list[str]:
         options = [f"--data={self.data}", "--allow-private-urls", "--drain-timeout=1", "--slots=2"]
+        options += ["--interrupt-grace=2"]
         if not self.is_embedded:
             options.append(f"--database-url={self.cluster.url}")
         return options + [f"--server={comfyui.url}" for comfyui in comfyuis]
@@ -238,6 +258,32 @@ class Town:
         await asyncio.sleep(seconds)
         await self._alter("RESET default_transaction_read_only")
 
+    async def no_store(self, seconds: float) -> None:
+        """Have the asset store away for a while: a file is where its folder was."""
+        self._store.leads_to(self.folder / "marks")
+        await asyncio.sleep(seconds)
+        self._store.leads_to(self.folder / "store")
+
+    async def holder_of(self, job_id: str) -> Kept | None:
+        """The process whose worker follows a running job; None if nobody does, or nobody can say."""
+        query = "SELECT worker FROM jobs WHERE id = %s AND state = 'running'"
+        with contextlib.suppress(psycopg.OperationalError):
+            found = await self._asked(query, [job_id])
+            pid = int(found.split("-")[-2]) if found else 0
+            return next((kept for kept in self.processes if kept.pids[-1] == pid), None)
+        return None
+
+    @property
+    def processes(self) -> list[Kept]:
+        """Those that have workers."""
+        return [*self.workers, *([self.service] if self.service else [])]
+
+    async def _asked(self, query: LiteralString, values: list[str]) -> str | None:
+        options = "-c search_path=comfywire"
+        async with await psycopg.AsyncConnection.connect(self.cluster.url, options=options) as one:
+            row = await (await one.execute(query, values)).fetchone()
+            return None if row is None else row[0]
+
     async def _alter(self, change: str) -> None:
         options = "-c default_transaction_read_only=off"
         for _ in range(int(STARTED_WITHIN / 0.2)):
@@ -254,14 +300,16 @@ class Town:
 
     # What is asked of it
 
-    async def submit(self, *, seconds: float = 0.0, fails: bool = False, **fields: Any) -> str:
+    async def submit(
+        self, *, seconds: float = 0.0, fails: bool = False, is_marked: bool = True, **fields: Any
+    ) -> str:
         """Submit a job, for as long as it takes until the service says that it has it; return its id."""
         mark = uuid.uuid4().hex
-        body = {
-            "workflow": workflow(mark, seconds=seconds, fails=fails),
-            "metadata": {"mark": mark},
-            **fields,
-        }
+        graph = workflow(mark, seconds=seconds, fails=fails)
+        if not is_marked:
+            graph["3"]["inputs"]["images"] = ["1", 0]
+            del graph["2"]
+        body = {"workflow": graph, "metadata": {"mark": mark}, **fields}
         job = await self.call("POST", "/jobs", json=body, headers={"Idempotency-Key": mark})
         return str(job["id"])
 

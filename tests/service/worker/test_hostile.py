@@ -28,19 +28,19 @@ KEPT = ("Content-Type", "Range")
 async def liar(rig: Rig, lie: Lie, **settings: Any) -> AsyncIterator[None]:
     """A worker on a server behind a proxy, which hands each answer to ``lie`` once the server is up."""
     is_up = asyncio.Event()
-    async with Server() as server, lying(server, lie, is_up) as url, working(rig.worker(url, **settings)):
+    async with Server() as server, lying(server.url, lie, is_up) as url, working(rig.worker(url, **settings)):
         await up(rig)
         is_up.set()
         yield
 
 
 @contextlib.asynccontextmanager
-async def lying(server: Server, lie: Lie, since: asyncio.Event) -> AsyncIterator[str]:
-    """A proxy before ``server``; what sockets say is passed on."""
+async def lying(server: str, lie: Lie, since: asyncio.Event) -> AsyncIterator[str]:
+    """A proxy before the server at this URL; what sockets say is passed on."""
     async with aiohttp.ClientSession() as session:
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            target = server.url + request.path_qs
+            target = server + request.path_qs
             if request.path.endswith("/ws"):
                 return await pass_on(session, target, request)
             kept = {name: request.headers[name] for name in KEPT if name in request.headers}
