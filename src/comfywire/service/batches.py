@@ -18,7 +18,7 @@ from comfywire.service.jobs.batches import BatchRecord
 from comfywire.service.jobs.records import NewJob
 from comfywire.service.submission import Submission, new_job, queue_job
 from comfywire.service.webhooks.messages import must_be_webhook_url
-from comfywire.service.workflows.files import FileInputs
+from comfywire.service.workflow_submission import submission_of
 from comfywire.service.workflows.registered import SEED_BITS, WorkflowRecord
 from comfywire.workflow import Workflow
 
@@ -169,15 +169,7 @@ async def _submission(core: Core, caller: Caller, order: BatchOrder, entry: Mapp
     if (record := source.registered) is None:
         prompt, targets, values = await asyncio.to_thread(_bound, source, entry)
         return replace(order.common, workflow=prompt, targets=targets, inputs=values)
-    inputs = await FileInputs(core.assets, core.settings).kept(record, entry, caller.key_id)
-    bound = record.bind(inputs, source.outputs)
-    return replace(
-        order.common,
-        workflow=bound.prompt,
-        targets=bound.targets,
-        document=record.document,
-        inputs=bound.values,
-    )
+    return await submission_of(core, caller, record, entry, order.common, outputs=source.outputs)
 
 
 def _bound(

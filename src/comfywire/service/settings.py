@@ -88,6 +88,8 @@ class Settings:
         hook_timeout: Seconds that a hook has for its answer.
         hooks_fail_open: Whether a hook that gives no answer lets jobs and outputs pass; else it stops them.
         webhook_timeout: Seconds that a webhook's receiver has for its answer.
+        openai_default: The workflow, or its alias, that runs for a model of OpenAI's API that nobody knows;
+            None answers that there is no such model.
 
     """
 
@@ -126,3 +128,4 @@ class Settings:
     hook_timeout: float = 5.0
     hooks_fail_open: bool = False
     webhook_timeout: float = 15.0
+    openai_default: str | None = None

@@ -32,6 +32,7 @@ VALUES = {
     "hash": "blake3:" + "0" * 64,
     "name": "x",
     "delivery_id": "0" * 32,
+    "model": "x",
     "key_id": "0" * 32,
 }
 
@@ -45,7 +46,8 @@ class Route:
 
     async def ask(self, client: httpx.AsyncClient, **ids: str) -> httpx.Response:
         body = BODIES.get((self.method, self.path), {} if self.method in ("POST", "PUT") else None)
-        path = self.path.format(**{**VALUES, "job_id": "x", "asset_id": "x", "batch_id": "x", **ids})
+        ids = {"job_id": "x", "asset_id": "x", "batch_id": "x", **ids}
+        path = self.path.format(**{**VALUES, **ids, "video_id": ids["job_id"]})
         return await client.request(self.method, path, json=body)
 
 
@@ -84,7 +86,7 @@ async def test_no_route_answers_without_a_key(service: Service, owned: dict[str,
 async def test_no_route_shows_or_changes_what_another_key_has(
     service: Service, client: httpx.AsyncClient, owned: dict[str, str]
 ):
-    own = ("{job_id}", "{asset_id}", "{batch_id}")
+    own = ("{job_id}", "{asset_id}", "{batch_id}", "{video_id}")
     theirs = [route for route in routes(service) if any(name in route.path for name in own)]
 
     async with service.client("submit", "read", "admin", name="another") as other:

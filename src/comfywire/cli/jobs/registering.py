@@ -43,6 +43,20 @@ def workflows() -> None:
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Run it on servers with it. Repeatable.")
 @click.option("--priority", type=click.IntRange(-20, 20), metavar="N", help="Higher ones go first.")
 @click.option("--run-timeout", type=running_time, metavar="TIME", help="How long each job may run: 10m, 2h.")
+@click.option(
+    "--alias",
+    "aliases",
+    metavar="NAME",
+    multiple=True,
+    help="A model's name that OpenAI's API has it under, too: gpt-image-1. Repeatable; replaces all.",
+)
+@click.option(
+    "--quality",
+    "qualities",
+    metavar="NAME:INPUT=VALUE",
+    multiple=True,
+    help="What a quality of OpenAI's API sets: low:steps=8. Repeatable.",
+)
 @click.option("--never-twice", is_flag=True, help="A prompt that a ComfyUI lost fails: for paid nodes.")
 @json_option
 @service_options
@@ -82,6 +96,8 @@ def _body(
     priority: int | None,
     run_timeout: float | None,
     never_twice: bool,
+    aliases: tuple[str, ...],
+    qualities: tuple[str, ...],
 ) -> dict[str, Any]:
     from comfywire.workflow import Workflow  # noqa: PLC0415
     from comfywire.workflow.load import read_params  # noqa: PLC0415
@@ -101,14 +117,30 @@ def _body(
         "priority": priority,
         "run_timeout": run_timeout,
         "retry": {"lost": False} if never_twice else None,
+        "qualities": _qualities(qualities),
     }
     return {
         "workflow": source,
         "document": workflow.document,
         "description": description,
-        "options": {key: value for key, value in options.items() if value not in (None, [])},
+        "options": {key: value for key, value in options.items() if value not in (None, [], {})},
+        **({"aliases": list(aliases)} if aliases else {}),
         **({} if described is None else to_tables(described)),
     }
+
+
+def _qualities(texts: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """Return the inputs by quality; the service reads each value as its parameter does."""
+    found: dict[str, dict[str, str]] = {}
+    for text in texts:
+        quality, colon, setting = text.partition(":")
+        name, equals, value = setting.partition("=")
+        if not (quality and colon and name and equals):
+            raise click.BadParameter(
+                f"{text!r} is no quality: write it like low:steps=8", param_hint="--quality"
+            )
+        found.setdefault(quality, {})[name] = value
+    return found
 
 
 @workflows.command("list", short_help="Show what is registered.")

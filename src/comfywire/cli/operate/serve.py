@@ -141,6 +141,11 @@ def retention(text: str) -> float | None:
     metavar="ORIGIN",
     help="Web pages of this origin may call the API; repeat it for more.",
 )
+@setting(
+    "--openai-default",
+    metavar="NAME",
+    help="The registered workflow for models of OpenAI's API that nobody knows; else they are not found.",
+)
 @click.option("--no-workers", is_flag=True, help="Serve the API alone: `comfywire worker` runs the jobs.")
 @click.option("--demo", is_flag=True, help="Start two test servers to run jobs on; no ComfyUI is needed.")
 @worker_options
@@ -165,7 +170,7 @@ def serve(*, no_workers: bool, demo: bool, **options: Any) -> None:
 
 async def _serve(settings: Settings, *, runs_jobs: bool, demo: bool) -> None:
     from comfywire.service.access.keys import must_be_safe  # noqa: PLC0415
-    from comfywire.service.api.app import create_app  # noqa: PLC0415
+    from comfywire.service.app import create_app  # noqa: PLC0415
     from comfywire.service.core import open_core  # noqa: PLC0415
     from comfywire.service.http_server import bound, serving  # noqa: PLC0415
 

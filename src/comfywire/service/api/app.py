@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from comfywire.service.core import Core
@@ -36,8 +37,8 @@ ERRORS = {
 }
 
 
-def create_app(core: Core) -> FastAPI:
-    """Return the application that serves ``core``.
+def create_app(core: Core, others: Iterable[APIRouter] = ()) -> FastAPI:
+    """Return the application that serves ``core``, with the routes of ``others`` beside its own.
 
     The application needs no lifespan: the caller starts and stops ``core``. Before its server stops, the
     caller ends the streams of events with ``core.broker.close()``; the server would else wait for them.
@@ -54,6 +55,8 @@ def create_app(core: Core) -> FastAPI:
     app.state.core = core
     for module in (front, jobs, batches, events, assets, workflows, servers, keys, webhooks, health, metrics):
         app.include_router(module.router)
+    for router in others:
+        app.include_router(router)
     openapi.publish(app)
     answer_errors(app)
     if core.settings.cors_origins:

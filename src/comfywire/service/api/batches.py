@@ -18,8 +18,7 @@ from comfywire.service.access.keys import Caller
 from comfywire.service.batches import MOST_JOBS, BatchOrder, BatchSource, submit_batch
 from comfywire.service.core import Core
 from comfywire.service.jobs.batches import BatchRecord
-from comfywire.service.jobs.records import Retry
-from comfywire.service.submission import Submission, smallest
+from comfywire.service.workflow_submission import common_of
 
 from . import models
 from .admission import key_first_router
@@ -212,18 +211,14 @@ async def _find(core: Core, caller: Caller, batch_id: str) -> BatchRecord:
 
 async def _order(core: Core, body: BatchRequest) -> BatchOrder:
     record = None if body.name is None else await core.workflows.get(body.name, body.version)
-    options = {} if record is None else record.options
-    common = Submission(
-        workflow={},
+    common = common_of(
+        record,
         labels=body.metadata,
-        priority=options.get("priority", 0) if body.priority is None else body.priority,
-        retry=Retry.of(options.get("retry") or {}),
-        tags=[*options.get("tags", ()), *body.tags],
+        priority=body.priority,
+        tags=body.tags,
         queue_timeout=body.queue_timeout,
-        run_timeout=smallest(body.run_timeout, options.get("run_timeout")),
+        run_timeout=body.run_timeout,
         extra_data=None if body.extra_data is None else body.extra_data.model_dump(exclude_none=True),
-        workflow_name=None if record is None else record.name,
-        workflow_version=None if record is None else record.version,
     )
     source = BatchSource(registered=record, graph=body.workflow, outputs=body.outputs or None)
     return BatchOrder(source=source, entries=body.entries, common=common, webhook_url=body.webhook_url)

@@ -18,6 +18,7 @@ PLACES: Mapping[str, tuple[str, str]] = {
     "openapi": ("/api/v2/openapi.json", "every route, as an OpenAPI document"),
     "jobs": ("/api/v2/jobs", "POST a workflow, GET your jobs"),
     "workflows": ("/api/v2/workflows", "registered workflows"),
+    "openai": ("/v1/models", "the same workflows as models of OpenAI's API"),
     "servers": ("/api/v2/servers", "the ComfyUIs"),
     "health": ("/healthz", "whether it is alive"),
     "readiness": ("/readyz", "whether it can serve"),

@@ -23,8 +23,8 @@ from .errors import error_response
 __all__ = ["Guard", "TooLargeBody", "is_foreign", "is_rebound"]
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-OWN_LIMITS = "/api/v2/assets"
-"""Uploads, which the guard does not bound: assets.py counts their bytes while they come."""
+OWN_LIMITS = {"/api/v2/assets", "/v1/images/edits", "/v1/videos"}
+"""Uploads, which the guard does not bound: their routes count the bytes while they come."""
 REQUEST_ID = "X-Comfy-Request-Id"
 HOST = re.compile(r"([\w.~!$&'()*+,;=%-]+|\[[0-9a-f:.]+\])(:\d{0,5})?", re.ASCII | re.IGNORECASE)
 """``Host`` as RFC 3986 has it: the service builds links out of it, so nothing else may stand there."""
@@ -103,7 +103,7 @@ class Guard:
         return None
 
     def _limit(self, scope: Scope) -> int | None:
-        return None if scope["path"] == OWN_LIMITS else self._settings.max_body_bytes
+        return None if scope["path"] in OWN_LIMITS else self._settings.max_body_bytes
 
     def _counted(self, scope: Scope, receive: Receive) -> Receive:
         """Return a ``receive`` that raises once a body is too large, also where the client gave no length."""

@@ -13,11 +13,11 @@ from starlette.responses import JSONResponse
 from comfywire.service.access.idempotency import Answer, Once
 from comfywire.service.access.keys import Caller
 from comfywire.service.core import Core
-from comfywire.service.jobs.records import JobRecord, Retry
+from comfywire.service.jobs.records import JobRecord
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.until_over import until_over
-from comfywire.service.submission import Submission, smallest, submit_once
-from comfywire.service.workflows.files import FileInputs
+from comfywire.service.submission import Submission, submit_once
+from comfywire.service.workflow_submission import common_of, submission_of
 from comfywire.service.workflows.registered import WorkflowRecord, class_types_of
 from comfywire.service.workflows.schemas import schema_of
 from comfywire.workflow.parameters.toml import to_tables
@@ -69,10 +69,16 @@ class Options(_Closed):
     outputs: Names = []
     retry: RetryPolicy | None = None
     run_timeout: RunTimeout | None = None
+    qualities: Annotated[
+        dict[Text, Graph],
+        Field(max_length=20, description="The inputs that each `quality` of OpenAI's API means."),
+    ] = {}
 
     def said(self) -> dict[str, Any]:
         """Return the options that were given, for the store."""
-        return {name: value for name, value in self.model_dump(exclude_none=True).items() if value != []}
+        return {
+            name: value for name, value in self.model_dump(exclude_none=True).items() if value not in ([], {})
+        }
 
 
 class WorkflowBody(_Closed):
@@ -94,6 +100,13 @@ class WorkflowBody(_Closed):
     )
     description: Annotated[Text, Field(max_length=LONGEST_TEXT)] = ""
     options: Options | None = None
+    aliases: Annotated[
+        list[Text] | None,
+        Field(
+            description="Other names under which OpenAI's API has it as a model, such as `gpt-image-1`; no "
+            "two workflows may share one. Null leaves those that it has."
+        ),
+    ] = None
 
 
 class Workflow(BaseModel):
@@ -105,6 +118,7 @@ class Workflow(BaseModel):
     parameters: dict[str, Any]
     outputs: dict[str, list[str]]
     options: dict[str, Any]
+    aliases: list[str]
     inputs_schema: dict[str, Any] = Field(description="JSON schema (2020-12) of `inputs`.")
     created_at: datetime
     retired_at: datetime | None = None
@@ -175,6 +189,7 @@ async def put_workflow(name: str, body: WorkflowBody, core: Service, caller: Adm
         description=body.description,
         options=None if body.options is None else body.options.said(),
         document=body.document,
+        aliases=body.aliases,
     )
     return _whole(record)
 
@@ -252,25 +267,18 @@ async def _ended(core: Core, renderer: Renderer, answer: Answer, wait: float) ->
 async def _submission(
     core: Core, caller: Caller, record: WorkflowRecord, body: WorkflowJobBody
 ) -> Submission:
-    inputs = await FileInputs(core.assets, core.settings).kept(record, body.inputs, caller.key_id)
-    bound, options = record.bind(inputs, body.outputs or None), record.options
-    return Submission(
-        workflow=bound.prompt,
-        document=record.document,
-        targets=bound.targets,
+    common = common_of(
+        record,
         labels=body.metadata,
-        priority=options.get("priority", 0) if body.priority is None else body.priority,
-        retry=Retry.of(options.get("retry") or {}),
-        tags=[*options.get("tags", ()), *body.tags],
+        priority=body.priority,
+        tags=body.tags,
         webhook_url=body.webhook_url,
         webhook_events=body.webhook_events,
         queue_timeout=body.queue_timeout,
-        run_timeout=smallest(body.run_timeout, options.get("run_timeout")),
+        run_timeout=body.run_timeout,
         extra_data=None if body.extra_data is None else body.extra_data.model_dump(exclude_none=True),
-        workflow_name=record.name,
-        workflow_version=record.version,
-        inputs=bound.values,
     )
+    return await submission_of(core, caller, record, body.inputs, common, outputs=body.outputs)
 
 
 def _described(record: WorkflowRecord) -> Workflow:
@@ -290,6 +298,7 @@ def _facts(record: WorkflowRecord) -> dict[str, Any]:
         "parameters": tables["parameters"],
         "outputs": tables["outputs"],
         "options": record.options,
+        "aliases": list(record.aliases),
         "inputs_schema": schema_of(record.parameters, title=record.name, description=record.description),
         "created_at": record.created_at,
         "retired_at": record.retired_at,

@@ -14,8 +14,9 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from comfywire.errors import InvalidParameter, UnreadableWorkflow, WorkflowError
-from comfywire.service.database.pool import Database, execute, row
+from comfywire.service.database.pool import Database, row
 from comfywire.service.sql import queries
+from comfywire.service.workflows.aliases import check_aliases, is_alias, keep_aliases
 from comfywire.workflow import Parameters, Workflow
 from comfywire.workflow.parameters.setting import resolve_input
 from comfywire.workflow.parameters.toml import parse_tables, to_tables
@@ -65,7 +66,9 @@ class WorkflowRecord:
         document: The editor's document, if the source had one.
         parameters: The parameters that callers may set, and names of outputs.
         options: Values that jobs have unless their caller gives others: ``retry``, ``priority``, ``tags``,
-            ``outputs``.
+            ``outputs``; and ``qualities``, the inputs that each quality of a picture means.
+        aliases: Other names under which programs that speak another API run the workflow; every version has
+            them.
 
     """
 
@@ -79,11 +82,13 @@ class WorkflowRecord:
     options: dict[str, Any]
     created_at: datetime
     retired_at: datetime | None
+    aliases: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> WorkflowRecord:
-        """Read a row of ``workflows``."""
+        """Read a row of ``workflows``, with its aliases."""
         columns = {name: stored[name] for name in cls.__slots__}
+        columns["aliases"] = tuple(stored["aliases"])
         return cls(**{**columns, "parameters": parse_tables(stored["parameters"], where="the database")})
 
     def bind(self, inputs: Mapping[str, Any], outputs: Sequence[str] | None = None) -> BoundWorkflow:
@@ -143,6 +148,7 @@ class Workflows:
         options: Mapping[str, Any] | None = None,
         document: Mapping[str, Any] | None = None,
         object_info: Mapping[str, Any] | None = None,
+        aliases: Sequence[str] | None = None,
     ) -> WorkflowRecord:
         """Register a workflow; an equal workflow under the same name makes no new version.
 
@@ -157,14 +163,17 @@ class Workflows:
             options: See :class:`WorkflowRecord`.
             document: The editor's document, for a source without one.
             object_info: A catalogue, which converts editor's documents with custom nodes.
+            aliases: Other names for it, instead of those that it has; None leaves those.
 
         Raises:
             UnreadableWorkflow: The source holds no workflow.
             InvalidParameter: The name cannot be used, or a parameter does not fit the workflow.
             UnknownNode: A parameter names a node that the workflow does not have.
+            AliasTaken: The name, or an alias, is another workflow's.
 
         """
         _check_name(name)
+        check_aliases(name, aliases or ())
         # In a thread: the editor's document of a large workflow takes a while to be converted.
         workflow = await asyncio.to_thread(Workflow.load, source, object_info)
         described = await asyncio.to_thread(_described, workflow, parameters)
@@ -181,10 +190,11 @@ class Workflows:
             "options": Jsonb(options),
         }
         async with self._database.transaction() as connection:
-            await execute(connection, SQL["lock_name"], name=name)
+            await keep_aliases(connection, name, aliases)
             newest = await row(connection, SQL["get"], name=name, version=None)
             if newest is None or not _is_same(newest, values):
-                newest = await row(connection, SQL["add"], **values)
+                await row(connection, SQL["add"], **values)
+            newest = await row(connection, SQL["get"], name=name, version=None)
         assert newest is not None
         return WorkflowRecord.of(newest)
 
@@ -198,6 +208,18 @@ class Workflows:
         stored = await self._database.one(SQL["get"], name=name, version=version) if is_name(name) else None
         if stored is None:
             raise UnknownWorkflow(name, version)
+        return WorkflowRecord.of(stored)
+
+    async def called(self, name: str) -> WorkflowRecord:
+        """Return the newest version of the workflow that ``name`` is the name or an alias of.
+
+        Raises:
+            UnknownWorkflow: No workflow that can be run is called so.
+
+        """
+        stored = await self._database.one(SQL["called"], name=name) if is_alias(name) else None
+        if stored is None:
+            raise UnknownWorkflow(name[:100])
         return WorkflowRecord.of(stored)
 
     async def list(self) -> list[WorkflowRecord]:
@@ -228,6 +250,7 @@ class Workflows:
         count = await self._database.do(SQL["retire"], name=name, version=version) if is_name(name) else 0
         if not count:
             raise UnknownWorkflow(name, version)
+        await self._database.do(SQL["drop_aliases_of_retired"], name=name)
         return count
 
     async def bind(
@@ -297,6 +320,9 @@ def _check(workflow: Workflow, parameters: Parameters, options: Mapping[str, Any
             resolve_input(workflow, target)
     parameters.select_outputs(workflow, list(parameters.outputs))
     parameters.select_outputs(workflow, list(options.get("outputs") or ()))
+    for inputs in (options.get("qualities") or {}).values():
+        for name, value in inputs.items():
+            parameters[name].check(value)
 
 
 def _is_same(stored: Mapping[str, Any], values: Mapping[str, Any]) -> bool:

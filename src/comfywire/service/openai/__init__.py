@@ -1,0 +1,1 @@
+"""OpenAI's API over registered workflows: a model is a workflow, a request for pictures is jobs."""

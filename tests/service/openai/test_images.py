@@ -1,0 +1,213 @@
+"""OpenAI's images, over real sockets: the service, a worker and a ComfyUI."""
+
+import asyncio
+import base64
+import json
+import uuid
+from typing import Any
+
+import pytest
+from tests.service.openai.conftest import EDIT, EDIT_PARAMETERS, png, shown
+from tests.service.rig import until
+
+from comfywire.service.jobs.states import JobState
+
+
+def error_of(answer: Any) -> tuple[int, str, str | None]:
+    error = answer.json()["error"]
+    return answer.status_code, error["code"], error["param"]
+
+
+async def test_a_picture_comes_in_base64(town):
+    answer = await town.ask()
+
+    body = answer.json()
+    assert answer.status_code == 200, answer.text
+    assert shown(base64.b64decode(body["data"][0]["b64_json"]))[0] == (64, 64)
+    assert (body["size"], body["output_format"], body["usage"]["total_tokens"]) == ("64x64", "png", 0)
+    assert body["data"][0]["revised_prompt"] == "a boat"
+
+
+async def test_a_picture_comes_as_a_link_that_needs_no_key(town):
+    (picture,) = (await town.ask(response_format="url")).json()["data"]
+
+    assert shown((await town.http.get(picture["url"])).content)[0] == (64, 64)
+
+
+async def test_several_pictures_are_a_batch_of_jobs_that_differ(town):
+    answer = await town.ask(n=2, seed=5)
+
+    ids = [uuid.UUID(job_id) for job_id in answer.headers["comfywire-job-ids"].split(",")]
+    jobs = [await town.core.store.with_inputs(await town.core.store.get(job_id)) for job_id in ids]
+    assert len(answer.json()["data"]) == 2
+    assert [(job.inputs or {})["seed"] for job in jobs] == [5, 6]
+    assert len({job.batch_id for job in jobs}) == 1
+    assert [(job.workflow_name, job.labels) for job in jobs] == [("draw", {"openai": "image"})] * 2
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        pytest.param({"model": 'a "b"'}, (404, "model_not_found", "model"), id="quotes"),
+        pytest.param({"n": 11}, (400, "invalid_request", "n"), id="n"),
+        pytest.param({"tone": "warm"}, (400, "unknown_parameter", "tone"), id="input"),
+        pytest.param({"steps": "many"}, (400, "invalid_input", None), id="value"),
+    ],
+)
+async def test_what_cannot_be_is_told_in_openais_shape(town, body, error):
+    answer = await town.ask(**body)
+
+    assert error_of(answer) == error
+    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+    assert await town.core.store.search() == []
+
+
+async def test_a_workflow_has_other_names(town):
+    await town.register(
+        "draw", (await town.core.workflows.get("draw")).prompt, aliases=["gpt-image-1", "a/b:c"]
+    )
+
+    listed = (await town.http.get("/v1/models")).json()["data"]
+    answer = await town.ask(model="gpt-image-1")
+
+    assert [model["id"] for model in listed] == ["draw", "a/b:c", "gpt-image-1"]
+    assert (await town.http.get("/v1/models/a/b:c")).json()["id"] == "a/b:c"
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_default_is_for_models_that_nobody_knows(with_default):
+    for model in ("whatever", None):
+        assert (await with_default.ask(model=model)).status_code == 200
+
+
+async def test_a_picture_is_edited_with_a_mask(town):
+    await town.register("edit", EDIT, parameters=EDIT_PARAMETERS, options={"outputs": ["4", "5"]})
+    files = [("image[]", ("a.png", png(16, "blue"), "image/png")), ("mask", ("m.png", png(16, "#00000000")))]
+
+    answer = await town.http.post("/v1/images/edits", data={"model": "edit", "prompt": "x"}, files=files)
+
+    edited, mask = (shown(base64.b64decode(one["b64_json"])) for one in answer.json()["data"])
+    assert (edited, mask) == (((16, 16), (0, 0, 255)), ((16, 16), (255, 255, 255)))
+
+
+async def test_a_picture_to_be_edited_may_be_a_link(town):
+    await town.register("edit", EDIT, parameters=EDIT_PARAMETERS)
+    link = "data:image/png;base64," + base64.b64encode(png(4, "blue")).decode()
+    body = {"model": "edit", "images": [{"image_url": link}], "mask": link}
+
+    answer = await town.http.post("/v1/images/edits", json=body)
+
+    assert shown(base64.b64decode(answer.json()["data"][0]["b64_json"])) == ((4, 4), (0, 0, 255))
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        pytest.param([("mask", ("m.png", png()))], "'image' is required", id="no-picture"),
+        pytest.param([("image", ("a.png", png()))] * 2, "takes 1 picture, and 2 came", id="too-many"),
+        pytest.param([("photo", ("a.png", png()))], "is no file here", id="another-name"),
+    ],
+)
+async def test_files_that_do_not_fit_leave_nothing_behind(town, files, words):
+    await town.register("edit", EDIT, parameters=EDIT_PARAMETERS)
+
+    answer = await town.http.post("/v1/images/edits", data={"model": "edit"}, files=files)
+
+    assert (answer.status_code, words in answer.json()["error"]["message"]) == (400, True), answer.text
+    assert await town.core.database.all("SELECT id FROM assets") == []
+
+
+async def test_the_same_request_again_gets_the_same_picture(town):
+    headers = {"Idempotency-Key": "once"}
+    body = {"model": "draw", "prompt": "a boat", "size": "64x64"}
+
+    first, again = [
+        await town.http.post("/v1/images/generations", json=body, headers=headers) for _ in range(2)
+    ]
+    other = await town.http.post("/v1/images/generations", json={**body, "n": 2}, headers=headers)
+
+    assert first.json()["data"] == again.json()["data"]
+    assert len(await town.core.store.search()) == 1
+    assert error_of(other) == (400, "idempotency_key_reuse", None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "stream", "end"),
+    [
+        pytest.param({}, False, JobState.CANCELED, id="canceled"),
+        pytest.param({}, True, JobState.CANCELED, id="a-stream"),
+        pytest.param({"Comfywire-On-Disconnect": "keep"}, True, JobState.SUCCEEDED, id="told-otherwise"),
+        pytest.param({"Idempotency-Key": "x"}, False, JobState.SUCCEEDED, id="who-will-come-again"),
+    ],
+)
+async def test_a_client_that_hangs_up_cancels_its_job(town, headers, end, stream):
+    held = town.comfyui.faults.nodes.hold(node_id="3")
+    body = {"model": "draw", "prompt": "a boat", "size": "64x64", "stream": stream}
+    asking = asyncio.create_task(_read(town.http, body, headers))
+    await until(lambda: town.core.store.search(states=[JobState.RUNNING]))
+
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    if end is JobState.CANCELED:
+        await until(lambda: town.core.store.search(states=[JobState.CANCELING, JobState.CANCELED]))
+    held.release()
+
+    await until(lambda: town.core.store.search(states=[end]))
+
+
+async def _read(http: Any, body: Any, headers: Any) -> None:
+    async with http.stream("POST", "/v1/images/generations", json=body, headers=headers) as answer:
+        await answer.aread()
+
+
+async def test_a_job_that_fails_is_no_reason_to_try_again(town):
+    town.comfyui.faults.nodes.fail(ValueError("no paint left"), node_id="3")
+
+    answer = await town.ask()
+
+    assert answer.status_code == 424  # clients repeat 409, 429 and 5xx by themselves
+    assert "no paint left" in answer.json()["error"]["message"]
+
+
+async def test_a_workflow_that_makes_no_picture_says_what_it_made(town):
+    text = {"1": {"class_type": "PreviewAny", "inputs": {"source": "words"}}}
+    await town.register("say", text, parameters={})
+
+    answer = await town.http.post("/v1/images/generations", json={"model": "say"})
+
+    assert error_of(answer) == (424, "no_image", None)
+    assert "it made text" in answer.json()["error"]["message"]
+
+
+async def test_a_stream_shows_what_is_being_made_and_then_the_picture(town):
+    held = town.comfyui.faults.nodes.hold(node_id="8")
+    body = {"model": "draw", "prompt": "a boat", "size": "64x64", "stream": True, "partial_images": 1}
+    events = []
+
+    async with town.http.stream("POST", "/v1/images/generations", json=body) as answer:
+        async for line in answer.aiter_lines():
+            if line.startswith("data: "):
+                events.append(json.loads(line.removeprefix("data: ")))
+                held.release()
+
+    assert [(event["type"], event["output_format"]) for event in events] == [
+        ("image_generation.partial_image", "jpeg"),
+        ("image_generation.completed", "png"),
+    ]
+    assert [shown(base64.b64decode(event["b64_json"]))[0] for event in events] == [(512, 512), (64, 64)]
+    assert (events[0]["partial_image_index"], events[1]["usage"]["total_tokens"]) == (0, 0)
+
+
+async def test_a_stream_tells_that_its_job_failed(town):
+    town.comfyui.faults.nodes.fail(ValueError("no paint left"), node_id="3")
+
+    (event,) = await events_of(town)
+
+    assert (event["type"], event["error"]["type"]) == ("error", "invalid_request_error")
+    assert "no paint left" in event["error"]["message"]
+
+
+async def events_of(town: Any, **body: Any) -> list[dict[str, Any]]:
+    answer = await town.ask(stream=True, **body)
+    lines = answer.text.splitlines()
+    return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
