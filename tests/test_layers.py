@@ -152,7 +152,7 @@ ROOMS: dict[str, set[str]] = {
         "workflows",
     },
     "service/assets": {"access", "addresses", "database", "fleet", "jobs", "settings", "sql"},
-    "service/app": {"api", "core", "openai"},
+    "service/faces": {"api", "core", "openai"},
     "service/batches": {
         "access",
         "core",
