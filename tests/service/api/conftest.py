@@ -14,8 +14,8 @@ import pytest
 from fastapi import FastAPI
 from tests.service.serving import asking, serving
 
-from comfywire.service.faces import create_app
 from comfywire.service.core import Core, open_core
+from comfywire.service.faces import create_app
 from comfywire.service.hooks import Hooks
 from comfywire.service.settings import Settings
 

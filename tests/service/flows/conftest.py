@@ -9,8 +9,8 @@ from tests.service.rig import working
 from tests.service.serving import asking, serving
 
 from comfywire.server import Server
-from comfywire.service.faces import create_app
 from comfywire.service.core import Core, open_core
+from comfywire.service.faces import create_app
 from comfywire.service.settings import Settings
 from comfywire.service.worker.worker import Worker
 

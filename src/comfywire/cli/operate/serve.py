@@ -170,8 +170,8 @@ def serve(*, no_workers: bool, demo: bool, **options: Any) -> None:
 
 async def _serve(settings: Settings, *, runs_jobs: bool, demo: bool) -> None:
     from comfywire.service.access.keys import must_be_safe  # noqa: PLC0415
-    from comfywire.service.faces import create_app  # noqa: PLC0415
     from comfywire.service.core import open_core  # noqa: PLC0415
+    from comfywire.service.faces import create_app  # noqa: PLC0415
     from comfywire.service.http_server import bound, serving  # noqa: PLC0415
 
     must_be_safe(settings)
