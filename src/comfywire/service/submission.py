@@ -175,7 +175,7 @@ async def new_job(core: Core, caller: Caller, submission: Submission) -> NewJob:
     problems = await core.catalogues.objections(named, targets=submission.targets)
     if problems:
         raise RejectedWorkflow.of(problems)
-    job = _job_of(core, caller, submission, files=files, prompt=prompt)
+    job = _job_of(core, caller, submission, files=files, prompt=prompt, inputs=inputs)
     refusal = await core.hooks.on_submit(submission_facts(job, caller))
     if refusal is not None:
         raise Refused(refusal.reason, is_policy=refusal.is_policy)
@@ -194,7 +194,13 @@ async def _files_by_name(core: Core, caller: Caller, submission: Submission, kin
 
 
 def _job_of(
-    core: Core, caller: Caller, submission: Submission, *, files: Values, prompt: Mapping[str, Any]
+    core: Core,
+    caller: Caller,
+    submission: Submission,
+    *,
+    files: Values,
+    prompt: Mapping[str, Any],
+    inputs: list[UUID],
 ) -> NewJob:
     requirement = requirement_of(prompt, tags=submission.tags)
     return NewJob(
@@ -211,7 +217,7 @@ def _job_of(
         labels=submission.labels,
         priority=submission.priority,
         retry=submission.retry,
-        inputs=asset_ids(prompt),
+        inputs=inputs,
         secret=core.sealer.seal(submission.extra_data) if submission.extra_data else None,
         webhook_url=submission.webhook_url or caller.webhook_url,
         webhook_events=list(dict.fromkeys(submission.webhook_events)),

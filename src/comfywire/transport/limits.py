@@ -58,15 +58,21 @@ async def whole(
     """
     if most is None and seconds is None and limits.least_rate is None:
         return await response.read()
-    body = bytearray()
+    if response.content.is_eof():
+        return await _body(response, limits, most)  # it has come with the head, as most answers do
     try:
         async with asyncio.timeout(seconds):
-            async for chunk in chunks_of(response, limits):
-                body += chunk
-                if most is not None and len(body) > most:
-                    raise ReplyRefused(f"{_name(response)} was answered with more than {most} bytes")
+            return await _body(response, limits, most)
     except TimeoutError:
         raise ReplyRefused(f"the answer to {_name(response)} took over {seconds:g} s") from None
+
+
+async def _body(response: aiohttp.ClientResponse, limits: ReplyLimits, most: int | None) -> bytes:
+    body = bytearray()
+    async for chunk in chunks_of(response, limits):
+        body += chunk
+        if most is not None and len(body) > most:
+            raise ReplyRefused(f"{_name(response)} was answered with more than {most} bytes")
     return bytes(body)
 
 
@@ -92,10 +98,12 @@ async def _paced(response: aiohttp.ClientResponse, least: float) -> AsyncIterato
     now = asyncio.get_running_loop().time
     until, received = now() + PACE_SECONDS, 0
     while True:
-        chunk: bytes | None = None
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(until):
-                chunk = await response.content.readany()
+        chunk: bytes | None = response.content.read_nowait()
+        if chunk == b"" and not response.content.at_eof():
+            chunk = None  # only waiting is limited: it costs more than reading what is there
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
+                    chunk = await response.content.readany()
         if chunk == b"":
             return
         if chunk is not None:

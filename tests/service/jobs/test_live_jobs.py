@@ -1,13 +1,14 @@
 import asyncio
 import uuid
 from contextlib import AsyncExitStack
+from typing import Any
 
 from tests.service.making import changed, job_in
 
 from comfywire.service.database.pool import Database
 from comfywire.service.jobs.engine import Queue
 from comfywire.service.jobs.live_jobs import Broker, LiveJob
-from comfywire.service.jobs.records import JobRecord
+from comfywire.service.jobs.records import JobLook
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store
 
@@ -19,8 +20,8 @@ class Late(Store):
         super().__init__(database, Queue(database))
         self.is_first, self.asked, self.go_on = True, asyncio.Event(), asyncio.Event()
 
-    async def get(self, job_id: uuid.UUID, key_id: uuid.UUID | None = None) -> JobRecord | None:
-        found = await super().get(job_id, key_id)
+    async def look(self, job_id: uuid.UUID, key_id: uuid.UUID | None = None, **after: Any) -> JobLook | None:
+        found = await super().look(job_id, key_id, **after)
         if self.is_first:
             self.is_first = False
             self.asked.set()

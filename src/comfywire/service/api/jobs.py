@@ -14,7 +14,7 @@ from comfywire.service.access.idempotency import Once
 from comfywire.service.access.keys import Caller
 from comfywire.service.core import Core
 from comfywire.service.database.storable import must_be_text
-from comfywire.service.jobs.records import JobRecord
+from comfywire.service.jobs.records import JobLook, JobRecord
 from comfywire.service.jobs.states import JobState
 from comfywire.service.submission import Submission, submit_once
 from comfywire.service.submission_checks import MOST_LABELS
@@ -91,14 +91,18 @@ async def list_jobs(
 @router.get("/{job_id}", operation_id="getJob")
 async def get_job(request: Request, job_id: str, core: Service, caller: Reading) -> models.Job:
     """Return a job as it stands, with every output that is kept so far."""
-    return await _rendered(request, core, await find(core, caller, job_id))
+    look = await core.store.look(job_id_of(job_id), caller.key_id, with_inputs=True)
+    if look is None:
+        raise _no_job(job_id)
+    return await _rendered(request, core, look)
 
 
 @router.post("/{job_id}/cancel", operation_id="cancelJob")
 async def cancel(request: Request, job_id: str, core: Service, caller: Submitting) -> models.Job:
     """Ask for a job's end; one that has ended stays as it is."""
     job = await find(core, caller, job_id)
-    return await _rendered(request, core, await core.store.cancel(job.id) or job)
+    await core.store.cancel(job.id)
+    return await _looked_at(request, core, job)
 
 
 @router.post("/{job_id}/retry", operation_id="retryJob")
@@ -108,7 +112,7 @@ async def retry(request: Request, job_id: str, core: Service, caller: Submitting
     retried = await core.store.retry(job.id, default_max_queued=core.settings.max_queued)
     if retried is None:
         raise NotRetriable(await core.store.get(job.id) or job)
-    return await _rendered(request, core, await core.store.get(job.id) or retried)
+    return await _looked_at(request, core, retried)
 
 
 @router.get("/{job_id}/workflow", operation_id="getJobWorkflow")
@@ -146,15 +150,25 @@ async def find(core: Core, caller: Caller, job_id: str) -> JobRecord:
     """
     job = await core.store.get(job_id_of(job_id), caller.key_id)
     if job is None:
-        raise NotFound(f"there is no job {job_id}: GET /api/v2/jobs lists yours")
+        raise _no_job(job_id)
     return job
 
 
-async def _rendered(request: Request, core: Core, job: JobRecord) -> models.Job:
+def _no_job(job_id: str) -> NotFound:
+    return NotFound(f"there is no job {job_id}: GET /api/v2/jobs lists yours")
+
+
+async def _looked_at(request: Request, core: Core, job: JobRecord) -> models.Job:
+    look = await core.store.look(job.id, with_inputs=True)
+    return await _rendered(request, core, look or JobLook(job, [], []))
+
+
+async def _rendered(request: Request, core: Core, look: JobLook) -> models.Job:
+    job = look.job
     position = await core.store.position(job) if job.state == JobState.QUEUED else None
     return Renderer(core.assets, origin_of(request)).job(
-        await core.store.with_inputs(job),
-        await core.store.outputs(job.id),
+        job,
+        look.outputs,
         position=position,
         waiting_reason=await core.operating.why_waiting(job),
         estimate=await core.estimates.of(job, position),

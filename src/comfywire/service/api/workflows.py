@@ -258,9 +258,10 @@ async def _ended(core: Core, renderer: Renderer, answer: Answer, wait: float) ->
     job = await until_over(core.broker, UUID(answer.body["id"]), wait)
     if job is None:
         return answer
-    outputs = await core.store.outputs(job.id)
+    look = await core.store.look(job.id, with_inputs=True)
+    job, outputs = (job, []) if look is None else (look.job, look.outputs)
     position, why = await core.store.position(job), await core.operating.why_waiting(job)
-    shown = renderer.job(await core.store.with_inputs(job), outputs, position=position, waiting_reason=why)
+    shown = renderer.job(job, outputs, position=position, waiting_reason=why)
     return Answer(STATUS.get(job.state, GOES_ON), shown.model_dump(mode="json"))
 
 

@@ -7,17 +7,18 @@ at once, and whoever reads the log has to find in it what else has happened mean
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Coroutine
 from math import inf
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
 __all__ = ["AWAY", "DatabaseAway", "Outage", "is_suspicious"]
 
+T = TypeVar("T")
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
 """What psycopg raises while the database is away, or is one that takes no writes: the only list of it.
 
@@ -58,26 +59,25 @@ class Outage:
         self._waiting: set[asyncio.Timeout] = set()
         self._log = logging.getLogger("comfywire.service")
 
-    @contextlib.asynccontextmanager
-    async def waiting(self) -> AsyncIterator[None]:
-        """Wait for a connection inside, for as long as there is no outage.
+    async def unless_on(self, waiting: Coroutine[Any, Any, T]) -> T:
+        """Return what ``waiting`` for a connection comes to, as long as there is no outage.
 
         Raises:
             DatabaseAway: There is one, or it has begun meanwhile.
 
         """
         if self.is_on:
+            waiting.close()
             raise DatabaseAway
         limit = asyncio.timeout(None)
         try:
             async with limit:
                 self._waiting.add(limit)
-                try:
-                    yield
-                finally:
-                    self._waiting.discard(limit)
+                return await waiting
         except TimeoutError as error:
             raise DatabaseAway from error
+        finally:
+            self._waiting.discard(limit)
 
     def begins(self) -> bool:
         """The database seems to be away: whoever waits for it need not; False if that was known."""

@@ -96,8 +96,7 @@ class Database:
 
         """
         try:
-            async with self._outage.waiting():
-                connection = await self._pool.getconn()
+            connection = await self._outage.unless_on(self._pool.getconn())
             try:
                 async with connection:
                     yield connection

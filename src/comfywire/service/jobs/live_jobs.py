@@ -18,7 +18,7 @@ from uuid import UUID
 from comfywire.service.database.outage import AWAY
 from comfywire.service.jobs.overview import Operating
 from comfywire.service.jobs.records import JobRecord, OutputRecord, Transition
-from comfywire.service.jobs.states import TERMINAL, JobState
+from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store
 from comfywire.service.sql import queries
 
@@ -186,32 +186,27 @@ class Broker:
             live.reading = None
 
     async def _read(self, live: LiveJob) -> None:
-        """Read what is new: the job first, so that what is read after it is no older than its state."""
+        """Read what is new."""
         # One read at a time: of two, the one that began first might end last, and undo what the other told.
         async with live.turn, self._slots:
             live.is_stale = False
-            job = await self.store.get(live.job_id)
-            if job is None:
+            look = await self.store.look(
+                live.job_id,
+                after_transition=live.last_transition,
+                after_output=max((output.event_id for output in live.outputs.values()), default=0),
+            )
+            if look is None:
                 live.job, live.is_closed = None, True
                 return
-            new = await self.store.transitions(job.id, after=live.last_transition)
-            if new and new[-1].to_state in TERMINAL and not job.is_over:
-                # The job ended between the two reads: its last progress has to be told before its end.
-                job = await self.store.get(live.job_id) or job
-            # After a transition all outputs are read again: those of an attempt that was lost are forgotten.
-            outputs = {} if new else live.outputs
-            after = max((output.event_id for output in outputs.values()), default=0)
-            new_outputs = await self.store.outputs(job.id, after=after)
+            job = look.job
             waits = job.worker is None and job.state is JobState.QUEUED
             live.position = await self.store.position(job) if waits else None
             live.waiting_reason = await self._operating.why_waiting(job)
             if live.preview_readers:
                 live.preview = await self._last_preview(job.id)
-            live.transitions = [
-                *live.transitions,
-                *(transition for transition in new if transition.event_id > live.last_transition),
-            ]
-            live.outputs = {**outputs, **{output.position: output for output in new_outputs}}
+            known = {} if look.transitions else live.outputs
+            live.transitions = [*live.transitions, *look.transitions]
+            live.outputs = {**known, **{output.position: output for output in look.outputs}}
             live.job = job
             live.read_at = asyncio.get_running_loop().time()
 

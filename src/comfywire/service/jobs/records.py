@@ -215,6 +215,13 @@ class OutputRecord:
     size_bytes: int | None = None
     content_type: str | None = None
 
+    @classmethod
+    def of_json(cls, told: Mapping[str, Any]) -> OutputRecord:
+        """Read an output that PostgreSQL wrote as JSON."""
+        asset_id = told["asset_id"]
+        ids = {"job_id": UUID(told["job_id"]), "asset_id": None if asset_id is None else UUID(asset_id)}
+        return cls(**{**told, **ids})
+
     @property
     def is_truncated(self) -> bool:
         """Whether it is a text or value that only the asset has: ``null`` by itself is four bytes long."""
@@ -235,6 +242,40 @@ class Transition:
     server: str | None
     at: datetime
     reason: str
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Transition:
+        """Read a row of ``job_transitions``, or what PostgreSQL wrote of one as JSON."""
+        before, at, job_id = told["from_state"], told["at"], told["job_id"]
+        read = {
+            "job_id": UUID(job_id) if isinstance(job_id, str) else job_id,
+            "at": datetime.fromisoformat(at) if isinstance(at, str) else at,
+            "from_state": None if before is None else JobState(before),
+            "to_state": JobState(told["to_state"]),
+        }
+        return cls(**{**told, **read})
+
+
+NO_NEWS = (1 << 63) - 1
+"""After this event nothing comes: who names it asks for no change of state."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobLook:
+    """A job with what is new of its audit and its outputs, all of one moment."""
+
+    job: JobRecord
+    transitions: list[Transition]
+    outputs: list[OutputRecord]
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> JobLook:
+        """Read a row that has the two lists as JSON."""
+        return cls(
+            JobRecord.of(row),
+            [Transition.of(change) for change in row["transitions"]],
+            [OutputRecord.of_json(output) for output in row["outputs"]],
+        )
 
 
 @dataclass(frozen=True, slots=True)

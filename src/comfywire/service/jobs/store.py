@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,6 +15,8 @@ from comfywire.service.jobs.engine import BAND, Queue
 from comfywire.service.jobs.headroom import SLACK, Headroom
 from comfywire.service.jobs.overview import Operating
 from comfywire.service.jobs.records import (
+    NO_NEWS,
+    JobLook,
     JobRecord,
     NativePrompt,
     NewJob,
@@ -190,10 +191,34 @@ class Store:
         answer = await self.database.one(SQL["graph"], job_id=job_id)
         return ({}, None) if answer is None else (answer["prompt"], answer["document"])
 
-    async def with_inputs(self, job: JobRecord) -> JobRecord:
-        """Return a job with what was set to what in its prompt, which may be large."""
-        answer = await self.database.one(SQL["inputs"], job_id=job.id)
-        return job if answer is None else replace(job, inputs=answer["bound"])
+    async def look(
+        self,
+        job_id: UUID,
+        key_id: UUID | None = None,
+        *,
+        after_transition: int = NO_NEWS,
+        after_output: int = 0,
+        with_inputs: bool = False,
+    ) -> JobLook | None:
+        """Return a job with what is new of it, of one moment; None as :meth:`get` has it.
+
+        Args:
+            job_id: Which job.
+            key_id: Whose it has to be.
+            after_transition: Changes of state up to this event are known; none is told if this is not given.
+            after_output: Outputs up to this event are known, unless there is a new change of state.
+            with_inputs: Whether to return what was set to what in its prompt, which may be large.
+
+        """
+        answer = await self.database.one(
+            SQL["look"],
+            job_id=job_id,
+            key_id=key_id,
+            after_transition=after_transition,
+            after_output=after_output,
+            inputs=with_inputs,
+        )
+        return None if answer is None else JobLook.of(answer)
 
     async def search(
         self,
@@ -244,7 +269,7 @@ class Store:
     async def transitions(self, job_id: UUID, *, after: int = 0) -> list[Transition]:
         """Return a job's audit, oldest first."""
         answer = await self.database.all(SQL["transitions"], job_id=job_id, after=after)
-        return [_transition(one) for one in answer]
+        return [Transition.of(one) for one in answer]
 
     async def position(self, job: JobRecord) -> int | None:
         """Return how many jobs will be taken before this one (1,000 stands for more), None if it is taken."""
@@ -375,17 +400,6 @@ def _native_columns(native: NativePrompt | None) -> dict[str, Any]:
         "outputs": list(known.outputs),
         "node_errors": Jsonb(dict(known.node_errors)) if known.node_errors else None,
     }
-
-
-def _transition(answer: Mapping[str, Any]) -> Transition:
-    before = answer["from_state"]
-    return Transition(
-        **{
-            **answer,
-            "from_state": None if before is None else JobState(before),
-            "to_state": JobState(answer["to_state"]),
-        }
-    )
 
 
 OPEN_STATES = [state.value for state in OPEN]

@@ -110,8 +110,21 @@ SELECT
 SELECT prompt, COALESCE(document, extra_data #> '{extra_pnginfo,workflow}') AS document, targets, secret
   FROM jobs WHERE id = %(job_id)s;
 
--- name: inputs
-SELECT bound FROM jobs WHERE id = %(job_id)s;
+-- name: look
+-- A job, what was set to what in its prompt, and what is new of its audit and its outputs, in one snapshot. After a change
+-- of state all outputs are told again: those of an attempt that was lost are forgotten.
+SELECT
+-- include: jobs.columns
+       , CASE WHEN %(inputs)s THEN bound END AS inputs, COALESCE(audit.told, '[]') AS transitions,
+       (SELECT COALESCE(json_agg(output ORDER BY output.position), '[]') FROM (
+-- include: jobs.output_columns
+         WHERE output.job_id = jobs.id
+           AND output.event_id > CASE WHEN audit.told IS NULL THEN %(after_output)s::bigint ELSE 0 END) AS output
+       ) AS outputs
+  FROM jobs, LATERAL (SELECT json_agg(change ORDER BY change.event_id) AS told FROM (
+-- include: jobs.transition_columns
+         WHERE job_id = jobs.id AND event_id > %(after_transition)s::bigint) AS change) AS audit
+ WHERE id = %(job_id)s AND (%(key_id)s::uuid IS NULL OR key_id = %(key_id)s);
 
 -- name: list
 SELECT
@@ -126,18 +139,24 @@ SELECT
  ORDER BY created_at DESC, id DESC
  LIMIT %(limit)s;
 
--- name: outputs
+-- name: output_columns
 SELECT output.job_id, output.position, output.event_id, output.node_id, output.class_type, output.key, output.kind,
        output.name, output.asset_id, output.value, asset.hash, blob.size_bytes, asset.content_type
   FROM outputs AS output
   LEFT JOIN assets AS asset ON asset.id = output.asset_id
   LEFT JOIN blobs AS blob ON blob.hash = asset.hash
+
+-- name: outputs
+-- include: jobs.output_columns
  WHERE output.job_id = %(job_id)s AND output.event_id > %(after)s
  ORDER BY output.position;
 
--- name: transitions
+-- name: transition_columns
 SELECT event_id, job_id, from_state, to_state, attempt, worker, server, at, reason
   FROM job_transitions
+
+-- name: transitions
+-- include: jobs.transition_columns
  WHERE job_id = %(job_id)s AND event_id > %(after)s ORDER BY event_id;
 
 -- name: claim
