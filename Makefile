@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 # Containers often forbid bytecode. Each of the suite's workers, and of the hundreds of processes that it starts, would
 # compile every module anew: a tenth of the whole.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
+PEERS := tests/peers tests/service/api/test_api_comfy_sdk.py
 
-.PHONY: help demo serve test test-ops test-peers check lint types cover docs fix soak soak-service clean
+.PHONY: help demo serve test test-hostile test-ops test-peers check lint types cover docs fix soak soak-service clean
 
 help:  ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -17,18 +18,21 @@ demo: $(VENV)/.installed  ## start the test server, run two workflows, save thei
 serve: $(VENV)/.installed-service  ## start the job service in front of two test servers
 	$(BIN)/comfywire serve --demo
 
-test: $(VENV)/.installed-dev  ## run the tests
-	$(PYTEST)
+test: $(VENV)/.installed-dev  ## run the tests, but for those of the three targets below
+	$(PYTEST) -m 'not hostile' $(addprefix --ignore=,$(PEERS))
 
 test-peers: $(VENV)/.installed-dev  ## run other people's clients, installed by pip and npm, against our servers: none may be missing
-	CI=true $(BIN)/python -m pytest tests/peers tests/service/api/test_api_comfy_sdk.py
+	CI=true $(PYTEST) $(PEERS)
+
+test-hostile: $(VENV)/.installed-dev  ## run the tests that kill, restart and send requests at random, a minute or more each
+	$(PYTEST) -m hostile tests/acceptance tests/cli tests/conformance tests/service
 
 test-ops: $(VENV)/.installed-dev  ## the service behind Debian's PgBouncer, nginx and Caddy, which root gets with apt-get
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 		apt-get install -qq -y --no-install-recommends caddy nginx-light pgbouncer >/dev/null; fi
 	COMFYWIRE_TEST_OPS=1 $(BIN)/python -m pytest -n 2 tests/ops
 
-check: lint types test  ## everything that CI checks
+check: lint types test  ## format, lint, types and `make test`
 
 lint: $(VENV)/.installed-dev  ## format and lint, changing nothing
 	$(BIN)/ruff format --check .

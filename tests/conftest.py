@@ -28,7 +28,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first: no worker is left alone with it in the end."""
-    items.sort(key=lambda item: "acceptance" not in item.path.parts)
+    items.sort(key=lambda item: item.get_closest_marker("hostile") is None)
 
 
 def pytest_collection_finish() -> None:

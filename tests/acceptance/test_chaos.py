@@ -36,7 +36,7 @@ POISON_SECONDS = 120.0
 TAKEN_OVER_WITHIN = 15.0
 MOST_OPEN = 16
 """Jobs of one submitter: what is submitted for half an hour has to be done soon after it."""
-pytestmark = pytest.mark.timeout(1.5 * SECONDS + 150)
+pytestmark = [pytest.mark.hostile, pytest.mark.timeout(1.5 * SECONDS + 150)]
 
 
 @pytest.fixture

@@ -139,6 +139,7 @@ def test_the_demo_says_that_its_key_is_not_needed(demo):
     assert "none is needed" in why
 
 
+@pytest.mark.hostile
 @pytest.mark.timeout(90)
 def test_the_demo_has_one_key_however_often_it_is_started(comfywire, twice, monkeypatch):
     monkeypatch.chdir(twice.folder)
@@ -150,6 +151,7 @@ def test_the_demo_has_one_key_however_often_it_is_started(comfywire, twice, monk
     assert twice.secrets[1].startswith(key["prefix"])
 
 
+@pytest.mark.hostile
 @pytest.mark.timeout(90)
 def test_a_job_of_the_demo_goes_on_when_that_was_killed_and_started_again(twice):
     before, after = twice.servers

@@ -67,6 +67,7 @@ def bench(place: Any) -> Iterator[Bench]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(place=st.sampled_from(PLACES), data=st.data(), value=VALUES, way=st.sampled_from(WAYS))
+@pytest.mark.hostile
 @pytest.mark.timeout(0 if EXAMPLES > 100 else 60)
 def test_nothing_that_is_given_vanishes(
     bench: Bench, place: Place, data: st.DataObject, value: Given, way: str

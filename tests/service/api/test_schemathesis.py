@@ -22,6 +22,7 @@ QUIET = hypothesis.settings(
 )
 
 
+@pytest.mark.hostile
 @pytest.mark.timeout(120)
 async def test_no_request_that_the_document_allows_ends_in_a_500(service: Service):
     async with service.client("admin") as client:
