@@ -14,9 +14,8 @@ from comfywire.workflow.catalogues.packaged import packaged
 
 
 @pytest.fixture
-def shown(comfywire, monkeypatch):
-    monkeypatch.setattr("comfywire.cli.run.demo.STEP_TIME", 0.01)
-    return comfywire("demo")
+def shown(comfywire):
+    return comfywire("demo", "--step-time", "0.01")
 
 
 def test_the_demo_makes_two_pictures_worth_looking_at(shown):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,8 @@ from tests.client.graphs import file, show
 from tests.transport.apps import serving
 
 from comfywire import Client, ConnectionLost, Output, OutputsGone, ServerError
-from comfywire.client import downloads
+from comfywire.client.downloads import AT_ONCE
+from comfywire.client.patience import Patience
 from comfywire.server import Server
 from comfywire.server.faults.tcp import reset
 
@@ -21,9 +22,12 @@ CONTENT = b"".join(b"%07d\n" % number for number in range(300_000))  # 2.4 MB: m
 VIEW = "GET /view"
 
 
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch) -> None:
-    monkeypatch.setattr(downloads, "FIRST_PAUSE", 0.001)
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[Client]:
+    client = Client(server.url)
+    client._patience = Patience(download=0.001)
+    async with client:
+        yield client
 
 
 @pytest.fixture
@@ -128,8 +132,8 @@ async def test_an_answer_that_may_change_is_asked_for_again(server, output, tmp_
     assert names(tmp_path) == []
 
 
-async def test_a_server_that_is_away_for_a_moment_is_waited_for(server, output, tmp_path, monkeypatch):
-    monkeypatch.setattr(downloads, "FIRST_PAUSE", 0.1)
+async def test_a_server_that_is_away_for_a_moment_is_waited_for(server, client, output, tmp_path):
+    client.downloads._pause = 0.1
     await server.faults.life.refuse_connections(0.15)
 
     assert await save(output, tmp_path) == CONTENT
@@ -304,6 +308,6 @@ async def test_only_a_few_files_come_at_the_same_time():
         for _ in range(20):  # enough for one more to arrive
             await client.queue()
 
-        assert now == downloads.AT_ONCE == 8
+        assert now == AT_ONCE == 8
         released.set()
         assert await asyncio.gather(*reads) == [b"x"] * 40

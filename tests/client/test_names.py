@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from comfywire.client.names import candidates, safe_folder, safe_name
+from comfywire.client.files.names import candidates, safe_folder, safe_name
 from comfywire.errors import UnsafeName
 
 pytestmark = pytest.mark.fault("B17")

@@ -9,6 +9,7 @@ from aiohttp import web
 from tests.server.wire import image
 
 from comfywire import Client, ConnectionFailed
+from comfywire.client.patience import Patience
 from comfywire.server import Server
 
 GRAPH = {"1": {"class_type": "EmptyImage", "inputs": {}}}
@@ -38,12 +39,26 @@ async def proxy(*, closes: bool) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def test_a_socket_that_is_never_greeted_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("comfywire.client.sockets.GREETING_TIMEOUT", 0.3)
+def impatient(url: str) -> Client:
+    client = Client(url)
+    client._patience = Patience(greeting=0.3)
+    return client
 
-    async with proxy(closes=False) as url, Client(url) as client:
+
+async def test_a_socket_that_is_never_greeted_is_given_up() -> None:
+    async with proxy(closes=False) as url, impatient(url) as client:
         with pytest.raises(ConnectionFailed, match="says nothing: does a proxy hold it back"):
             await asyncio.wait_for(client.submit(GRAPH), 5)
+
+
+async def test_a_check_finds_out_that_a_socket_says_nothing_at_all() -> None:
+    async with Server() as server, impatient(server.url) as client:
+        server.faults.replies.stall("GET /ws", times=None)
+
+        event = next(finding for finding in await client.check() if finding.name == "event")
+
+        assert (event.ok, server.log) == (False, [])
+        assert event.next_step
 
 
 async def test_a_socket_that_closes_at_once_is_named() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import ClassVar
 
 import aiohttp
@@ -284,9 +285,10 @@ class Stubborn:
         return {"ui": {"text": ["done"]}}
 
 
-async def test_a_node_that_does_not_let_go_is_left_behind(monkeypatch, caplog):
-    monkeypatch.setattr("comfywire.server.execution.worker.JOIN_TIMEOUT", 0.05)
-    async with Server(nodes={"Stubborn": Stubborn}) as server, Wire(server.url) as wire:
+async def test_a_node_that_does_not_let_go_is_left_behind(caplog):
+    server = Server(nodes={"Stubborn": Stubborn})
+    server._options = replace(server._options, join_timeout=0.05)
+    async with server, Wire(server.url) as wire:
         prompt_id = await wire.submit({"1": {"class_type": "Stubborn", "inputs": {}}})
         await server.until_executing(prompt_id, "1")
         worker = server.life.worker._thread

@@ -10,7 +10,6 @@ from tests.transport.apps import serving
 
 from comfywire.client import Client, ReplyLimits
 from comfywire.errors import ReplyRefused
-from comfywire.transport import limits as limits_module
 from comfywire.transport.address import Address
 from comfywire.transport.http import Http
 
@@ -65,17 +64,15 @@ async def test_a_reply_that_takes_too_long_is_given_up():
             await ask(url, json_seconds=0.2)
 
 
-async def test_a_reply_that_trickles_is_given_up(monkeypatch):
-    monkeypatch.setattr(limits_module, "PACE_SECONDS", 0.2)
+async def test_a_reply_that_trickles_is_given_up():
     async with serving(answer_slowly) as url:
         with pytest.raises(ReplyRefused, match=r"\d+ bytes came in 0\.2 seconds"):
-            await ask(url, least_rate=100.0)
+            await ask(url, least_rate=100.0, rate_seconds=0.2)
 
 
-async def test_a_slow_reply_that_keeps_the_pace_is_taken(monkeypatch):
-    monkeypatch.setattr(limits_module, "PACE_SECONDS", 0.3)
+async def test_a_slow_reply_that_keeps_the_pace_is_taken():
     async with serving(answer_slowly) as url:
-        assert await ask(url, least_rate=1.0) == {"a": "x" * 40}
+        assert await ask(url, least_rate=1.0, rate_seconds=0.3) == {"a": "x" * 40}
 
 
 async def test_what_is_compressed_is_refused_where_it_was_not_asked_for():

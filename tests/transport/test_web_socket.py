@@ -11,7 +11,6 @@ from tests.transport.apps import serving
 
 from comfywire.errors import ServerError
 from comfywire.server.faults.tcp import reset
-from comfywire.transport import web_socket
 from comfywire.transport.address import Address
 from comfywire.transport.http import Http
 from comfywire.transport.limits import ReplyLimits
@@ -20,8 +19,8 @@ Talk = Callable[[web.WebSocketResponse], Awaitable[object]]
 
 
 @contextlib.asynccontextmanager
-async def http_to(url: str, **headers: str) -> AsyncIterator[Http]:
-    http = Http(Address.parse(url, headers=headers))
+async def http_to(url: str, *, ping_interval: float = 25.0, **headers: str) -> AsyncIterator[Http]:
+    http = Http(Address.parse(url, headers=headers), ping_interval=ping_interval)
     try:
         yield http
     finally:
@@ -118,8 +117,7 @@ async def test_closing_waits_until_the_server_has_ended_its_side():
         assert ended == [WSMsgType.CLOSE]
 
 
-async def test_an_open_socket_pings(monkeypatch):
-    monkeypatch.setattr(web_socket, "PING_INTERVAL", 0.01)  # proxies' minute, without waiting for it
+async def test_an_open_socket_pings():
     pinged = asyncio.Event()
 
     async def serve(request: web.Request) -> web.StreamResponse:
@@ -132,7 +130,7 @@ async def test_an_open_socket_pings(monkeypatch):
         await ws.close()
         return ws
 
-    async with serving(serve) as url, http_to(url) as http:
+    async with serving(serve) as url, http_to(url, ping_interval=0.01) as http:
         await frames_of(http)
 
     assert pinged.is_set()

@@ -29,8 +29,6 @@ __all__ = ["Finding", "check"]
 
 EVENT_TIMEOUT = 2.0
 """Seconds for the first message of our prompt; an idle server sends it within milliseconds."""
-GREETING_TIMEOUT = 10.0
-"""Seconds for the socket to be greeted, and for the prompt to be accepted."""
 RESULT_TIMEOUT = 30.0
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 UPLOAD_NAME = "comfywire-check.png"
@@ -57,7 +55,7 @@ class Finding:
     next_step: str = ""
 
 
-async def check(server: Routes, submit: Submit, *, no_prompt: bool = False) -> list[Finding]:
+async def check(server: Routes, submit: Submit, *, no_prompt: bool = False, greeting: float) -> list[Finding]:
     """Return what works and what does not; the server is ready when no finding's ``ok`` is False.
 
     It leaves one small picture in the server's temporary folder, and a prompt of two core nodes in its
@@ -67,12 +65,15 @@ async def check(server: Routes, submit: Submit, *, no_prompt: bool = False) -> l
         server: The routes of an open client.
         submit: Of the same client.
         no_prompt: Whether to queue nothing; whether events arrive is not found out then.
+        greeting: Seconds for the socket to be greeted, and for the prompt to be accepted.
 
     """
-    return [finding async for finding in _findings(server, submit, no_prompt=no_prompt)]
+    return [finding async for finding in _findings(server, submit, no_prompt=no_prompt, greeting=greeting)]
 
 
-async def _findings(server: Routes, submit: Submit, *, no_prompt: bool) -> AsyncIterator[Finding]:
+async def _findings(
+    server: Routes, submit: Submit, *, no_prompt: bool, greeting: float
+) -> AsyncIterator[Finding]:
     try:
         stats = await server.system_stats()
     except ComfywireError as error:
@@ -87,7 +88,7 @@ async def _findings(server: Routes, submit: Submit, *, no_prompt: bool) -> Async
     if no_prompt:
         yield Finding("event", None, "no prompt was queued, so nothing is known about events")
         return
-    async for finding in _prompt(server, submit):
+    async for finding in _prompt(server, submit, greeting):
         yield finding
 
 
@@ -186,13 +187,13 @@ def _tiny_prompt() -> dict[str, Any]:
     }
 
 
-async def _prompt(server: Routes, submit: Submit) -> AsyncIterator[Finding]:
+async def _prompt(server: Routes, submit: Submit, greeting: float) -> AsyncIterator[Finding]:
     try:
         waiting = await server.queue(graphs=False)
-        async with asyncio.timeout(GREETING_TIMEOUT):
+        async with asyncio.timeout(greeting):
             job = await submit(_tiny_prompt())
     except TimeoutError:
-        words = f"the socket opened, but nothing came through it within {GREETING_TIMEOUT:g} seconds"
+        words = f"the socket opened, but nothing came through it within {greeting:g} seconds"
         yield Finding("event", False, words, EVENT_HINT)
         return
     except WorkflowRejected as error:

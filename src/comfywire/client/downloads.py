@@ -18,8 +18,6 @@ __all__ = ["Downloads", "File", "NotThere", "TooLarge"]
 
 AT_ONCE = 8
 TRIES = 5
-FIRST_PAUSE = 0.1
-"""Seconds before the second try; doubled for each further one."""
 File = tuple[str, str, str]
 """filename, subfolder and type, as the server named them."""
 
@@ -33,10 +31,17 @@ class TooLarge(Exception):
 
 
 class Downloads:
-    """Files of one server; a few at a time, so that a thousand results do not open a thousand connections."""
+    """Files of one server; a few at a time, so that a thousand results do not open a thousand connections.
 
-    def __init__(self, http: Http) -> None:
+    Args:
+        http: To the server.
+        pause: Seconds before the second try; doubled for each further one.
+
+    """
+
+    def __init__(self, http: Http, *, pause: float) -> None:
         self._http = http
+        self._pause = pause
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     def url(self, file: File) -> str:
@@ -64,7 +69,7 @@ class Downloads:
             return await part.finish()
 
     async def _fetch(self, file: File, sink: _Sink) -> None:
-        transfer, pause = _Transfer(file, sink), FIRST_PAUSE
+        transfer, pause = _Transfer(file, sink), self._pause
         async with self._slots:
             for attempt in range(1, TRIES + 1):
                 try:

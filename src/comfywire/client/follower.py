@@ -19,7 +19,7 @@ from comfywire.errors import (
     ServerError,
     UnexpectedReply,
 )
-from comfywire.protocol.feeds import OWED_WORD, FeedKey
+from comfywire.protocol.feeds import FeedKey
 from comfywire.protocol.messages import Message, Status
 from comfywire.protocol.schedule import EXPLANATION
 from comfywire.protocol.session import Read, Session
@@ -27,6 +27,7 @@ from comfywire.protocol.snapshots import QueueSnapshot, parse_history, parse_job
 from comfywire.protocol.tracked import Tracked
 from comfywire.transport.http import Http
 
+from .patience import Patience
 from .sockets import Sockets
 from .watch import Watch
 
@@ -48,21 +49,27 @@ class Follower:
         counts: Counter[str],
         *,
         unreachable_timeout: float | None,
-        owed_word: float = OWED_WORD,
+        patience: Patience = Patience(),  # noqa: B008 - frozen
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._http = http
         self._counts = counts
         self._unreachable_timeout = unreachable_timeout
         self._unreachable_since = inf
-        self._session = Session(lambda: str(uuid.uuid4()), owed_word=owed_word)
+        self._session = Session(lambda: str(uuid.uuid4()), owed_word=patience.owed_word)
         self._watches: dict[str, Watch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
         self._reading = asyncio.Semaphore(READS_AT_ONCE)
         self._sockets = Sockets(
-            http, self._session, counts, start=self._start, hear=self._hear, pump=self._pump
+            http,
+            self._session,
+            counts,
+            start=self._start,
+            hear=self._hear,
+            pump=self._pump,
+            greeting=patience.greeting,
         )
         self._is_closed = False
         self._lists_jobs = True

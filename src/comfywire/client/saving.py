@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from .names import candidates
+from .files.names import candidates
 from .threads import in_thread
 
 __all__ = ["PartFile", "Place", "write_whole"]

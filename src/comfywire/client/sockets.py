@@ -21,8 +21,6 @@ __all__ = ["Sockets"]
 
 log = logging.getLogger("comfywire")
 
-GREETING_TIMEOUT = 10.0
-"""Seconds for a socket to be opened and greeted: some proxies open one and swallow every frame."""
 FLAGS_TIMEOUT = 0.5
 """Seconds to wait for the answer to our feature flags; servers before 0.3.45 give none."""
 SHOWN = 300
@@ -43,6 +41,7 @@ class Sockets:
         start: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         hear: Callable[[FeedKey, Message], None],
         pump: Callable[[], None],
+        greeting: float,
     ) -> None:
         self._http = http
         self._session = session
@@ -50,6 +49,7 @@ class Sockets:
         self._start = start
         self._hear = hear
         self._pump = pump
+        self._greeting = greeting
         self._tasks: dict[FeedKey, asyncio.Task[None]] = {}
         self._closing: dict[asyncio.Task[None], str] = {}
         self._waiting: list[asyncio.Future[ComfywireError | None]] = []
@@ -128,7 +128,7 @@ class Sockets:
         """Open a socket and read it until it closes; return whether it was greeted."""
         socket = None
         try:
-            async with asyncio.timeout(GREETING_TIMEOUT) as patience:
+            async with asyncio.timeout(self._greeting) as patience:
                 with self._http.news.asked("the opening of its socket"):
                     socket = await self._http.open_socket(key.client_id)
                 if await self._read(key, socket, patience):

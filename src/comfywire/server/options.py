@@ -32,6 +32,8 @@ class Options:
     max_upload_bytes: int = MAX_UPLOAD_BYTES
     faults_over_http: bool = False
     token: str | None = field(default=None, repr=False)
+    join_timeout: float = 5.0
+    """Seconds for a node that does not let go, when the server stops: then its thread is left behind."""
 
     @property
     def is_new(self) -> bool:

@@ -79,7 +79,7 @@ class PromptServer:
             send=self.publisher.put,
         )
         self.classes = bind(classes, host)
-        self.worker = Worker(self._around_prompts(host), self.queue, runs)
+        self.worker = Worker(self._around_prompts(host), self.queue, runs, join_timeout=options.join_timeout)
         self._publishing: asyncio.Task[None] | None = None
 
     def _around_prompts(self, host: NodeHost) -> Surroundings:

@@ -69,6 +69,7 @@ class Settings:
         max_nodes: Nodes of one prompt.
         rate_per_minute: Requests of one key a minute; None does not limit.
         max_streams: Streams of events that one key may have open.
+        heartbeat: Seconds of silence after which a stream of events shows that it is alive.
         cors_origins: Pages of these origins may call the API.
         job_retention: Seconds for which an ended job and its outputs are kept.
         asset_retention: Seconds for which an upload is kept; None keeps it.
@@ -110,6 +111,7 @@ class Settings:
     max_nodes: int = 5_000
     rate_per_minute: int | None = None
     max_streams: int = 2_000
+    heartbeat: float = 15.0
     cors_origins: tuple[str, ...] = ()
     job_retention: float = 7 * 86400.0
     asset_retention: float | None = 7 * 86400.0

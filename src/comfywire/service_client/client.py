@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from comfywire.client.names import safe_name
+from comfywire.client.files.names import safe_name
 from comfywire.client.saving import PartFile, Place
 from comfywire.errors import ConnectionFailed, ConnectionLost
 from comfywire.service_client.answers import ServiceRefused, as_away, read_answer

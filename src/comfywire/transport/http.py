@@ -34,6 +34,8 @@ PASSING = (502, 503, 504)
 """What a proxy answers while the server behind it does not."""
 LONGEST_REFUSAL_BYTES = 8 << 20
 """A rejection quotes the choices of every wrong input, so it can be long."""
+PING_INTERVAL = 25.0
+"""Seconds between the pings of a socket."""
 WRITTEN_AT_ONCE_BYTES = 1 << 16
 """What is longer is written piece by piece, which takes a task of aiohttp's."""
 Part = tuple[str, str | bytes | BinaryIO, str | None]
@@ -51,9 +53,11 @@ class Http:
         read_timeout: float = 60.0,
         verify: bool = True,
         limits: ReplyLimits = UNLIMITED,
+        ping_interval: float = PING_INTERVAL,
     ) -> None:
         self.address = address
         self.limits = limits
+        self._ping_interval = ping_interval
         self.news = News(address.url)
         """Whether the server answers, for those who wait for it."""
         self._prefix = PREFIX
@@ -228,7 +232,12 @@ class Http:
 
     async def _socket(self, path: str, client_id: str) -> Socket:
         return await open_socket(
-            self._sockets, self.address, path, client_id, frame_bytes=self.limits.frame_bytes
+            self._sockets,
+            self.address,
+            path,
+            client_id,
+            frame_bytes=self.limits.frame_bytes,
+            ping_interval=self._ping_interval,
         )
 
 

@@ -16,7 +16,6 @@ __all__ = ["ReplyLimits", "chunks_of", "whole"]
 FRAME_BYTES = 1 << 30
 """The server sends whole pictures and large graphs in one frame; aiohttp's own limit is 4 MiB. A gibibyte is
 far above anything real and still keeps a broken peer from filling the memory."""
-PACE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +28,8 @@ class ReplyLimits:
         json_seconds: How long a reply in JSON may take; None does not limit.
         file_bytes: The largest file of ``/view``; None does not limit.
         frame_bytes: The largest message of the socket.
-        least_rate: Bytes a second that the body of a reply must come with, over half a minute; None does not
-            limit.
+        least_rate: Bytes a second that the body of a reply must come with; None does not limit.
+        rate_seconds: Over how many seconds at a time that is measured.
         is_plain: Whether compressed replies are refused: a few kilobytes can unpack to gigabytes.
         stays_at_origin: Whether redirects to another host or port are refused.
 
@@ -42,6 +41,7 @@ class ReplyLimits:
     file_bytes: int | None = None
     frame_bytes: int = FRAME_BYTES
     least_rate: float | None = None
+    rate_seconds: float = 30.0
     is_plain: bool = False
     stays_at_origin: bool = False
 
@@ -89,14 +89,14 @@ async def chunks_of(response: aiohttp.ClientResponse, limits: ReplyLimits) -> As
         async for chunk in response.content.iter_any():
             yield chunk
         return
-    async for chunk in _paced(response, limits.least_rate * PACE_SECONDS):
+    async for chunk in _paced(response, limits.least_rate * limits.rate_seconds, limits.rate_seconds):
         yield chunk
 
 
-async def _paced(response: aiohttp.ClientResponse, least: float) -> AsyncIterator[bytes]:
-    """Yield the body; raise if less than ``least`` bytes of it came in half a minute."""
+async def _paced(response: aiohttp.ClientResponse, least: float, seconds: float) -> AsyncIterator[bytes]:
+    """Yield the body; raise if less than ``least`` bytes of it came in so many seconds."""
     now = asyncio.get_running_loop().time
-    until, received = now() + PACE_SECONDS, 0
+    until, received = now() + seconds, 0
     while True:
         chunk: bytes | None = response.content.read_nowait()
         if chunk == b"" and not response.content.at_eof():
@@ -112,9 +112,9 @@ async def _paced(response: aiohttp.ClientResponse, least: float) -> AsyncIterato
         if now() >= until:
             if received < least:
                 raise ReplyRefused(
-                    f"of the answer to {_name(response)}, {received} bytes came in {PACE_SECONDS:g} seconds"
+                    f"of the answer to {_name(response)}, {received} bytes came in {seconds:g} seconds"
                 )
-            until, received = now() + PACE_SECONDS, 0
+            until, received = now() + seconds, 0
 
 
 def _name(response: aiohttp.ClientResponse) -> str:

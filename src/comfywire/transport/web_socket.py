@@ -18,17 +18,19 @@ __all__ = ["Socket", "open_socket"]
 # The first frame, and only the first, may negotiate (server.py, websocket_handler, 0.3.64); the flag must
 # be JSON true.
 FLAGS = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
-PING_INTERVAL = 25.0
-"""Seconds. Proxies close what is idle for a minute. An answer is not waited for: a server that is busy
-loading a model answers late, and one that has forgotten the socket answers all the same."""
 CLOSE_TIMEOUT = 2.0
 
 
 class Socket:
-    """A socket that was opened and has negotiated; close it with :meth:`close`."""
+    """A socket that was opened and has negotiated; close it with :meth:`close`.
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    It pings now and then, since proxies close what is idle for a minute. An answer is not waited for: a
+    server that is busy loading a model answers late, and one that has forgotten the socket answers, too.
+    """
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, *, ping_interval: float) -> None:
         self._socket = socket
+        self._ping_interval = ping_interval
 
     async def frames(self) -> AsyncIterator[str | bytes]:
         """Yield each frame; end when the socket closes, whatever the reason."""
@@ -45,7 +47,7 @@ class Socket:
     async def _ping(self) -> None:
         try:
             while True:
-                await asyncio.sleep(PING_INTERVAL)
+                await asyncio.sleep(self._ping_interval)
                 await self._socket.ping()
         except (aiohttp.ClientError, OSError):
             return  # the reader sees the close itself
@@ -56,7 +58,13 @@ class Socket:
 
 
 async def open_socket(
-    session: aiohttp.ClientSession, address: Address, path: str, client_id: str, *, frame_bytes: int
+    session: aiohttp.ClientSession,
+    address: Address,
+    path: str,
+    client_id: str,
+    *,
+    frame_bytes: int,
+    ping_interval: float,
 ) -> Socket:
     """Open the socket of ``client_id`` and negotiate preview metadata with its first frame.
 
@@ -82,4 +90,4 @@ async def open_socket(
         except BaseException:
             await socket.close()
             raise
-        return Socket(socket)
+        return Socket(socket, ping_interval=ping_interval)

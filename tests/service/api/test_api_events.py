@@ -1,7 +1,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,6 @@ from tests.service.making import changed, claimed, picture
 from tests.service.rig import until
 from tests.service.serving import asking
 
-from comfywire.service.api import events
 from comfywire.service.database.pool import Database
 from comfywire.service.jobs.engine import Queue
 from comfywire.service.jobs.leases import Leases
@@ -209,16 +208,15 @@ async def test_pictures_are_sent_to_those_who_want_them(client: httpx.AsyncClien
 
 
 async def test_silence_is_filled_with_comments_and_news_of_the_queue(
-    client: httpx.AsyncClient, run: Run, monkeypatch: pytest.MonkeyPatch
+    service_with: Callable[..., contextlib.AbstractAsyncContextManager[Service]],
 ):
-    behind = await submitted(client)
-    monkeypatch.setattr(events, "HEARTBEAT", 0.05)
-
-    async with client.stream("GET", behind["urls"]["events"]) as answer:
-        lines = answer.aiter_lines()
-        assert await first_of(lines, ": alive")
-        await client.post(run.job["urls"]["cancel"])
-        news = await first_of(lines, '"queue_position":0')
+    async with service_with(heartbeat=0.05) as service, service.client() as client:
+        ahead, behind = await submitted(client), await submitted(client)
+        async with client.stream("GET", behind["urls"]["events"]) as answer:
+            lines = answer.aiter_lines()
+            assert await first_of(lines, ": alive")
+            await client.post(ahead["urls"]["cancel"])
+            news = await first_of(lines, '"queue_position":0')
 
     assert news.startswith('data: {"status":"queued"')
 
@@ -226,7 +224,7 @@ async def test_silence_is_filled_with_comments_and_news_of_the_queue(
 async def test_why_a_job_waits_is_told_first_and_soon_when_it_changes(
     service: Service, client: httpx.AsyncClient, run: Run
 ):
-    async with asyncio.timeout(events.HEARTBEAT / 2), stream(client, run.job) as heard:
+    async with asyncio.timeout(service.core.settings.heartbeat / 2), stream(client, run.job) as heard:
         first = await anext(heard)
         await service.core.operating.pause_queue(paused=True)
         news = await anext(heard)

@@ -14,7 +14,6 @@ from typing import IO
 import psycopg
 import pytest
 
-from comfywire.service.postgres import cluster as postgres_cluster
 from comfywire.service.postgres.embedded import Cluster, NoDatabase, database_at, embedded
 from comfywire.service.postgres.programs import Account, account_for, programs_for
 
@@ -201,11 +200,8 @@ async def test_a_server_that_is_killed_comes_back_while_two_processes_use_it(mad
         other.leave()
 
 
-def test_a_server_that_was_killed_does_not_hold_others_up_until_its_starter_looks(
-    made: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(postgres_cluster, "PATIENCE", 10.0)
-    starter, other = Cluster(made / "postgres"), Cluster(made / "postgres")
+def test_a_server_that_was_killed_does_not_hold_others_up_until_its_starter_looks(made: Path) -> None:
+    starter, other = (Cluster(made / "postgres", patience=10.0) for _ in range(2))
     starter.attach()
     other.attach()
     killed = starter.pid

@@ -5,19 +5,19 @@ import contextlib
 import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
-from tests.service.rig import Rig, picture, up, working
+from tests.service.rig import FAST, Rig, picture, up, working
 from tests.transport.apps import serving
 
 from comfywire.server import Server
 from comfywire.service.jobs.states import JobState
 from comfywire.service.worker import replies
 from comfywire.service.worker.replies import LONGEST_TRACEBACK, LONGEST_VALUE_BYTES, LONGEST_WORDS
-from comfywire.transport import limits
 
 Lie = Callable[[web.Request, bytes], Awaitable[web.StreamResponse | None]]
 SMALL = 1 << 20
@@ -135,7 +135,7 @@ async def test_what_is_not_taken_ends_the_job_in_words_and_not_the_server(
         assert found["state"] == "up"
 
 
-async def test_a_file_that_trickles_is_given_up(rig: Rig, monkeypatch: pytest.MonkeyPatch):
+async def test_a_file_that_trickles_is_given_up(rig: Rig):
     async def trickle(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -143,8 +143,7 @@ async def test_a_file_that_trickles_is_given_up(rig: Rig, monkeypatch: pytest.Mo
         await asyncio.Event().wait()
         return response
 
-    monkeypatch.setattr(limits, "PACE_SECONDS", 0.5)
-    async with liar(rig, of("/view", trickle)):
+    async with liar(rig, of("/view", trickle), pace=replace(FAST, rate=0.5)):
         ended = await rig.ended(await rig.submit(picture()))
 
     assert ended.error is not None

@@ -2,20 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
 from tests.service.conftest import execute, new_key
 from tests.service.making import NEED, claimed, job
-from tests.service.rig import Rig, picture, runs_of, until, up, working
+from tests.service.rig import FAST, Rig, picture, runs_of, until, up, working
 
 from comfywire.client import Client
 from comfywire.server import Server
 from comfywire.service.api.models import RetryPolicy
 from comfywire.service.database.pool import Database
 from comfywire.service.fleet.registry import Registry
-from comfywire.service.jobs import leases
 from comfywire.service.jobs.leases import Fenced, KeptOutput, Leases
 from comfywire.service.jobs.records import JobRecord, Retry
 from comfywire.service.jobs.states import JobState
@@ -25,6 +25,7 @@ from comfywire.service.worker.pace import Pace
 from comfywire.service.worker.surroundings import Surroundings
 
 NOWHERE = "http://127.0.0.1:9"
+IMPATIENT = replace(FAST, put_off=(0.01, 0.01))
 AWAY = "SELECT 1 FROM servers WHERE url = %(url)s AND reason NOT IN ('', 'not probed yet')"
 
 
@@ -55,11 +56,8 @@ async def on_a_server(rig: Rig, url: str, **fields: object) -> JobRecord:
     return record
 
 
-async def test_a_job_that_nothing_helps_fails_in_the_end(
-    rig: Rig, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(leases, "PUT_OFF_FOR", (0.01, 0.01))
-    async with working(rig.worker(server.url, stalled_after=1.0)):
+async def test_a_job_that_nothing_helps_fails_in_the_end(rig: Rig, server: Server) -> None:
+    async with working(rig.worker(server.url, stalled_after=1.0, pace=IMPATIENT)):
         ended = await rig.ended(await rig.submit(picture(), secret=b"sealed by somebody else"))
 
     assert (ended.state, ended.attempt, runs_of(server, ended)) == (JobState.FAILED, 3, 0)
@@ -92,11 +90,8 @@ async def test_outputs_on_a_server_that_is_not_ours_are_asked_for_again(rig: Rig
     assert (ended.state, ended.submissions, runs_of(server, ended)) == (JobState.SUCCEEDED, 1, 1)
 
 
-async def test_files_that_the_server_refuses_fail_the_job_in_the_end(
-    rig: Rig, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(leases, "PUT_OFF_FOR", (0.01, 0.01))
-    async with working(rig.worker(server.url)):
+async def test_files_that_the_server_refuses_fail_the_job_in_the_end(rig: Rig, server: Server) -> None:
+    async with working(rig.worker(server.url, pace=IMPATIENT)):
         await up(rig)
         server.faults.replies.fail("POST /upload/image", 413, times=None)
         ended = await rig.ended(await reading(rig))
@@ -106,11 +101,8 @@ async def test_files_that_the_server_refuses_fail_the_job_in_the_end(
     assert (ended.error["code"], ended.submissions, found["state"]) == ("server_error", 0, "up")
 
 
-async def test_files_whose_way_broke_off_cost_nothing_of_what_may_run_once(
-    rig: Rig, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(leases, "PUT_OFF_FOR", (0.01, 0.01))
-    async with working(rig.worker(server.url)):
+async def test_files_whose_way_broke_off_cost_nothing_of_what_may_run_once(rig: Rig, server: Server) -> None:
+    async with working(rig.worker(server.url, pace=IMPATIENT)):
         await up(rig)
         server.faults.replies.drop("POST /upload/image", when="before", times=1)
         record = await reading(rig, retry=Retry(lost=False, errors=(), max_attempts=1))

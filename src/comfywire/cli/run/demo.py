@@ -33,15 +33,16 @@ STEP_TIME = 0.12
     metavar="DIR",
     help="Where pictures and workflows are saved.",
 )
+@click.option("--step-time", type=float, default=STEP_TIME, hidden=True)
 @click.option("--show", is_flag=True, help="Draw previews and results in the terminal.")
 @debug_option
-def demo(*, out: Path, show: bool) -> int:
+def demo(*, out: Path, step_time: float, show: bool) -> int:
     """Start a test server, run two workflows on it, and save what they make.
 
     It needs no ComfyUI, no GPU and no models: text-to-image is simulated, its pictures are placeholders.
     """
     check_writable(out)
-    endings = wait_for(_run(out, show=show))
+    endings = wait_for(_run(out, step_time=step_time, show=show))
     for ending in endings:
         if ending.errors:
             raise ending.errors[0]
@@ -49,10 +50,10 @@ def demo(*, out: Path, show: bool) -> int:
     return 0
 
 
-async def _run(out: Path, *, show: bool) -> list[Ending]:
+async def _run(out: Path, *, step_time: float, show: bool) -> list[Ending]:
     from comfywire.server import Server  # noqa: PLC0415 - NumPy and Pillow, of the extra `server`
 
-    async with Server(step_time=STEP_TIME) as server:
+    async with Server(step_time=step_time) as server:
         click.echo(
             f"A test server is running at {server.url}: it speaks ComfyUI's API, and simulates its models."
         )

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from comfywire.client.downloads import Downloads, File, NotThere, TooLarge
-from comfywire.client.names import safe_folder, safe_name
+from comfywire.client.files.names import safe_folder, safe_name
 from comfywire.client.saving import Place, write_whole
 from comfywire.errors import OutputsGone, UnsafeName
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from string import Formatter
 
-from comfywire.client.names import safe_name
+from comfywire.client.files.names import safe_name
 from comfywire.errors import UnsafeName
 
 from .outputs import Output

@@ -22,8 +22,6 @@ __all__ = ["Worker"]
 
 log = logging.getLogger("comfywire.server")
 
-JOIN_TIMEOUT = 5.0  # for a node that sleeps on its own; the thread is a daemon and ends with the process
-
 
 class Worker:
     """Takes prompts from the queue and runs them until the server stops, or until something escapes.
@@ -32,10 +30,15 @@ class Worker:
         around: What the prompts find around them.
         queue: Where they come from.
         runs: The log to append to.
+        join_timeout: Seconds for a node that sleeps on its own, when the server stops; the thread is a daemon
+            and ends with the process.
 
     """
 
-    def __init__(self, around: Surroundings, queue: PromptQueue, runs: list[Run]) -> None:
+    def __init__(
+        self, around: Surroundings, queue: PromptQueue, runs: list[Run], *, join_timeout: float
+    ) -> None:
+        self._join_timeout = join_timeout
         self._around = around
         self._queue = queue
         self._runs = runs
@@ -57,7 +60,7 @@ class Worker:
         with contextlib.suppress(RuntimeError):  # closed already: the worker has died
             self._loop.call_soon_threadsafe(self._cancel)
         try:
-            await asyncio.wait_for(self._ended.wait(), JOIN_TIMEOUT)
+            await asyncio.wait_for(self._ended.wait(), self._join_timeout)
         except TimeoutError:
             log.warning("a node does not let go; its thread is left behind")
         else:

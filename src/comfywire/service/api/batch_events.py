@@ -22,8 +22,6 @@ from comfywire.service.jobs.states import TERMINAL, JobState
 
 __all__ = ["BatchEvents"]
 
-HEARTBEAT = 15.0
-"""Seconds of silence after which a comment shows that the stream is alive, and the jobs are read again."""
 PAUSE = 0.2
 """Seconds between two reads of a batch: a thousand jobs may end in them, and one read finds them all."""
 Frame = Callable[[str, int | None, str], bytes]
@@ -36,13 +34,16 @@ class BatchEvents:
         batches: Reads the batch's jobs.
         database: Notifies of changes of jobs.
         batch_id: The batch.
+        heartbeat: Seconds of silence after which a comment shows that the stream is alive, and the jobs are
+            read again.
 
     """
 
-    def __init__(self, batches: Batches, database: Database, batch_id: UUID) -> None:
+    def __init__(self, batches: Batches, database: Database, batch_id: UUID, *, heartbeat: float) -> None:
         self._batches = batches
         self._database = database
         self._batch_id = batch_id
+        self._heartbeat = heartbeat
         self._job_ids: frozenset[str] = frozenset()
         self._told: dict[UUID, JobState] = {}
         self._changed = asyncio.Event()
@@ -73,7 +74,7 @@ class BatchEvents:
                 return
             await asyncio.sleep(PAUSE)
             try:
-                async with asyncio.timeout(HEARTBEAT):
+                async with asyncio.timeout(self._heartbeat):
                     await self._changed.wait()
             except TimeoutError:
                 yield alive

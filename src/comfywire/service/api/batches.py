@@ -194,7 +194,8 @@ async def stream_events(batch_id: str, core: Service, caller: Reading) -> Respon
     batch = await _find(core, caller, batch_id)
     async with AsyncExitStack() as stack:
         stack.enter_context(core.streams.one(caller))
-        events = await stack.enter_async_context(BatchEvents(core.batches, core.database, batch.id))
+        telling = BatchEvents(core.batches, core.database, batch.id, heartbeat=core.settings.heartbeat)
+        events = await stack.enter_async_context(telling)
         return EventStream(events.frames(sse_frame, b": alive\n\n"), stack.pop_all())
     raise AssertionError("unreachable: the stack swallows nothing")
 

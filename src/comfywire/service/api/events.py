@@ -11,7 +11,8 @@ from fastapi import Header, Query, Request, WebSocket
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from comfywire.service.jobs.live_jobs import Broker, LiveJob
+from comfywire.service.core import Core
+from comfywire.service.jobs.live_jobs import LiveJob
 from comfywire.service.jobs.reader import Reader
 
 from .admission import key_first_router
@@ -20,10 +21,8 @@ from .errors import InvalidRequest, error_response
 from .jobs import find
 from .rendering import Renderer
 
-__all__ = ["HEARTBEAT", "EventStream", "router"]
+__all__ = ["EventStream", "router"]
 
-HEARTBEAT = 15.0
-"""Seconds of silence after which a comment shows that the stream is alive."""
 SOON = 1.0
 """The first silence, after which the job is read again; each further one is four times as long.
 
@@ -64,7 +63,7 @@ async def stream_events(
             # After a 200 that ends, a browser's EventSource would ask again, for ever.
             return Response(status_code=204)
         renderer = Renderer(core.assets, origin_of(request))
-        telling = _Telling(core.broker, live, reader, renderer)
+        telling = _Telling(core, live, reader, renderer)
         return EventStream(telling.frames(sse_frame, b": alive\n\n"), stack.pop_all())
     raise AssertionError("unreachable: the stack swallows nothing")
 
@@ -88,7 +87,7 @@ async def socket_events(
         await socket.accept(_protocol(socket))
         async with core.broker.watch(job.id, previews=previews) as live:
             reader = Reader(live, after=number, previews=previews)
-            telling = _Telling(core.broker, live, reader, Renderer(core.assets, origin_of(socket)))
+            telling = _Telling(core, live, reader, Renderer(core.assets, origin_of(socket)))
             async with aclosing(telling.frames(json_frame)) as frames:
                 await _until_gone(_send_texts(socket, frames), _close_of(socket))
 
@@ -108,8 +107,9 @@ async def _close_of(socket: WebSocket) -> None:
 class _Telling:
     """Tells one reader of a job, in frames as they go over the wire."""
 
-    def __init__(self, broker: Broker, live: LiveJob, reader: Reader, renderer: Renderer) -> None:
-        self._broker = broker
+    def __init__(self, core: Core, live: LiveJob, reader: Reader, renderer: Renderer) -> None:
+        self._broker = core.broker
+        self._heartbeat = core.settings.heartbeat
         self._live = live
         self._reader = reader
         self._renderer = renderer
@@ -117,7 +117,7 @@ class _Telling:
     async def frames(self, frame: Frame, alive: bytes | None = None) -> AsyncGenerator[bytes]:
         """Yield a frame for each event until the last, and ``alive`` after each long silence."""
         live, reader = self._live, self._reader
-        silence = min(SOON, HEARTBEAT)
+        silence = min(SOON, self._heartbeat)
         while True:
             # Before the events are taken, so that a change while frames are being sent is not slept through.
             change = live.next_change()
@@ -130,7 +130,7 @@ class _Telling:
             if not await live.changed(change, silence):
                 # No notification tells that a queue has moved up, so that places are read now and then.
                 self._broker.look_again(live, silence / 2)
-                silence = min(silence * 4, HEARTBEAT)
+                silence = min(silence * 4, self._heartbeat)
                 if alive is not None:
                     yield alive
 

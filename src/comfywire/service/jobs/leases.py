@@ -119,8 +119,9 @@ class Leases:
     for as long as the database is away.
     """
 
-    def __init__(self, store: Store, worker: str) -> None:
+    def __init__(self, store: Store, worker: str, *, put_off_for: tuple[float, ...] = PUT_OFF_FOR) -> None:
         self._store = store
+        self._put_off_for = put_off_for
         self._database = store.database
         self._queue = store.queue
         self.worker = worker
@@ -337,9 +338,9 @@ class Leases:
         False if that did not help several times: it has failed then, since it must not go on for ever.
         """
         times = await self.times(lease, TransitionKind.PUT_OFF)
-        if times < len(PUT_OFF_FOR):
+        if times < len(self._put_off_for):
             # The sentences stay as they are in this version: processes of the last one read them by LIKE.
-            words, after = f"put off: {why}", PUT_OFF_FOR[times]
+            words, after = f"put off: {why}", self._put_off_for[times]
             await self.hand_back(lease, words, kind=TransitionKind.PUT_OFF, after=after)
             return True
         await self.end(lease, JobState.FAILED, why, error={"code": code, "message": why})

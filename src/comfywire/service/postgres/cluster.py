@@ -55,14 +55,16 @@ class Cluster:
     Args:
         folder: Where everything of it is; made when it is missing.
         programs: Where ``initdb`` and ``postgres`` are; by default in the wheel.
+        patience: Seconds that the server may take to start.
 
     """
 
-    def __init__(self, folder: Path, *, programs: Path | None = None) -> None:
+    def __init__(self, folder: Path, *, programs: Path | None = None, patience: float = PATIENCE) -> None:
         self.folder = folder.resolve()
         self._data = self.folder / "data"
         self._log = self.folder / "log"
         self._programs = programs
+        self._patience = patience
         self._use: int | None = None
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -124,7 +126,7 @@ class Cluster:
         with locked(self.folder / "start.lock"):
             if not self.is_made:
                 self._initialise()
-            until = time.monotonic() + PATIENCE
+            until = time.monotonic() + self._patience
             while not self._is_ready():
                 if self._has_failed() or time.monotonic() > until:
                     raise NoDatabase(f"PostgreSQL does not start: {self._last_words()}; see {self._log}")

@@ -64,7 +64,7 @@ class FleetServer:
         pace: Pace = Pace(),  # noqa: B008 - frozen
         max_output_bytes: int = 8 << 30,
     ) -> None:
-        limits = reply_limits(max_output_bytes)
+        limits = reply_limits(max_output_bytes, pace.rate)
         self.client = Client(address, unreachable_timeout=patience, reply_limits=limits)
         self.url = self.client.url
         self.patience = patience

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from comfywire.service.jobs.leases import PUT_OFF_FOR
+
 __all__ = ["Pace"]
 
 
@@ -27,6 +29,8 @@ class Pace:
         fetch: Until outputs that were not to be had are asked for again, unless their server is back before.
         refusal: For which a job that a ComfyUI refused is left alone.
         out_of_reach: For which a job whose ComfyUI this worker does not reach is left to others, at first.
+        put_off: For which a job that cannot be seen to is put off, by how often it was; then it fails.
+        rate: Over which a ComfyUI's reply must keep up the least rate, again and again.
         tick: Between snapshots of a job's progress, and between looks for outputs to fetch early.
 
     """
@@ -46,4 +50,6 @@ class Pace:
     fetch: float = 2.0
     refusal: float = 1.0
     out_of_reach: float = 5.0
+    put_off: tuple[float, ...] = PUT_OFF_FOR
+    rate: float = 30.0
     tick: float = 0.5

@@ -21,7 +21,7 @@ LONGEST = {"message": LONGEST_WORDS, "traceback": LONGEST_TRACEBACK}
 MARK = "\n[... {} characters are left out ...]\n"
 
 
-def reply_limits(max_output_bytes: int) -> ReplyLimits:
+def reply_limits(max_output_bytes: int, rate_seconds: float) -> ReplyLimits:
     """Return the limits of replies: far above what a real ComfyUI sends, far below what hurts a process."""
     return ReplyLimits(
         json_bytes=JSON_BYTES,
@@ -30,6 +30,7 @@ def reply_limits(max_output_bytes: int) -> ReplyLimits:
         file_bytes=max_output_bytes,
         frame_bytes=64 << 20,
         least_rate=1024.0,
+        rate_seconds=rate_seconds,
         is_plain=True,
         stays_at_origin=True,
     )

@@ -98,7 +98,7 @@ class Worker:
 
     def _made_following(self, hooks: Hooks) -> Following:
         around = Surroundings(
-            leases=Leases(self._store, self.name),
+            leases=Leases(self._store, self.name, put_off_for=self._pace.put_off),
             membership=self._membership,
             assets=self._assets,
             store_check=self._store_check,
