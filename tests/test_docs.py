@@ -130,7 +130,7 @@ def test_a_command_and_its_options_are_on_the_page(name: str) -> None:
     options = {
         option
         for parameter in command(name).params
-        if isinstance(parameter, click.Option)
+        if isinstance(parameter, click.Option) and not parameter.hidden
         for option in parameter.opts
         if option.startswith("--")
     }

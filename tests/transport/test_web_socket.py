@@ -19,7 +19,8 @@ Talk = Callable[[web.WebSocketResponse], Awaitable[object]]
 
 
 @contextlib.asynccontextmanager
-async def http_to(url: str, *, ping_interval: float = 25.0, **headers: str) -> AsyncIterator[Http]:
+async def http_to(url: str, *, key: str | None = None, ping_interval: float = 25.0) -> AsyncIterator[Http]:
+    headers = None if key is None else {"X-Key": key}
     http = Http(Address.parse(url, headers=headers), ping_interval=ping_interval)
     try:
         yield http
@@ -65,7 +66,7 @@ async def test_credentials_prefix_and_client_id_go_with_the_socket():
 
     async with serving(socket_that(nothing, heard)) as url:
         address = url.replace("//", "//me:p%40w@") + "/gpu/1?token=t"
-        async with http_to(address, **{"X-Key": "k"}) as http:
+        async with http_to(address, key="k") as http:
             await frames_of(http)
 
     assert heard[0].path == "/gpu/1/api/ws"
