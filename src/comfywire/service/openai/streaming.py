@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
-from comfywire.service.api.events import HEARTBEAT, EventStream
+from comfywire.service.api.events import EventStream
 from comfywire.service.core import Core
 from comfywire.service.jobs.live_jobs import LiveJob, Preview
 
@@ -77,7 +77,7 @@ class _Telling:
                     sent, last = sent + 1, preview
                 if live.job is None or live.job.is_over or live.is_closed:
                     return
-                if not await live.changed(change, HEARTBEAT):
+                if not await live.changed(change, self._core.settings.heartbeat):
                     yield ALIVE
 
     def _is_due(self, live: LiveJob, sent: int) -> bool:
