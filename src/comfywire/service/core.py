@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from comfywire.errors import ComfywireError
 from comfywire.service.access.keys import Access
 from comfywire.service.access.limits import RateLimits, StreamLimit
+from comfywire.service.access.links import JobLinks
 from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.blobs import Blobs
 from comfywire.service.assets.signing import Signer
 from comfywire.service.assets.store_check import StoreCheck
+from comfywire.service.assets.thumbnails import Thumbnails
 from comfywire.service.database.pool import Database
 from comfywire.service.database.pooling import must_suit
 from comfywire.service.fleet.catalogues import Catalogues
@@ -24,6 +26,7 @@ from comfywire.service.jobs.overview import Operating
 from comfywire.service.jobs.store import Store
 from comfywire.service.postgres.embedded import database_at
 from comfywire.service.webhooks.delivery import Webhooks
+from comfywire.service.workflows.presets import Presets
 from comfywire.service.workflows.registered import Workflows
 
 from .hooks import Hooks
@@ -48,14 +51,17 @@ class Core:
         store: Jobs.
         batches: Jobs that were submitted together.
         assets: Inputs and outputs.
+        thumbnails: Small pictures of those that are pictures.
         store_check: Whether their bytes can be written and read.
         access: Keys.
+        links: Links that show one job without a key.
         limits: Requests a minute.
         streams: How many streams of events each key has open.
         sealer: Encrypts secrets that the database keeps.
         hooks: The operator's policy.
         webhooks: Who is told of a job's end.
         workflows: Those that are registered.
+        presets: Values of their inputs that keys keep, and the pictures that show them.
         estimates: When jobs are expected to begin and to end.
         operating: The fleet and the queue, to be looked at and switched.
         catalogues: What the fleet would say about a prompt.
@@ -68,14 +74,17 @@ class Core:
     store: Store
     batches: Batches
     assets: Assets
+    thumbnails: Thumbnails
     store_check: StoreCheck
     access: Access
+    links: JobLinks
     limits: RateLimits
     streams: StreamLimit
     sealer: Sealer
     hooks: Hooks
     webhooks: Webhooks
     workflows: Workflows
+    presets: Presets
     estimates: Estimates
     operating: Operating
     catalogues: Catalogues
@@ -125,20 +134,24 @@ def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker) -> C
     store = broker.store
     database = store.database
     blobs = Blobs(settings.assets_url or str(settings.data / "assets"))
+    assets = Assets(database, blobs, Signer(*sealer.derived_of_all("signed URLs")), settings)
     return Core(
         settings=settings,
         database=database,
         store=store,
         batches=Batches(database),
-        assets=Assets(database, blobs, Signer(*sealer.derived_of_all("signed URLs")), settings),
+        assets=assets,
+        thumbnails=Thumbnails(assets),
         store_check=StoreCheck(blobs),
         access=Access(database, keys_required=settings.keys_required),
+        links=JobLinks(database),
         limits=RateLimits(database, settings.rate_per_minute),
         streams=StreamLimit(settings.max_streams),
         sealer=sealer,
         hooks=hooks,
         webhooks=Webhooks(database, settings, sealer),
         workflows=Workflows(database),
+        presets=Presets(database),
         estimates=Estimates(database),
         operating=Operating(database),
         catalogues=Catalogues(database),

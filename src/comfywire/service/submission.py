@@ -28,7 +28,6 @@ from comfywire.service.submission_checks import (
     check_labels,
 )
 from comfywire.service.webhooks.messages import InvalidWebhookUrl, must_be_webhook_url
-from comfywire.workflow.parameters.values import is_seed
 
 if TYPE_CHECKING:
     from comfywire.service.core import Core
@@ -210,7 +209,7 @@ def _job_of(
         prompt=submission.workflow,
         files=files,
         output_folder=new_output_folder() if core.settings.keys_required else None,
-        bound={**_by_input(files), **(submission.inputs or _seeds(submission))},
+        bound={**_by_input(files), **submission.inputs},
         need=need_of(requirement),
         requirement=requirement,
         document=submission.document,
@@ -237,15 +236,3 @@ def smallest(*limits: float | None) -> float | None:
 
 def _by_input(files: Values) -> dict[str, Any]:
     return {f"{node_id}.{name}": value for node_id, inputs in files.items() for name, value in inputs.items()}
-
-
-def _seeds(submission: Submission) -> dict[str, Any]:
-    """The seeds of a caller's own graph: whoever drew them has written them in, and said nothing of it."""
-    if submission.workflow_name is not None:
-        return {}
-    return {
-        f"{node_id}.{name}": value
-        for node_id, node in submission.workflow.items()
-        for name, value in node.get("inputs", {}).items()
-        if is_seed(name, None, value)
-    }

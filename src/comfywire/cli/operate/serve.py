@@ -33,6 +33,8 @@ DEMO_KEY = "demo"
 DEMO_GRACE = 86400.0
 """Seconds for which the key of the start before still opens: somebody may have it in their environment."""
 DEMO_WORKFLOW = "text_to_image.json"
+DEMO_NAME = "text-to-image"
+DEMO_DESCRIPTION = "A picture from words."
 
 
 def retention(text: str) -> float | None:
@@ -221,6 +223,7 @@ async def _announce(core: Core, port: int, *, runs_jobs: bool, demo: bool) -> No
         there = database_words(settings.data, settings.database_url)
         click.echo(f"  Everybody needs a key: `{own_name()} keys create NAME{there}` makes one.")
     click.echo(f"  {_where(settings)}")
+    click.echo(f"  Its page:       {url.rstrip('/')}/")
     for words, command in _commands(settings, url, demo=demo):
         click.echo(f"  {words:15} {command}")
     click.echo("  Ctrl-C stops it. Jobs are kept: what waits or runs is taken up again next time.")
@@ -241,11 +244,23 @@ async def _introduce_demo(core: Core) -> None:
     workflow = files("comfywire.cli").joinpath("workflows", DEMO_WORKFLOW).read_bytes()
     await asyncio.to_thread((core.settings.data / DEMO_WORKFLOW).write_bytes, workflow)
     click.echo(f"  A key: {await _demo_key(core.access)}")
+    await _register_demo(core, workflow)
     if not core.settings.keys_required:
         click.echo(
             "  On this machine none is needed. Who uses it sees what was submitted with it, and no more."
         )
     click.echo("  Jobs run on two test servers, which simulate their models: pictures are placeholders.")
+
+
+async def _register_demo(core: Core, workflow: bytes) -> None:
+    """Register the demo's workflow, so that the page has something to run; what somebody retired stays so."""
+    from comfywire.service.workflows.registered import UnknownWorkflow  # noqa: PLC0415
+
+    try:
+        await core.workflows.versions(DEMO_NAME)
+    except UnknownWorkflow:
+        owner = next(key for key in await core.access.list() if key.name == DEMO_KEY)
+        await core.workflows.add(DEMO_NAME, workflow, key_id=owner.id, description=DEMO_DESCRIPTION)
 
 
 async def _demo_key(access: Access) -> str:

@@ -87,7 +87,7 @@ class JsonReport(_Silent):
     def submitted(self, job: Job, names: NodeNames) -> None:
         """Begin the story of one prompt."""
         self._job, self._names = job, names
-        self._print({"event": "submitted", "nodes_total": job.progress.nodes_total or None})
+        self._print({"event": "submitted", "nodes_total": job.progress.nodes_total})
 
     def waiting(self, position: int) -> None:
         """Print the place in the queue."""
@@ -135,8 +135,7 @@ class PlainReport(_Silent):
     def submitted(self, job: Job, names: NodeNames) -> None:
         """Say which prompt."""
         self._job, self._names = job, names
-        total = job.progress.nodes_total  # 0 of somebody else's, whose graph is read later
-        click.echo(f"prompt {job.prompt_id}{f': {total} nodes' if total else ''}")
+        click.echo(f"prompt {job.prompt_id}: {job.progress.nodes_total} nodes")
 
     def waiting(self, position: int) -> None:
         """Say how many are ahead."""

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from comfywire.service.core import Core
+from comfywire.service.page import routes as page
 
 from . import (
     assets,
@@ -25,10 +26,28 @@ from . import (
     workflows,
 )
 from .errors import ENVELOPE, answer_errors
+from .gallery import inspecting, presets, sharing
 from .guards import Guard
 
 __all__ = ["create_app"]
 
+MODULES = (
+    front,
+    page,
+    jobs,
+    sharing,
+    batches,
+    events,
+    assets,
+    workflows,
+    inspecting,
+    presets,
+    servers,
+    keys,
+    webhooks,
+    health,
+    metrics,
+)
 DESCRIPTION = """A durable queue in front of any number of ComfyUIs. It speaks the Comfy API v2, so that the
 official `comfy-sdk` works with it unchanged, and more."""
 ERRORS = {
@@ -53,7 +72,7 @@ def create_app(core: Core, others: Iterable[APIRouter] = ()) -> FastAPI:
         responses=dict(ERRORS),  # type: ignore[arg-type]
     )
     app.state.core = core
-    for module in (front, jobs, batches, events, assets, workflows, servers, keys, webhooks, health, metrics):
+    for module in MODULES:
         app.include_router(module.router)
     for router in others:
         app.include_router(router)

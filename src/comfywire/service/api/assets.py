@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from datetime import datetime
 from pathlib import PureWindowsPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query, Request
@@ -82,6 +82,10 @@ Redirect = Annotated[
         description="Whether the answer may be 307 with a link into the asset store, where that makes some; "
         "the service's own setting by default."
     ),
+]
+Thumbnail = Annotated[
+    Literal["128", "256", "512"] | None,
+    Query(description="A picture no larger than that on a side, as WebP; 415 for what is no picture."),
 ]
 router = key_first_router(tag="assets")
 
@@ -199,12 +203,19 @@ async def delete(asset_id: str, core: Service, caller: Submitting) -> Response:
 @router.head("/api/v2/assets/{asset_id}/content", operation_id="headAssetContent")
 @router.get("/api/v2/assets/{asset_id}/content", operation_id="getAssetContent", response_class=Response)
 async def read(
-    request: Request, asset_id: str, core: Service, caller: Reading, redirect: Redirect = None
+    *,
+    request: Request,
+    asset_id: str,
+    core: Service,
+    caller: Reading,
+    redirect: Redirect = None,
+    thumbnail: Thumbnail = None,
 ) -> Response:
     """An asset's bytes, or a range of them; the asset's `url` is the link to give to others."""
     # The Comfy API v2 redirects where an object store has the bytes. We redirect only where the client or the
     # operator asks for it: a client that follows no redirect, such as curl without -L, would save nothing.
-    return await _bytes_of(request, core, await _asset(core, asset_id, caller.key_id), redirect=redirect)
+    asset = await _sized(core, await _asset(core, asset_id, caller.key_id), thumbnail)
+    return await _bytes_of(request, core, asset, redirect=redirect)
 
 
 @router.head("/api/v2/signed/{asset_id}", operation_id="headSignedContent")
@@ -217,13 +228,18 @@ async def read_signed(
     expires: Annotated[int, Query(ge=0, le=1 << 40)],
     signature: Annotated[str, Query(max_length=100)],
     redirect: Redirect = None,
+    thumbnail: Thumbnail = None,
 ) -> Response:
     """An asset's bytes, for every client that has the asset's signed URL; no key is needed."""
     asset = await core.assets.get_signed(_uuid(asset_id), expires, signature)
     # The signature outlives its key: a revoked key's URLs must stop here.
     if (await core.access.get(asset.key_id)).revoked_at is not None:
         raise UrlExpired
-    return await _bytes_of(request, core, asset, redirect=redirect)
+    return await _bytes_of(request, core, await _sized(core, asset, thumbnail), redirect=redirect)
+
+
+async def _sized(core: Core, asset: AssetRecord, thumbnail: str | None) -> AssetRecord:
+    return asset if thumbnail is None else await core.thumbnails.of(asset, int(thumbnail))
 
 
 async def _bytes_of(request: Request, core: Core, asset: AssetRecord, *, redirect: bool | None) -> Response:

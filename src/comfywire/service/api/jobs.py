@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -70,6 +71,9 @@ async def list_jobs(
     status: Annotated[str | None, Query(description="Only these states: a list with commas.")] = None,
     workflow: Annotated[str | None, Query(description="Only jobs of this registered workflow.")] = None,
     batch_id: Annotated[UUID | None, Query(description="Only jobs of this batch.")] = None,
+    details: Annotated[
+        bool, Query(description="Whether each entry has its whole `job`, with inputs and outputs.")
+    ] = False,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> models.JobPage:
@@ -85,7 +89,9 @@ async def list_jobs(
     )
     page = jobs[:limit]  # one job more was asked for, to know whether there is a next page
     more = cursor_of(page[-1]) if len(jobs) > limit else None
-    return models.JobPage(jobs=[item_of(job, core.settings.base_url) for job in page], next_cursor=more)
+    whole = await _whole(request, core, page) if details else {}
+    items = [item_of(job, core.settings.base_url, whole.get(job.id)) for job in page]
+    return models.JobPage(jobs=items, next_cursor=more)
 
 
 @router.get("/{job_id}", operation_id="getJob")
@@ -139,6 +145,16 @@ async def get_transitions(job_id: str, core: Service, caller: Reading) -> models
     return models.Transitions(
         transitions=[transition_of(change) for change in await core.store.transitions(job.id)]
     )
+
+
+async def _whole(request: Request, core: Core, jobs: Sequence[JobRecord]) -> dict[UUID, models.Job]:
+    """Return all of many jobs, by id: a gallery would else ask for each."""
+    ids = [job.id for job in jobs]
+    inputs, outputs = await core.store.inputs_of(ids), await core.store.outputs_of(ids)
+    renderer = Renderer(core.assets, origin_of(request))
+    return {
+        job.id: renderer.job(replace(job, inputs=inputs.get(job.id)), outputs.get(job.id, ())) for job in jobs
+    }
 
 
 async def find(core: Core, caller: Caller, job_id: str) -> JobRecord:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from comfywire.service.access.usage import usage_of
 from comfywire.service.webhooks.messages import must_be_webhook_url
 
 from .admission import key_first_router
@@ -100,6 +102,34 @@ class Keys(BaseModel):
     keys: list[Key]
 
 
+class Day(BaseModel):
+    """What a key used on one day, in UTC."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    day: date
+    jobs: Annotated[int, Field(description="Submitted on that day.")]
+    failed: Annotated[int, Field(description="Those of them that failed.")]
+    run_seconds: Annotated[float, Field(description="For which they ran.")]
+    bytes: Annotated[int, Field(description="Of the uploads and outputs of that day.")]
+
+
+class Total(BaseModel):
+    """What a key used in all these days."""
+
+    jobs: int
+    failed: int
+    run_seconds: float
+    bytes: int
+
+
+class Usage(BaseModel):
+    """What a key has used, as far as its jobs are still kept."""
+
+    days: Annotated[list[Day], Field(description="Today first.")]
+    total: Total
+
+
 router = key_first_router("/api/v2/keys", tag="keys")
 
 
@@ -128,6 +158,17 @@ async def change_key(key_id: UUID, change: KeyChange, core: Service, _: Administ
     """Set a key's own webhook address anew; what was switched off for it is on again."""
     must_be_webhook_url(change.webhook_url)
     return Key.model_validate(await core.access.set_webhook_url(key_id, change.webhook_url))
+
+
+@router.get("/{key_id}/usage")
+async def get_usage(
+    key_id: UUID, core: Service, _: Administering, days: Annotated[int, Query(ge=1, le=366)] = 30
+) -> Usage:
+    """Return what a key has used by day; jobs that were removed after their retention count no more."""
+    await core.access.get(key_id)
+    used = [Day.model_validate(day) for day in await usage_of(core.database, key_id, days)]
+    sums = {name: sum(getattr(day, name) for day in used) for name in Total.model_fields}
+    return Usage(days=used, total=Total(**sums))
 
 
 @router.post("/{key_id}/rotate")

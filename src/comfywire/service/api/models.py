@@ -178,6 +178,10 @@ class Output(BaseModel):
     truncated: Annotated[
         bool, Field(description="Whether a text or value is too long to stand here: `url` has it.")
     ] = False
+    width: Annotated[
+        int | None, Field(description="A picture's pixels, once somebody has asked for its thumbnail.")
+    ] = None
+    height: int | None = None
 
 
 class JobError(BaseModel):
@@ -217,8 +221,7 @@ class Job(BaseModel):
         dict[str, Any] | None,
         Field(
             description="What was set to what, drawn seeds too, by parameter or NODE.INPUT; files are "
-            "assets. Of a graph that was sent as it is: its seeds, and the assets that names in it mean. "
-            "Null where there is nothing of that: `urls.workflow` has the graph."
+            "assets. Null where nothing was set: `urls.workflow` has the graph."
         ),
     ] = None
     outputs: list[Output]
@@ -240,13 +243,6 @@ class Job(BaseModel):
     ] = None
     outputs_reused: Annotated[bool | None, Field(description="Whether all came from the ComfyUI's cache.")]
     warnings: list[str]
-    missing: Annotated[
-        list[str],
-        Field(
-            description="What was asked for and did not come although it succeeded, such as an output node "
-            "whose input the ComfyUI refused; a sentence each. `warnings` has them, too."
-        ),
-    ] = []
     submissions: Annotated[int, Field(description="How often a ComfyUI was sent it anew.")]
     server: Annotated[str | None, Field(description="The ComfyUI that has it, or had it last.")]
     retry: RetryPolicy
@@ -274,6 +270,9 @@ class JobItem(BaseModel):
     batch_index: Annotated[int | None, Field(description="Its place in the batch, from 0.")] = None
     error: JobError | None
     urls: JobUrls
+    job: Annotated[
+        Job | None, Field(description="With `details`: all of it, but its place, reason and estimate.")
+    ] = None
 
 
 class JobPage(BaseModel):

@@ -18,6 +18,7 @@ from comfywire.service.jobs.reader import NOWHERE, Event, Queued
 from comfywire.service.jobs.records import JobRecord, OutputRecord
 from comfywire.service.jobs.records import Transition as TransitionRecord
 from comfywire.service.jobs.states import JobState
+from comfywire.service.webhooks.records import Delivery
 
 from . import models
 from .errors import InvalidRequest
@@ -76,7 +77,6 @@ class Renderer:
             estimate=None if estimate is None or estimate.basis is None else estimate.basis.value,
             outputs_reused=job.outputs_reused,
             warnings=job.warnings,
-            missing=job.missing,
             submissions=job.submissions,
             server=job.server,
             retry=models.RetryPolicy(**job.retry.stored()),
@@ -111,6 +111,8 @@ class Renderer:
             kind=output.kind,
             value=output.value,
             truncated=output.is_truncated,
+            width=output.width,
+            height=output.height,
         )
 
     def event(self, event: Event, place: Queued) -> str | None:
@@ -142,7 +144,7 @@ def _urls_of(job_id: UUID, prefix: str) -> models.JobUrls:
     return models.JobUrls(self=own, **{name: f"{own}/{name}" for name in names})
 
 
-def item_of(job: JobRecord, base_url: str | None) -> models.JobItem:
+def item_of(job: JobRecord, base_url: str | None, whole: models.Job | None = None) -> models.JobItem:
     """Return a job as an entry of a list; its links are paths below that of ``base_url``."""
     times = [job.created_at, job.submitted_at, job.started_at, job.completed_at]
     return models.JobItem(
@@ -158,6 +160,7 @@ def item_of(job: JobRecord, base_url: str | None) -> models.JobItem:
         batch_index=job.batch_index,
         error=_error_of(job),
         urls=_urls_of(job.id, prefix_of(base_url)),
+        job=whole,
     )
 
 
@@ -175,7 +178,7 @@ def transition_of(record: TransitionRecord) -> models.Transition:
     )
 
 
-def cursor_of(last: JobRecord | BatchRecord) -> str:
+def cursor_of(last: JobRecord | BatchRecord | Delivery) -> str:
     """Return the cursor of the page after ``last``."""
     place = f"{last.created_at.isoformat()}/{last.id}"
     return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")

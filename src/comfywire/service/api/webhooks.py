@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
+from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from comfywire.service.webhooks.secrets import GRACE
 
 from .admission import key_first_router
 from .context import Reading, Service, Submitting
+from .rendering import cursor_of, place_of
 
 __all__ = ["router"]
 
@@ -32,6 +34,7 @@ class Delivery(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
+    job_id: UUID
     type: Annotated[str, Field(examples=["job.succeeded"])]
     url: str
     state: Literal["waiting", "delivered", "given_up"]
@@ -62,6 +65,13 @@ class Addresses(BaseModel):
     """The addresses that fail; those that work are not listed."""
 
     addresses: list[Address]
+
+
+class DeliveryPage(BaseModel):
+    """Some deliveries of one key, newest first."""
+
+    deliveries: list[Delivery]
+    next_cursor: Annotated[str | None, Field(description="For the next page; null on the last.")]
 
 
 class Span(BaseModel):
@@ -108,6 +118,22 @@ async def list_deliveries(job_id: UUID, core: Service, caller: Reading) -> Deliv
 async def redeliver(job_id: UUID, delivery_id: UUID, core: Service, caller: Submitting) -> Delivery:
     """Deliver a webhook once more, at once, under the same ``webhook-id``."""
     return Delivery.model_validate(await core.webhooks.redeliver(job_id, delivery_id, caller.key_id))
+
+
+@router.get("/webhooks/deliveries")
+async def list_all_deliveries(
+    core: Service,
+    caller: Reading,
+    state: Literal["waiting", "delivered", "given_up"] | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> DeliveryPage:
+    """List this key's webhooks and how their tries went, newest first."""
+    before = place_of(cursor) if cursor else None
+    found = await core.webhooks.of_key(caller.key_id, state=state, before=before, limit=limit + 1)
+    page = [Delivery.model_validate(delivery) for delivery in found[:limit]]
+    more = cursor_of(found[limit - 1]) if len(found) > limit else None
+    return DeliveryPage(deliveries=page, next_cursor=more)
 
 
 @router.post("/webhooks/redeliver", status_code=202)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import Header, Query, Request
@@ -122,6 +122,8 @@ class Workflow(BaseModel):
     inputs_schema: dict[str, Any] = Field(description="JSON schema (2020-12) of `inputs`.")
     created_at: datetime
     retired_at: datetime | None = None
+    example_asset_id: UUID | None = Field(None, description="A picture that shows it, if somebody chose one.")
+    example_url: str | None = Field(None, description="Gives its bytes without a key, for a time.")
 
 
 class WholeWorkflow(Workflow):
@@ -158,15 +160,21 @@ class WorkflowJobBody(_Closed):
 
 
 @router.get("", operation_id="listWorkflows")
-async def list_workflows(core: Service, _: Reading) -> WorkflowList:
+async def list_workflows(request: Request, core: Service, _: Reading) -> WorkflowList:
     """Return the newest version of every workflow."""
-    return WorkflowList(workflows=[_described(record) for record in await core.workflows.list()])
+    examples = await core.presets.examples()
+    described = [_described(record) for record in await core.workflows.list()]
+    shown = [_with_example(request, core, one, examples.get(one.name)) for one in described]
+    return WorkflowList(workflows=shown)
 
 
 @router.get("/{name}", operation_id="getWorkflow")
-async def get_workflow(name: str, core: Service, _: Reading, version: Version = None) -> WholeWorkflow:
+async def get_workflow(
+    request: Request, name: str, core: Service, _: Reading, version: Version = None
+) -> WholeWorkflow:
     """Return one version of a workflow, with its graph."""
-    return _whole(await core.workflows.get(name, version))
+    whole = _whole(await core.workflows.get(name, version))
+    return _with_example(request, core, whole, await core.presets.example(name))
 
 
 @router.get("/{name}/versions", operation_id="listWorkflowVersions")
@@ -280,6 +288,16 @@ async def _submission(
         extra_data=None if body.extra_data is None else body.extra_data.model_dump(exclude_none=True),
     )
     return await submission_of(core, caller, record, body.inputs, common, outputs=body.outputs)
+
+
+Shown = TypeVar("Shown", bound=Workflow)
+
+
+def _with_example(request: Request, core: Core, shown: Shown, asset_id: UUID | None) -> Shown:
+    if asset_id is not None:
+        shown.example_asset_id = asset_id
+        shown.example_url, _ = core.assets.url_of(asset_id, origin_of(request))
+    return shown
 
 
 def _described(record: WorkflowRecord) -> Workflow:

@@ -10,10 +10,7 @@ from uuid import UUID
 
 from comfywire.service.jobs.states import TERMINAL, JobState
 
-__all__ = ["NOT_MADE", "JobRecord", "Lease", "NativePrompt", "NewJob", "OutputRecord", "Retry", "Transition"]
-
-NOT_MADE = "not made: "
-"""So begins the warning of each output that was asked for and did not come."""
+__all__ = ["JobRecord", "Lease", "NativePrompt", "NewJob", "OutputRecord", "Retry", "Transition"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +164,6 @@ class JobRecord:
     """What ComfyUI's own API calls it beside its id; known where it was just submitted there."""
 
     @property
-    def missing(self) -> list[str]:
-        """What was asked for and did not come although the job succeeded, one sentence each."""
-        return [warning.removeprefix(NOT_MADE) for warning in self.warnings if warning.startswith(NOT_MADE)]
-
-    @property
     def is_over(self) -> bool:
         """Whether it has ended, well or not."""
         return self.state in TERMINAL
@@ -206,6 +198,8 @@ class OutputRecord:
         hash: BLAKE3 of the bytes, hex; None without an asset.
         size_bytes: Of the bytes.
         content_type: Of the bytes.
+        width: Of a picture of which somebody has asked for a thumbnail: its pixels.
+        height: Likewise.
 
     """
 
@@ -222,6 +216,8 @@ class OutputRecord:
     hash: str | None = None
     size_bytes: int | None = None
     content_type: str | None = None
+    width: int | None = None
+    height: int | None = None
 
     @classmethod
     def of_json(cls, told: Mapping[str, Any]) -> OutputRecord:

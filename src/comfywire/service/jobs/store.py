@@ -266,6 +266,18 @@ class Store:
         answer = await self.database.all(SQL["outputs"], job_id=job_id, after=after)
         return [OutputRecord(**output) for output in answer]
 
+    async def outputs_of(self, jobs: Sequence[UUID]) -> dict[UUID, list[OutputRecord]]:
+        """Return what is kept of the outputs of many jobs, by job; one without any is missing."""
+        found: dict[UUID, list[OutputRecord]] = {}
+        for answer in await self.database.all(SQL["outputs_of"], jobs=list(jobs)):
+            found.setdefault(answer["job_id"], []).append(OutputRecord(**answer))
+        return found
+
+    async def inputs_of(self, jobs: Sequence[UUID]) -> dict[UUID, dict[str, Any] | None]:
+        """Return what was set to what in the prompts of many jobs, by job."""
+        answers = await self.database.all(SQL["inputs_of"], jobs=list(jobs))
+        return {answer["id"]: answer["bound"] for answer in answers}
+
     async def transitions(self, job_id: UUID, *, after: int = 0) -> list[Transition]:
         """Return a job's audit, oldest first."""
         answer = await self.database.all(SQL["transitions"], job_id=job_id, after=after)

@@ -128,6 +128,7 @@ SELECT blob.hash FROM blobs AS blob
                     WHERE asset.hash = blob.hash
                       AND (maker.state <> ALL(%(terminal)s::job_state[])
                            OR reader.state <> ALL(%(terminal)s::job_state[])))
+   AND NOT EXISTS (SELECT FROM thumbnails WHERE thumbnail = blob.hash)  -- it goes with its picture
  ORDER BY blob.touched_at LIMIT %(most)s;
 
 -- name: of_blob
@@ -137,6 +138,7 @@ SELECT id, job_id FROM assets WHERE hash = %(hash)s;
 SELECT hash FROM blobs AS blob
  WHERE touched_at < now() - make_interval(secs => %(grace)s)
    AND NOT EXISTS (SELECT FROM assets WHERE hash = blob.hash)
+   AND NOT EXISTS (SELECT FROM thumbnails WHERE thumbnail = blob.hash)
  LIMIT %(most)s;
 
 -- name: lock_old_blob
@@ -144,7 +146,8 @@ SELECT size_bytes FROM blobs
  WHERE hash = %(hash)s AND touched_at < now() - make_interval(secs => %(grace)s) FOR UPDATE;
 
 -- name: is_used
-SELECT FROM assets WHERE hash = %(hash)s LIMIT 1;
+SELECT FROM assets WHERE hash = %(hash)s
+UNION ALL SELECT FROM thumbnails WHERE thumbnail = %(hash)s LIMIT 1;
 
 -- name: delete_blob
 DELETE FROM blobs WHERE hash = %(hash)s;

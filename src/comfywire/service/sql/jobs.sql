@@ -141,15 +141,24 @@ SELECT
 
 -- name: output_columns
 SELECT output.job_id, output.position, output.event_id, output.node_id, output.class_type, output.key, output.kind,
-       output.name, output.asset_id, output.value, asset.hash, blob.size_bytes, asset.content_type
+       output.name, output.asset_id, output.value, asset.hash, blob.size_bytes, asset.content_type, seen.width, seen.height
   FROM outputs AS output
   LEFT JOIN assets AS asset ON asset.id = output.asset_id
   LEFT JOIN blobs AS blob ON blob.hash = asset.hash
+  LEFT JOIN LATERAL (SELECT width, height FROM thumbnails WHERE hash = asset.hash LIMIT 1) AS seen ON true
 
 -- name: outputs
 -- include: jobs.output_columns
  WHERE output.job_id = %(job_id)s AND output.event_id > %(after)s
  ORDER BY output.position;
+
+-- name: outputs_of
+-- include: jobs.output_columns
+ WHERE output.job_id = ANY(%(jobs)s::uuid[])
+ ORDER BY output.job_id, output.position;
+
+-- name: inputs_of
+SELECT id, bound FROM jobs WHERE id = ANY(%(jobs)s::uuid[]);
 
 -- name: transition_columns
 SELECT event_id, job_id, from_state, to_state, attempt, worker, server, at, reason

@@ -105,6 +105,16 @@ SELECT own.*,
  WHERE own.job_id = %(job_id)s
  ORDER BY own.created_at, own.id;
 
+-- name: of_key
+SELECT own.*,
+       (SELECT COALESCE(jsonb_agg(jsonb_build_object('try', try, 'at', at, 'status', status, 'error', error,
+                                                     'seconds', seconds) ORDER BY try), '[]')
+          FROM delivery_tries WHERE delivery_id = own.id) AS log
+  FROM deliveries AS own
+ WHERE own.key_id = %(key_id)s AND (%(state)s::text IS NULL OR own.state = %(state)s)
+   AND (%(before)s::timestamptz IS NULL OR (own.created_at, own.id) < (%(before)s, %(before_id)s))
+ ORDER BY own.created_at DESC, own.id DESC LIMIT %(limit)s;
+
 -- name: redeliver
 -- At once, and the schedule anew. One that is being tried stays claimed.
 UPDATE deliveries AS own

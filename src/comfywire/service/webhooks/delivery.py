@@ -134,6 +134,21 @@ class Webhooks:
             raise NoDelivery(job_id)
         return [Delivery.of(row) for row in await self._database.all(SQL["of_job"], job_id=job_id)]
 
+    async def of_key(
+        self,
+        key_id: UUID,
+        *,
+        state: str | None = None,
+        before: tuple[datetime, UUID] | None = None,
+        limit: int = 50,
+    ) -> list[Delivery]:
+        """Return a key's deliveries with the logs of their tries, the newest first, older than ``before``."""
+        when, last = before or (None, None)
+        found = await self._database.all(
+            SQL["of_key"], key_id=key_id, state=state, before=when, before_id=last, limit=limit
+        )
+        return [Delivery.of(row) for row in found]
+
     async def redeliver(self, job_id: UUID, delivery_id: UUID, key_id: UUID | None = None) -> Delivery:
         """Make a delivery due at once, whether it was delivered or given up; its schedule starts anew.
 

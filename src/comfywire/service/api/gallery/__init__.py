@@ -1,0 +1,1 @@
+"""What galleries and forms ask for beside jobs: archives of outputs, links to one job, presets."""

@@ -1,0 +1,92 @@
+// What belongs to one job wherever it is shown: its inputs in words, itself as a call of the API, a link to share it.
+
+import { apiUrl, content, del, get, post, toJson } from "./api.js";
+import { button, fill, h, note, tell } from "./dom.js";
+import { day, shown, title } from "./format.js";
+import { inOrder } from "./parameters.js";
+
+const WEEK = 7 * 86400;
+
+const fileId = (value) => value?.info?.id ?? null;
+
+// A job's inputs as pairs; files lead to their bytes.
+export function inputsOf(job) {
+  const pairs = inOrder(Object.keys(job.inputs ?? {})).map((name) => [name, job.inputs[name]]);
+  if (!pairs.length) return h("p", { class: "quiet small" }, "Nothing was set: the workflow ran as it was sent.");
+  return h("dl", { class: "pairs" }, pairs.map(([name, value]) => {
+    const id = fileId(value);
+    const words = h("dd", { class: typeof value === "number" || typeof value === "bigint" ? "num" : "" }, id ? "a file" : shown(value));
+    if (id) get(`assets/${id}`).then((asset) => fill(words, h("a", { href: content(asset.url), target: "_blank", rel: "noopener" }, asset.file_path ?? "a file"))).catch(() => fill(words, "a file that is gone"));
+    return [h("dt", {}, title(name)), words];
+  }));
+}
+
+const plainInputs = (job) => Object.fromEntries(Object.entries(job.inputs ?? {}).map(([name, value]) => [name, fileId(value) ?? value]));
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+const python = (text) => text.replace(/\btrue\b/g, "True").replace(/\bfalse\b/g, "False").replace(/\bnull\b/g, "None");
+
+// The call that makes the same job again, in three languages.
+export function calls(job) {
+  const inputs = toJson(plainInputs(job));
+  const name = job.workflow_name;
+  const address = name ? apiUrl(`workflows/${name}/jobs`) : apiUrl("jobs");
+  const body = name ? `{"inputs": ${inputs}}` : '{"workflow": ...}';
+  const values = python(toJson(plainInputs(job), 4) ?? "{}");
+  return {
+    curl: `curl -s ${address} \\\n  -H "Authorization: Bearer $COMFYWIRE_KEY" \\\n  -H 'Content-Type: application/json' \\\n  -d ${quoted(body)}`,
+    Python: `import os, httpx\n\nanswer = httpx.post(\n    ${JSON.stringify(`${address}?wait=300`)},\n    headers={"Authorization": f"Bearer {os.environ['COMFYWIRE_KEY']}"},\n    json={"inputs": ${values}},\n    timeout=310,\n)\nfor output in answer.json()["outputs"]:\n    print(output["url"])`,
+    "comfy-sdk": `# COMFY_BASE_URL=${apiUrl("").replace(/\/api\/v2\/$/, "")}\nfrom comfy_sdk import Comfy\n\nwith Comfy() as client:\n    workflow = client.workflows.from_file("workflow_api.json")  # GET ${apiUrl(`jobs/${job.id}/workflow`)}\n    job = client.submit(workflow)\n    for output in job.result().outputs:\n        output.to_file(output.name)`,
+  };
+}
+
+export function copyAs(job) {
+  const texts = calls(job);
+  let chosen = "curl";
+  const code = h("pre", { class: "code", tabindex: "0" }, texts.curl);
+  const copy = button("Copy", { icon: "code", class: "slim", on: { click: async () => { await copied(texts[chosen], copy); } } });
+  const languages = h("div", { class: "seg", role: "radiogroup", "aria-label": "Language" }, Object.keys(texts).map((name) =>
+    h("label", {}, h("input", { type: "radio", name: "language", checked: name === chosen, on: { change: () => { chosen = name; code.textContent = texts[name]; } } }), name)));
+  return h("section", {}, h("div", { class: "row spread" }, h("h2", {}, "Copy as"), copy), languages, code);
+}
+
+async function copied(text, from) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = h("textarea", { value: text, class: "only-read" }); // without https there is no clipboard to write to
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  const word = from.querySelector("span");
+  if (word) { word.textContent = "Copied"; setTimeout(() => { word.textContent = "Copy"; }, 2000); }
+  tell("Copied");
+}
+
+// A link that shows one run to whoever has it, until it ends or is ended.
+export function sharing(job) {
+  const place = h("section", {});
+  const told = h("div", {});
+  const ends = (time) => `Who has the link sees this run’s outputs and inputs, and nothing else. It ends on ${day(time)}.`;
+  function ask() {
+    fill(place, h("h2", {}, "Share this run"), h("p", { class: "small quiet" }, "A link for a week that needs no key. You can end it at any time."), told,
+      h("div", { class: "row" }, button("Make a link", { icon: "share", on: { click: () => make() } })));
+  }
+  async function make() {
+    try {
+      draw(await post(`jobs/${job.id}/share`, { expires_in: WEEK }));
+    } catch (error) {
+      fill(told, note("bad", h("p", {}, error.message)));
+    }
+  }
+  function draw({ token, expires_at }) {
+    const link = new URL(`#/shared/${token}`, document.baseURI).href;
+    const field = h("input", { class: "in mono", readonly: true, value: link, "aria-label": "The link", on: { focus: () => field.select() } });
+    fill(place, h("h2", {}, "Share this run"), h("p", { class: "small quiet" }, ends(expires_at)), told,
+      h("div", { class: "seed" }, field, button("", { icon: "share", class: "icon", label: "Copy the link", on: { click: (event) => copied(link, event.currentTarget) } }),
+        button("", { icon: "close", class: "icon", label: "End it now", on: { click: async () => { await del(`jobs/${job.id}/share`); tell("The link is ended"); ask(); } } })));
+  }
+  ask();
+  return place;
+}

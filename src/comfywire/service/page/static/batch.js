@@ -1,0 +1,2 @@
+// One batch: its results, by the gallery's own means.
+export { show } from "./results.js";

@@ -1,0 +1,46 @@
+// Keys that work anywhere but in a field, and the sheet that lists them all.
+
+import { button, h } from "./dom.js";
+
+const KEYS = [
+  ["1  2  3", "Run, Results, Operate"], ["/", "to the search of this view"], ["Ctrl Enter", "run what the form says"],
+  ["R", "roll a new seed"], ["arrows, Home, End", "move in the results; Enter opens, Space selects"],
+  ["←  →", "the result before, the next one"], ["C", "compare with the one before"], ["D", "download"],
+  ["I", "the inputs, on or off"], ["Esc", "back"], ["[  ]", "a smaller or larger brush"], ["E", "erase, or paint"],
+  ["Ctrl Z", "undo a stroke"], ["?", "this list"],
+];
+
+export const isInField = (event) => event.target.closest?.("input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select, [role=listbox], dialog") !== null;
+
+export function shortcuts(event, addresses, help) {
+  if (event.ctrlKey || event.metaKey || event.altKey || isInField(event)) return;
+  if (addresses[event.key] && !document.body.classList.contains("bare")) location.hash = addresses[event.key];
+  else if (event.key === "?") help();
+  else if (event.key === "/") {
+    const search = document.querySelector("main input[type=search]");
+    if (search) { event.preventDefault(); search.focus(); }
+  }
+}
+
+export function keysHelp() {
+  const close = () => { sheet.close(); sheet.remove(); };
+  const sheet = h("dialog", { class: "sheet", "aria-labelledby": "keys-title", on: { cancel: close } },
+    h("div", { class: "row spread" }, h("h2", { id: "keys-title" }, "Keys"),
+      button("", { icon: "close", class: "bare icon", label: "Close", on: { click: close } })),
+    h("dl", { class: "pairs" }, KEYS.map(([key, does]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, does)])));
+  document.body.append(sheet);
+  sheet.showModal();
+}
+
+// Asks once before something is lost, naming it; resolves to whether to go on.
+export function confirm(question, what, go) {
+  return new Promise((done) => {
+    const end = (answer) => { sheet.close(); sheet.remove(); done(answer); };
+    const sheet = h("dialog", { class: "sheet small-sheet", "aria-labelledby": "ask-title", on: { cancel: () => end(false) } },
+      h("h2", { id: "ask-title" }, question), h("p", {}, what),
+      h("div", { class: "row" }, button(go, { class: "bad", on: { click: () => end(true) } }),
+        button("Keep it", { class: "bare", on: { click: () => end(false) } })));
+    document.body.append(sheet);
+    sheet.showModal();
+  });
+}

@@ -1,0 +1,116 @@
+"""A real browser in front of a real `comfywire serve --demo`, in a process of its own."""
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("procrastinate", reason="the job service needs the extra 'service'")
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+IS_WANTED = bool(os.environ.get("COMFYWIRE_TEST_BROWSER"))
+PATIENCE = 20_000
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A browser beside other tests slows both down: these get longer, and `make test` leaves them out."""
+    for item in items:
+        if "tests/browser" in item.path.as_posix():
+            item.add_marker(pytest.mark.timeout(150))
+            if not IS_WANTED:
+                item.add_marker(pytest.mark.skip(reason="`make test-browser` runs these"))
+
+
+@dataclass
+class Demo:
+    """`comfywire serve --demo`, which can be killed and started again where it was."""
+
+    folder: Path
+    options: tuple[str, ...] = ()
+    url: str = ""
+    key: str = ""
+    process: Process | None = field(default=None)
+
+    async def start(self) -> None:
+        port = self.url.rpartition(":")[2] or "0"
+        environment = {name: text for name, text in os.environ.items() if not name.startswith("COMFYWIRE_")}
+        command = [sys.executable, "-u", "-m", "comfywire", "serve", "--demo", "--port", port]
+        command += ["--data", str(self.folder), *self.options]
+        self.process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, env=environment)
+        told = ""
+        assert self.process.stdout is not None
+        while "Ctrl-C" not in told:
+            line = (await self.process.stdout.readline()).decode()
+            assert line, f"it ended, having said: {told}"
+            told += line
+        self.url = re.search(r"ready at (\S+)", told)[1]  # type: ignore[index]
+        self.key = re.search(r"A key: (\S+)", told)[1]  # type: ignore[index]
+
+    async def stop(self, how: Callable[[Process], None] = Process.terminate) -> None:
+        if self.process is not None and self.process.returncode is None:
+            how(self.process)
+            await self.process.wait()
+
+
+@contextlib.asynccontextmanager
+async def demo_at(folder: Path, *options: str) -> AsyncIterator[Demo]:
+    demo = Demo(folder, options)
+    await demo.start()
+    try:
+        yield demo
+    finally:
+        await demo.stop()
+
+
+@pytest.fixture
+async def demo(tmp_path: Path) -> AsyncIterator[Demo]:
+    async with demo_at(tmp_path / "data") as demo:
+        yield demo
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Any]:
+    from playwright.async_api import async_playwright  # type: ignore[import-not-found, unused-ignore]
+
+    assert CHROMIUM is not None, "there is no Chromium: `make test-browser` installs Debian's, as root"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+Opening = Callable[..., AbstractAsyncContextManager[Any]]
+
+
+@pytest.fixture
+def opened(browser: Any) -> Opening:
+    """Opens a page at an address, in a browser profile of its own; it may report no error of its own."""
+
+    @contextlib.asynccontextmanager
+    async def open_page(url: str, *, allow: str = "", **options: Any) -> AsyncIterator[Any]:
+        given = {"viewport": {"width": 1280, "height": 900}, **options}
+        context = await browser.new_context(**given)
+        context.set_default_timeout(PATIENCE)
+        page = await context.new_page()
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda told: wrong.extend([told.text] if told.type == "error" else []))
+        await page.goto(url)
+        try:
+            yield page
+            serious = [words for words in wrong if not re.search(f"404{'|' * bool(allow)}{allow}", words)]
+            assert serious == []
+        finally:
+            await context.close()
+
+    return open_page
