@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -85,10 +86,11 @@ async def get_shared(request: Request, token: str, core: Service) -> SharedJob:
     """Return what a link shows of a job; no key is needed."""
     job, until = await _shared(core, token)
     renderer = Renderer(core.assets, origin_of(request))
-    whole = renderer.job(await core.store.with_inputs(job), await core.store.outputs(job.id))
+    inputs = (await core.store.inputs_of([job.id])).get(job.id)
+    whole = renderer.job(replace(job, inputs=inputs), await core.store.outputs(job.id))
     shown = whole.model_dump(include={"status", "workflow_name", "created_at", "completed_at"})
-    inputs = None if whole.inputs is None else {name: _plain(value) for name, value in whole.inputs.items()}
-    return SharedJob(**shown, inputs=inputs, outputs=whole.outputs, expires_at=until)
+    plain = None if inputs is None else {name: _plain(value) for name, value in inputs.items()}
+    return SharedJob(**shown, inputs=plain, outputs=whole.outputs, expires_at=until)
 
 
 @router.get(
