@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from comfywire.protocol.feeds import FeedKey
+from comfywire.protocol.feeds import FeedKey, FeedWatch
 from comfywire.protocol.job import Phase
 from comfywire.protocol.messages import (
     Executing,
@@ -17,6 +17,7 @@ from comfywire.protocol.messages import (
     ProgressText,
     Status,
 )
+from comfywire.protocol.schedule import Schedule
 from comfywire.protocol.session import CONFIRM, Read, Session
 from comfywire.protocol.snapshots import HistoryEntry, QueueSnapshot
 from comfywire.protocol.tracked import SocketImage, Tracked
@@ -428,3 +429,31 @@ def test_sockets_that_are_closed_are_forgotten_however_many_there_were() -> None
         session.feed_lost(main)
 
     assert len(session._names_previews) <= 2
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+@pytest.mark.parametrize(("took", "pause"), [(0.01, 1.0), (0.4, 1.2), (2.0, 6.0), (60.0, 65.0)])
+def test_a_server_that_is_slow_to_answer_is_probed_less(took: float, pause: float, is_trusted: bool) -> None:
+    """And never more than five seconds after its last answer: its silence must be found out."""
+    schedule, feeds = Schedule(), FeedWatch(iter("ab").__next__)
+    schedule.probed_at = 100.0
+
+    schedule.probe_was_read(100.0, 100.0 + took)
+
+    at = schedule.probe_at(feeds, is_trusted=is_trusted)
+    assert at - 100.0 == pytest.approx(max(pause, 5.0) if is_trusted else pause)
+
+
+def test_a_slow_answer_to_a_probe_puts_off_the_next_and_no_end_that_was_heard() -> None:
+    scene = Scene("p")
+    scene.running = ("p",)
+    while Read("p") not in (reads := scene.session.reads_due(scene.now)):
+        for read in reads:
+            scene.answer(read)
+        scene.now = scene.session.next_due(scene.now)
+    asked, scene.now = scene.now, scene.now + 4.0
+    scene.session.history_was_read("p", None, began=asked, now=scene.now)
+
+    assert [read for at, read in scene.go_on(4.9) if read == Read("p")] == []
+    scene.hear(ExecutionStart("p"), ExecutionSuccess("p"), Executing("p", None))
+    assert Read("p") in scene.session.reads_due(scene.now)

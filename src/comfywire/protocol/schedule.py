@@ -26,6 +26,9 @@ EXPLANATION = 0.25
 """Seconds in which a shorter queue may be explained by the end of a prompt of ours."""
 SHARE = 10.0
 """A queue read that took a second is not repeated before ten have passed."""
+PROBE_SHARE = 2.0
+"""A probe that took a second is not repeated before two have passed since its answer: a server that is slow to
+answer has little to spare. It is never more than ``SLOWEST_PROBE``: silence must be found out all the same."""
 FIRST_RETRY, SLOWEST_RETRY = 0.1, 1.0
 """Seconds before a failed read is repeated; with the second look, an end is told within two seconds."""
 
@@ -35,6 +38,7 @@ class Schedule:
 
     def __init__(self) -> None:
         self.probed_at = -inf
+        self._no_probe_before = -inf
         self._asked_at = inf
         self._read_at = -inf
         self._cost = 0.0
@@ -71,6 +75,10 @@ class Schedule:
             self._shortened_at, self._unexplained = inf, 0
         self.server_answered()
 
+    def probe_was_read(self, began: float, now: float) -> None:
+        """A probe is answered; the slower that was, the longer the next one waits."""
+        self._no_probe_before = now + min((now - began) * PROBE_SHARE, SLOWEST_PROBE)
+
     def server_answered(self) -> None:
         """A read succeeded."""
         self._retry = FIRST_RETRY
@@ -93,9 +101,11 @@ class Schedule:
 
     def probe_at(self, feeds: FeedWatch, *, is_trusted: bool) -> float:
         """When the history of the prompt that should end next is worth a look."""
-        if not is_trusted:
-            return max(self.probed_at, self._read_at) + PROBE
-        return _after_silence(self.probed_at, feeds.last_heard, FIRST_QUIET_PROBE, SLOWEST_PROBE, 0.5)
+        if is_trusted:
+            at = _after_silence(self.probed_at, feeds.last_heard, FIRST_QUIET_PROBE, SLOWEST_PROBE, 0.5)
+        else:
+            at = max(self.probed_at, self._read_at) + PROBE
+        return max(at, self._no_probe_before)
 
 
 def _after_silence(last: float, heard: float, first: float, slowest: float, share: float) -> float:

@@ -268,7 +268,8 @@ class Session:
         self, prompt_id: str, entry: HistoryEntry | None, *, began: float, now: float
     ) -> Tracked | None:
         """Take in a history read that began at ``began``; return the prompt if that finished it."""
-        self._under_way.pop(prompt_id, None)
+        if self._under_way.pop(prompt_id, None) is False:
+            self._schedule.probe_was_read(began, now)
         self._schedule.server_answered()
         tracked = self.open.get(prompt_id)
         if tracked is None:
