@@ -38,7 +38,8 @@ async def test_several_pictures_are_a_batch_of_jobs_that_differ(town):
     answer = await town.ask(n=2, seed=5)
 
     ids = [uuid.UUID(job_id) for job_id in answer.headers["comfywire-job-ids"].split(",")]
-    jobs = [await town.core.store.with_inputs(await town.core.store.get(job_id)) for job_id in ids]
+    looks = [await town.core.store.look(job_id, with_inputs=True) for job_id in ids]
+    jobs = [look.job for look in looks if look is not None]
     assert len(answer.json()["data"]) == 2
     assert [(job.inputs or {})["seed"] for job in jobs] == [5, 6]
     assert len({job.batch_id for job in jobs}) == 1
