@@ -27,8 +27,8 @@ EXPLANATION = 0.25
 SHARE = 10.0
 """A queue read that took a second is not repeated before ten have passed."""
 PROBE_SHARE = 2.0
-"""A probe that took a second is not repeated before two have passed since its answer, and one that took longer
-not before ``SLOWEST_PROBE``: a slow server has little to spare, and its silence must be found out all the same.
+"""A probe that took a second is not repeated before two have passed since its answer: a slow server has
+little to spare. ``SLOWEST_PROBE`` is the most, however long it took: silence must be found out.
 """
 FIRST_RETRY, SLOWEST_RETRY = 0.1, 1.0
 """Seconds before a failed read is repeated; with the second look, an end is told within two seconds."""
