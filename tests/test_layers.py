@@ -150,7 +150,7 @@ ROOMS: dict[str, set[str]] = {
         "workflows",
     },
     "service/assets": {"access", "addresses", "database", "fleet", "jobs", "settings", "sql"},
-    "service/faces": {"api", "core", "openai"},
+    "service/faces": {"api", "core", "native", "openai"},
     "service/batches": {
         "access",
         "core",
@@ -160,6 +160,18 @@ ROOMS: dict[str, set[str]] = {
         "workflow_submission",
         "workflows",
     },
+    "service/native": {
+        "access",
+        "api",
+        "assets",
+        "core",
+        "database",
+        "fleet",
+        "jobs",
+        "submission",
+        "submission_checks",
+    },
+    "service/submission_checks": {"fleet"},
     "service/core": {
         "access",
         "assets",

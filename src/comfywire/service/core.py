@@ -10,6 +10,7 @@ from comfywire.errors import ComfywireError
 from comfywire.service.access.keys import Access
 from comfywire.service.access.limits import RateLimits, StreamLimit
 from comfywire.service.access.links import JobLinks
+from comfywire.service.access.sessions import Sessions
 from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.blobs import Blobs
 from comfywire.service.assets.signing import Signer
@@ -55,6 +56,7 @@ class Core:
         store_check: Whether their bytes can be written and read.
         access: Keys.
         links: Links that show one job without a key.
+        sessions: Browsers that have signed in with one.
         limits: Requests a minute.
         streams: How many streams of events each key has open.
         sealer: Encrypts secrets that the database keeps.
@@ -78,6 +80,7 @@ class Core:
     store_check: StoreCheck
     access: Access
     links: JobLinks
+    sessions: Sessions
     limits: RateLimits
     streams: StreamLimit
     sealer: Sealer
@@ -133,6 +136,7 @@ def _database(url: str, settings: Settings) -> Database:
 def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker) -> Core:
     store = broker.store
     database = store.database
+    access = Access(database, keys_required=settings.keys_required)
     blobs = Blobs(settings.assets_url or str(settings.data / "assets"))
     assets = Assets(database, blobs, Signer(*sealer.derived_of_all("signed URLs")), settings)
     return Core(
@@ -143,7 +147,8 @@ def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker) -> C
         assets=assets,
         thumbnails=Thumbnails(assets),
         store_check=StoreCheck(blobs),
-        access=Access(database, keys_required=settings.keys_required),
+        access=access,
+        sessions=Sessions(database, access),
         links=JobLinks(database),
         limits=RateLimits(database, settings.rate_per_minute),
         streams=StreamLimit(settings.max_streams),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -17,9 +17,10 @@ from comfywire.service.assets.references import asset_ids, with_files, with_valu
 from comfywire.service.database.pool import Connection
 from comfywire.service.fleet.input_kinds import InputKinds
 from comfywire.service.fleet.needs import need_of, requirement_of
+from comfywire.service.fleet.verdicts import Verdict
 from comfywire.service.hooks import submission_facts
 from comfywire.service.jobs.output_folders import new_output_folder
-from comfywire.service.jobs.records import JobRecord, NewJob, Retry
+from comfywire.service.jobs.records import JobRecord, NativePrompt, NewJob, Retry
 from comfywire.service.submission_checks import (
     MissingAsset,
     Refused,
@@ -28,11 +29,30 @@ from comfywire.service.submission_checks import (
     check_labels,
 )
 from comfywire.service.webhooks.messages import InvalidWebhookUrl, must_be_webhook_url
+from comfywire.workflow.validation.refusals import node_errors_of
 
 if TYPE_CHECKING:
     from comfywire.service.core import Core
 
-__all__ = ["Submission", "new_job", "queue_job", "smallest", "submit_once", "submit_workflow"]
+__all__ = ["Native", "Submission", "new_job", "queue_job", "smallest", "submit_once", "submit_workflow"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Native:
+    """What a prompt of ComfyUI's own API has beside others.
+
+    Attributes:
+        extra_data: What goes along with it and is no secret.
+        client_id: Whose sockets hear of it.
+        number: The place in the queue that its caller wants; None for the next.
+        is_front: Whether it is to come before what waits.
+
+    """
+
+    extra_data: Mapping[str, Any]
+    client_id: str | None = None
+    number: float | None = None
+    is_front: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +76,8 @@ class Submission:
         workflow_version: Its version.
         prompt_id: The id of the job; None draws one.
         inputs: The values that were set in the workflow, seeds drawn, by parameter or ``NODE.INPUT``.
+        native: What it has as a prompt of ComfyUI's own API; None for a submission of another face. What no
+            server has, models among it, is refused there as by a ComfyUI, and does not wait.
 
     """
 
@@ -75,6 +97,7 @@ class Submission:
     workflow_version: int | None = None
     prompt_id: UUID | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    native: Native | None = None
 
 
 async def submit_workflow(core: Core, caller: Caller, submission: Submission) -> JobRecord:
@@ -172,10 +195,14 @@ async def new_job(core: Core, caller: Caller, submission: Submission) -> NewJob:
         if await core.assets.get(asset_id, caller.key_id) is None:
             raise MissingAsset(asset_id)
     named = with_files(prompt, {asset_id: f"comfywire/{asset_id}" for asset_id in inputs})
-    problems = await core.catalogues.objections(named, targets=submission.targets)
-    if problems:
-        raise RejectedWorkflow.of(problems)
+    verdict = await core.catalogues.verdict(
+        named, targets=submission.targets, models_may_come=submission.native is None
+    )
+    if verdict is not None and verdict.refused:
+        raise RejectedWorkflow.of(verdict)
     job = _job_of(core, caller, submission, files=files, prompt=prompt, inputs=inputs)
+    if submission.native is not None:
+        job = replace(job, **_native(submission.native, verdict, named, submission.targets))
     refusal = await core.hooks.on_submit(submission_facts(job, caller))
     if refusal is not None:
         raise Refused(refusal.reason, is_policy=refusal.is_policy)
@@ -227,6 +254,16 @@ def _job_of(
         run_timeout=smallest(submission.run_timeout, caller.run_timeout, core.settings.run_timeout),
         retention=core.settings.job_retention,
     )
+
+
+def _native(
+    native: Native, verdict: Verdict | None, prompt: Mapping[str, Any], targets: Sequence[str] | None
+) -> dict[str, Any]:
+    """Return what a job has as a prompt of ComfyUI's own API."""
+    dropped = {} if verdict is None else node_errors_of(verdict.dropped, prompt, verdict.catalogue)
+    outputs = list(targets or ()) if verdict is None else verdict.outputs(prompt, targets)
+    prompt_of = NativePrompt(outputs, native.client_id, native.number, native.is_front, dropped)
+    return {"extra_data": native.extra_data, "native": prompt_of}
 
 
 def smallest(*limits: float | None) -> float | None:

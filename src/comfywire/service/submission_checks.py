@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from comfywire.errors import ComfywireError
-from comfywire.workflow import Problem
+from comfywire.service.fleet.verdicts import Verdict
 
 __all__ = [
     "MOST_LABELS",
@@ -32,19 +32,24 @@ class RejectedWorkflow(ComfywireError):
 
     Attributes:
         details: ``node_errors`` by node id, each with ``field``, ``reason`` and ``message``.
+        verdict: What the server that comes nearest would say; None where no server was asked.
 
     """
 
     code = "invalid_workflow"
     http_status = 422
 
-    def __init__(self, message: str, node_errors: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, message: str, node_errors: Mapping[str, Any] | None = None, verdict: Verdict | None = None
+    ) -> None:
+        self.verdict = verdict
         self.details = {"node_errors": dict(node_errors)} if node_errors else None
         super().__init__(message)
 
     @classmethod
-    def of(cls, problems: Sequence[Problem]) -> RejectedWorkflow:
-        """Return the error that names these problems."""
+    def of(cls, verdict: Verdict) -> RejectedWorkflow:
+        """Return the error that names the problems for which a prompt is refused."""
+        problems = verdict.refused
         node_errors: dict[str, list[dict[str, Any]]] = {}
         for problem in problems[:PROBLEMS_TOLD]:
             node_errors.setdefault(problem.node_id or "", []).append(
@@ -57,7 +62,7 @@ class RejectedWorkflow(ComfywireError):
                     "nearest": list(problem.nearest),
                 }
             )
-        return cls("; ".join(problem.sentence for problem in problems[:3]), node_errors)
+        return cls("; ".join(problem.sentence for problem in problems[:3]), node_errors, verdict)
 
 
 class UiFormat(ComfywireError):

@@ -13,10 +13,9 @@ from comfywire.service.access.keys import (
     Caller,
     Forbidden,
     KeyNotFound,
-    PublicWithoutKeys,
     Unauthorized,
-    must_be_safe,
 )
+from comfywire.service.access.reach import PublicWithoutKeys, must_be_safe
 from comfywire.service.database.pool import Database, Row
 from comfywire.service.settings import Settings
 

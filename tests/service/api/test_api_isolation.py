@@ -15,6 +15,7 @@ PUBLIC = {
     "/readyz": "says only that the database and the asset store answer",
     "/metrics": "guarded by its own setting, if there is one",
     "/api/v2/signed/{asset_id}": "the signature is the key",
+    "/api/v2/session": "there a caller becomes one with a key, and sees nothing but its name",
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v2/jobs"): {"workflow": PROMPT},
@@ -135,6 +136,13 @@ async def test_a_key_for_submitting_alone_reads_nothing(service: Service, owned:
 
     allowed = {route for route, status in answers.items() if status != 403}
     assert {route.path for route in allowed} <= {"/api/v2/webhooks/secret"}
+
+
+async def test_a_key_for_comfyuis_own_api_opens_none_of_these(service: Service, owned: dict[str, str]):
+    async with service.client("native", name="native") as native:
+        answers = {route: (await route.ask(native, **owned)).status_code for route in routes(service)}
+
+    assert {route for route, status in answers.items() if status != 403} == set()
 
 
 async def test_the_web_socket_of_another_keys_job_is_not_found(service: Service, owned: dict[str, str]):

@@ -47,7 +47,7 @@ def keys() -> None:
     "--scope",
     "scopes",
     multiple=True,
-    type=click.Choice(["submit", "read", "admin"]),
+    type=click.Choice(["submit", "read", "admin", "native"]),
     default=("submit", "read"),
     show_default=True,
     help="What it is for; repeat it for more. admin may do everything.",

@@ -30,6 +30,7 @@ __all__ = ["serve"]
 
 DEFAULT_PORT = 8190
 DEMO_KEY = "demo"
+DEMO_SCOPES = ("submit", "read", "admin")
 DEMO_GRACE = 86400.0
 """Seconds for which the key of the start before still opens: somebody may have it in their environment."""
 DEMO_WORKFLOW = "text_to_image.json"
@@ -171,7 +172,7 @@ def serve(*, no_workers: bool, demo: bool, **options: Any) -> None:
 
 
 async def _serve(settings: Settings, *, runs_jobs: bool, demo: bool) -> None:
-    from comfywire.service.access.keys import must_be_safe  # noqa: PLC0415
+    from comfywire.service.access.reach import must_be_safe  # noqa: PLC0415
     from comfywire.service.core import open_core  # noqa: PLC0415
     from comfywire.service.faces import create_app  # noqa: PLC0415
     from comfywire.service.http_server import bound, serving  # noqa: PLC0415
@@ -265,9 +266,7 @@ async def _register_demo(core: Core, workflow: bytes) -> None:
 
 async def _demo_key(access: Access) -> str:
     """Return a secret of the demo's one key: each start gives it another, and what was made with it stays."""
-    from comfywire.service.access.keys import SCOPES  # noqa: PLC0415
-
-    ours = (DEMO_KEY, SCOPES)
+    ours = (DEMO_KEY, DEMO_SCOPES)
     known = [
         key
         for key in await access.list()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 import time
 from collections.abc import Callable, Iterable
@@ -15,7 +14,6 @@ from uuid import UUID
 
 from comfywire.errors import ComfywireError
 from comfywire.service.database.pool import Database, Row
-from comfywire.service.settings import Settings
 from comfywire.service.sql import queries
 
 __all__ = [
@@ -27,13 +25,14 @@ __all__ = [
     "Forbidden",
     "KeyNotFound",
     "KeyRecord",
-    "PublicWithoutKeys",
     "Unauthorized",
-    "must_be_safe",
 ]
 
-SCOPES = ("submit", "read", "admin")
-"""What a key may be for; a key for ``admin`` may do what the other scopes allow, too."""
+SCOPES = ("submit", "read", "admin", "native")
+"""What a key may be for; a key for ``admin`` may do what the other scopes allow, too.
+
+``native`` is for ComfyUI's own API alone: submit, read, upload and cancel there, and nothing under /api/v2.
+"""
 LOCAL = UUID(int=0)
 """The id of the key ``local``, to which all jobs and assets belong while no keys are required."""
 MARK = "cw_"
@@ -75,10 +74,6 @@ class AmbiguousKey(ComfywireError):
         super().__init__(f"several keys are called {name!r}: name one by its id, {', '.join(map(str, ids))}")
 
 
-class PublicWithoutKeys(ComfywireError):
-    """The service would listen on a public address and require no keys."""
-
-
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The key that a request presents.
@@ -86,7 +81,7 @@ class Caller:
     Attributes:
         key_id: The key's id, to which the caller's jobs and assets belong.
         name: The key's name.
-        scopes: What the key is for, of ``submit``, ``read`` and ``admin``.
+        scopes: What the key is for, of ``SCOPES``.
         rate_per_minute: Requests that this key may make a minute; None for the service's default.
         run_timeout: Seconds for which each job of this key may run; None for the service's default.
         webhook_url: The address that is told of jobs and batches which name none; None for none.
@@ -301,6 +296,22 @@ class Access:
             return seen.caller
         return await self._look_up(hashed)
 
+    async def caller_of_key(self, key_id: UUID) -> Caller:
+        """Return the caller whose key has this id: of a session, or of an address that belongs to one key.
+
+        Raises:
+            Unauthorized: The key was revoked or has expired, or there is none.
+
+        """
+        if key_id == LOCAL:
+            return await self._local()
+        name = b"id" + key_id.bytes
+        seen = self._seen.get(name)
+        if seen is not None and self._clock() < seen.until:
+            return seen.caller
+        changes = self._changes
+        return await self._opened(name, await self._database.one(SQL["by_id"], id=key_id), changes)
+
     async def local_key(self) -> UUID:
         """Return the id of the key ``local``, made on first use: rows of jobs and assets refer to it."""
         if not self._has_local:
@@ -312,10 +323,14 @@ class Access:
         return Caller(await self.local_key(), "local", frozenset(SCOPES))
 
     async def _look_up(self, hashed: bytes) -> Caller:
-        self._seen.pop(hashed, None)
         changes = self._changes
         key = await self._database.one(SQL["by_hash"], hash=hashed)
-        if key is None or not _is_of(key, hashed):
+        return await self._opened(hashed, key if key is not None and _is_of(key, hashed) else None, changes)
+
+    async def _opened(self, name: bytes, key: Row | None, changes: int) -> Caller:
+        """Return the caller of a key's row, if the key opens; remember it by ``name``, if nothing changed."""
+        self._seen.pop(name, None)
+        if key is None:
             raise Unauthorized("this API key is unknown, or was rotated: check it, or ask for another")
         if not key["opens"]:
             gone = "was revoked" if key["revoked_at"] is not None else "has expired"
@@ -330,10 +345,10 @@ class Access:
             webhook_url=key["webhook_url"],
         )
         left = CACHED if key["seconds_left"] is None else min(CACHED, key["seconds_left"])
-        # revoke() and rotate() may run between our SELECT and this line, and clear `_seen` before the caller
+        # revoke() and rotate() may run between the SELECT and this line, and clear `_seen` before the caller
         # is in it: a caller read before such a change is answered once, and not remembered.
         if changes == self._changes:
-            self._seen[hashed] = _Seen(caller, self._clock() + left)
+            self._seen[name] = _Seen(caller, self._clock() + left)
         return caller
 
     def _changed(self, key_id: UUID, key: Row | None) -> KeyRecord:
@@ -343,27 +358,6 @@ class Access:
         self._changes += 1
         self._seen = {hashed: seen for hashed, seen in self._seen.items() if seen.caller.key_id != key_id}
         return KeyRecord.of(key)
-
-
-def must_be_safe(settings: Settings) -> None:
-    """Raise if the service would listen on a public address and require no keys.
-
-    Raises:
-        PublicWithoutKeys: Everybody who reaches that address could run anything.
-
-    """
-    if not settings.keys_required and not _is_loopback(settings.host):
-        raise PublicWithoutKeys(
-            f"on {settings.host or '0.0.0.0'!r} everybody on the network could run anything: "  # noqa: S104
-            "require keys with --keys (`comfywire keys create` makes one), or listen on 127.0.0.1"
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _new_secret() -> str:

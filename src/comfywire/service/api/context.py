@@ -9,9 +9,11 @@ from fastapi import Depends, Header
 from starlette.requests import HTTPConnection
 
 from comfywire.service.access.keys import Caller
+from comfywire.service.access.sessions import COOKIE
 from comfywire.service.core import Core
 
 from .errors import NotFound
+from .guards import SAFE_METHODS, is_own_page
 
 __all__ = [
     "CALLERS",
@@ -20,11 +22,13 @@ __all__ = [
     "Reading",
     "Service",
     "Submitting",
+    "caller_of_cookie",
     "core_of",
     "get_caller",
     "get_core",
     "job_id_of",
     "origin_of",
+    "secret_of",
 ]
 
 SUBPROTOCOL = "comfywire.key."
@@ -56,7 +60,9 @@ async def get_caller(request: HTTPConnection) -> Caller:
     if earlier is not None:
         return earlier
     core = core_of(request)
-    caller = await core.access.caller(_secret(request))
+    secret = secret_of(request)
+    session = None if secret else await caller_of_cookie(request)
+    caller = session or await core.access.caller(secret)
     await core.limits.take(caller)
     request.state.caller = caller
     return caller
@@ -83,12 +89,33 @@ async def _caller_for(scope: str, request: HTTPConnection) -> Caller:
     return caller
 
 
-def _secret(request: HTTPConnection) -> str | None:
+def secret_of(request: HTTPConnection) -> str | None:
+    """Return the key that a request sends as ``Bearer``, or as the subprotocol of a socket."""
     kind, _, secret = request.headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
         return secret.strip()
     protocols = [name.strip() for name in request.headers.get("sec-websocket-protocol", "").split(",")]
     return next((name[len(SUBPROTOCOL) :] for name in protocols if name.startswith(SUBPROTOCOL)), None)
+
+
+async def caller_of_cookie(request: HTTPConnection) -> Caller | None:
+    """Return the caller of a browser that has signed in; None where it has not, or where that does not count.
+
+    A browser sends its cookie along with whatever a page asks it to. What changes something, and a socket,
+    must therefore come from a page of ours: browsers say so in ``Origin``, with every such request.
+
+    Raises:
+        Unauthorized: The session has ended.
+
+    """
+    token = request.cookies.get(COOKIE)
+    if not token:
+        return None
+    core = core_of(request)
+    is_safe = request.scope["type"] == "http" and request.scope["method"] in SAFE_METHODS
+    if not is_safe and not is_own_page(request.headers, core.settings):
+        return None
+    return await core.sessions.caller(token)
 
 
 def origin_of(request: HTTPConnection) -> str:

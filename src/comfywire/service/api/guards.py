@@ -20,10 +20,13 @@ from comfywire.service.settings import Settings
 
 from .errors import error_response
 
-__all__ = ["Guard", "TooLargeBody", "is_foreign", "is_rebound"]
+__all__ = ["SAFE_METHODS", "Guard", "TooLargeBody", "is_foreign", "is_own_page", "is_rebound"]
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-OWN_LIMITS = {"/api/v2/assets", "/v1/images/edits", "/v1/videos"}
+OWN_LIMITS = frozenset(
+    {"/api/v2/assets", "/v1/images/edits", "/v1/videos"}
+    | {f"{prefix}/upload/{what}" for prefix in ("", "/api") for what in ("image", "mask")}
+)
 """Uploads, which the guard does not bound: their routes count the bytes while they come."""
 REQUEST_ID = "X-Comfy-Request-Id"
 HOST = re.compile(r"([\w.~!$&'()*+,;=%-]+|\[[0-9a-f:.]+\])(:\d{0,5})?", re.ASCII | re.IGNORECASE)
@@ -149,14 +152,22 @@ class _Answer:
 def is_foreign(headers: Mapping[str, str], settings: Settings) -> bool:
     """Whether a page of another site makes a browser send this request.
 
-    The service has no cookies that such a page could use, but the browser may be in a network, or on a
-    machine, that reaches the service where the page's author does not.
+    The service's cookie does not count there (:func:`is_own_page`), but the browser may be in a network, or
+    on a machine, that reaches the service where the page's author does not.
     """
     origin = headers.get("origin")
     if origin is None or origin in settings.cors_origins or "*" in settings.cors_origins:
         return False
+    return not is_own_page(headers, settings)
+
+
+def is_own_page(headers: Mapping[str, str], settings: Settings) -> bool:
+    """Whether a page of this service makes a browser send this request; false where no page is named."""
+    origin = headers.get("origin")
+    if origin is None:
+        return False
     own = {headers.get("host", "")} | ({urlsplit(settings.base_url).netloc} if settings.base_url else set())
-    return _netloc(origin) not in own - {""}
+    return _netloc(origin) in own - {""}
 
 
 def _netloc(origin: str) -> str:

@@ -1,19 +1,22 @@
-"""Keys over HTTP, for callers whose own key is for ``admin``."""
+"""Keys over HTTP, for callers whose own key is for ``admin``; and sessions, by which browsers have one."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse, Response
 
+from comfywire.service.access.keys import Caller
+from comfywire.service.access.sessions import COOKIE, LIFETIME
 from comfywire.service.access.usage import usage_of
 from comfywire.service.webhooks.messages import must_be_webhook_url
 
 from .admission import key_first_router
-from .context import Administering, Service
+from .context import Administering, Service, core_of, get_caller
 from .models import Text
 
 __all__ = ["router"]
@@ -33,7 +36,10 @@ class NewKey(BaseModel):
             min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$", description="What people call it."
         ),
     ]
-    scopes: Annotated[list[Literal["submit", "read", "admin"]], Field(min_length=1)] = ["submit", "read"]
+    scopes: Annotated[list[Literal["submit", "read", "admin", "native"]], Field(min_length=1)] = [
+        "submit",
+        "read",
+    ]
     expires_in: Annotated[Seconds | None, Field(description="Seconds from now; null is never.")] = None
     max_queued: Annotated[Limit | None, Field(description="Jobs that may wait.")] = None
     max_running: Annotated[Limit | None, Field(description="Jobs that may run at a time.")] = None
@@ -130,10 +136,10 @@ class Usage(BaseModel):
     total: Total
 
 
-router = key_first_router("/api/v2/keys", tag="keys")
+router = key_first_router("/api/v2", tag="keys")
 
 
-@router.post("", status_code=201)
+@router.post("/keys", status_code=201)
 async def create_key(new: NewKey, core: Service, _: Administering) -> KeyWithSecret:
     """Make a key. Its secret is in this answer and can never be read again."""
     must_be_webhook_url(new.webhook_url)
@@ -141,26 +147,26 @@ async def create_key(new: NewKey, core: Service, _: Administering) -> KeyWithSec
     return KeyWithSecret(**Key.model_validate(record).model_dump(), secret=secret)
 
 
-@router.get("")
+@router.get("/keys")
 async def list_keys(core: Service, _: Administering) -> Keys:
     """List all keys, oldest first, also the revoked and expired ones."""
     return Keys(keys=[Key.model_validate(record) for record in await core.access.list()])
 
 
-@router.get("/{key_id}")
+@router.get("/keys/{key_id}")
 async def get_key(key_id: UUID, core: Service, _: Administering) -> Key:
     """Look at one key."""
     return Key.model_validate(await core.access.get(key_id))
 
 
-@router.patch("/{key_id}")
+@router.patch("/keys/{key_id}")
 async def change_key(key_id: UUID, change: KeyChange, core: Service, _: Administering) -> Key:
     """Set a key's own webhook address anew; what was switched off for it is on again."""
     must_be_webhook_url(change.webhook_url)
     return Key.model_validate(await core.access.set_webhook_url(key_id, change.webhook_url))
 
 
-@router.get("/{key_id}/usage")
+@router.get("/keys/{key_id}/usage")
 async def get_usage(
     key_id: UUID, core: Service, _: Administering, days: Annotated[int, Query(ge=1, le=366)] = 30
 ) -> Usage:
@@ -171,7 +177,7 @@ async def get_usage(
     return Usage(days=used, total=Total(**sums))
 
 
-@router.post("/{key_id}/rotate")
+@router.post("/keys/{key_id}/rotate")
 async def rotate_key(
     key_id: UUID, core: Service, _: Administering, rotation: Rotation | None = None
 ) -> KeyWithSecret:
@@ -180,7 +186,62 @@ async def rotate_key(
     return KeyWithSecret(**Key.model_validate(record).model_dump(), secret=secret)
 
 
-@router.delete("/{key_id}")
+@router.delete("/keys/{key_id}")
 async def revoke_key(key_id: UUID, core: Service, _: Administering) -> Key:
     """Revoke a key: within seconds it opens nothing more. Its jobs run on."""
     return Key.model_validate(await core.access.revoke(key_id))
+
+
+class SessionRequest(BaseModel):
+    """The key to sign in with."""
+
+    key: Text
+
+
+class Session(BaseModel):
+    """Who is signed in."""
+
+    name: str
+    scopes: list[str]
+
+
+@router.post("/session", operation_id="postSession", response_model=Session)
+async def begin(request: Request, body: SessionRequest, core: Service) -> Response:
+    """Sign in: the cookie `comfywire_session` stands for the key, until it is ended or the key is revoked."""
+    caller = await core.access.caller(body.key)
+    await core.limits.take(caller)
+    answer = JSONResponse(_shown(caller))
+    answer.set_cookie(
+        COOKIE,
+        await core.sessions.begin(caller.key_id),
+        max_age=int(LIFETIME),
+        secure=_is_secure(request),
+        httponly=True,
+        samesite="lax",
+    )
+    return answer
+
+
+@router.get("/session", operation_id="getSession", response_model=Session)
+async def show(request: Request) -> dict[str, Any]:
+    """Who asks: the name and the scopes of the key, whether it comes as a cookie or in a header."""
+    return _shown(await get_caller(request))
+
+
+@router.delete("/session", operation_id="deleteSession", status_code=204)
+async def end(request: Request, core: Service) -> Response:
+    """Sign out: the session opens nothing more, and the browser forgets the cookie."""
+    if token := request.cookies.get(COOKIE):
+        await core.sessions.end(token)
+    answer = Response(status_code=204)
+    answer.delete_cookie(COOKIE, secure=_is_secure(request), httponly=True, samesite="lax")
+    return answer
+
+
+def _is_secure(request: Request) -> bool:
+    base_url = core_of(request).settings.base_url or ""
+    return request.url.scheme == "https" or base_url.startswith("https://")
+
+
+def _shown(caller: Caller) -> dict[str, Any]:
+    return {"name": caller.name, "scopes": sorted(caller.scopes)}

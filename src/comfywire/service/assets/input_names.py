@@ -8,6 +8,7 @@ import re
 from pathlib import PurePosixPath
 from uuid import UUID
 
+from comfywire.service.assets.file_names import FileName
 from comfywire.service.assets.records import AssetRecord
 
 __all__ = ["FOLDER", "input_name", "input_stem"]
@@ -28,6 +29,6 @@ def input_stem(secret: bytes, key_id: UUID, digest: str) -> str:
 
 def input_name(secret: bytes, asset: AssetRecord) -> str:
     """Return the name of the file for ``asset``: :func:`input_stem`, and the suffix of the caller's name."""
-    suffix = PurePosixPath(asset.file_path or "").suffix.lower()
+    suffix = PurePosixPath(FileName.of(asset.file_path or "").path).suffix.lower()
     stem = input_stem(secret, asset.key_id, asset.hash)
     return f"{stem}{suffix}" if SUFFIX.fullmatch(suffix) else stem

@@ -11,6 +11,7 @@ from uuid import UUID
 from comfywire.errors import ComfywireError
 
 __all__ = [
+    "CONTENT_TYPE",
     "EXPIRES_IN",
     "AssetInUse",
     "AssetNotFound",

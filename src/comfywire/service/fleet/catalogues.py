@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from comfywire.service.database.pool import Database
+from comfywire.service.database.pool import Database, Row
 from comfywire.service.fleet.input_kinds import InputKinds
-from comfywire.service.fleet.needs import MODEL_SUFFIXES
+from comfywire.service.fleet.verdicts import Verdict
 from comfywire.service.sql import queries
-from comfywire.workflow import Effect, ObjectInfo, Problem
+from comfywire.workflow import ObjectInfo
 from comfywire.workflow.validation.validate import validate
 
 __all__ = ["Catalogues"]
@@ -41,33 +42,42 @@ class Catalogues:
         self._looked_at = float("-inf")
         self._lock = asyncio.Lock()
 
-    async def objections(
-        self, prompt: Mapping[str, Any], *, targets: Sequence[str] | None = None
-    ) -> list[Problem]:
-        """Return why every server would refuse ``prompt``; nothing if one might run it, or none is known.
+    async def verdict(
+        self,
+        prompt: Mapping[str, Any],
+        *,
+        targets: Sequence[str] | None = None,
+        models_may_come: bool = True,
+    ) -> Verdict | None:
+        """Return what the server that comes nearest would say about ``prompt``; None if none is known.
 
-        A model file that is not there is no reason: it may come, and the job waits for it. The fewest
-        problems are told, as the server that comes nearest has them.
+        Args:
+            prompt: The graph.
+            targets: The output nodes to run; None for all.
+            models_may_come: Whether a model file that is not there is no reason to refuse: it may come, and
+                the job waits for it. Any name of an input file is believed then, too.
+
         """
-        objections = []
+        best: Verdict | None = None
         for digest, catalogue in (await self._known()).items():
             version = self._versions.get(digest)
-            problems = [
-                problem
-                for problem in validate(
-                    prompt, catalogue, version=version, targets=targets, has_file=lambda _: True
-                )
-                if problem.effect is Effect.REFUSED and not _is_about_a_model(problem)
-            ]
-            if not problems:
-                return []
-            objections.append(problems)
-        return min(objections, key=len, default=[])
+            has_file = _has_any if models_may_come else None
+            problems = validate(prompt, catalogue, version=version, targets=targets, has_file=has_file)
+            verdict = Verdict(catalogue, problems, models_may_come)
+            if best is None or verdict.weight < best.weight:
+                best = verdict
+            if best.weight == (0, 0):
+                break
+        return best
 
     async def input_kinds(self) -> InputKinds:
         """Return which inputs take files on the servers that are known."""
         await self._known()
         return self._kinds
+
+    async def newest_first(self) -> Mapping[str, ObjectInfo]:
+        """Return the catalogues that are known by digest, that of the newest version first."""
+        return await self._known()
 
     async def covering(self, class_types: Collection[str]) -> ObjectInfo | None:
         """Return the catalogue that has the most of these node types; None if no server is known."""
@@ -77,7 +87,7 @@ class Catalogues:
     async def _known(self) -> Mapping[str, ObjectInfo]:
         async with self._lock:
             if self._clock() - self._looked_at > KEPT:
-                rows = await self._database.all(SQL["catalogues"])
+                rows = sorted(await self._database.all(SQL["catalogues"]), key=_release, reverse=True)
                 self._versions = {row["digest"]: row["version"] for row in rows}
                 parsed = {digest: await self._get(digest) for digest in self._versions}
                 if parsed.keys() != self._parsed.keys():
@@ -96,6 +106,11 @@ def _parse(packed: bytes) -> ObjectInfo:
     return ObjectInfo(json.loads(gzip.decompress(packed)) if packed else {})
 
 
-def _is_about_a_model(problem: Problem) -> bool:
-    value = problem.value
-    return isinstance(value, str) and value.lower().endswith(MODEL_SUFFIXES)
+def _has_any(name: str) -> bool:
+    del name
+    return True
+
+
+def _release(row: Row) -> list[int]:
+    """Return a server's version as numbers, so that the newest says what all say alike."""
+    return [int(part) for part in re.findall(r"\d+", row["version"] or "")]

@@ -9,7 +9,7 @@ from typing import Any
 from comfywire.workflow.catalogues.packaged import packaged
 from comfywire.workflow.object_info import Input, ObjectInfo
 
-__all__ = ["InputKind", "InputKinds"]
+__all__ = ["UPLOADS", "InputKind", "InputKinds"]
 
 UPLOADS = ("image_upload", "animated_image_upload", "video_upload", "audio_upload", "file_upload")
 WITHOUT_BUTTON = frozenset(

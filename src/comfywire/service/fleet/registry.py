@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from comfywire.service.database.pool import Database
+from comfywire.service.database.pool import Database, Row
 from comfywire.service.sql import queries
 
 __all__ = ["SILENT_AFTER", "Registry"]
@@ -51,6 +51,22 @@ class Registry:
     async def is_gone(self, url: str) -> bool:
         """Whether :meth:`are_gone` was said of a server that is not forgotten yet."""
         return await self._database.one(SQL["is_gone"], url=url) is not None
+
+    async def keep_facts(self, url: str, facts: Mapping[str, Any]) -> None:
+        """Write down what a server says of its machine, its model folders and its embeddings."""
+        await self._database.do(SQL["keep_facts"], url=url, facts=Jsonb(dict(facts)))
+
+    async def facts(self) -> list[Row]:
+        """Return url, facts, devices and version of the servers that are up."""
+        return await self._database.all(SQL["facts"], silent_after=SILENT_AFTER)
+
+    async def want_free(self) -> None:
+        """Have every server that has nothing to do let go of its models."""
+        await self._database.all(SQL["want_free"])
+
+    async def takes_free(self, url: str) -> bool:
+        """Whether somebody wants that of this server; says yes once."""
+        return await self._database.one(SQL["take_free"], url=url) is not None
 
     async def address(self, url: str) -> bytes | None:
         """Return how a server is reached, encrypted; None if it was never here."""

@@ -162,6 +162,8 @@ class JobRecord:
     """How many jobs will be taken before it (1,000 stands for more); known where it was just submitted."""
     number: float | None = field(default=None, compare=False)
     """What ComfyUI's own API calls it beside its id; known where it was just submitted there."""
+    node_errors: dict[str, Any] | None = field(default=None, compare=False)
+    """What the validator dropped of its prompt; known where it was just submitted there."""
 
     @property
     def is_over(self) -> bool:

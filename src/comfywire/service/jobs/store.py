@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from comfywire.errors import ComfywireError
 from comfywire.service.database.pool import Connection, Database, execute, row, rows
+from comfywire.service.jobs.columns import columns_of, native_columns_of
 from comfywire.service.jobs.engine import BAND, Queue
 from comfywire.service.jobs.headroom import SLACK, Headroom
 from comfywire.service.jobs.overview import Operating
@@ -18,7 +20,6 @@ from comfywire.service.jobs.records import (
     NO_NEWS,
     JobLook,
     JobRecord,
-    NativePrompt,
     NewJob,
     OutputRecord,
     Transition,
@@ -131,7 +132,18 @@ class Store:
         self, connection: Connection, job: NewJob, *, default_max_queued: int | None = None
     ) -> JobRecord:
         """Like :meth:`submit`, on the caller's connection, and in its transaction if there is one."""
-        columns = _columns(job) | {"band": BAND, "most": default_max_queued, "slack": SLACK}
+        if job.native is None:
+            return await self._submitted(connection, job, default_max_queued)
+        async with connection.transaction():
+            record = await self._submitted(connection, job, default_max_queued)
+            added = await row(connection, SQL["add_native"], **native_columns_of(job.id, job.native))
+        assert added is not None
+        return replace(record, number=added["number"], node_errors=added["node_errors"])
+
+    async def _submitted(
+        self, connection: Connection, job: NewJob, default_max_queued: int | None
+    ) -> JobRecord:
+        columns = columns_of(job) | {"band": BAND, "most": default_max_queued, "slack": SLACK}
         has_room = self._headroom.take(job.key_id)
         answer = await row(connection, SQL["submit"], **columns, has_room=has_room, admitted=None)
         if answer is None:
@@ -287,10 +299,13 @@ class Store:
         """Return how many jobs will be taken before this one (1,000 stands for more), None if it is taken."""
         return None if job.queue_id is None else await self.queue.waiting_ahead(job.queue_id)
 
-    async def cancel(self, job_id: UUID, reason: str = "cancellation was asked for") -> JobRecord | None:
+    async def cancel(
+        self, job_id: UUID, reason: str = "cancellation was asked for", *, if_waiting: bool = False
+    ) -> JobRecord | None:
         """Ask for a job's end; return it as it is then, which for a job that nobody has taken is its end.
 
-        A job that has ended stays as it is. None if there is none.
+        A job that has ended stays as it is, and with ``if_waiting`` one that runs, too. None if there is
+        none.
         """
         async with self.database.transaction() as connection:
             answer = await row(connection, SQL["get"] + " FOR UPDATE", job_id=job_id, key_id=None)
@@ -298,6 +313,8 @@ class Store:
                 return None
             job = JobRecord.of(answer)
             if job.state not in (JobState.QUEUED, JobState.RUNNING):
+                return job
+            if if_waiting and job.state is JobState.RUNNING:
                 return job
             taken_back = job.queue_id is None or await self.queue.withdraw(connection, job.queue_id)
             # What was submitted is on a ComfyUI even while no worker has it: one must go and end it there.
@@ -369,49 +386,6 @@ async def _count(connection: Connection, query: str, key_id: UUID, **values: Any
     answer = await row(connection, SQL[query], key_id=key_id, **values)
     assert answer is not None
     return int(answer["count"])
-
-
-def _columns(job: NewJob) -> dict[str, Any]:
-    return {
-        "job_id": job.id,
-        "key_id": job.key_id,
-        "priority": job.priority,
-        "prompt": Jsonb(dict(job.prompt)),
-        "files": Jsonb(dict(job.files)) if job.files else None,
-        "output_folder": job.output_folder,
-        "bound": Jsonb(dict(job.bound)) if job.bound else None,
-        "document": None if job.document is None else Jsonb(dict(job.document)),
-        "targets": None if job.targets is None else list(job.targets),
-        "labels": Jsonb(dict(job.labels)),
-        "workflow_name": job.workflow_name,
-        "workflow_version": job.workflow_version,
-        "secret": job.secret,
-        "retry": Jsonb(job.retry.stored()),
-        "need": job.need,
-        "requirement": Jsonb(dict(job.requirement)),
-        "inputs": list(job.inputs),
-        "webhook_url": job.webhook_url,
-        "webhook_events": list(job.webhook_events),
-        "queue_timeout": job.queue_timeout,
-        "run_timeout": job.run_timeout,
-        "retention": job.retention,
-        "batch_id": None if job.batch is None else job.batch[0],
-        "batch_index": None if job.batch is None else job.batch[1],
-        "extra_data": None if job.extra_data is None else Jsonb(dict(job.extra_data)),
-        **_native_columns(job.native),
-    }
-
-
-def _native_columns(native: NativePrompt | None) -> dict[str, Any]:
-    known = native or NativePrompt(())
-    return {
-        "is_native": native is not None,
-        "client_id": known.client_id,
-        "number": known.number,
-        "is_front": known.is_front,
-        "outputs": list(known.outputs),
-        "node_errors": Jsonb(dict(known.node_errors)) if known.node_errors else None,
-    }
 
 
 OPEN_STATES = [state.value for state in OPEN]

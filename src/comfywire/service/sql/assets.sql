@@ -54,6 +54,25 @@ SELECT DISTINCT ON (file_path) file_path, id
    AND named_at IS DISTINCT FROM '-infinity'
  ORDER BY file_path, COALESCE(named_at, created_at) DESC, id;
 
+-- name: upload_of_name
+SELECT id, hash
+  FROM assets
+ WHERE key_id = %(key_id)s AND job_id IS NULL AND md5(file_path) = md5(%(name)s) AND file_path = %(name)s
+   AND (expires_at IS NULL OR expires_at > now())
+   AND named_at IS DISTINCT FROM '-infinity'
+ ORDER BY COALESCE(named_at, created_at) DESC, id
+ LIMIT 1;
+
+-- name: lock_name
+SELECT pg_advisory_xact_lock(hashtextextended(%(name)s, 160));
+
+-- name: upload_names
+-- The names that a key's uploads for the input folder have, the newest first.
+SELECT DISTINCT file_path FROM assets
+ WHERE key_id = %(key_id)s AND job_id IS NULL AND file_path IS NOT NULL
+   AND (expires_at IS NULL OR expires_at > now()) AND named_at IS DISTINCT FROM '-infinity'
+ LIMIT %(most)s;
+
 -- name: outputs_of_jobs
 SELECT output.job_id, output.name, asset.file_path, asset.id
   FROM outputs AS output

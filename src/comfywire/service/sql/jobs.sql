@@ -48,7 +48,7 @@ WITH known AS (
            %(queue_timeout)s::float8, now() + make_interval(secs => %(queue_timeout)s::float8),
            now() + make_interval(secs => %(retention)s::float8), (SELECT id FROM queued),
            %(batch_id)s, %(batch_index)s, %(output_folder)s, %(run_timeout)s::float8, %(bound)s,
-           %(extra_data)s, CASE WHEN %(is_native)s THEN true END, %(webhook_events)s::text[]
+           %(extra_data)s, %(in_history)s::bool, %(webhook_events)s::text[]
       FROM allowed
     RETURNING *
 ), logged AS (
@@ -56,21 +56,21 @@ WITH known AS (
     SELECT id, NULL, 'queued', 0, 'submitted', 'submitted' FROM job
 ), reading AS (
     INSERT INTO job_inputs (job_id, asset_id) SELECT id, unnest(%(inputs)s::uuid[]) FROM job
-), native AS (
-    INSERT INTO native_prompts (job_id, client_id, number, outputs, node_errors)
-    SELECT id, %(client_id)s,
-           COALESCE(%(number)s::float8, nextval('native_numbers') * CASE WHEN %(is_front)s THEN -1 ELSE 1 END),
-           %(outputs)s::text[], COALESCE(%(node_errors)s, '{}'::jsonb)
-      FROM job WHERE in_history
-    RETURNING number
 )
 SELECT
 -- include: jobs.columns
-, bound AS inputs, (SELECT count(*) FROM noted) AS notes, (SELECT spare FROM allowed) AS spare,
-  (SELECT number FROM native) AS number, (SELECT (
+, bound AS inputs, (SELECT count(*) FROM noted) AS notes, (SELECT spare FROM allowed) AS spare, (SELECT (
 -- include: queue.ahead
 ) FROM queued) AS position
   FROM job;
+
+-- name: add_native
+-- Beside the job, in the transaction that records it: `submit` has no room for it (psycopg's limit, sql/__init__.py).
+INSERT INTO native_prompts (job_id, client_id, number, outputs, node_errors)
+VALUES (%(job_id)s, %(client_id)s,
+        COALESCE(%(number)s::float8, nextval('native_numbers') * CASE WHEN %(is_front)s THEN -1 ELSE 1 END),
+        %(outputs)s::text[], %(node_errors)s)
+RETURNING number, node_errors;
 
 -- name: lock_key
 -- By itself, before anything is counted: a statement does not see what was committed while it waited for a lock.

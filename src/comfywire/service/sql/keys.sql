@@ -24,6 +24,21 @@ SELECT *, revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AS o
   FROM keys
  WHERE hash = %(hash)s OR (previous_hash = %(hash)s AND previous_until > now());
 
+-- name: by_id
+SELECT *, revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AS opens,
+       EXTRACT(EPOCH FROM expires_at - now())::float8 AS seconds_left
+  FROM keys WHERE id = %(id)s;
+
+-- name: begin_session
+INSERT INTO sessions (hash, key_id, expires_at)
+VALUES (%(hash)s, %(key_id)s, now() + make_interval(secs => %(lifetime)s::float8));
+
+-- name: session
+SELECT key_id FROM sessions WHERE hash = %(hash)s AND expires_at > now();
+
+-- name: end_session
+DELETE FROM sessions WHERE hash = %(hash)s OR expires_at < now();
+
 -- name: touch
 -- At most once a minute: a busy key costs no write a request.
 UPDATE keys SET last_used_at = now()

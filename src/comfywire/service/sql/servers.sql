@@ -32,6 +32,24 @@ SELECT FROM servers WHERE url = %(url)s AND state = 'gone';
 -- Whether a worker speaks of it.
 servers.worker IS NOT NULL AND servers.seen_at > now() - make_interval(secs => %(silent_after)s::float8)
 
+-- name: keep_facts
+UPDATE servers SET facts = %(facts)s WHERE url = %(url)s;
+
+-- name: facts
+SELECT url, facts, devices, version FROM servers
+ WHERE state = 'up' AND
+-- include: servers.is_heard
+ ORDER BY url;
+
+-- name: want_free
+-- Those that have nothing to do; who has something keeps its models for that.
+UPDATE servers SET free_wanted = true
+ WHERE state = 'up' AND running + pending + foreign_prompts = 0
+RETURNING pg_notify('comfywire_servers', url);
+
+-- name: take_free
+UPDATE servers SET free_wanted = false WHERE url = %(url)s AND free_wanted RETURNING url;
+
 -- name: address
 SELECT address FROM servers WHERE url = %(url)s;
 

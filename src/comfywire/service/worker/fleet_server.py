@@ -187,6 +187,8 @@ class FleetServer:
             self._is_asked.clear()
             try:
                 await self._do(self.state.due(_now(), is_asked=is_asked))
+                if is_asked:
+                    await self._free_if_wanted()
             except Exception as error:  # whatever a server answers, the others have to go on
                 log.exception("%s answers what nobody understands", self.url)
                 self._is_odd(error)
@@ -200,6 +202,13 @@ class FleetServer:
                 await self._look()
             case Due.PROBE:
                 await self._probe()
+
+    async def _free_if_wanted(self) -> None:
+        """Have it let go of its models, if somebody wants that and it has nothing to do."""
+        with contextlib.suppress(ComfywireError, *AWAY):
+            is_idle = not self.state.open and not self.state.foreign
+            if is_idle and await self._registry.takes_free(self.url):
+                await self.client.free()
 
     async def _look(self) -> None:
         self.state.look_begins(_now())

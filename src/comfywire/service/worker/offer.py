@@ -8,13 +8,18 @@ from math import inf
 from typing import Any
 
 from comfywire.client import Client
+from comfywire.errors import ComfywireError
 from comfywire.service.database.outage import AWAY
+from comfywire.service.database.storable import as_storable
 from comfywire.service.fleet.registry import Registry
 from comfywire.service.jobs.placement import refusals
 from comfywire.service.worker.pace import Pace
 from comfywire.workflow.object_info import ObjectInfo
 
 __all__ = ["Offer"]
+
+MOST_FOLDERS = 100
+"""Kinds of models; a ComfyUI has some twenty."""
 
 
 class Offer:
@@ -40,6 +45,7 @@ class Offer:
         self._catalogue: ObjectInfo | None = None
         self._lacks: dict[str, list[str]] = {}
         self._untold: dict[str, list[str]] = {}
+        self._facts: dict[str, Any] | None = None
         self._read_at = self._asked_at = -inf
 
     @property
@@ -59,6 +65,7 @@ class Offer:
         if digest != self.digest:
             self._catalogue, self.digest, self._lacks = ObjectInfo(object_info), digest, {}
             self.learn(await self._registry.needs())
+            self._facts = await _facts_of(self._client)
         self._read_at = self._asked_at = now
 
     async def read_if_due(self, now: float) -> None:
@@ -94,12 +101,28 @@ class Offer:
 
     async def tell(self, url: str) -> None:
         """Record what was learnt since the last call; while the database is away, the next call does so."""
+        if self._facts is not None:
+            with contextlib.suppress(*AWAY):
+                await self._registry.keep_facts(url, self._facts)
+                self._facts = None
         if not (learnt := dict(self._untold)):
             return
         with contextlib.suppress(*AWAY):
             if await self._registry.refuse(url, learnt):
                 # While the database was written, `learn` may have found more, or other reasons: those stay.
                 self._untold = {need: why for need, why in self._untold.items() if learnt.get(need) != why}
+
+
+async def _facts_of(client: Client) -> dict[str, Any]:
+    """Return what a ComfyUI says beside its catalogue; what an older one does not know is left out."""
+    facts: dict[str, Any] = {"models": {}}
+    with contextlib.suppress(ComfywireError):
+        facts["system"] = (await client.system_stats()).get("system")
+        facts["embeddings"] = await client.embeddings()
+        for folder in (await client.models())[:MOST_FOLDERS]:
+            facts["models"][folder] = await client.models(folder)
+    kept: dict[str, Any] = as_storable(facts)
+    return kept
 
 
 def _is_of_the_catalogue(lacking: str) -> bool:

@@ -1,0 +1,1 @@
+"""ComfyUI's own API in front of the fleet: programs that know one server get a durable queue."""

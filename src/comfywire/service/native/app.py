@@ -1,0 +1,30 @@
+"""Everything of ComfyUI's own API, put onto the service's application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.routing import BaseRoute, Route
+
+from comfywire.service.native import catalogue, history, models, prompts, queue, system, uploads, view
+from comfywire.service.native.addresses import Addresses
+
+__all__ = ["attach"]
+
+SOCKETS = frozenset({"ws"})
+
+
+def attach(app: FastAPI) -> None:
+    """Have ``app`` answer on ComfyUI's own routes as well, with ``/api`` before them and without."""
+    routes: list[BaseRoute] = [
+        *prompts.ROUTES,
+        *queue.ROUTES,
+        *history.routes_of(history.History()),
+        *view.ROUTES,
+        *uploads.ROUTES,
+        *catalogue.routes_of(catalogue.Catalogue()),
+        *models.ROUTES,
+        *system.ROUTES,
+    ]
+    app.router.routes.extend(routes)
+    roots = {route.path.split("/")[1] for route in routes if isinstance(route, Route)}
+    app.add_middleware(Addresses, roots=roots | SOCKETS)

@@ -1,0 +1,154 @@
+"""/history: what of the caller's has ended. Rendered once for all who ask again and again.
+
+Some programs read the whole history ten times a second. A look at a mark, which the index answers, tells
+whether anything has changed; if not, the bytes of the last answer go out again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections import OrderedDict
+from datetime import datetime
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from comfywire.service.access.keys import Caller
+from comfywire.service.core import Core
+from comfywire.service.jobs.native_prompts import Mark, NativePrompts
+from comfywire.service.native.entries import rendered
+from comfywire.service.native.face import Answer, BadRequest, etag_of, json_body, routes, sent, words_of
+from comfywire.service.native.queue import ids_in
+
+__all__ = ["History", "routes_of"]
+
+SHOWN = 500
+"""Entries of an answer to somebody who does not say how many: the newest."""
+MOST = 10_000
+"""Entries at most: as many as a ComfyUI keeps (execution.py, MAXIMUM_HISTORY_SIZE, 0.3.64)."""
+CACHED_BYTES = 64 << 20
+"""Bytes of entries that are kept rendered, and as many of whole answers."""
+LEAST_PACKED = 1 << 10
+Place = tuple[UUID, datetime]
+
+
+class History:
+    """The histories that one process has rendered, by key; the oldest go first."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[Place, bytes] = OrderedDict()
+        self._entry_bytes = 0
+        self._answers: OrderedDict[UUID, tuple[Mark, Answer]] = OrderedDict()
+        self._locks: dict[UUID, asyncio.Lock] = {}
+
+    async def whole(self, prompts: NativePrompts, key_id: UUID) -> Answer:
+        """Return a key's history as it is now: the newest ``SHOWN``."""
+        mark = await prompts.mark(key_id, SHOWN)
+        if (known := self._known(key_id, mark)) is not None:
+            return known
+        async with self._locks.setdefault(key_id, asyncio.Lock()):  # many may ask at once; one renders
+            if (known := self._known(key_id, mark)) is not None:
+                return known
+            # The mark was taken before: what ends in between is rendered, and rendered once more next time.
+            body = await self.page(prompts, key_id, await prompts.ended(key_id, most=SHOWN))
+            answer = await asyncio.to_thread(_answer, body)
+            self._keep(key_id, mark, answer)
+        return answer
+
+    async def page(self, prompts: NativePrompts, key_id: UUID, places: list[Place]) -> bytes:
+        """Return these entries, of which the newest comes first, as a ComfyUI lists them: it comes last."""
+        missing = [job_id for job_id, at in places if (job_id, at) not in self._entries]
+        found = {place: self._entries[place] for place in places if place in self._entries}
+        if missing:
+            records = await prompts.entries(key_id, missing)
+            made = await asyncio.to_thread(
+                lambda: {(one.id, one.completed_at): rendered(one) for one in records.values()}
+            )
+            found |= made
+            for place, entry in made.items():
+                self._keep_entry(place, entry)
+        return b"{%b}" % b", ".join(found[place] for place in reversed(places) if place in found)
+
+    def _known(self, key_id: UUID, mark: Mark) -> Answer | None:
+        kept = self._answers.get(key_id)
+        return kept[1] if kept is not None and kept[0] == mark else None
+
+    def _keep(self, key_id: UUID, mark: Mark, answer: Answer) -> None:
+        self._answers[key_id] = (mark, answer)
+        self._answers.move_to_end(key_id)
+        while len(self._answers) > 1 and sum(kept.size for _, kept in self._answers.values()) > CACHED_BYTES:
+            gone, _ = self._answers.popitem(last=False)
+            self._locks.pop(gone, None)
+
+    def _keep_entry(self, place: Place, entry: bytes) -> None:
+        self._entry_bytes += len(entry) - len(self._entries.pop(place, b""))
+        self._entries[place] = entry
+        while self._entry_bytes > CACHED_BYTES:
+            self._entry_bytes -= len(self._entries.popitem(last=False)[1])
+
+
+def _answer(body: bytes) -> Answer:
+    packed = gzip.compress(body, 1, mtime=0) if len(body) >= LEAST_PACKED else b""
+    return Answer(body, packed, etag_of(body))
+
+
+class _Routes:
+    def __init__(self, history: History) -> None:
+        self._history = history
+
+    async def get(self, request: Request, core: Core, caller: Caller) -> Response:
+        """List what has ended, the oldest first."""
+        prompts = NativePrompts(core.database)
+        most, offset = _integer(request, "max_items"), _integer(request, "offset")
+        if most is None and (offset is None or offset < 0):
+            return sent(request, await self._history.whole(prompts, caller.key_id))
+        places = await _window(prompts, caller.key_id, most, -1 if offset is None else offset)
+        body = await self._history.page(prompts, caller.key_id, places)
+        return Response(body, media_type="application/json")
+
+    async def get_one(self, request: Request, core: Core, caller: Caller) -> Response:
+        """Return one entry, or ``{}``."""
+        prompts = NativePrompts(core.database)
+        found = await prompts.entries(caller.key_id, ids_in([request.path_params["prompt_id"]]))
+        body = b"{%b}" % b", ".join(rendered(record) for record in found.values())
+        return Response(body, media_type="application/json")
+
+    async def post(self, request: Request, core: Core, caller: Caller) -> Response:
+        """Take entries out of the caller's history; the jobs stay."""
+        body = words_of(await json_body(request))
+        prompts = NativePrompts(core.database)
+        if body.get("clear"):
+            await prompts.hide(caller.key_id)
+        if named := ids_in(body.get("delete")):
+            await prompts.hide(caller.key_id, named)
+        return Response()
+
+
+async def _window(prompts: NativePrompts, key_id: UUID, most: int | None, offset: int) -> list[Place]:
+    """Return the entries of a page; ``offset`` counts from the oldest (execution.py, get_history, 0.3.64)."""
+    if offset < 0:
+        return await prompts.ended(key_id, most=min(MOST if most is None else most, MOST)) if most else []
+    count = await prompts.count_ended(key_id)
+    # That loop looks at the limit after it has taken an entry, so that none means one.
+    wanted = min(MOST if most is None else max(most, 1), MOST, max(count - offset, 0))
+    return await prompts.ended(key_id, most=wanted, skip=count - offset - wanted) if wanted else []
+
+
+def _integer(request: Request, name: str) -> int | None:
+    try:
+        return int(request.query_params[name]) if name in request.query_params else None
+    except ValueError:
+        raise BadRequest(f"{name!r} is no whole number") from None
+
+
+def routes_of(history: History) -> list[BaseRoute]:
+    """Return the routes, which share what ``history`` has rendered."""
+    handlers = _Routes(history)
+    return [
+        *routes("/history", handlers.get),
+        *routes("/history/{prompt_id}", handlers.get_one),
+        *routes("/history", handlers.post, "POST", scope="submit"),
+    ]

@@ -1,0 +1,116 @@
+"""The whole service behind a real socket, with a worker and two test servers: ComfyUI's own API in front."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from tests.service.rig import FAST, picture, until, working
+from tests.service.serving import asking, serving
+
+from comfywire.server import Server
+from comfywire.service.core import Core, open_core
+from comfywire.service.faces import create_app
+from comfywire.service.settings import Settings
+from comfywire.service.worker.worker import Worker
+
+PROMPT = picture()
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a test holds."""
+
+    core: Core
+    app: FastAPI
+    url: str
+
+    async def key(self, *scopes: str, name: str = "a test") -> str:
+        """The secret of a new key."""
+        return (await self.core.access.create(name, scopes or ("native",)))[1]
+
+    @contextlib.asynccontextmanager
+    async def client(self, *scopes: str, name: str = "a test") -> AsyncIterator[httpx.AsyncClient]:
+        """Somebody with a key of their own."""
+        headers = {"Authorization": f"Bearer {await self.key(*scopes, name=name)}"}
+        async with asking(base_url=self.url, headers=headers, timeout=30) as client:
+            yield client
+
+    @contextlib.asynccontextmanager
+    async def worker(self, *servers: Server) -> AsyncIterator[None]:
+        """A worker on these servers, once it knows what they have."""
+        core = self.core
+        settings = replace(core.settings, servers=tuple(server.url for server in servers))
+        worker = Worker(
+            settings,
+            core.store,
+            assets=core.assets,
+            store_check=core.store_check,
+            sealer=core.sealer,
+            hooks=core.hooks,
+            pace=FAST,
+        )
+        async with working(worker):
+            count = "SELECT count(*) AS n FROM servers WHERE catalogue IS NOT NULL"
+
+            async def all_are_known() -> bool:
+                found = await core.database.one(count)
+                return found is not None and found["n"] == len(servers)
+
+            await until(all_are_known)
+            yield
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    return Settings(data=tmp_path, database_url=database_url, keys_required=True)
+
+
+@pytest.fixture
+def service_with(settings: Settings) -> Callable[..., contextlib.AbstractAsyncContextManager[Service]]:
+    @contextlib.asynccontextmanager
+    async def service(**changes: Any) -> AsyncIterator[Service]:
+        async with open_core(replace(settings, **changes)) as core:
+            app = create_app(core)
+            async with serving(app) as url:
+                yield Service(core, app, url)
+                core.broker.close()
+
+    return service
+
+
+@pytest.fixture
+async def service(service_with: Any) -> AsyncIterator[Service]:
+    async with service_with() as service:
+        yield service
+
+
+@pytest.fixture
+async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    async with service.client() as client:
+        yield client
+
+
+async def submitted(client: httpx.AsyncClient, prompt: Any = None, **body: Any) -> str:
+    """The id of a prompt that was just submitted."""
+    answer = await client.post("/prompt", json={"prompt": prompt or PROMPT, **body})
+    assert answer.status_code == 200, answer.text
+    prompt_id: str = answer.json()["prompt_id"]
+    return prompt_id
+
+
+async def ended(client: httpx.AsyncClient, prompt_id: str) -> dict[str, Any]:
+    """The entry that the history has of a prompt once it has ended."""
+    found: dict[str, Any] = {}
+
+    async def is_there() -> bool:
+        found.update((await client.get(f"/history/{prompt_id}")).json())
+        return bool(found)
+
+    await until(is_there)
+    entry: dict[str, Any] = found[prompt_id]
+    return entry

@@ -1,0 +1,193 @@
+"""Keys, as programs for ComfyUI can send them, or cannot."""
+
+import base64
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from tests.service.native.conftest import Service, submitted
+from tests.service.serving import asking
+
+
+@pytest.fixture
+async def bare(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody without a key."""
+    async with asking(base_url=service.url, timeout=30) as client:
+        yield client
+
+
+def basic(name: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
+
+
+async def test_without_a_key_nothing_is_told(bare: httpx.AsyncClient) -> None:
+    for path in ("/prompt", "/queue", "/history", "/object_info", "/api/system_stats"):
+        answer = await bare.get(path)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (401, "unauthorized")
+
+
+async def test_a_key_comes_in_any_of_these_ways(service: Service, bare: httpx.AsyncClient) -> None:
+    key = await service.key()
+
+    answers = [
+        await bare.get("/queue", headers={"Authorization": f"Bearer {key}"}),
+        await bare.get("/queue", headers=basic("me", key)),
+        await bare.get("/queue", headers=basic(key, "")),
+        await bare.get("/queue", params={"token": key}),
+        await bare.get(f"/k/{key}/queue"),
+        await bare.get(f"/k/{key}/api/queue"),
+        await bare.get(f"/k/{key}/editor/api/queue"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [200] * len(answers)
+
+
+async def test_an_empty_bearer_is_no_key(service: Service, bare: httpx.AsyncClient) -> None:
+    """Open WebUI sends one."""
+    key = await service.key()
+
+    assert (await bare.get(f"/k/{key}/queue", headers={"Authorization": "Bearer"})).status_code == 200
+    assert (await bare.get("/queue", headers={"Authorization": "Bearer"})).status_code == 401
+
+
+@pytest.mark.parametrize("scopes", [("submit", "read"), ("admin",), ("native", "read")])
+async def test_a_key_for_more_than_this_face_is_refused_in_a_path(
+    service: Service, bare: httpx.AsyncClient, scopes: tuple[str, ...]
+) -> None:
+    answer = await bare.get(f"/k/{await service.key(*scopes)}/queue")
+
+    assert answer.status_code == 403
+    assert "--scope native" in answer.json()["error"]["message"]
+
+
+async def test_a_token_in_the_query_does_no_more_than_this_face_lets_anybody_do(
+    service: Service, bare: httpx.AsyncClient
+) -> None:
+    key = await service.key("admin")
+
+    assert (await bare.post("/free", params={"token": key}, json={})).status_code == 403
+    assert (await bare.get("/api/v2/jobs", params={"token": key})).status_code == 401
+
+
+async def test_a_key_in_a_path_opens_nothing_of_our_own_api(
+    service: Service, bare: httpx.AsyncClient
+) -> None:
+    assert (await bare.get(f"/k/{await service.key()}/api/v2/jobs")).status_code == 401
+
+
+async def test_a_key_in_a_path_is_in_no_log_and_no_answer(
+    service: Service, bare: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "comfywire")
+    caplog.set_level(logging.DEBUG, "uvicorn")
+    key = await service.key()
+
+    for path in ("nothing-here", "prompt", "history?max_items=x", "api/v2/jobs", ""):
+        answer = await bare.get(f"/k/{key}/{path}")
+        assert key not in answer.text + str(answer.headers)
+
+    assert key not in caplog.text
+
+
+async def test_a_revoked_key_opens_nothing_in_a_path(service: Service, bare: httpx.AsyncClient) -> None:
+    record, key = await service.core.access.create("gone", ("native",))
+    assert (await bare.get(f"/k/{key}/queue")).status_code == 200
+
+    await service.core.access.revoke(record.id)
+
+    assert (await bare.get(f"/k/{key}/queue")).status_code == 401
+
+
+async def test_a_reader_may_look_and_not_submit(service: Service) -> None:
+    async with service.client("read") as reader:
+        assert (await reader.get("/queue")).status_code == 200
+        assert (await reader.post("/prompt", json={"prompt": {}})).status_code == 403
+
+
+async def test_where_no_keys_are_required_none_is_needed(service_with: Any) -> None:
+    async with service_with(keys_required=False) as service, asking(base_url=service.url) as client:
+        assert (await client.get("/queue")).status_code == 200
+        assert (await client.get("/k/anything/queue")).status_code == 200
+        assert await submitted(client)
+
+
+async def signed_in(service: Service, client: httpx.AsyncClient, *scopes: str) -> httpx.Response:
+    answer = await client.post("/api/v2/session", json={"key": await service.key(*scopes)})
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+async def test_signing_in_sets_a_cookie_for_page_and_editor(
+    service: Service, bare: httpx.AsyncClient
+) -> None:
+    answer = await signed_in(service, bare, "submit", "read")
+
+    cookie = answer.headers["set-cookie"].lower()
+    assert cookie.startswith("comfywire_session=")
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    assert "secure" not in cookie
+    assert (await bare.get("/api/v2/jobs")).status_code == 200
+    assert (await bare.get("/queue")).status_code == 200
+    assert (await bare.get("/api/v2/session")).json()["scopes"] == ["read", "submit"]
+
+
+async def test_the_cookie_is_for_https_alone_where_the_service_is(service_with: Any) -> None:
+    async with (
+        service_with(base_url="https://gpu.example") as service,
+        asking(base_url=service.url) as client,
+    ):
+        assert "secure" in (await signed_in(service, client)).headers["set-cookie"].lower()
+
+
+async def test_a_cookie_changes_something_only_from_a_page_of_ours(
+    service: Service, bare: httpx.AsyncClient
+) -> None:
+    await signed_in(service, bare, "submit", "read")
+    own = {"Origin": service.url}
+
+    assert (await bare.post("/queue", json={"clear": True})).status_code == 401
+    assert (await bare.post("/queue", json={"clear": True}, headers=own)).status_code == 200
+    assert (await bare.post("/api/v2/jobs", json={})).status_code == 401
+    foreign = await bare.post("/queue", json={"clear": True}, headers={"Origin": "https://evil.example"})
+    assert foreign.status_code == 403
+
+
+async def test_signing_out_ends_the_session_and_not_the_key(
+    service: Service, bare: httpx.AsyncClient
+) -> None:
+    await signed_in(service, bare)
+    token = bare.cookies["comfywire_session"]
+
+    assert (await bare.delete("/api/v2/session")).status_code == 204
+
+    assert "comfywire_session" not in bare.cookies
+    bare.cookies.set("comfywire_session", token)
+    assert (await bare.get("/queue")).status_code == 401
+
+
+async def test_a_session_ends_with_its_key(service: Service, bare: httpx.AsyncClient) -> None:
+    record, key = await service.core.access.create("gone", ("native",))
+    await bare.post("/api/v2/session", json={"key": key})
+    assert (await bare.get("/queue")).status_code == 200
+
+    await service.core.access.revoke(record.id)
+
+    assert (await bare.get("/queue")).status_code == 401
+
+
+async def test_the_database_has_no_cookie_that_opens(service: Service, bare: httpx.AsyncClient) -> None:
+    await signed_in(service, bare)
+    kept = await service.core.database.one("SELECT hash FROM sessions")
+
+    assert kept is not None
+    assert bare.cookies["comfywire_session"].encode() not in bytes(kept["hash"])
+
+
+async def test_a_wrong_key_signs_nobody_in(bare: httpx.AsyncClient) -> None:
+    answer = await bare.post("/api/v2/session", json={"key": "cw_wrong"})
+
+    assert answer.status_code == 401
+    assert "set-cookie" not in answer.headers
