@@ -25,12 +25,9 @@ pytest.importorskip("procrastinate", reason="the job service needs the extra 'se
 
 from comfywire.service.jobs.states import TRANSITIONS, JobState
 
-from .town import Kept, Run, Town, color_of, frozen, until
+from .town import IS_SOAK, SECONDS, Kept, Run, Town, color_of, frozen, until
 
-SECONDS = float(os.environ.get("COMFYWIRE_CHAOS_SECONDS", "5"))
 SEED = int(os.environ.get("COMFYWIRE_CHAOS_SEED", str(random.SystemRandom().getrandbits(32))))
-IS_SOAK = SECONDS >= 60
-"""Whether there is time for faults that take some: the suite has tests of each by itself."""
 POISON_SECONDS = 120.0
 """How long the node of a job runs of which the worker dies: long enough for three to die."""
 TAKEN_OVER_WITHIN = 15.0

@@ -28,7 +28,10 @@ from comfywire.service.postgres.embedded import Cluster
 from .trouble import Link, lies_of
 
 MARKING = Path(__file__).with_name("marking.py")
-PATIENCE = 60.0
+SECONDS = float(os.environ.get("COMFYWIRE_CHAOS_SECONDS", "5"))
+IS_SOAK = SECONDS >= 60
+"""Whether there is time for faults that take some: the suite has tests of each by itself."""
+PATIENCE = 180.0 if IS_SOAK else 60.0
 STARTED_WITHIN = 20.0
 """Seconds for a PostgreSQL that was killed; longer, and it is the database that fails, not who waits."""
 
@@ -329,14 +332,18 @@ class Town:
 
     async def call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """Ask the service, again while it or its database is away."""
-        until_then = time.monotonic() + PATIENCE
+        until_then, last = time.monotonic() + PATIENCE, ""
         while True:
-            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            try:
                 status, answer = await self._ask(method, path, **options)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                last = repr(error)
+            else:
                 if status < 400:
                     return answer
-                assert status in (409, 429) or status >= 500, f"{method} {path}: {status} {answer}"
-            assert time.monotonic() < until_then, f"{method} {path} was not answered for {PATIENCE} s"
+                last = f"{status} {answer}"
+                assert status in (409, 429) or status >= 500, f"{method} {path}: {last}"
+            assert time.monotonic() < until_then, f"{method} {path} in {PATIENCE} s: {last}"
             await asyncio.sleep(0.2)
 
     async def _ask(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any]]:
@@ -378,7 +385,6 @@ def color_of(mark: str) -> int:
 
 
 async def until(condition: Callable[[], bool], patience: float = PATIENCE) -> None:
-    """Wait until ``condition`` is true."""
     async with asyncio.timeout(patience):
         while not condition():  # noqa: ASYNC110 - it is other processes that make it so
             await asyncio.sleep(0.05)

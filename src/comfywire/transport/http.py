@@ -284,7 +284,10 @@ async def _excerpt(response: aiohttp.ClientResponse) -> str:
 
 
 def _parse(body: bytes, request: str) -> Any:
+    begin = body[:80]
     try:
-        return json.loads(body)  # replies hold NaN, which faster parsers refuse (comfyui-protocol.md 1.1)
+        text = body.decode(json.detect_encoding(body), "surrogatepass")
+        del body  # tens of megabytes are there twice at a time, and not four times
+        return json.loads(text)  # replies hold NaN, which faster parsers refuse (comfyui-protocol.md 1.1)
     except (ValueError, RecursionError) as error:
-        raise UnexpectedReply(f"{request} was not answered with JSON: {body[:80]!r}") from error
+        raise UnexpectedReply(f"{request} was not answered with JSON: {begin!r}") from error

@@ -9,7 +9,7 @@ import pytest
 from comfywire.service.api.bodies.json_bodies import MOST_ELEMENTS, elements_in
 
 from .conftest import Service, error_of
-from .test_api_isolation import ADMINS, VALUES
+from .test_api_isolation import ADMINS, PUBLIC, VALUES
 
 JSON = {"content-type": "application/json"}
 TOO_MANY = MOST_ELEMENTS + 1
@@ -39,6 +39,25 @@ async def first_line(url: str, method: str, path: str, secret: str | None) -> st
     finally:
         writer.close()
     return line.decode().split(" ", 2)[1]
+
+
+async def test_on_every_route_a_stranger_is_refused_before_the_body_has_come(service: Service):
+    """Also where none is expected: on downloads, on streams of events."""
+    paths = service.app.openapi()["paths"].items()
+    guarded = [
+        (
+            method.upper(),
+            path.format(**{**VALUES, "job_id": "0" * 32, "batch_id": "0" * 32, "asset_id": "0" * 32}),
+        )
+        for path, operations in paths
+        for method in operations
+        if path not in PUBLIC
+    ]
+
+    answers = {route: await first_line(service.url, *route, None) for route in guarded}
+
+    assert len(guarded) > 35
+    assert {route for route, status in answers.items() if status != "401"} == set()
 
 
 async def test_a_stranger_is_refused_before_the_body_has_come(service: Service):

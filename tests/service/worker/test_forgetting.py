@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+from comfywire.service.jobs.output_folders import without_folders
+from comfywire.service.worker import forgetting
 from comfywire.service.worker.forgetting import AT_AN_END, TAGS, forget_folders, forget_in_text, ogg_checksum
 from comfywire.workflow import Workflow
 
@@ -201,6 +203,21 @@ def test_a_file_that_lies_about_its_form_is_kept_as_long_as_it_is(tmp_path: Path
 
     assert path.stat().st_size == size
     assert FOLDER.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize("before", range(0, 120, 7))
+def test_a_text_forgets_it_over_the_edges_of_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int
+):
+    monkeypatch.setattr(forgetting, "PIECE", 50)
+    path = tmp_path / "x.txt"
+    text = "." * before + f"{FOLDER}/a {FOLDER}\\\\b {FOLDER}{FOLDER}/c {FOLDER[:-1]} cw{FOLDER}"
+    path.write_text(text)
+
+    forget_in_text(path)
+
+    assert path.read_text() == without_folders(text)
+    assert [one.name for one in tmp_path.iterdir()] == ["x.txt"]
 
 
 def test_a_text_forgets_it_everywhere(tmp_path: Path):

@@ -94,6 +94,13 @@ def entry(change: Callable[[dict[str, Any]], None]) -> Lie:
     return lie
 
 
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 async def redirected(request: web.Request) -> web.StreamResponse:
     raise web.HTTPFound("http://127.0.0.1:9/latest/meta-data")
 
@@ -117,6 +124,21 @@ async def endless_history(request: web.Request) -> web.StreamResponse:
             entry(lambda one: one["outputs"].update({"2": {"images": [{"filename": "\ud800.png"}]}})),
             "names an output that nobody can ask for",
             id="a-name-that-cannot-be-sent",
+        ),
+        pytest.param(
+            entry(lambda one: one["outputs"].update({"2": {"thing": [nested(101)]}})),
+            "node 2 tells a value that is nested more than 100 levels deep",
+            id="a-value-too-deep-to-be-kept",
+        ),
+        pytest.param(
+            entry(lambda one: one["outputs"].update({"2": {"thing": [nested(900)]}})),
+            "node 2 tells a value that is nested more than 100 levels deep",
+            id="a-value-too-deep-for-recursion",
+        ),
+        pytest.param(
+            entry(lambda one: one["outputs"].update({"2": {"text": [str(n) for n in range(10_001)]}})),
+            "it tells of 10001 outputs, and a job may have 10000",
+            id="outputs-without-number",
         ),
     ],
 )

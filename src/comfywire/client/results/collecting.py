@@ -63,8 +63,7 @@ def _of_node(
                 _other_roots=one.roots[1:],
             )
         elif isinstance(one.value, str):
-            content = one.value.encode(errors="replace")
-            yield Output(node_id, class_type, one.key, "text", value=one.value, _content=content)
+            yield Output(node_id, class_type, one.key, "text", value=one.value)
         else:
             yield Output(node_id, class_type, one.key, "value", value=one.value)
 

@@ -91,6 +91,8 @@ class Output:
     @property
     def at_hand(self) -> bytes | None:
         """Its bytes, where no server need be asked for them."""
+        if self._content is None and self.filename is None and isinstance(self.value, str):
+            return self.value.encode(errors="replace")  # each time: a text of megabytes is there once
         return self._brought[0] if self._brought else self._content
 
     def is_on(self, downloads: Downloads) -> bool:

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-__all__ = ["DEEPEST", "as_storable", "as_text", "must_be_storable", "must_be_text"]
+__all__ = ["DEEPEST", "as_storable", "as_text", "is_too_deep", "must_be_storable", "must_be_text"]
 
 DEEPEST = 100
 """Levels of nesting; PostgreSQL takes more, and so far no workflow has needed half of it."""
@@ -50,6 +50,18 @@ def must_be_storable(value: Any) -> Any:
             case list():
                 todo += [(inner, depth + 1) for inner in one]
     return value
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether ``value`` is nested more deeply than can be kept; found without recursion."""
+    todo = [(value, 0)]
+    while todo:
+        one, depth = todo.pop()
+        if isinstance(one, dict | list):
+            if depth == DEEPEST:
+                return True
+            todo += [(inner, depth + 1) for inner in (one.values() if isinstance(one, dict) else one)]
+    return False
 
 
 def as_text(text: str) -> str:

@@ -11,14 +11,14 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["FOLDER", "new_output_folder", "prefixed", "without_folders"]
+__all__ = ["FOLDER", "MENTIONED", "new_output_folder", "prefixed", "without_folders"]
 
 FOLDER = "cw[0-9a-f]{30}"
 """What every such folder looks like: what a ComfyUI has cached tells of the folder of an earlier job."""
 PREFIX = "filename_prefix"
 """What nodes call the beginning of a file's name, folders included (folder_paths.py, get_save_image_path)."""
 DRIVE = re.compile(r"[A-Za-z]:")
-MENTIONED = re.compile(rf"{FOLDER}(?:/|\\+)?")
+MENTIONED = re.compile(rf"{FOLDER}(?:/|\\{{1,8}})?")
 
 
 def new_output_folder() -> str:

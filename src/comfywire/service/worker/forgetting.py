@@ -10,10 +10,11 @@ from __future__ import annotations
 import mmap
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
-from comfywire.service.jobs.output_folders import FOLDER, without_folders
+from comfywire.service.jobs.output_folders import FOLDER, MENTIONED
 
 __all__ = ["forget_folders", "forget_in_text"]
 
@@ -23,6 +24,10 @@ TAGS = b"\x12\x54\xc3\x67"
 NAMED = re.compile(rb"%s/" % FOLDER.encode())
 AT_AN_END = 16 << 20
 """Bytes at either end of a file in which its metadata is."""
+MENTION = re.compile(MENTIONED.pattern.encode())
+LONGEST_MENTION = 64
+PIECE = 1 << 20
+"""Bytes of a text that are looked at together."""
 QUOTED = re.compile(rb'"%s/(?:[^"\\\x00]|\\.)*"' % FOLDER.encode())
 """A text in JSON that begins with the folder of a job."""
 QUOTED_INSIDE = re.compile(rb'\\"%s/(?:[^"\\\x00]|\\\\(?:\\.|[^"\\]))*\\"' % FOLDER.encode())
@@ -43,9 +48,28 @@ def forget_folders(path: Path) -> None:
 
 
 def forget_in_text(path: Path) -> None:
-    """Take the folders of jobs out of a file of text, wherever they are mentioned."""
-    text = path.read_bytes().decode("utf-8", "surrogateescape")
-    path.write_bytes(without_folders(text).encode("utf-8", "surrogateescape"))
+    """Take the folders of jobs out of a file of text, wherever they are mentioned; it may be gigabytes."""
+    less = path.with_name(f"{path.name}.less")
+    try:
+        with path.open("rb") as source, less.open("wb") as target:
+            target.writelines(_without_mentions(source))
+        less.replace(path)
+    finally:
+        less.unlink(missing_ok=True)
+
+
+def _without_mentions(source: BinaryIO) -> Iterator[bytes]:
+    """Yield a text in pieces; what may be the beginning of a mention waits for the next piece."""
+    rest = b""
+    while piece := source.read(PIECE):
+        text = rest + piece
+        cut = max(len(text) - LONGEST_MENTION, 0)
+        for match in MENTION.finditer(text):
+            if match.start() < cut <= match.end():
+                cut = match.start()
+        yield MENTION.sub(b"", text[:cut])
+        rest = text[cut:]
+    yield MENTION.sub(b"", rest)
 
 
 def _found(content: mmap.mmap) -> list[Span]:

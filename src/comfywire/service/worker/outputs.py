@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import mimetypes
 from collections import Counter
@@ -18,14 +19,16 @@ from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.blobs import Staged
 from comfywire.service.assets.records import path_of
 from comfywire.service.assets.store_check import StoreCheck
+from comfywire.service.database.storable import DEEPEST, is_too_deep
 from comfywire.service.jobs.leases import Fenced, KeptBytes, KeptOutput, Leases, patiently
 from comfywire.service.jobs.output_folders import without_folders
 from comfywire.service.jobs.records import Lease
 from comfywire.service.worker.forgetting import forget_folders, forget_in_text
-from comfywire.service.worker.replies import LONGEST_VALUE_BYTES
+from comfywire.service.worker.replies import LONGEST_VALUE_BYTES, MOST_OUTPUTS
 
 __all__ = ["CannotKeep", "Keeper"]
 
+PIECE = 1 << 20
 TRIES_OF_A_GOOD_STORE = 3
 """Tries to keep one output in a store that works for everything else."""
 Withhold = Callable[[Mapping[str, Any], Path], Awaitable[str | None]]
@@ -72,11 +75,13 @@ class Keeper:
 
         Raises:
             CannotKeep: The store does not take an output.
+            ReplyRefused: There are too many outputs, or one cannot be taken.
             OutputsGone: The ComfyUI does not have an output any more.
             ConnectionFailed, ConnectionLost, ServerError: An output could not be fetched.
             Fenced: Another worker has the job now.
 
         """
+        _must_be_taken(outputs)
         # Counted, not a set: a node that lists the same file twice has two outputs.
         seen: Counter[tuple[str, ...]] = Counter()
         for output in outputs:
@@ -173,10 +178,30 @@ def _in_the_store() -> Iterator[None]:
         raise CannotKeep(f"an output could not be kept: {error}") from error
 
 
+def _must_be_taken(outputs: list[Output]) -> None:
+    """Raise if there are more outputs than a job may have, or one is a value that nobody could keep."""
+    if len(outputs) > MOST_OUTPUTS:
+        raise ReplyRefused(f"it tells of {len(outputs)} outputs, and a job may have {MOST_OUTPUTS}")
+    for output in outputs:
+        if output.filename is None and is_too_deep(output.value):
+            raise ReplyRefused(
+                f"node {output.node_id} tells a value that is nested more than {DEEPEST} levels deep"
+            )
+
+
 def _identity(output: Output) -> tuple[str, ...]:
     if output.filename is not None:
         return (output.node_id, output.key, output.filename, output.subfolder, output.type)
-    return (output.node_id, output.key, json.dumps(output.value, sort_keys=True, default=str))
+    return (output.node_id, output.key, _digest(output.value))
+
+
+def _digest(value: Any) -> str:
+    """Return what tells a text or a value from others, and is short however long the value is."""
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+    hashed = hashlib.blake2b(type(value).__name__.encode())
+    for start in range(0, len(text), PIECE):  # in pieces: nothing of tens of megabytes is copied as a whole
+        hashed.update(text[start : start + PIECE].encode("utf-8", "surrogatepass"))
+    return hashed.hexdigest()
 
 
 def _place(subfolder: str, name: str) -> str:
