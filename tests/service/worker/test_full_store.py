@@ -12,6 +12,7 @@ from tests.service.rig import Rig, picture, runs_of, until, up, working
 from comfywire.server import Server
 from comfywire.service.assets.blobs import Blobs
 from comfywire.service.jobs.overview import Operating
+from comfywire.service.jobs.records import Retry
 from comfywire.service.jobs.states import JobState
 
 
@@ -51,6 +52,30 @@ async def test_outputs_are_fetched_when_the_store_is_back_and_cost_no_second_run
     assert still.state is JobState.RUNNING
     assert (ended.state, ended.error, ended.attempt, runs_of(server, job)) == (JobState.SUCCEEDED, None, 1, 1)
     assert [output.size_bytes is not None for output in await rig.store.outputs(job.id)] == [True]
+
+
+async def test_what_ended_there_and_was_lost_before_it_was_kept_has_run(rig: Rig, server: Server):
+    """Found by the soak: while the store was away the next one began, and both went with their ComfyUI."""
+    async with working(rig.worker(server.url)):
+        await up(rig)
+        holds = [server.faults.nodes.hold(class_type="EmptyImage")]
+        done, runs = [await rig.submit(picture(n), retry=Retry(lost=False)) for n in (1, 2)]
+        await rig.until(done, lambda now: now.state is JobState.RUNNING)
+        await rig.until(runs, lambda now: now.submitted_at is not None)
+        with no_store(rig):
+            holds.append(server.faults.nodes.hold(prompt_id=str(runs.id)))
+            holds[0].release()
+            await rig.until(runs, lambda now: now.state is JobState.RUNNING)
+            await known_to_be_bad(rig)
+            for picture_of_done in (server.folder / "output").rglob("*.png"):
+                picture_of_done.unlink()
+            await server.faults.life.restart()
+        ended = [await rig.ended(done), await rig.ended(runs)]
+
+    assert [(job.state, job.error and job.error["code"], job.submissions) for job in ended] == [
+        (JobState.FAILED, "lost", 1),
+        (JobState.FAILED, "lost", 1),
+    ]
 
 
 async def test_what_waits_on_a_comfyui_is_taken_back_and_costs_no_attempt(rig: Rig, server: Server):

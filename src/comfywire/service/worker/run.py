@@ -277,6 +277,7 @@ class Run:
 
     def _began(self, control: Control) -> None:
         control.begun.set()
+        self._settlement.note_begin()
         self.server.state.began(str(self.claim.job.id))
 
     async def _limit(self, control: Control) -> None:

@@ -60,6 +60,7 @@ class Settlement:
         self._cancel_wanted = claim.job.state is JobState.CANCELING
         self._has_timed_out = False
         self._submissions = claim.job.submissions
+        self._has_begun = claim.job.state is JobState.RUNNING
         self._claim = claim
         self._server = server
         self._leases = around.leases
@@ -83,6 +84,11 @@ class Settlement:
     def note_submission(self) -> None:
         """The prompt is about to be sent anew."""
         self._submissions += 1
+        self._has_begun = False
+
+    def note_begin(self) -> None:
+        """The prompt was seen to begin; what has ended there since has begun, too."""
+        self._has_begun = True
 
     async def come_out(self, handle: Job, *, seconds: float, outputs_reused: bool | None) -> None:
         """Write down how a prompt ended that the server has, and keep its outputs.
@@ -241,7 +247,9 @@ class Settlement:
         if self._has_timed_out:
             await self._timed_out(f", and {self._server.url} lost it")
             return
-        if not self._server.state.may_have_begun(str(self._claim.job.id)):
+        # Asked in any case, since the answer spares what waited behind it.
+        may_have_begun = self._server.state.may_have_begun(str(self._claim.job.id))
+        if not (may_have_begun or self._has_begun):
             await self._leases.was_not_submitted(self._claim.lease)
             await self.again(f"{why}; it had not begun there, which costs no attempt")
             return
