@@ -29,6 +29,7 @@ from comfywire.service.submission_checks import (
     check_labels,
 )
 from comfywire.service.webhooks.messages import InvalidWebhookUrl, must_be_webhook_url
+from comfywire.workflow.parameters.values import is_seed
 from comfywire.workflow.validation.refusals import node_errors_of
 
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ def _job_of(
         prompt=submission.workflow,
         files=files,
         output_folder=new_output_folder() if core.settings.keys_required else None,
-        bound={**_by_input(files), **submission.inputs},
+        bound={**_by_input(files), **(submission.inputs or _seeds(submission))},
         need=need_of(requirement),
         requirement=requirement,
         document=submission.document,
@@ -273,3 +274,15 @@ def smallest(*limits: float | None) -> float | None:
 
 def _by_input(files: Values) -> dict[str, Any]:
     return {f"{node_id}.{name}": value for node_id, inputs in files.items() for name, value in inputs.items()}
+
+
+def _seeds(submission: Submission) -> dict[str, Any]:
+    """The seeds of a caller's own graph: whoever drew them has written them in, and said nothing of it."""
+    if submission.workflow_name is not None:
+        return {}
+    return {
+        f"{node_id}.{name}": value
+        for node_id, node in submission.workflow.items()
+        for name, value in node["inputs"].items()
+        if is_seed(name, None, value)
+    }

@@ -82,6 +82,29 @@ async def test_a_file_that_was_only_sent_along_is_no_upload_that_a_name_means(ht
     assert by_name["inputs"]["1.image"]["info"]["id"] == asset
 
 
+SEEDED = {
+    "3": {"class_type": "RandomNoise", "inputs": {"noise_seed": 42}},
+    "4": {"class_type": "RandomNoise", "inputs": {"noise_seed": ["5", 0]}},
+    "5": {"class_type": "PrimitiveInt", "inputs": {"value": 7}},
+    "6": {"class_type": "PreviewAny", "inputs": {"source": ["3", 0]}},
+    "7": {"class_type": "PreviewAny", "inputs": {"source": ["4", 0], "seed": "random"}},
+}
+
+
+async def test_of_a_graph_that_is_sent_as_it_is_the_seeds_are_told(http):
+    job = (await http.post("/api/v2/jobs", json={"workflow": SEEDED})).json()
+
+    assert job["inputs"] == await told(http, job) == {"3.noise_seed": 42}
+
+
+async def test_a_registered_workflow_tells_its_parameters_and_not_its_nodes(http):
+    await register(http, "seeded", SEEDED, parameters={"seed": {"type": "seed", "inputs": ["3.noise_seed"]}})
+
+    job = (await http.post("/api/v2/workflows/seeded/jobs", json={"inputs": {"seed": 5}})).json()
+
+    assert job["inputs"] == {"seed": 5}
+
+
 async def test_of_a_graph_in_which_nothing_was_set_nothing_is_told(http):
     job = (await http.post("/api/v2/jobs", json={"workflow": DRAW})).json()
 

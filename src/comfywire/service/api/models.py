@@ -221,7 +221,8 @@ class Job(BaseModel):
         dict[str, Any] | None,
         Field(
             description="What was set to what, drawn seeds too, by parameter or NODE.INPUT; files are "
-            "assets. Null where nothing was set: `urls.workflow` has the graph."
+            "assets. Of a graph that was sent as it is: its seeds, and the assets that names in it mean. Null "
+            "where there is nothing of that: `urls.workflow` has the graph."
         ),
     ] = None
     outputs: list[Output]
