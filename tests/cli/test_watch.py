@@ -53,6 +53,16 @@ def test_what_the_server_does_not_know_is_lost(comfywire, server):
     assert "is no longer on" in watched.err
 
 
+def test_of_a_prompt_whose_graph_is_not_read_yet_no_count_is_told(comfywire, server, picture):
+    prompt_id = comfywire("run", picture, "--detach").out.strip()
+    server.wait(server.until_done(prompt_id))
+
+    watched, told = comfywire("watch", prompt_id), comfywire("watch", prompt_id, "--json")
+
+    assert watched.out.splitlines()[0] == f"prompt {prompt_id}"
+    assert told.of("submitted")[0]["nodes_total"] is None
+
+
 def test_to_stop_watching_leaves_the_prompt_alone(start, server, comfywire, picture):
     held = server.faults.nodes.hold()
     prompt_id = comfywire("run", picture, "--detach").out.strip()

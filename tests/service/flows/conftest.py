@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.server.test_secrets import Secret
 from tests.service.rig import working
 from tests.service.serving import asking, serving
 
@@ -53,7 +54,7 @@ async def http(url: str) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 async def comfyui(core: Core) -> AsyncIterator[Server]:
     """A test server, and a worker that runs jobs on it."""
-    async with Server() as server:
+    async with Server(nodes={"BCSecret": Secret}) as server:
         settings = Settings(data=core.settings.data, servers=(server.url,))
         async with working(
             Worker(

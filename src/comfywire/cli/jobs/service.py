@@ -93,7 +93,7 @@ def labels(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...
 
 def ending_of(job: Mapping[str, Any]) -> JobError | None:
     """Return what went wrong with a job, as the client of a ComfyUI has it; None if nothing did."""
-    from comfywire.errors import JobFailed, JobInterrupted, JobTimedOut  # noqa: PLC0415
+    from comfywire.errors import JobFailed, JobInterrupted, JobTimedOut, OutputsMissing  # noqa: PLC0415
 
     error = job.get("error") or {}
     said, prompt_id = str(error.get("message") or ""), str(job.get("id"))
@@ -112,5 +112,8 @@ def ending_of(job: Mapping[str, Any]) -> JobError | None:
         case "expired":
             words = said or "it waited for longer than it may"
             return JobTimedOut(f"job {prompt_id} expired: {words}", prompt_id=prompt_id)
+        case "succeeded" if missing := job.get("missing"):
+            what = f"job {prompt_id} did not make all that was asked for: {'; '.join(map(str, missing))}"
+            return OutputsMissing(what, prompt_id=prompt_id)
         case _:
             return None

@@ -142,7 +142,10 @@ class PlainTeller:
         """Say what to know of it, such as outputs that are withheld; its error is said by whoever ends."""
         del paths
         self._say(job["id"], str(job["status"]))
+        missing = tuple(map(str, job.get("missing") or ()))  # which is its error
         for warning in job.get("warnings") or ():
+            if missing and str(warning).endswith(missing):
+                continue
             self._warn(one_line(f"comfywire: warning: job {job['id']}: {warning}"))
 
     def _warn(self, words: str) -> None:

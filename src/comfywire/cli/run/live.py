@@ -104,7 +104,7 @@ class LiveReport:
         progress = self._job.progress
         if progress.phase == "pending":
             return
-        nodes = f"{progress.nodes_done}/{progress.nodes_total} nodes"
+        nodes = f"{progress.nodes_done}/{progress.nodes_total} nodes" if progress.nodes_total else ""
         self._bars.update(
             self._whole, description="running", completed=progress.fraction, total=1.0, detail=nodes
         )

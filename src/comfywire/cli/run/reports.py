@@ -87,7 +87,7 @@ class JsonReport(_Silent):
     def submitted(self, job: Job, names: NodeNames) -> None:
         """Begin the story of one prompt."""
         self._job, self._names = job, names
-        self._print({"event": "submitted", "nodes_total": job.progress.nodes_total})
+        self._print({"event": "submitted", "nodes_total": job.progress.nodes_total or None})
 
     def waiting(self, position: int) -> None:
         """Print the place in the queue."""
@@ -135,7 +135,8 @@ class PlainReport(_Silent):
     def submitted(self, job: Job, names: NodeNames) -> None:
         """Say which prompt."""
         self._job, self._names = job, names
-        click.echo(f"prompt {job.prompt_id}: {job.progress.nodes_total} nodes")
+        total = job.progress.nodes_total  # 0 of somebody else's, whose graph is read later
+        click.echo(f"prompt {job.prompt_id}{f': {total} nodes' if total else ''}")
 
     def waiting(self, position: int) -> None:
         """Say how many are ahead."""

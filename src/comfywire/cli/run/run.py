@@ -130,6 +130,8 @@ def run(
 
     if show and as_json:
         raise click.UsageError("--show draws and --json does not: give one of them")
+    if detach and no_save:
+        raise click.UsageError("--detach saves nothing anyway: leave --no-save out")
     if detach and (show or resubmit or timeout is not None):
         raise click.UsageError(
             "--detach waits for nothing: --show, --timeout and --resubmit do not go with it"

@@ -221,8 +221,8 @@ class Job(BaseModel):
         dict[str, Any] | None,
         Field(
             description="What was set to what, drawn seeds too, by parameter or NODE.INPUT; files are "
-            "assets. Of a graph that was sent as it is: its seeds, and the assets that names in it mean. Null "
-            "where there is nothing of that: `urls.workflow` has the graph."
+            "assets. Of a graph that was sent as it is: its seeds, and the assets that names in it mean. "
+            "Null where there is nothing of that: `urls.workflow` has the graph."
         ),
     ] = None
     outputs: list[Output]
@@ -244,6 +244,13 @@ class Job(BaseModel):
     ] = None
     outputs_reused: Annotated[bool | None, Field(description="Whether all came from the ComfyUI's cache.")]
     warnings: list[str]
+    missing: Annotated[
+        list[str],
+        Field(
+            description="What was asked for and did not come although it succeeded, such as an output node "
+            "whose input the ComfyUI refused; a sentence each. `warnings` has them, too."
+        ),
+    ] = []
     submissions: Annotated[int, Field(description="How often a ComfyUI was sent it anew.")]
     server: Annotated[str | None, Field(description="The ComfyUI that has it, or had it last.")]
     retry: RetryPolicy

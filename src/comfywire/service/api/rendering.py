@@ -77,6 +77,7 @@ class Renderer:
             estimate=None if estimate is None or estimate.basis is None else estimate.basis.value,
             outputs_reused=job.outputs_reused,
             warnings=job.warnings,
+            missing=job.missing,
             submissions=job.submissions,
             server=job.server,
             retry=models.RetryPolicy(**job.retry.stored()),

@@ -10,7 +10,10 @@ from uuid import UUID
 
 from comfywire.service.jobs.states import TERMINAL, JobState
 
-__all__ = ["JobRecord", "Lease", "NativePrompt", "NewJob", "OutputRecord", "Retry", "Transition"]
+__all__ = ["NOT_MADE", "JobRecord", "Lease", "NativePrompt", "NewJob", "OutputRecord", "Retry", "Transition"]
+
+NOT_MADE = "not made: "
+"""So begins the warning of each output that was asked for and did not come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,11 @@ class JobRecord:
     """What ComfyUI's own API calls it beside its id; known where it was just submitted there."""
     node_errors: dict[str, Any] | None = field(default=None, compare=False)
     """What the validator dropped of its prompt; known where it was just submitted there."""
+
+    @property
+    def missing(self) -> list[str]:
+        """What was asked for and did not come although the job succeeded, one sentence each."""
+        return [warning.removeprefix(NOT_MADE) for warning in self.warnings if warning.startswith(NOT_MADE)]
 
     @property
     def is_over(self) -> bool:

@@ -24,6 +24,7 @@ from comfywire.errors import (
     UnexpectedReply,
 )
 from comfywire.service.jobs.leases import Claim, patiently
+from comfywire.service.jobs.records import NOT_MADE
 from comfywire.service.jobs.states import JobState, TransitionKind
 from comfywire.service.waiting import set_within
 from comfywire.service.worker.fleet_server import FleetServer
@@ -120,7 +121,8 @@ class Settlement:
     async def _succeed(self, result: Result, *, outputs_reused: bool | None) -> None:
         await self._keep(result)
         self._server.succeeded(self._claim.job.need)
-        warnings = [*self._claim.job.warnings, *result.warnings, *self.keeper.withheld]
+        told = [f"{NOT_MADE}{words}" if words in result.missing else words for words in result.warnings]
+        warnings = [*self._claim.job.warnings, *told, *self.keeper.withheld]
         await self._leases.end(
             self._claim.lease,
             JobState.SUCCEEDED,
