@@ -47,9 +47,9 @@ class Screen:
         """Everything that it showed, without colours and cursor movements."""
         return ESCAPES.sub("", self.raw)
 
-    def until(self, words: str) -> None:
-        """Wait until it shows something."""
-        while words not in self.text:
+    def until(self, words: str, *, after: int = 0) -> None:
+        """Wait until it shows something, after so many characters."""
+        while words not in self.text[after:]:
             assert self._more(), self.text
 
     def type(self, keys: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from queue import Empty
@@ -140,9 +141,15 @@ def test_the_blocking_client_shows_the_same(notebook: Notebook, server: Server):
 def test_a_server_that_hangs_is_told_beside_the_bar(notebook: Notebook, server: Server):
     server.call(server.faults.replies.stall, "*", times=None)
 
+    times: list[float] = []
+
     def go_on(shown: str) -> None:
+        times.append(time.monotonic())
         if "does not answer" in shown:
+            told.append(times[-1] - times[0])  # the bar is there just before the first request
             server.call(server.faults.clear)
+
+    told: list[float] = []
 
     notebook.cell("import comfywire" + PICTURES)
     notebook.cell(f"client = await comfywire.Client({server.url!r}).open()")
@@ -150,6 +157,7 @@ def test_a_server_that_hangs_is_told_beside_the_bar(notebook: Notebook, server: 
 
     moved = [data["text/html"] for data in of_kind(shown, "update_display_data")]
     assert any(f"<em>{server.url} does not answer: " in page for page in moved)
+    assert told[0] <= 3
     assert "<em>" not in moved[-1]
 
 
