@@ -164,17 +164,158 @@ def test_the_service_takes_the_loop_that_psycopg_works_on(monkeypatch: pytest.Mo
     loop.close()
 
 
-POSIX_ONLY = {"fcntl", "grp", "pty", "pwd", "resource", "termios", "tty", "uvloop"}
+POSIX_MODULES = {
+    "crypt",
+    "fcntl",
+    "grp",
+    "nis",
+    "posix",
+    "pty",
+    "pwd",
+    "resource",
+    "syslog",
+    "termios",
+    "tty",
+    "uvloop",
+}
+POSIX_NAMES = {
+    "os": {
+        "fchmod",
+        "fchown",
+        "chown",
+        "fork",
+        "forkpty",
+        "geteuid",
+        "getuid",
+        "getgid",
+        "getpgid",
+        "initgroups",
+    }
+    | {
+        "kill",
+        "killpg",
+        "mkfifo",
+        "openpty",
+        "setgid",
+        "setpgid",
+        "setsid",
+        "setuid",
+        "uname",
+        "wait3",
+        "wait4",
+    },
+    "signal": {
+        "SIGCHLD",
+        "SIGCONT",
+        "SIGHUP",
+        "SIGKILL",
+        "SIGQUIT",
+        "SIGSTOP",
+        "SIGTSTP",
+        "SIGUSR1",
+        "SIGUSR2",
+    }
+    | {"SIGWINCH", "alarm", "pause", "pthread_sigmask", "setitimer", "sigwait"},
+    "socket": {"AF_UNIX", "SO_REUSEPORT", "socketpair_unix"},
+    "time": {"tzset"},
+}
+EMBEDDED = "service/postgres/"
+"""Its modules run only where ``must_be_possible`` has let them: it refuses Windows in a sentence."""
 
 
-def test_modules_that_windows_lacks_are_imported_only_where_it_does_not_come():
-    found = [
-        f"{path.name}: {alias.name}"
-        for path in SRC.rglob("*.py")
-        for node in ast.parse(path.read_text("utf-8")).body  # what is indented is asked for on POSIX alone
-        if isinstance(node, ast.Import)
-        for alias in node.names
-        if alias.name in POSIX_ONLY
-    ]
+WINDOWS = {"sys.platform == 'win32'", "os.name == 'nt'"}
 
-    assert found == []
+
+def posix_only(source: str) -> list[str]:
+    """What a module asks of POSIX where Windows comes, too: outside of what is guarded.
+
+    An import in a function counts as well. A guard is an ``if`` that asks for the system, also one that
+    returns before the rest of a function, or a ``try`` or ``suppress`` of what the absence raises.
+    """
+    found: list[str] = []
+
+    def visit(node: ast.AST) -> None:
+        if is_guard(node):
+            return
+        found.extend(wanted(node))
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+            if leaves_windows(child):
+                return
+
+    visit(ast.parse(source))
+    return found
+
+
+def leaves_windows(node: ast.AST) -> bool:
+    """Whether nothing behind it comes to run on Windows."""
+    if not isinstance(node, ast.If) or ast.unparse(node.test) not in WINDOWS:
+        return False
+    return isinstance(node.body[-1], ast.Return | ast.Raise)
+
+
+def wanted(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Import(names=names):
+            yield from (alias.name for alias in names if alias.name.split(".")[0] in POSIX_MODULES)
+        case ast.ImportFrom(module=str(module), names=names, level=0):
+            if module.split(".")[0] in POSIX_MODULES:
+                yield module
+            some = POSIX_NAMES.get(module, set())
+            yield from (f"{module}.{alias.name}" for alias in names if alias.name in some)
+        case ast.Attribute(value=ast.Name(id=module), attr=name) if name in POSIX_NAMES.get(module, ()):
+            yield f"{module}.{name}"
+        case ast.Call(func=ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(module)), *_]):
+            if module in POSIX_MODULES:
+                yield module
+        case _:
+            return
+
+
+def is_guard(node: ast.AST) -> bool:
+    match node:
+        case ast.If(test=test):
+            asked = ast.unparse(test)
+            return any(word in asked for word in ("os.name", "sys.platform", "hasattr(", "_POSIX"))
+        case ast.Try(handlers=handlers):
+            caught = " ".join(ast.unparse(handler.type) for handler in handlers if handler.type is not None)
+        case ast.With(items=items) | ast.AsyncWith(items=items):
+            caught = " ".join(
+                ast.unparse(item.context_expr) for item in items if "suppress" in ast.unparse(item)
+            )
+        case _:
+            return False
+    return any(word in caught for word in ("ImportError", "ModuleNotFoundError", "AttributeError"))
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import fcntl", ["fcntl"]),
+        ("from fcntl import flock as lock", ["fcntl"]),
+        ("def f():\n    import pwd, os", ["pwd"]),
+        ("if x:\n    from termios import tcgetattr", ["termios"]),
+        ("import importlib\nimportlib.import_module('tty')", ["tty"]),
+        ("os.kill(1, signal.SIGKILL)", ["os.kill", "signal.SIGKILL"]),
+        ("from signal import SIGHUP", ["signal.SIGHUP"]),
+        ("if os.name == 'posix':\n    import fcntl", []),
+        ("if sys.platform != 'win32':\n    os.setsid()", []),
+        ("try:\n    import uvloop\nexcept ImportError:\n    pass", []),
+        ("with suppress(AttributeError):\n    signal.SIGHUP", []),
+        ("def f():\n    if sys.platform == 'win32':\n        return 1\n    import pwd", []),
+        ("def f():\n    if sys.platform == 'win32':\n        x = 1\n    import pwd", ["pwd"]),
+        ("def f():\n    if x:\n        return 1\n    import pwd", ["pwd"]),
+        ("from . import fcntl", []),
+        ("import os.path, signal\nsignal.SIGTERM", []),
+    ],
+)
+def test_what_only_posix_has_is_found_wherever_it_stands(source: str, expected: list[str]):
+    assert posix_only(source) == expected
+
+
+def test_what_only_posix_has_is_asked_for_only_where_windows_does_not_come():
+    named = {path.relative_to(SRC).as_posix(): path for path in SRC.rglob("*.py")}
+    found = {name: what for name, path in named.items() if (what := posix_only(path.read_text("utf-8")))}
+
+    assert [name for name in found if not name.startswith(EMBEDDED)] == []
+    assert found  # the embedded PostgreSQL needs POSIX, and is found out

@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -106,7 +107,34 @@ def attempt(
 
 
 def is_named(message: str, place: Place, name: str) -> bool:
-    return place.input in message or name in message or name.rsplit(".", maxsplit=1)[-1] in message
+    """Whether it says which input is meant: the node and its input, or the name that was given.
+
+    That a word stands in it is not enough: "cannot identify image file" names no input.
+    """
+    given = re.escape(name.rsplit(".", maxsplit=1)[-1])
+    of_node = rf"\bnode {place.node_id} \([^\n]*\): '?{place.input}\b"
+    by_name = (
+        rf"\b(parameter|input) '({re.escape(name)}|{place.node_id}\.{place.input}|{given}|{place.input})'"
+    )
+    as_typed = rf"'{re.escape(name)}="
+    return re.search(f"{of_node}|{by_name}|{as_typed}", message) is not None
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("node 1 (LoadImage 'Photo'): 'image' takes a file", True),
+        ("node 1 (LoadImage): image 'x.png' is not offered", True),
+        ("input '1.image': 'x.png' is no file here", True),
+        ("parameter 'image' takes a file", True),
+        ("comfywire: 'image=x.png' is not of the form NODE.INPUT=VALUE", True),
+        ("node 6 (LoadImageMask): 'image' takes a file", False),
+        ("cannot identify image file", False),
+        ("prompt failed: node 1 (LoadImage) raised UnidentifiedImageError", False),
+    ],
+)
+def test_an_error_names_an_input_only_as_one(message: str, expected: bool):
+    assert is_named(message, PLACES[0], "image") is expected
 
 
 def give(bench: Bench, way: str, what: tuple[Place, str, Any], prompt_id: str, folder: Path) -> str:
@@ -140,7 +168,7 @@ def with_parameters(folder: Path, workflow: dict[str, Any], place: Place, value:
     kind = "image" if place.kind == "file" else "seed" if place.kind == "seed" else "any"
     said = str(value) if isinstance(value, Path) else value
     if said is None or (isinstance(said, int) and abs(said) >= 2**63) or not is_writable(said):
-        raise Refused(f"TOML has no word for that: {place.input}")
+        raise Refused(f"parameter '{place.input}': TOML has no word for that")
     described = Parameter(place.input, (f"{place.node_id}.{place.input}",), kind, said)
     write_params(path, Parameters({place.input: described}))
     return path
@@ -162,7 +190,7 @@ def on_the_command_line(bench: Bench, way: str, what: tuple[Place, str, Any], fo
     place, name, value = what
     text = as_text(value)
     if text is None:
-        raise Refused(f"nobody can type {place.input}")
+        raise Refused(f"input '{place.input}': nobody can type that")
     path = folder / "workflow.json"
     path.write_text(json.dumps(graph(bench.picture)), encoding="utf-8")
     out, err = io.StringIO(), io.StringIO()
