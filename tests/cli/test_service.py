@@ -126,16 +126,17 @@ def test_a_job_that_a_comfyui_refused_promises_no_traceback(comfywire, here):
     )
 
 
-def test_what_did_not_come_of_a_job_that_succeeded_is_said_beside_the_output(comfywire, here):
+def test_a_job_that_did_not_make_what_was_asked_for_is_no_success(comfywire, here):
     prompt = image()
     prompt["9"] = {"class_type": "PreviewImage", "inputs": {}}
 
     finished = comfywire("submit", save(here / "half.json", prompt), "--out", here / "out")
 
-    assert finished.status == 0
+    assert finished.status == 1
+    assert len(list((here / "out").iterdir())) == 1  # what did come is saved
     (line,) = finished.err.splitlines()
-    assert line.startswith("comfywire: warning: job ")
-    assert "node 9 (PreviewImage)" in line
+    assert line.startswith("comfywire: job ")
+    assert "output node 9 (PreviewImage) was dropped" in line
 
 
 def test_who_waits_for_a_job_learns_why_no_server_runs_it(start, here):

@@ -154,11 +154,12 @@ def test_where_to_save_does_not_go_with_leaving(comfywire, server, picture, fold
     assert "`comfywire watch ID --out DIR`" in refused.err
 
 
-@pytest.mark.parametrize("option", ["--show", "--timeout=5", "--resubmit=1"])
+@pytest.mark.parametrize("option", ["--show", "--timeout=5", "--resubmit=1", "--no-save"])
 def test_what_waits_does_not_go_with_leaving(comfywire, server, picture, option):
     refused = comfywire("run", picture, "--detach", option)
 
     assert (refused.status, server.log) == (2, [])
+    assert option.partition("=")[0] in refused.err
 
 
 def test_a_run_is_repeated_with_what_is_random_drawn_anew(comfywire, server, here):

@@ -44,6 +44,8 @@ class Order:
     """Whether it overtakes what is queued."""
     api_key: str | None = field(default=None, repr=False)
     """For paid nodes."""
+    said: set[str] = field(default_factory=set)
+    """What holds for good and was told already, in an earlier run of ``--repeat``."""
 
     @property
     def sending(self) -> dict[str, Any]:
@@ -114,7 +116,9 @@ class _Run:
     def told(self, sentence: str, answers: bool | None) -> None:  # noqa: FBT001 - a listener's signature
         """The server has fallen silent, or answers again; say what is waited for."""
         if answers is None:
-            self._report.note(sentence)
+            if sentence not in self._order.said:
+                self._order.said.add(sentence)
+                self._report.note(sentence)
             return
         waited_for = "it" if self._job is None else f"prompt {self._job.prompt_id}"
         self._report.server(sentence if answers else f"{sentence}; waiting for {waited_for}", answers=answers)
