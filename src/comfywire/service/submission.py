@@ -283,6 +283,6 @@ def _seeds(submission: Submission) -> dict[str, Any]:
     return {
         f"{node_id}.{name}": value
         for node_id, node in submission.workflow.items()
-        for name, value in node["inputs"].items()
+        for name, value in node.get("inputs", {}).items()
         if is_seed(name, None, value)
     }

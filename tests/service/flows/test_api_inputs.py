@@ -88,6 +88,7 @@ SEEDED = {
     "5": {"class_type": "PrimitiveInt", "inputs": {"value": 7}},
     "6": {"class_type": "PreviewAny", "inputs": {"source": ["3", 0]}},
     "7": {"class_type": "PreviewAny", "inputs": {"source": ["4", 0], "seed": "random"}},
+    "8": {"class_type": "PreviewAny"},
 }
 
 
