@@ -136,9 +136,9 @@ def bare_texts(path: Path) -> Iterator[int]:
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         has_encoding = any(keyword.arg == "encoding" for keyword in node.keywords)
-        texts = [
-            arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
-        ]
+        # What has a method and two arguments is no path's: a member of an archive is opened as bytes.
+        among = node.args[:1] if isinstance(node.func, ast.Attribute) else node.args
+        texts = [arg.value for arg in among if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
         is_text = (name == "read_text" and not node.args) or (name == "write_text" and len(node.args) < 2)
         is_text |= name == "open" and bool(texts) and re.fullmatch("[rwaxt+]+", texts[-1]) is not None
         if is_text and not has_encoding:
