@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from comfywire import Client, InvalidParameter, InvalidWorkflow, Workflow, sync
+from comfywire.client.uploads import SENT_AT_FIRST
 from comfywire.server import Server
 
 Colour = tuple[int, int, int]
@@ -305,13 +306,27 @@ async def test_a_file_that_was_cut_short_is_sent_again(server: Server, client: C
         assert await colour(later, image="photo.png") == RED
 
 
-async def test_a_later_client_finds_the_file_there(server: Server, client: Client, photo: Path):
-    await colour(client, image="photo.png")
+async def test_a_later_client_finds_a_large_file_there(server: Server, client: Client, photo: Path):
+    large = png(RED) + bytes(SENT_AT_FIRST)
+    await colour(client, image=large)
 
     async with Client(server.url) as later:
-        assert await colour(later, image=photo) == RED
+        assert await colour(later, image=large) == RED
 
     assert server.requests["POST /upload/image"] == 1
+
+
+async def test_a_later_client_is_not_taken_in_by_a_name_and_a_length(server, client: Client, photo: Path):
+    await colour(client, image="photo.png")
+    for path in copies(server, png(RED)):
+        path.write_bytes(png(BLUE).ljust(len(png(RED)), b"\0")[: len(png(RED))])
+    before = server.requests["POST /upload/image"]
+
+    async with Client(server.url) as later:
+        assert [await colour(later, image=photo) for _ in range(2)] == [RED, RED]
+
+    assert server.requests["POST /upload/image"] == before + 1
+    assert len(copies(server, png(RED))) == 1
 
 
 async def test_a_server_that_does_not_say_what_it_has_is_sent_the_file(server, client: Client, photo: Path):

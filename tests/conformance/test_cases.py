@@ -156,7 +156,7 @@ def test_c04_a_file_that_changed_on_the_server_is_sent_again(
     if place.input is None:
         pytest.skip("where the server keeps its input files is not known: say so with --comfyui-input")
     shade = {"deleted": 61, "overwritten by itself": 62, "overwritten by another": 63}[how]
-    red, blue = png(shade), png(164)
+    red, blue = png(shade), png(164)  # of one length, and as an earlier run of this has left them
     (tmp_path / "case_photo.png").write_bytes(red)
     first = colour(client, tmp_path / "case_photo.png")
 

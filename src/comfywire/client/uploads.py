@@ -28,6 +28,11 @@ __all__ = ["FOLDER", "HasPlace", "OnUpload", "Upload", "UploadSource", "Uploads"
 FOLDER = "comfywire"
 """Where below the server's input folder files for inputs go by default: nobody else's are in it."""
 SHORT_HASH = 16
+SENT_AT_FIRST = 1 << 18
+"""Bytes. A file up to this size costs hardly more to send than to ask for, and the server compares what it is
+sent with what it has (server.py, compare_image_hash, 0.3.64): a file of that name and length may have been
+overwritten before this client came.
+"""
 
 ANNOTATION = re.compile(r" \[(input|output|temp)\]\Z")
 OnUpload = Callable[[int, int], None]
@@ -143,8 +148,9 @@ class Uploads:
         """Return where the server has the content of ``source``, for an input; send it unless it is there.
 
         It is kept under its hash, in a folder of ours, and believed to be there when the server has a file of
-        that name and length, unchanged since this client first saw it. Whatever else is under that name stays
-        as it is: the server compares the bytes that it is sent, and numbers the name of other ones.
+        that name and length, unchanged since this client first saw it; a small one is sent at first in any
+        case. Whatever else is under that name stays as it is: the server compares the bytes that it is sent,
+        and numbers the name of other ones.
 
         Raises:
             OSError, TypeError, ValueError: It cannot be read.
@@ -158,7 +164,7 @@ class Uploads:
                 name, asyncio.Lock()
             ):  # two at once would see each other's half of the file
                 upload, first = self._kept.get(name, (Upload(name, self._subfolder), None))
-                seen = await self._look(upload)
+                seen = None if first is None and length <= SENT_AT_FIRST else await self._look(upload)
                 if seen is None or seen.length != length or first not in (None, seen):
                     upload = await self._post(opened, length, upload.subfolder, name)
                     seen = await self._look(upload)
