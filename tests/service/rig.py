@@ -24,6 +24,7 @@ from comfywire.service.jobs.engine import Queue
 from comfywire.service.jobs.records import JobRecord, NewJob
 from comfywire.service.jobs.states import TERMINAL
 from comfywire.service.jobs.store import Store
+from comfywire.service.relay.relay import Relay
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
 from comfywire.service.worker.pace import Pace
@@ -78,6 +79,7 @@ class Rig:
             store_check=self.store_check,
             sealer=self.sealer,
             hooks=hooks or Hooks({}),
+            relay=Relay(self.database),
             pace=pace,
         )
 
@@ -115,6 +117,7 @@ def worker_of(core: Core, *servers: str) -> Worker:
         store_check=core.store_check,
         sealer=core.sealer,
         hooks=core.hooks,
+        relay=core.relay,
     )
 
 

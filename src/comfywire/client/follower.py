@@ -147,7 +147,7 @@ class Follower:
 
     # Messages
 
-    def _hear(self, key: FeedKey, message: Message) -> None:
+    def _hear(self, key: FeedKey, message: Message, frame: str | bytes) -> None:
         heard = self._session.hear(key, message, self._now())
         if heard is None:
             # A shorter queue wants an explanation: sooner than that, no status makes anything due.
@@ -158,7 +158,7 @@ class Follower:
         watch = self._watches.get(tracked.prompt_id)
         if watch is None:
             return
-        watch.tell(event)
+        watch.tell(event, frame)
         if tracked.state.history_is_due:
             self._pump()
 

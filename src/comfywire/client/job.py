@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from .results.notebook import bring, is_notebook
 from .results.notebook_bar import showing
 from .results.outputs import Output
 from .results.result import Outputs, Result
-from .watch import Watch
+from .watch import Listener, Watch
 
 __all__ = ["Job", "JobProgress"]
 
@@ -134,6 +134,17 @@ class Job:
         """The outputs that are known so far; all of them once the job is done."""
         return collect_outputs(self._tracked, self._downloads)
 
+    @property
+    def history(self) -> dict[str, Any] | None:
+        """``outputs``, ``status`` and ``meta`` of the server's history entry, as it wrote them, or None.
+
+        They are known once the job is done.
+        """
+        entry = self._tracked.state.entry
+        if entry is None:
+            return None
+        return {"outputs": dict(entry.outputs), "status": entry.status, "meta": dict(entry.meta)}
+
     async def result(
         self,
         timeout: float | None = None,
@@ -214,7 +225,7 @@ class Job:
         may be lost with a connection. :meth:`result` is not.
         """
         channel = Channel()
-        for event in self._watch.past:
+        for event, _ in self._watch.past:
             channel.put(event)
         if self.is_done:
             channel.close()
@@ -224,6 +235,22 @@ class Job:
                 yield event
         finally:
             self._watch.channels.remove(channel)
+
+    @contextlib.contextmanager
+    def told_to(self, listener: Listener) -> Iterator[None]:
+        """Call ``listener`` with each message of this prompt, and with the frame that it came in.
+
+        In the server's order, at once, inside the context; first with what happened once before it began, and
+        with how the nodes stand. For programs that pass messages on: nothing is dropped for one that is slow,
+        so it must not wait.
+        """
+        for event, frame in (*self._watch.past, *self._watch.standing):
+            listener(event, frame)
+        self._watch.listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._watch.listeners.remove(listener)
 
     async def cancel(self, timeout: float | None = None) -> bool:
         """End this prompt and no other, pending or running; return whether that ended it.

@@ -39,7 +39,7 @@ class Sockets:
         counts: Counter[str],
         *,
         start: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
-        hear: Callable[[FeedKey, Message], None],
+        hear: Callable[[FeedKey, Message, str | bytes], None],
         pump: Callable[[], None],
         greeting: float,
     ) -> None:
@@ -164,7 +164,7 @@ class Sockets:
                 self._pump()
             elif isinstance(message, FeatureFlags):
                 self._is_ready(key)
-            self._hear(key, message)
+            self._hear(key, message, frame)
         return is_greeted
 
     def _is_ready(self, key: FeedKey) -> None:

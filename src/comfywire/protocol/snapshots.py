@@ -46,6 +46,8 @@ class HistoryEntry:
     """The graph as it was queued."""
     targets: frozenset[str] | None = None
     """The output nodes that were to run, where the server says it."""
+    status: Mapping[str, Any] | None = field(default=None, compare=False)
+    """``status_str``, ``completed`` and ``messages``, as the server wrote them."""
 
 
 def parse_queue(reply: object) -> QueueSnapshot:
@@ -124,13 +126,15 @@ def parse_history(reply: object, prompt_id: str) -> HistoryEntry | None:
     queued = entry.get("prompt")
     queued = queued if isinstance(queued, list) else []
     graph = queued[2] if len(queued) > 2 else None
+    status = entry.get("status")
     targets = queued[4] if len(queued) > 4 else None
     return HistoryEntry(
-        verdict=_verdict(prompt_id, entry.get("status")),
+        verdict=_verdict(prompt_id, status),
         outputs=_outputs(entry.get("outputs")),
         meta=_mapping(entry.get("meta")),
         graph=_mapping(graph),
         targets=frozenset(map(str, targets)) if isinstance(targets, list) else None,
+        status=status if isinstance(status, dict) else None,
     )
 
 

@@ -26,6 +26,8 @@ from comfywire.service.jobs.live_jobs import Broker
 from comfywire.service.jobs.overview import Operating
 from comfywire.service.jobs.store import Store
 from comfywire.service.postgres.embedded import database_at
+from comfywire.service.relay.hub import Hub
+from comfywire.service.relay.relay import Relay
 from comfywire.service.webhooks.delivery import Webhooks
 from comfywire.service.workflows.presets import Presets
 from comfywire.service.workflows.registered import Workflows
@@ -68,6 +70,8 @@ class Core:
         operating: The fleet and the queue, to be looked at and switched.
         catalogues: What the fleet would say about a prompt.
         broker: Who watches jobs for those who read their events.
+        relay: Carries what ComfyUIs say to sockets of ComfyUI's own API.
+        hub: Those sockets.
 
     """
 
@@ -92,6 +96,8 @@ class Core:
     operating: Operating
     catalogues: Catalogues
     broker: Broker
+    relay: Relay
+    hub: Hub
 
 
 @contextlib.asynccontextmanager
@@ -117,8 +123,9 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
             await must_suit(url, prepares=settings.database_prepare, listen_url=listen_url)
         async with _database(url, settings) as database, Hooks.of(settings) as hooks:
             await _must_be_current(database)
-            async with Broker(Store(database, Queue(database))) as broker:
-                core = _core(settings, sealer, hooks, broker)
+            hub = Hub(database, Relay(database))
+            async with Broker(Store(database, Queue(database))) as broker, hub:
+                core = _core(settings, sealer, hooks, broker, hub)
                 await core.webhooks.secrets.seal_anew()
                 async with contextlib.aclosing(core.assets.blobs), core.store_check:
                     yield core
@@ -133,7 +140,7 @@ def _database(url: str, settings: Settings) -> Database:
     )
 
 
-def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker) -> Core:
+def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker, hub: Hub) -> Core:
     store = broker.store
     database = store.database
     access = Access(database, keys_required=settings.keys_required)
@@ -161,6 +168,8 @@ def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker) -> C
         operating=Operating(database),
         catalogues=Catalogues(database),
         broker=broker,
+        relay=hub.relay,
+        hub=hub,
     )
 
 

@@ -208,6 +208,11 @@ class Job:
         return LOOP.call(lambda: self._job.progress)
 
     @property
+    def history(self) -> dict[str, Any] | None:
+        """What the server's history says of how it ended; see :attr:`comfywire.Job.history`."""
+        return self._job.history
+
+    @property
     def outputs(self) -> Outputs[Output]:
         """The outputs that are known so far."""
         return Outputs(Output(output) for output in LOOP.call(lambda: self._job.outputs))

@@ -64,6 +64,7 @@ async def comfyui(core: Core) -> AsyncIterator[Server]:
                 store_check=core.store_check,
                 sealer=core.sealer,
                 hooks=core.hooks,
+                relay=core.relay,
             )
         ):
             yield server

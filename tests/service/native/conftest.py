@@ -52,6 +52,7 @@ class Service:
             store_check=core.store_check,
             sealer=core.sealer,
             hooks=core.hooks,
+            relay=core.relay,
             pace=FAST,
         )
         async with working(worker):

@@ -206,6 +206,7 @@ async def _work(core: Core, stop: asyncio.Event, *, runs_jobs: bool) -> None:
                 store_check=core.store_check,
                 sealer=core.sealer,
                 hooks=core.hooks,
+                relay=core.relay,
             ).run(stop)
         else:
             await stop.wait()

@@ -56,6 +56,7 @@ async def _work(settings: Settings, health_port: int | None) -> None:
                 store_check=core.store_check,
                 sealer=core.sealer,
                 hooks=core.hooks,
+                relay=core.relay,
             )
             if health_port is not None:
 

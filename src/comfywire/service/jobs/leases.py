@@ -50,6 +50,7 @@ class Claim:
         secret: The part of ``extra_data`` that is secret, encrypted.
         extra_data: The other part.
         is_native: Whether it came through ComfyUI's own API, so that what its ComfyUI says is told there.
+        client_id: Whose sockets hear that; None for nobody's.
         is_announced: Whether it is written down where it is about to be sent, and was not sent before.
 
     """
@@ -64,6 +65,7 @@ class Claim:
     secret: bytes | None
     extra_data: dict[str, Any] | None = None
     is_native: bool = False
+    client_id: str | None = None
     is_announced: bool = False
 
 
@@ -155,6 +157,7 @@ class Leases:
                 "secret",
                 "extra_data",
                 "is_native",
+                "client_id",
             )
         }
         return Claim(lease, job, **graph, is_announced=bool(answer.get("is_ready")))
@@ -222,6 +225,10 @@ class Leases:
             content_type=None if output.bytes is None else output.bytes.content_type,
             file_path=None if place is None else _text(lease, place),
         )
+
+    async def native_entry(self, lease: Lease, entry: Mapping[str, Any]) -> None:
+        """Keep what the ComfyUI's history says of a job of ComfyUI's own API; before the job ends."""
+        await self._fenced(SQL["native_entry"], lease, entry=Jsonb(as_storable(dict(entry))))
 
     async def end(
         self,

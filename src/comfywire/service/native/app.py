@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from comfywire.service.native import catalogue, history, models, prompts, queue, system, uploads, view
+from comfywire.service.native import (
+    catalogue,
+    history,
+    models,
+    prompts,
+    queue,
+    sockets,
+    system,
+    uploads,
+    view,
+)
 from comfywire.service.native.addresses import Addresses
 
 __all__ = ["attach"]
-
-SOCKETS = frozenset({"ws"})
 
 
 def attach(app: FastAPI) -> None:
@@ -24,7 +32,8 @@ def attach(app: FastAPI) -> None:
         *catalogue.routes_of(catalogue.Catalogue()),
         *models.ROUTES,
         *system.ROUTES,
+        *sockets.ROUTES,
     ]
     app.router.routes.extend(routes)
-    roots = {route.path.split("/")[1] for route in routes if isinstance(route, Route)}
-    app.add_middleware(Addresses, roots=roots | SOCKETS)
+    roots = {route.path.split("/")[1] for route in routes if isinstance(route, Route | WebSocketRoute)}
+    app.add_middleware(Addresses, roots=roots)

@@ -184,8 +184,19 @@ WITH old AS (
 )
 SELECT
 -- include: jobs.columns
-, prompt, files, output_folder, document, targets, secret, extra_data, in_history IS NOT NULL AS is_native
+, prompt, files, output_folder, document, targets, secret, extra_data, in_history IS NOT NULL AS is_native,
+-- include: jobs.client_id
   FROM new;
+
+-- name: client_id
+-- Which sockets want to hear of a job that was just taken.
+CASE WHEN in_history IS NOT NULL THEN (SELECT client_id FROM native_prompts WHERE job_id = new.id) END AS client_id
+
+-- name: native_entry
+-- How the prompt of a job of ComfyUI's own API ended there, before the job ends: whoever hears of that finds it.
+UPDATE native_prompts SET entry = %(entry)s
+  FROM jobs WHERE jobs.id = %(job_id)s AND attempt = %(attempt)s AND job_id = jobs.id
+RETURNING job_id;
 
 -- name: will_submit
 -- Before the POST, so that whoever continues knows where to ask. Said twice, it counts once.

@@ -106,7 +106,8 @@ WITH head AS (
 )
 SELECT taken.taken_id, taken.queue_name, taken.job_id, taken.is_suspect, is_ready,
 -- include: jobs.columns
-, prompt, files, output_folder, document, targets, secret, extra_data, in_history IS NOT NULL AS is_native
+, prompt, files, output_folder, document, targets, secret, extra_data, in_history IS NOT NULL AS is_native,
+-- include: jobs.client_id
   FROM taken LEFT JOIN new ON true;
 
 -- name: take_submitted

@@ -239,6 +239,10 @@ class Run:
             _Held: The server has the prompt still, though it was told to end it.
 
         """
+        with self._around.passing_on(self.claim, handle):
+            return await self._followed(handle)
+
+    async def _followed(self, handle: Job) -> bool | None:
         self._followed_from = asyncio.get_running_loop().time()
         control = Control(handle, self.server, self._pace, grace=self._around.interrupt_grace)
         self._control = control

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 from comfywire.client import Job, Result
@@ -26,6 +27,7 @@ from comfywire.errors import (
 from comfywire.service.jobs.leases import Claim, patiently
 from comfywire.service.jobs.records import NOT_MADE
 from comfywire.service.jobs.states import JobState, TransitionKind
+from comfywire.service.relay.speaker import entry_of
 from comfywire.service.waiting import set_within
 from comfywire.service.worker.fleet_server import FleetServer
 from comfywire.service.worker.replies import bounded_error
@@ -62,9 +64,11 @@ class Settlement:
         self._has_timed_out = False
         self._submissions = claim.job.submissions
         self._has_begun = claim.job.state is JobState.RUNNING
+        self._entry: Mapping[str, Any] | None = None
         self._claim = claim
         self._server = server
         self._leases = around.leases
+        self._relay = around.relay
         self._registry = around.registry
         self._grace = around.interrupt_grace
         self._pace = around.pace
@@ -100,6 +104,8 @@ class Settlement:
             outputs_reused: Whether every output came from the server's cache.
 
         """
+        if self._claim.is_native and handle.history is not None:
+            self._entry = entry_of(self._claim, handle.history)
         try:
             await self._succeed(await handle.result(), outputs_reused=outputs_reused)
         except JobFailed as error:
@@ -123,8 +129,7 @@ class Settlement:
         self._server.succeeded(self._claim.job.need)
         told = [f"{NOT_MADE}{words}" if words in result.missing else words for words in result.warnings]
         warnings = [*self._claim.job.warnings, *told, *self.keeper.withheld]
-        await self._leases.end(
-            self._claim.lease,
+        await self._end(
             JobState.SUCCEEDED,
             "its outputs are kept",
             warnings=warnings,
@@ -284,13 +289,22 @@ class Settlement:
 
     async def canceled(self, reason: str) -> None:
         """End a job as canceled, which somebody has asked for."""
-        await self._leases.end(self._claim.lease, JobState.CANCELED, reason)
+        await self._end(JobState.CANCELED, reason)
 
     async def fail(self, code: str, message: str, **details: Any) -> None:
         """End a job as failed."""
         error = bounded_error({"code": code, "message": message, **details})
         message = error["message"]
-        await self._leases.end(self._claim.lease, JobState.FAILED, message.split("\n", 1)[0], error=error)
+        await self._end(JobState.FAILED, message.split("\n", 1)[0], error=error)
+
+    async def _end(self, state: JobState, reason: str, **details: Any) -> None:
+        """Write the end down; before it all that those who listen are to find when they hear of it."""
+        lease = self._claim.lease
+        if self._claim.is_native:
+            if self._entry is not None:
+                await self._leases.native_entry(lease, self._entry)
+            await self._relay.flush()
+        await self._leases.end(lease, state, reason, **details)
 
 
 def is_about_the_request(error: ComfywireError) -> bool:

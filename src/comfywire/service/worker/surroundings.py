@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from comfywire.client import Client
+from comfywire.client import Client, Job
 from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.references import with_values
 from comfywire.service.assets.store_check import StoreCheck
@@ -15,6 +16,8 @@ from comfywire.service.fleet.registry import Registry
 from comfywire.service.hooks import Hooks, job_facts
 from comfywire.service.jobs.leases import Claim, Fenced, Leases
 from comfywire.service.jobs.output_folders import prefixed
+from comfywire.service.relay.relay import Relay
+from comfywire.service.relay.speaker import Speaker
 from comfywire.service.sealing import Sealer
 from comfywire.service.worker.inputs import Inputs
 from comfywire.service.worker.membership import Membership
@@ -38,6 +41,7 @@ class Surroundings:
         hooks: The operator's policy: asked about each output before it is kept.
         registry: The fleet, as the database knows it.
         folder: For files on their way.
+        relay: Takes what ComfyUIs say to those who listen.
         pace: How long to wait between one thing and the next.
         run_timeout: Seconds for which any prompt may run; None does not limit.
         interrupt_grace: Seconds that a ComfyUI has for letting go of a prompt that is to end.
@@ -53,6 +57,7 @@ class Surroundings:
     hooks: Hooks
     registry: Registry
     folder: Path
+    relay: Relay
     pace: Pace
     run_timeout: float | None = None
     interrupt_grace: float = 30.0
@@ -69,6 +74,19 @@ class Surroundings:
             return await self.hooks.on_result(job_facts(claim.job), output, path)
 
         return Keeper(self.assets, self.store_check, self.leases, withhold=withhold, folder=self.folder)
+
+    @contextlib.contextmanager
+    def passing_on(self, claim: Claim, handle: Job) -> Iterator[None]:
+        """Tell who listens what the ComfyUI says of a prompt, inside this context."""
+        if not claim.client_id:
+            yield
+            return
+        speaker = Speaker(claim, claim.client_id, handle.prompt_id, self.relay)
+        with self.relay.speaking(speaker), handle.told_to(speaker.hear):
+            try:
+                yield
+            finally:
+                speaker.let_go()
 
     async def runnable(self, client: Client, claim: Claim) -> Mapping[str, Any]:
         """Return the prompt as it runs, with its files on the server."""

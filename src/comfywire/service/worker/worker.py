@@ -22,6 +22,7 @@ from comfywire.service.hooks import Hooks
 from comfywire.service.jobs import engine
 from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.store import Store
+from comfywire.service.relay.relay import Relay
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import ServerAddress, Settings
 from comfywire.service.waiting import set_within
@@ -52,6 +53,7 @@ class Worker:
         store_check: Whether outputs can be kept; while they cannot, no job is taken.
         sealer: For secrets and addresses.
         hooks: The operator's policy: asked about each output before it is kept.
+        relay: Takes what ComfyUIs say to sockets, those of this process among them.
         pace: How long to wait between one thing and the next.
 
     """
@@ -65,6 +67,7 @@ class Worker:
         store_check: StoreCheck,
         sealer: Sealer,
         hooks: Hooks,
+        relay: Relay,
         pace: Pace = Pace(),  # noqa: B008 - frozen
     ) -> None:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
@@ -73,6 +76,7 @@ class Worker:
         self._assets = assets
         self._store_check = store_check
         self._sealer = sealer
+        self._relay = relay
         self._pace = pace
         self._registry = Registry(store.database)
         self._membership = Membership(store.queue, self.name, settings.stalled_after)
@@ -107,6 +111,7 @@ class Worker:
             hooks=hooks,
             registry=self._registry,
             folder=self._folder,
+            relay=self._relay,
             pace=self._pace,
             run_timeout=self._settings.run_timeout,
             interrupt_grace=self._settings.interrupt_grace,
@@ -189,6 +194,7 @@ class Worker:
             "beat": self._membership.beat,
             "dispatch": self._dispatcher.dispatch,
             "news": self._read_news,
+            "sockets": self._relay.watch_sockets,
             "take over": self._dispatcher.take_over,
             "tidy": lambda: tidy(self._store, self._registry, every=pace.tidy),
             "asset store": lambda: self._store_check.watch(self._store_changed),

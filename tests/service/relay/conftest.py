@@ -1,0 +1,91 @@
+"""The native face in the test's event loop: its sockets, a fleet of two test servers, and a worker."""
+
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.client.graphs import Show
+from tests.service.rig import FAST, until, working
+from tests.service.serving import serving
+
+from comfywire.server import Server
+from comfywire.service.core import Core, open_core
+from comfywire.service.faces import create_app
+from comfywire.service.fleet.needs import need_of, requirement_of
+from comfywire.service.jobs.records import JobRecord, NativePrompt, NewJob
+from comfywire.service.settings import Settings
+from comfywire.service.worker.worker import Worker
+
+
+@dataclass(frozen=True)
+class Face:
+    """What a test of streams holds."""
+
+    core: Core
+    url: str
+    servers: list[Server]
+
+    async def queue(self, prompt: Mapping[str, Any], client_id: str | None, **fields: Any) -> JobRecord:
+        """A prompt of the caller without a key, as POST /prompt records it."""
+        caller = await self.core.access.caller(None)
+        requirement = requirement_of(prompt)
+        job = NewJob(
+            id=uuid.uuid4(),
+            key_id=caller.key_id,
+            prompt=prompt,
+            need=need_of(requirement),
+            requirement=requirement,
+            native=NativePrompt(outputs=["2"], client_id=client_id),
+            output_folder=f"cw{'0' * 30}",
+            **fields,
+        )
+        return await self.core.store.submit(job)
+
+
+def worker_of(core: Core, servers: list[Server]) -> Worker:
+    """A worker that waits for nothing longer than a test wants to."""
+    return Worker(
+        replace(core.settings, servers=tuple(server.url for server in servers), server_patience=2.0),
+        core.store,
+        assets=core.assets,
+        store_check=core.store_check,
+        sealer=core.sealer,
+        hooks=core.hooks,
+        relay=core.relay,
+        pace=FAST,
+    )
+
+
+async def are_up(core: Core, count: int) -> bool:
+    found = await core.database.one("SELECT count(*) AS up FROM servers WHERE state = 'up'")
+    return found is not None and found["up"] == count
+
+
+@pytest.fixture
+def faces(tmp_path: Path, database_url: str) -> Callable[..., contextlib.AbstractAsyncContextManager[Face]]:
+    """Faces in front of test servers; with their workers in the same process, or as if in others."""
+
+    @contextlib.asynccontextmanager
+    async def face(
+        count: int = 1, *, apart: bool = False, works: bool = True, **options: Any
+    ) -> AsyncIterator[Face]:
+        settings = Settings(data=tmp_path / "data", database_url=database_url)
+        async with contextlib.AsyncExitStack() as stack:
+            servers = [
+                await stack.enter_async_context(Server(nodes={"Show": Show}, **options)) for _ in range(count)
+            ]
+            core = await stack.enter_async_context(open_core(settings))
+            if works:
+                theirs = await stack.enter_async_context(open_core(settings)) if apart else core
+                await stack.enter_async_context(working(worker_of(theirs, servers)))
+            url = await stack.enter_async_context(serving(create_app(core)))
+            stack.callback(core.broker.close)
+            if works:
+                await until(lambda: are_up(core, count))
+            yield Face(core, url, servers)
+
+    return face

@@ -1,0 +1,190 @@
+"""Sockets that come and go, workers and servers that die, and many who listen: each hears how it stands."""
+
+import asyncio
+import contextlib
+from dataclasses import replace
+
+import pytest
+import websockets
+from tests.client.graphs import image
+from tests.service.relay.conftest import worker_of
+from tests.service.relay.streams import PASSING, stream
+from tests.service.rig import working
+from tests.service.serving import serving
+
+from comfywire.service.core import open_core
+from comfywire.service.faces import create_app
+
+APART = pytest.mark.parametrize("apart", [False, True], ids=["one-process", "two-processes"])
+
+
+async def test_every_socket_of_a_client_id_hears_its_jobs_and_no_other_does(faces):
+    async with (
+        faces() as face,
+        stream(face.url, "me") as one,
+        stream(face.url, "me", path="/api/ws") as two,
+        stream(face.url, "you") as other,
+    ):
+        job = await face.queue(image(), "me")
+        await one.until_over(str(job.id))
+        await two.until_over(str(job.id))
+        later = await face.queue(image(color=1), "you")
+        await other.until_over(str(later.id))
+
+    assert one.kinds(*PASSING, "status") == two.kinds(*PASSING, "status")
+    assert {told.get("prompt_id") for kind, told in other.told if kind not in ("status", "binary")} == {
+        str(later.id)
+    }
+
+
+async def test_who_has_no_client_id_is_given_one(faces):
+    async with faces(works=False) as face, stream(face.url) as one, stream(face.url) as two:
+        sids = {told[0][1]["sid"] for told in (one.told, two.told)}
+
+    assert len(sids) == 2
+
+
+@APART
+async def test_who_comes_in_mid_run_is_told_how_it_stands(faces, apart):
+    async with faces(apart=apart) as face, stream(face.url, "me") as early:
+        held = face.servers[0].faults.nodes.hold(node_id="2")
+        job = await face.queue(image(), "me")
+        await early.until(lambda kind, told: kind == "executing" and told["node"] == "2")
+        async with stream(face.url, "me") as late:
+            await late.until(lambda kind, _: kind == "progress_state")
+            before = late.kinds("status")
+            held.release()
+            await late.until_over(str(job.id))
+        await early.until_over(str(job.id))
+
+    assert before == ["execution_start", "execution_cached", "executing", "progress_state"]
+    assert late.of("executing")[0]["node"] == "2"
+    assert late.kinds("status", *PASSING)[3:] == ["executed", "execution_success", "executing"]
+    assert early.kinds().count("execution_start") == 1
+
+
+async def test_who_was_away_when_it_ended_is_told_the_end_on_coming_back(faces):
+    async with faces() as face:
+        async with stream(face.url, "me"):
+            held = face.servers[0].faults.nodes.hold(node_id="2")
+            job = await face.queue(image(), "me")
+        held.release()
+        while not (await face.core.store.get(job.id)).is_over:  # noqa: ASYNC110 - the worker ends it
+            await asyncio.sleep(0.02)
+        async with stream(face.url, "me") as again:
+            await again.until_over(str(job.id))
+        async with stream(face.url, "me") as third:
+            later = await face.queue(image(color=1), "me")
+            await third.until_over(str(later.id))
+
+    assert again.kinds("status") == [
+        "execution_start",
+        "execution_cached",
+        "executed",
+        "execution_success",
+        "executing",
+    ]
+    assert {told["prompt_id"] for told in third.of("executing")} == {str(later.id)}
+
+
+@APART
+async def test_a_job_whose_server_was_killed_begins_again_and_ends_once(faces, apart):
+    async with faces(2, apart=apart) as face, stream(face.url, "me") as mine:
+        for server in face.servers:
+            server.faults.nodes.hold(node_id="2")
+        job = await face.queue(image(), "me")
+        await mine.until(lambda kind, told: kind == "executing" and told["node"] == "2")
+        running = next(server for server in face.servers if server.runs(str(job.id)))
+        (other,) = {*face.servers} - {running}
+        other.faults.clear()
+        await running.faults.life.kill()
+        await mine.until_over(str(job.id))
+
+    assert [len(server.runs(str(job.id))) for server in (running, other)] == [1, 1]
+    assert mine.kinds(*PASSING, "status") == [
+        "execution_start",
+        "execution_cached",
+        "executing",
+        "executing",
+        "execution_cached",
+        "executing",
+        "executing",
+        "executed",
+        "execution_success",
+        "executing",
+    ]
+
+
+async def test_a_worker_that_stops_hands_the_job_on_and_the_end_is_told(faces):
+    async with faces(works=False) as face, stream(face.url, "me") as mine:
+        (server,) = face.servers
+        first = worker_of(face.core, face.servers)
+        settings = replace(face.core.settings, drain_timeout=0.0)
+        async with open_core(settings) as theirs, working(first):
+            job = await face.queue(image(), "me")
+            held = server.faults.nodes.hold(node_id="2", prompt_id=str(job.id))
+            await mine.until(lambda kind, told: kind == "executing" and told["node"] == "2")
+            async with contextlib.AsyncExitStack() as stack:
+                await stack.enter_async_context(working(worker_of(theirs, face.servers)))
+                held.release()
+                await mine.until_over(str(job.id))
+
+    assert len(server.runs(str(job.id))) == 1
+    assert mine.kinds().count("execution_success") == 1
+
+
+async def test_a_socket_of_a_service_that_starts_again_is_told_what_it_missed(faces):
+    async with faces(apart=True) as face:
+        held = face.servers[0].faults.nodes.hold(node_id="2")
+        async with stream(face.url, "me") as mine:
+            job = await face.queue(image(), "me")
+            await mine.until(lambda kind, told: kind == "executing" and told["node"] == "2")
+        async with (
+            open_core(face.core.settings) as again,
+            serving(create_app(again)) as url,
+            stream(url, "me") as mine,
+        ):
+            await mine.until(lambda kind, _: kind == "executing")
+            held.release()
+            await mine.until_over(str(job.id))
+
+    assert mine.kinds(*PASSING, "status")[-3:] == ["executed", "execution_success", "executing"]
+
+
+async def test_a_client_id_has_an_end(faces):
+    async with faces(works=False) as face:
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            async with stream(face.url, "x" * 201):
+                pass
+
+    assert refused.value.response.status_code in (400, 422)
+
+
+async def test_who_says_too_much_loses_the_socket(faces):
+    async with faces(works=False) as face, stream(face.url, "me") as mine:
+        await mine.socket.send("x" * (70 << 10))
+        with pytest.raises(websockets.ConnectionClosedError) as closed:
+            await mine.until(lambda *_: False)
+
+    assert closed.value.rcvd.code == 1009
+
+
+@pytest.mark.parametrize("said", ["no json", "[]", '{"type": "feature_flags", "data": 3}', b"\0\1"])
+async def test_what_nobody_understands_changes_nothing(faces, said):
+    async with faces(works=False) as face, stream(face.url, "me") as mine:
+        await mine.socket.send(said)
+        job = await face.queue(image(), "me")
+        await mine.until(lambda kind, told: told.get("status", {}).get("exec_info") == {"queue_remaining": 1})
+
+    assert job.id
+
+
+async def test_pages_of_other_sites_get_no_socket(faces):
+    async with faces(works=False) as face:
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            async with stream(face.url, "me", origin="http://evil.example"):
+                pass
+        async with stream(face.url, "me", origin=face.url):
+            pass
+
+    assert refused.value.response.status_code == 403
