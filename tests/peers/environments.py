@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import venv
+import zipfile
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -18,11 +19,12 @@ from typing import NoReturn
 
 import pytest
 
-__all__ = ["NotInstalled", "node_modules", "python", "skip", "source_of"]
+__all__ = ["NotInstalled", "node_modules", "open_webui", "python", "skip", "source_of"]
 
 ROOT = Path(__file__).parents[2] / ".peers"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 PACKAGES = ("@saintno/comfyui-sdk@0.3.1", "@stable-canvas/comfyui-client@1.5.9", "ws@8.23.0")
+OPEN_WEBUI = "open-webui==0.12.4"
 INSTALL_TIMEOUT = 150
 # A registry that is not there is a reason to skip, and soon.
 PIP_LIMITS = ("--quiet", "--disable-pip-version-check", "--retries", "1", "--timeout", "10")
@@ -81,6 +83,29 @@ def source_of(package: str) -> Path:
                 tar.extractall(folder, filter="data")
     (source,) = (path for path in folder.iterdir() if path.is_dir())
     return source
+
+
+def open_webui() -> Path:
+    """Return a folder with the module by which Open WebUI speaks to ComfyUI, of its wheel."""
+    with _made("open-webui", OPEN_WEBUI) as (folder, is_done):
+        if not is_done:
+            shutil.rmtree(folder, ignore_errors=True)
+            pip = [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                *PIP_LIMITS,
+                "--no-deps",
+                "--only-binary",
+                ":all:",
+            ]
+            _call([*pip, "--dest", str(folder), OPEN_WEBUI])
+            (wheel,) = folder.glob("*.whl")
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extract("open_webui/utils/images/comfyui.py", folder)
+            wheel.unlink()
+    return folder
 
 
 @contextlib.contextmanager

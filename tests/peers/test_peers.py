@@ -91,11 +91,15 @@ def servers() -> Iterator[list[Server]]:
 
 @pytest.fixture
 def task(servers: list[Server], tmp_path: Path) -> Prompt:
+    return task_of([server.url for server in servers], tmp_path)
+
+
+def task_of(urls: list[str], folder: Path) -> Prompt:
     """What every driver is told; each does what its client can."""
-    Image.new("RGB", (8, 8), PHOTO).save(tmp_path / "photo.png")
+    Image.new("RGB", (8, 8), PHOTO).save(folder / "photo.png")
     return {
-        "servers": [server.url for server in servers],
-        "file": str(tmp_path / "photo.png"),
+        "servers": urls,
+        "file": str(folder / "photo.png"),
         "picture": saving(3),
         "polled": saving(4),
         "streamed": {"1": colour(5), "stream": node_of("Stream", "SaveImageWebsocket", images=["1", 0])},

@@ -1,0 +1,189 @@
+"""Other people's clients, unchanged, in front of a fleet: they believe that the service is their ComfyUI.
+
+Each does what it does in ``test_peers.py``, over two test servers; then again while the server that runs its
+first job is killed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.peers.environments import NotInstalled, open_webui, skip
+from tests.peers.face import Face, until
+from tests.peers.test_peers import (
+    DRIVERS,
+    NODE_TIME,
+    PHOTO,
+    PROFILES,
+    RAISED,
+    REFUSED,
+    Prompt,
+    drive,
+    interpreter,
+    node,
+    python_driver,
+    shown,
+    task_of,
+)
+
+from comfywire.server import server_in_thread
+
+pytestmark = [pytest.mark.timeout(240)]
+__all__ = ["interpreter", "node"]
+
+Check = Callable[[dict[str, str]], None]
+
+
+def saves_and_edits(found: dict[str, str]) -> None:
+    assert (shown(found["picture"]), shown(found["edited"])) == ((0, 0, 3), PHOTO)
+
+
+def saves(found: dict[str, str]) -> None:
+    assert shown(found["picture"]) == (0, 0, 3)
+
+
+def polls(found: dict[str, str]) -> None:
+    assert shown(found["polled"]) == (0, 0, 4)
+
+
+def says_what_is_wrong(found: dict[str, str]) -> None:
+    assert REFUSED in found["refused"]
+
+
+def hears_of_errors(found: dict[str, str]) -> None:
+    assert RAISED in found["failed"]
+
+
+def gets_pictures_from_the_socket(found: dict[str, str]) -> None:
+    assert (shown(found["picture"]), shown(found["streamed"])) == ((0, 0, 3), (0, 0, 5))
+
+
+def is_refused(found: dict[str, str]) -> None:
+    assert "400: Bad Request" in found["refused"]
+
+
+PYTHON: dict[str, list[Check]] = {
+    "websocket_client": [gets_pictures_from_the_socket, says_what_is_wrong],
+    "comfykit": [saves_and_edits, hears_of_errors, says_what_is_wrong],
+    "comfy_api_simplified": [saves_and_edits, is_refused],
+    "comfyui_xy": [saves_and_edits, says_what_is_wrong],
+    "comfykit_http": [saves_and_edits, says_what_is_wrong],
+    "comfyui_utils": [saves, says_what_is_wrong],
+    "open_webui": [saves_and_edits],
+    "sequences": [saves, polls],
+}
+NODE: dict[str, list[Check]] = {
+    "saintno": [saves_and_edits, says_what_is_wrong],
+    "stable_canvas": [gets_pictures_from_the_socket, hears_of_errors],
+}
+ALL = [*PYTHON, *NODE]
+
+
+@pytest.fixture(scope="module")
+def module() -> Path:
+    try:
+        return open_webui()
+    except NotInstalled as reason:
+        skip(f"the module of Open WebUI is not here: {reason}")
+
+
+@pytest.fixture(scope="module")
+def face(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Face]:
+    with server_in_thread(profile=PROFILES[0]) as one, server_in_thread(profile=PROFILES[1]) as other:
+        served = Face(tmp_path_factory.mktemp("face"), [one, other])
+        with served.running():
+            yield served
+
+
+@pytest.fixture
+def fleet(face: Face) -> Iterator[Face]:
+    """Both servers up, nodes that take a moment, and nothing remembered."""
+    face.until_up()
+    for server in face.servers:
+        server.faults.nodes.slow(NODE_TIME, node_id="1", times=None)
+        server.log.clear()
+    yield face
+    for server in face.servers:
+        server.call(server.faults.clear)
+        if not server.is_running:
+            server.wait(server.faults.life.restart())
+
+
+@pytest.fixture
+def task(fleet: Face, tmp_path: Path) -> Prompt:
+    return task_of([fleet.url] * len(PROFILES), tmp_path)
+
+
+@pytest.fixture
+def commands(request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
+    def command(name: str) -> list[str]:
+        if name in PYTHON:
+            own = [str(request.getfixturevalue("module"))] if name == "open_webui" else []
+            return [*python_driver(request.getfixturevalue("interpreter"), name), *own]
+        program, modules = request.getfixturevalue("node")
+        return [program, str(DRIVERS / f"{name}.mjs"), str(modules)]
+
+    return command
+
+
+class Driven(threading.Thread):
+    """A client at work, beside the test."""
+
+    def __init__(self, command: list[str], task: Prompt) -> None:
+        super().__init__(daemon=True)
+        self._command, self._task = command, task
+        self._found: list[dict[str, str]] = []
+        self._failure: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._found = list(drive(self._command, self._task))
+        except BaseException as failure:  # noqa: BLE001 - the test's thread raises it
+            self._failure = failure
+
+    def found(self) -> list[dict[str, str]]:
+        self.join()
+        if self._failure is not None:
+            raise self._failure
+        return self._found
+
+
+def checks_of(name: str) -> list[Check]:
+    return (PYTHON | NODE)[name]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_client_has_what_a_comfyui_gives(
+    fleet: Face, task: Prompt, commands: Callable[[str], list[str]], name: str
+) -> None:
+    for found in drive(commands(name), task):
+        for check in checks_of(name):
+            check(found)
+
+    assert fleet.runs()
+    assert {times for _, times in fleet.runs()} == {1}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_client_does_not_notice_that_a_server_was_killed(
+    fleet: Face, task: Prompt, commands: Callable[[str], list[str]], name: str
+) -> None:
+    held = [server.faults.nodes.hold(node_id="1") for server in fleet.servers]
+    client = Driven(commands(name), task)
+    client.start()
+    until(lambda: any(rule.hits for rule in held) or not client.is_alive())
+    running, other = sorted(fleet.servers, key=lambda server: not server.log)
+    lost = running.log[-1].prompt_id
+
+    running.wait(running.faults.life.kill())
+    for rule in held:
+        rule.release()
+
+    for found in client.found():
+        for check in checks_of(name):
+            check(found)
+    assert lost in {run.prompt_id for run in other.log}
+    assert {prompt_id for prompt_id, times in fleet.runs() if times > 1} == {lost}
