@@ -6,67 +6,78 @@ import contextlib
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from comfywire.server import Server
+from comfywire.service.postgres.embedded import Cluster
 
 __all__ = ["Face", "until"]
 
 PATIENCE = 60.0
-STARTED = re.compile(r"ready at (http://[\d.:]+)")
 
 
 class Face:
-    """A service in a process of its own.
+    """A service whose API and whose worker are processes of their own.
 
     Args:
         folder: Where it keeps everything.
         servers: What it is in front of.
-        options: More options of ``comfywire serve``.
 
     """
 
-    def __init__(self, folder: Path, servers: list[Server], options: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, servers: list[Server]) -> None:
         self.servers = servers
         self.url = ""
-        self._command = [sys.executable, "-m", "comfywire", "serve", "--data", str(folder), *options]
-        self._command += ["--server-patience", "2", "--drain-timeout", "0"]
-        self._command += [f"--server={server.url}" for server in servers]
+        self._folder = folder
+        self._api: subprocess.Popen[str] | None = None
+        self._worker: subprocess.Popen[str] | None = None
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Have it run inside this context, with all of its servers up."""
-        self.start()
         try:
+            self.start_api()
+            self.start_worker()
             self.until_up()
             yield
         finally:
-            self.stop()
+            for process in (self._worker, self._api):
+                if process is not None:
+                    _stop(process)
 
-    def start(self) -> None:
-        """Start it; again at the address that it had."""
+    def start_api(self) -> None:
+        """Start the API; again at the address that it had."""
         port = self.url.rpartition(":")[2] or "0"
-        environment = {name: text for name, text in os.environ.items() if not name.startswith("COMFYWIRE_")}
-        self._process = subprocess.Popen(
-            [*self._command, "--port", port], stdout=subprocess.PIPE, text=True, env=environment
-        )
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if (found := STARTED.search(line)) is not None:
-                self.url = found[1]
-                return
-        raise AssertionError("the service did not start")
+        options = ["--data", str(self._folder), "--no-workers", "--port", port]
+        self._api, found = _started(re.compile(r"ready at (http://[\d.:]+)"), "serve", *options)
+        self.url = found
 
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        """Stop it, and wait until it has."""
-        self._process.send_signal(number)
-        self._process.communicate()
+    def start_worker(self) -> None:
+        """Start the worker."""
+        database = Cluster(self._folder / "postgres").url
+        options = ["--data", str(self._folder), "--database-url", database]
+        options += ["--server-patience", "2", "--drain-timeout", "0"]
+        options += [f"--server={server.url}" for server in self.servers]
+        self._worker, _ = _started(re.compile(r"(runs jobs)"), "worker", *options)
+
+    def restart_worker(self) -> None:
+        """Stop the worker in the middle of its jobs, and start another."""
+        assert self._worker is not None
+        _stop(self._worker)
+        self.start_worker()
+
+    def restart_api(self) -> None:
+        """Stop the API, whose sockets close, and start it again."""
+        assert self._api is not None
+        _stop(self._api)
+        self.start_api()
 
     def until_up(self) -> None:
         """Wait until it may use all of its servers."""
@@ -77,10 +88,39 @@ class Face:
             found: dict[str, list[dict[str, str]]] = json.load(reply)
             return found
 
+    def history(self, prompt_id: str) -> dict[str, Any]:
+        """What the history has of a prompt; nothing while it has not ended."""
+        with urllib.request.urlopen(f"{self.url}/history/{prompt_id}") as reply:
+            found: dict[str, dict[str, Any]] = json.load(reply)
+            return found.get(prompt_id, {})
+
+    def view(self, image: dict[str, str]) -> bytes:
+        """The bytes of a picture that the history names."""
+        with urllib.request.urlopen(f"{self.url}/view?{urllib.parse.urlencode(image)}") as reply:
+            content: bytes = reply.read()
+            return content
+
     def runs(self) -> list[tuple[str, int]]:
         """Which prompts its servers ran, and how often."""
         prompts = [run.prompt_id for server in self.servers for run in server.log]
         return [(prompt_id, prompts.count(prompt_id)) for prompt_id in dict.fromkeys(prompts)]
+
+
+def _started(ready: re.Pattern[str], *command: str) -> tuple[subprocess.Popen[str], str]:
+    """Start one of our commands; return it, and what its first line with ``ready`` says."""
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("COMFYWIRE_")}
+    whole = [sys.executable, "-m", "comfywire", *command]
+    process = subprocess.Popen(whole, stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if (found := ready.search(line)) is not None:
+            return process, found[1]
+    raise AssertionError(f"comfywire {command[0]} did not start")
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    process.communicate()
 
 
 def until(condition: object, seconds: float = PATIENCE) -> None:

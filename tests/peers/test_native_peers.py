@@ -1,11 +1,12 @@
 """Other people's clients, unchanged, in front of a fleet: they believe that the service is their ComfyUI.
 
 Each does what it does in ``test_peers.py``, over two test servers; then again while the server that runs its
-first job is killed.
+first job is killed, and while the worker that follows it is restarted.
 """
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -187,3 +188,65 @@ def test_a_client_does_not_notice_that_a_server_was_killed(
             check(found)
     assert lost in {run.prompt_id for run in other.log}
     assert {prompt_id for prompt_id, times in fleet.runs() if times > 1} == {lost}
+
+
+# What SaveImageWebsocket sends goes to the worker that submitted, and to no other: stable_canvas begins so.
+@pytest.mark.parametrize("name", [name for name in ALL if name != "stable_canvas"])
+def test_a_client_does_not_notice_that_the_worker_was_restarted(
+    fleet: Face, task: Prompt, commands: Callable[[str], list[str]], name: str
+) -> None:
+    held = [server.faults.nodes.hold(node_id="1") for server in fleet.servers]
+    client = Driven(commands(name), task)
+    client.start()
+    until(lambda: any(rule.hits for rule in held) or not client.is_alive())
+
+    fleet.restart_worker()
+    for rule in held:
+        rule.release()
+
+    for found in client.found():
+        for check in checks_of(name):
+            check(found)
+    assert {times for _, times in fleet.runs()} == {1}
+
+
+@pytest.mark.parametrize("name", ["sequences"])
+def test_a_client_that_asks_again_outlives_a_restart_of_the_api(
+    fleet: Face, task: Prompt, commands: Callable[[str], list[str]], name: str
+) -> None:
+    held = [server.faults.nodes.hold(node_id="1") for server in fleet.servers]
+    client = Driven(commands(name), task)
+    client.start()
+    until(lambda: any(rule.hits for rule in held) or not client.is_alive())
+
+    fleet.restart_api()
+    for rule in held:
+        rule.release()
+
+    for found in client.found():
+        for check in checks_of(name):
+            check(found)
+    assert {times for _, times in fleet.runs()} == {1}
+
+
+# It waits on a socket, and gives up when that breaks, as on a ComfyUI.
+@pytest.mark.parametrize("name", ["websocket_client"])
+def test_the_prompt_of_a_client_that_gives_up_is_in_history_with_its_picture(
+    fleet: Face, task: Prompt, commands: Callable[[str], list[str]], name: str
+) -> None:
+    held = [server.faults.nodes.hold(node_id="1") for server in fleet.servers]
+    client = Driven(commands(name), task)
+    client.start()
+    until(lambda: any(rule.hits for rule in held) or not client.is_alive())
+    ((prompt_id, _),) = fleet.runs()
+
+    fleet.restart_api()
+    for rule in held:
+        rule.release()
+
+    with pytest.raises(AssertionError):
+        client.found()
+    until(lambda: fleet.history(prompt_id))
+    (image,) = fleet.history(prompt_id)["outputs"]["2"]["images"]
+    assert shown(base64.b64encode(fleet.view(image)).decode()) == (0, 0, 3)
+    assert fleet.runs() == [(prompt_id, 1)]

@@ -166,6 +166,7 @@ async def test_who_says_too_much_loses_the_socket(faces):
         with pytest.raises(websockets.ConnectionClosedError) as closed:
             await mine.until(lambda *_: False)
 
+    assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1009
 
 
