@@ -9,6 +9,28 @@ from typing import Any
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from starlette.routing import BaseRoute
+
+from comfywire.service.core import Core
+from comfywire.service.faces import create_app
+
+WORKED_OUT: dict[int, BaseRoute] = {}
+
+
+def _shared(route: BaseRoute) -> BaseRoute:
+    router = getattr(route, "original_router", None)  # of those that were included
+    return route if router is None else WORKED_OUT.setdefault(id(router), route)
+
+
+def application(core: Core) -> FastAPI:
+    """Return the service's application for one test.
+
+    What a route takes is worked out by FastAPI with the first request, which is a fifth of what a test costs:
+    the applications of one process, whose routes are the same, share what the first one found out.
+    """
+    app = create_app(core)
+    app.router.routes[:] = [_shared(route) for route in app.router.routes]
+    return app
 
 
 @contextlib.asynccontextmanager

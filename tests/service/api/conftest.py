@@ -12,10 +12,9 @@ import httpx
 import psycopg
 import pytest
 from fastapi import FastAPI
-from tests.service.serving import asking, serving
+from tests.service.serving import application, asking, serving
 
 from comfywire.service.core import Core, open_core
-from comfywire.service.faces import create_app
 from comfywire.service.hooks import Hooks
 from comfywire.service.settings import Settings
 
@@ -52,7 +51,7 @@ def service_with(settings: Settings) -> Callable[..., contextlib.AbstractAsyncCo
     async def service(hooks: Hooks | None = None, **changes: Any) -> AsyncIterator[Service]:
         async with open_core(replace(settings, **changes)) as opened:
             core = replace(opened, hooks=hooks or opened.hooks)
-            app = create_app(core)
+            app = application(core)
             async with serving(app) as url:
                 yield Service(core, app, url)
                 core.broker.close()

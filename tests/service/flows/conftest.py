@@ -7,11 +7,10 @@ import httpx
 import pytest
 from tests.server.test_secrets import Secret
 from tests.service.rig import working
-from tests.service.serving import asking, serving
+from tests.service.serving import application, asking, serving
 
 from comfywire.server import Server
 from comfywire.service.core import Core, open_core
-from comfywire.service.faces import create_app
 from comfywire.service.settings import Settings
 from comfywire.service.worker.worker import Worker
 
@@ -40,7 +39,7 @@ async def core(database_url, tmp_path) -> AsyncIterator[Core]:
 @pytest.fixture
 async def url(core: Core) -> AsyncIterator[str]:
     """Where the service is."""
-    async with serving(create_app(core)) as served:
+    async with serving(application(core)) as served:
         yield served
         core.broker.close()
 

@@ -11,11 +11,10 @@ import pytest
 from PIL import Image
 from tests.server.wire import text_to_image
 from tests.service.rig import worker_of, working
-from tests.service.serving import asking, serving
+from tests.service.serving import application, asking, serving
 
 from comfywire.server import Server
 from comfywire.service.core import Core, open_core
-from comfywire.service.faces import create_app
 from comfywire.service.settings import Settings
 
 EDIT = {
@@ -61,7 +60,7 @@ async def town_of(settings: Settings) -> AsyncIterator[Town]:
     async with (
         open_core(settings) as core,
         Server() as comfyui,
-        serving(create_app(core)) as url,
+        serving(application(core)) as url,
         working(worker_of(core, comfyui.url)),
         asking(base_url=url, timeout=25, trust_env=False) as http,
     ):
