@@ -16,7 +16,10 @@ PUBLIC = {
     "/metrics": "guarded by its own setting, if there is one",
     "/api/v2/signed/{asset_id}": "the signature is the key",
     "/api/v2/session": "there a caller becomes one with a key, and sees nothing but its name",
+    "/api/v2/shared/{token}": "the token is the key",
+    "/api/v2/shared/{token}/outputs.zip": "the token is the key",
 }
+LOOKING = {("POST", "/api/v2/workflows/inspect"): "it says what is in a file, and keeps nothing"}
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v2/jobs"): {"workflow": PROMPT},
     ("POST", "/api/v2/batches"): {"workflow": PROMPT, "inputs": [{}]},
@@ -35,6 +38,8 @@ VALUES = {
     "delivery_id": "0" * 32,
     "model": "x",
     "key_id": "0" * 32,
+    "preset": "x",
+    "video_id": "0" * 32,
 }
 
 
@@ -121,7 +126,11 @@ async def test_a_key_for_submitting_administers_nothing(service: Service, client
 
 async def test_a_key_for_reading_changes_nothing(service: Service, owned: dict[str, str]):
     async with service.client("read", name="reader") as reader:
-        changing = [route for route in routes(service) if route.method not in ("GET", "HEAD")]
+        changing = [
+            route
+            for route in routes(service)
+            if route.method not in ("GET", "HEAD") and (route.method, route.path) not in LOOKING
+        ]
 
         answers = {route: (await route.ask(reader, **owned)).status_code for route in changing}
 

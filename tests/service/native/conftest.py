@@ -10,11 +10,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from tests.service.rig import FAST, picture, until, working
-from tests.service.serving import asking, serving
+from tests.service.serving import application, asking, serving
 
 from comfywire.server import Server
 from comfywire.service.core import Core, open_core
-from comfywire.service.faces import create_app
 from comfywire.service.settings import Settings
 from comfywire.service.worker.worker import Worker
 
@@ -76,7 +75,7 @@ def service_with(settings: Settings) -> Callable[..., contextlib.AbstractAsyncCo
     @contextlib.asynccontextmanager
     async def service(**changes: Any) -> AsyncIterator[Service]:
         async with open_core(replace(settings, **changes)) as core:
-            app = create_app(core)
+            app = application(core)
             async with serving(app) as url:
                 yield Service(core, app, url)
                 core.broker.close()
