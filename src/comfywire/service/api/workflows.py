@@ -89,7 +89,7 @@ class WorkflowBody(_Closed):
         Graph | None,
         Field(
             description="As in a `.params.toml`: by name, with `inputs`, `type`, `default`, `min`, `max`, "
-            "`choices`, `required`, `help`. Null drafts them."
+            "`choices`, `required`, `help`, `group`, `role`. Null drafts them."
         ),
     ] = None
     outputs: Annotated[Graph | None, Field(description="Names for output nodes: lists of nodes by name.")] = (

@@ -63,6 +63,10 @@ def _property(parameter: Parameter) -> dict[str, Any]:
         schema["description"] = parameter.help
     if parameter.default is not None:
         schema["default"] = parameter.default
+    if parameter.group:
+        schema["x-group"] = parameter.group
+    if parameter.role:
+        schema["x-role"] = parameter.role
     return schema
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from comfywire.errors import InvalidParameter
 from comfywire.workflow.node import is_link
 from comfywire.workflow.parameters.parameters import FILE_TYPES, Parameter, Parameters
+from comfywire.workflow.parameters.roles import in_form_order, with_groups, with_roles
 from comfywire.workflow.parameters.values import LARGEST_SEED, is_seed, kind_of, tightest
 
 if TYPE_CHECKING:
@@ -70,15 +71,17 @@ def draft(workflow: WorkflowLike) -> Parameters:
     Titles that declare parameters decide alone: ``$name`` (the node's main input), ``$name.input``,
     ``$name.~input`` (a file to upload), ``$name.input!`` (required), ``$name.input: help``; ``$name`` or
     ``$output.name`` on a node that saves or shows names an output. Without any, the usual inputs are taken:
-    texts by what they lead to (``prompt``, ``negative``), files to load, seed, steps, size, models.
+    texts by what they lead to (``prompt``, ``negative``), files to load, seed, steps, size, models; in the
+    order of their groups, words first.
     """
     declared = list(_declared_places(workflow))
     places = declared or list(_usual_places(workflow))
     grouped: dict[str, list[_Place]] = {}
     for place in places if declared else _named_apart(places):
         grouped.setdefault(place.name, []).append(place)
-    parameters = {name: _describe(name, group) for name, group in grouped.items()}
-    return Parameters(parameters, dict(_name_outputs(workflow)))
+    described = with_groups(with_roles(_describe(name, group) for name, group in grouped.items()))
+    ordered = described if declared else in_form_order(described)
+    return Parameters({each.name: each for each in ordered}, dict(_name_outputs(workflow)))
 
 
 def _declared_places(workflow: WorkflowLike) -> Iterator[_Place]:
@@ -110,7 +113,8 @@ def _usual_places(workflow: WorkflowLike) -> Iterator[_Place]:
             elif node.class_type.startswith("Primitive") and input_name == "value":
                 yield _Place(node, input_name, _slug(node.title) or "value")
             elif input_name in _NAMES and _fits(node, input_name):
-                yield _Place(node, input_name, _usual_name(node, input_name))
+                is_mask = input_name == "image" and _is_only_mask(workflow, node)
+                yield _Place(node, input_name, "mask" if is_mask else _usual_name(node, input_name))
 
 
 def _fits(node: Node, input_name: str) -> bool:
@@ -119,6 +123,15 @@ def _fits(node: Node, input_name: str) -> bool:
     if spec is None:
         return node.definition is None
     return spec.is_widget and (spec.upload is not None or input_name not in FILE_TYPES)
+
+
+def _is_only_mask(workflow: WorkflowLike, node: Node) -> bool:
+    """Whether a picture is loaded for its mask alone (``LoadImageMask``; ``LoadImage``'s second output)."""
+    if node.class_type == "LoadImageMask":
+        return True
+    links = (value for other in workflow for value in other.inputs.values() if is_link(value))
+    taken = {slot for origin, slot in links if origin == node.id}
+    return node.class_type == "LoadImage" and taken == {1}
 
 
 def _usual_name(node: Node, input_name: str) -> str:
