@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import InvalidParameter
 from comfywire.workflow.node import is_link
+from comfywire.workflow.parameters.guesses import in_form_order, with_groups, with_roles
 from comfywire.workflow.parameters.parameters import FILE_TYPES, Parameter, Parameters
-from comfywire.workflow.parameters.roles import in_form_order, with_groups, with_roles
 from comfywire.workflow.parameters.values import LARGEST_SEED, is_seed, kind_of, tightest
 
 if TYPE_CHECKING:

@@ -2,8 +2,9 @@ import pytest
 
 from comfywire.errors import InvalidParameter
 from comfywire.workflow import Workflow
+from comfywire.workflow.parameters.guesses import in_form_order, with_groups, with_roles
 from comfywire.workflow.parameters.parameters import TYPES, Parameter, Parameters
-from comfywire.workflow.parameters.roles import ROLES, in_form_order, with_groups, with_roles
+from comfywire.workflow.parameters.roles import ROLES
 from comfywire.workflow.parameters.toml import parse_tables, parse_toml, to_tables, to_toml
 
 
