@@ -59,6 +59,8 @@ def schema_of(parameters: Parameters, *, title: str, description: str = "") -> d
 
 def _property(parameter: Parameter) -> dict[str, Any]:
     schema = _typed(parameter)
+    if parameter.label:
+        schema["title"] = parameter.label
     if parameter.help:
         schema["description"] = parameter.help
     if parameter.default is not None:

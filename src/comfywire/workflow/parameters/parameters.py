@@ -47,6 +47,7 @@ class Parameter:
         help: One or two sentences for people.
         is_multiline: Whether a form should give room for several lines.
         is_required: Whether the caller must say.
+        label: What a form calls it, in words for people; "" where its name will do.
         group: The heading under which a form shows it, in words for people; "" for none.
         role: What it is to programs, whatever its name: one of ``ROLES``, such as ``prompt`` or ``width``; ""
             for none. One parameter of a workflow has a role, but for ``image``.
@@ -64,6 +65,7 @@ class Parameter:
     help: str = ""
     is_multiline: bool = False
     is_required: bool = False
+    label: str = ""
     group: str = ""
     role: str = ""
 
