@@ -9,6 +9,7 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -376,7 +377,7 @@ def test_workflows_are_listed_shown_and_removed(comfywire, here):
     assert (removed.out, comfywire("workflows", "show", name).status) == (f"{name} is removed\n", 2)
 
 
-EDITORS = {
+EDITORS: dict[str, Any] = {
     "nodes": [
         {"id": 1, "type": "EmptyImage", "mode": 0, "widgets_values": [16, 8, 1, 9],
          "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": [1]}]},

@@ -238,13 +238,17 @@ def test_what_a_dynamic_combo_brings_is_known_by_the_choice_made(name, kind, mos
 
     spec = workflow["1"].spec(name)
 
+    assert spec is not None
     assert (spec.name, spec.type, spec.maximum) == (name, kind, most)
 
 
 def test_a_choice_of_other_values_brings_nothing():
     workflow = Workflow({"1": {"class_type": "Resize", "inputs": {"kind": ["2", 0]}}}, object_info=DYNAMIC)
 
-    assert workflow["1"].spec("kind.width").type == "*"
+    spec = workflow["1"].spec("kind.width")
+
+    assert spec is not None
+    assert spec.type == "*"
 
 
 @pytest.mark.parametrize(("choice", "index"), [("c", 2), ("", -1), ("new", -1)])

@@ -17,9 +17,9 @@ def name_of(path: Path) -> str:
     return path.name.removesuffix(".truth.json")
 
 
-@pytest.fixture(scope="module", params=TRUTHS or [None], ids=lambda path: path and name_of(path))
+@pytest.fixture(scope="module", params=TRUTHS or [SHARED], ids=name_of)
 def pair(request):
-    if request.param is None:
+    if request.param is SHARED:
         pytest.skip("../shared/app-mode is not here: it holds other people's workflows")
     path = request.param
     saved = path.with_name(f"{name_of(path)}.json").read_bytes()

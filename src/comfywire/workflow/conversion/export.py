@@ -142,12 +142,14 @@ class Export:
     @property
     def subgraphs(self) -> list[Subgraph]:
         """The instances whose nodes were sent, known once :meth:`prompt` was called."""
+        extra = self._loaded.root.saved.get("extra")
+        has_choices = isinstance(extra, dict) and "linearData" in extra
         return [
             Subgraph(
                 node_id,
                 node.title,
                 {name: tuple(places) for name, places in inputs.items()},
-                {} if ":" in node_id else _widgets_of(node, inputs),
+                _widgets_of(node, inputs) if has_choices and ":" not in node_id else {},
             )
             for node_id, (node, inputs) in self._shown.items()
         ]
