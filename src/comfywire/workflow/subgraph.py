@@ -32,8 +32,8 @@ class Subgraph:
         id: Its id; one inside another has both, ``57:3``. The nodes in it are ``57:3:8``.
         title: The title that the editor shows.
         inputs: What it shows of its nodes' widgets: the inputs that each sets, as (node_id, input).
-        widgets: The same by the names of its input slots alone, for instances in the root graph of a file whose
-            author chose inputs.
+        widgets: The same by the names of its input slots alone; for instances in the root graph of a file
+            whose author chose inputs.
 
     """
 
