@@ -14,7 +14,7 @@ from comfywire.workflow.load import copied
 
 from .check import Finding
 from .check import check as check_server
-from .connections import Connections
+from .connections import ClientConnections
 from .job import Job, JobProgress
 from .preparing import OutputNames, Ready, Request, WorkflowSource, load, names_in, prepare
 from .results.notebook_bar import showing
@@ -27,7 +27,7 @@ __all__ = ["Client", "WorkflowSource"]
 CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-class Client(Connections):
+class Client(ClientConnections):
     """A ComfyUI server.
 
     ::

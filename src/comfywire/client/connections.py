@@ -21,12 +21,12 @@ from .routes import Routes
 from .submitter import Submitter
 from .uploads import FOLDER, Uploads
 
-__all__ = ["Connections"]
+__all__ = ["ClientConnections"]
 
 DEFAULT_URL = "http://127.0.0.1:8188"
 
 
-class Connections(Routes):
+class ClientConnections(Routes):
     """The half of :class:`~comfywire.Client` that is opened and closed, and can be opened again."""
 
     def __init__(

@@ -10,7 +10,7 @@ from comfywire.server.execution.interruption import Interruption
 from comfywire.server.execution.node_host import NodeHost, bind
 from comfywire.server.execution.prompt_queue import PromptQueue
 from comfywire.server.execution.surroundings import Surroundings, Tricks
-from comfywire.server.execution.worker import Worker
+from comfywire.server.execution.worker import PromptWorker
 from comfywire.server.graph import DynamicPrompt
 from comfywire.server.messages.current import Current
 from comfywire.server.messages.progress import ProgressRegistry
@@ -79,7 +79,9 @@ class PromptServer:
             send=self.publisher.put,
         )
         self.classes = bind(classes, host)
-        self.worker = Worker(self._around_prompts(host), self.queue, runs, join_timeout=options.join_timeout)
+        self.worker = PromptWorker(
+            self._around_prompts(host), self.queue, runs, join_timeout=options.join_timeout
+        )
         self._publishing: asyncio.Task[None] | None = None
 
     def _around_prompts(self, host: NodeHost) -> Surroundings:

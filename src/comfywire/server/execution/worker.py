@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from comfywire.server.execution.prompt_queue import PromptQueue, QueueItem
     from comfywire.server.execution.surroundings import Surroundings
 
-__all__ = ["Worker"]
+__all__ = ["PromptWorker"]
 
 log = logging.getLogger("comfywire.server")
 
 
-class Worker:
+class PromptWorker:
     """Takes prompts from the queue and runs them until the server stops, or until something escapes.
 
     Args:

@@ -17,7 +17,7 @@ from comfywire.service.jobs.store import Store
 from comfywire.service.logs import about
 from comfywire.service.tracing import job_span
 from comfywire.service.worker.fleet_server import FleetServer
-from comfywire.service.worker.run import Run
+from comfywire.service.worker.run import JobRun
 from comfywire.service.worker.settlement import Settlement
 from comfywire.service.worker.surroundings import Surroundings
 from comfywire.service.worker.visits import Visits
@@ -61,7 +61,7 @@ class Following:
         self._around = around
         self._leases = around.leases
         self._patience = patience
-        self._runs: dict[UUID, Run] = {}
+        self._runs: dict[UUID, JobRun] = {}
 
     async def follow(self, taken: Taken, chosen: FleetServer | None) -> None:
         """See a job that was taken from the engine to its end, on ``chosen`` unless it is elsewhere already.
@@ -108,7 +108,7 @@ class Following:
                 waiting.remove(run)
                 run.take_back(f"{view.url} has nothing to do")
 
-    def _may_move(self, run: Run, view: ServerView) -> bool:
+    def _may_move(self, run: JobRun, view: ServerView) -> bool:
         return run.server.url != view.url and run.claim.job.need in view.needs
 
     async def even_out_with_others(self, *, seconds: float) -> None:
@@ -212,7 +212,7 @@ class Following:
         server.took(job_id)
         if await self._is_suspect(claim):
             server.state.runs_alone(job_id)
-        run = Run(claim, server, self._around, lambda: server.let_go(job_id))
+        run = JobRun(claim, server, self._around, lambda: server.let_go(job_id))
         self._runs[claim.job.id] = run
         try:
             with about(prompt_id=job_id, server=server.url), job_span("run", claim.job.id, server=server.url):

@@ -37,7 +37,7 @@ from comfywire.service.worker.settlement import Settlement, is_about_the_request
 from comfywire.service.worker.surroundings import Surroundings
 from comfywire.workflow import Workflow
 
-__all__ = ["Run"]
+__all__ = ["JobRun"]
 
 log = logging.getLogger("comfywire.service")
 
@@ -46,7 +46,7 @@ class _Held(Exception):
     """The server was told to end a prompt, or to give it back, and has it still."""
 
 
-class Run:
+class JobRun:
     """One claim on one job.
 
     Args:

@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from comfywire.workflow.drawing.layout import Layout, Link, arrange, links_of
+from comfywire.workflow.drawing.layout import Arrangement, Link, arrange, links_of
 from comfywire.workflow.node import is_link
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class _Drawing:
 
     def __init__(self, workflow: WorkflowLike) -> None:
         self.workflow = workflow
-        self.layout: Layout = arrange(workflow.prompt)
+        self.layout: Arrangement = arrange(workflow.prompt)
         self.links: list[Link] = links_of(workflow.prompt)
         self.outputs = {node.id for node in workflow.output_nodes}
         self.rows = {node.id: list(_rows(node)) for node in workflow}

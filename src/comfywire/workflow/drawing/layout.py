@@ -8,7 +8,7 @@ from typing import Any
 
 from comfywire.workflow.node import is_link
 
-__all__ = ["Layout", "Link", "arrange", "links_of"]
+__all__ = ["Arrangement", "Link", "arrange", "links_of"]
 
 _ROUNDS = 4  # of putting each node beside its neighbours; more changes little
 
@@ -24,7 +24,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class Arrangement:
     """The columns, each a list of node ids from top to bottom."""
 
     columns: tuple[tuple[str, ...], ...]
@@ -50,7 +50,7 @@ def _inputs(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     return inputs if isinstance(inputs, Mapping) else {}
 
 
-def arrange(prompt: Mapping[str, Mapping[str, Any]]) -> Layout:
+def arrange(prompt: Mapping[str, Mapping[str, Any]]) -> Arrangement:
     """Return the nodes in columns: each right of all that it waits for, as far as links go no circles."""
     links = links_of(prompt)
     origins: dict[str, list[str]] = {node_id: [] for node_id in prompt}
@@ -65,7 +65,7 @@ def arrange(prompt: Mapping[str, Mapping[str, Any]]) -> Layout:
     for _ in range(_ROUNDS):
         _settle(columns, origins)
         _settle(columns[::-1], targets)
-    return Layout(tuple(tuple(column) for column in columns))
+    return Arrangement(tuple(tuple(column) for column in columns))
 
 
 def _depths(prompt: Mapping[str, Any], origins: Mapping[str, list[str]]) -> dict[str, int]:
