@@ -31,6 +31,7 @@ test-browser: $(VENV)/.installed-dev  ## the page in a real browser: Debian's Ch
 	if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-liberation >/dev/null; fi
 	$(BIN)/python -m pip install --quiet --group browser
+	npm install --silent --no-audit --no-fund --no-save --prefix .peers/axe axe-core@4.14.1
 	COMFYWIRE_TEST_BROWSER=1 $(BIN)/python -m pytest -n 2 tests/browser
 
 test-ops: $(VENV)/.installed-dev  ## the service behind Debian's PgBouncer, nginx and Caddy, which root gets with apt-get

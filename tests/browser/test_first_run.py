@@ -86,6 +86,7 @@ async def test_several_seeds_are_a_batch_whose_results_stand_together(demo: Demo
         await page.get_by_label("Seed", exact=True).fill("18446744073709551612")
         await page.get_by_role("button", name="Run 3 prompts").click()
         await page.locator(".strip img").nth(2).wait_for()
+        await page.locator(".strip a").first.click()
 
         await page.locator(".live").get_by_role("link", name="Open").click()
         seeds = [await seed_shown(page)]

@@ -1,7 +1,6 @@
 // The service's public API: requests, its errors as they are, uploads, and event streams that go on where they broke.
 
 const root = new URL(".", document.baseURI);
-const KEPT = "comfywire.key";
 const waiting = [250, 500, 1000, 2000, 4000];
 
 export const apiUrl = (path) => new URL(`api/v2/${path}`, root).href;
@@ -36,17 +35,12 @@ function exact(_key, value, context) {
 const plain = (_key, value) => (typeof value === "bigint" ? String(value) : value);
 export const toJson = (value, indent) => JSON.stringify(value, plain, indent);
 
-function headers(more = {}) {
-  const key = sessionStorage.getItem(KEPT);
-  return key ? { Authorization: `Bearer ${key}`, ...more } : more;
-}
-
 async function send(method, path, { body, more, signal } = {}) {
   const type = body === undefined ? {} : { "Content-Type": "application/json" };
   let answer;
   try {
     answer = await fetch(apiUrl(path), {
-      method, signal, headers: headers({ ...type, ...more }), body: body === undefined ? undefined : toJson(body),
+      method, signal, headers: { ...type, ...more }, body: body === undefined ? undefined : toJson(body),
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
@@ -98,7 +92,6 @@ export function upload(file, onShare = () => {}, name = file.name) {
   return new Promise((done, fail) => {
     const request = new XMLHttpRequest();
     request.open("POST", apiUrl("assets"));
-    for (const [header, value] of Object.entries(headers())) request.setRequestHeader(header, value);
     request.upload.onprogress = (event) => event.lengthComputable && onShare(event.loaded / event.total);
     request.onerror = () => fail(new Unreachable());
     request.onload = () => {
@@ -115,7 +108,7 @@ export function upload(file, onShare = () => {}, name = file.name) {
 export async function inspect(blob) {
   let answer;
   try {
-    answer = await fetch(apiUrl("workflows/inspect"), { method: "POST", headers: headers({ "Content-Type": "application/octet-stream" }), body: blob });
+    answer = await fetch(apiUrl("workflows/inspect"), { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: blob });
   } catch {
     throw new Unreachable();
   }
@@ -187,22 +180,5 @@ function parsed(block) {
 }
 
 // Signs in with a key: in a cookie that scripts cannot read.
-export async function signIn(key) {
-  const answer = await fetch(apiUrl("session"), {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ key }),
-  });
-  if (answer.status !== 404 && answer.status !== 405) return read(answer);
-  // A service without sessions: the key stays in this tab.
-  sessionStorage.setItem(KEPT, key);
-  try {
-    return await get("jobs?limit=1");
-  } catch (error) {
-    sessionStorage.removeItem(KEPT);
-    throw error;
-  }
-}
-
-export async function signOut() {
-  sessionStorage.removeItem(KEPT);
-  await send("DELETE", "session");
-}
+export const signIn = (key) => post("session", { key });
+export const signOut = () => del("session");

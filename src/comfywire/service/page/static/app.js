@@ -56,6 +56,8 @@ async function open() {
   try {
     const { show } = await view.module();
     if (!signal.aborted) await show(place, rest, signal);
+    // Who came by the keyboard goes on where the view begins.
+    if (!signal.aborted && document.activeElement === document.body) place.focus({ preventScroll: true });
   } catch (error) {
     if (!signal.aborted && !isSignedOut) fill(place, h("div", { class: "view" }, note("bad", h("p", {}, error.message))));
   }

@@ -6,6 +6,9 @@ import { get } from "./api.js";
 const OPEN = new Set(["queued", "running", "canceling"]);
 const SOON = 1000, IDLE = 8000, NEWEST = 60;
 
+// Newest first; those of a batch, which are all of one time, in the order of the batch.
+export const byAge = (a, b) => (a.created_at === b.created_at ? (a.batch_index ?? 0) - (b.batch_index ?? 0) : a.created_at < b.created_at ? 1 : -1);
+
 export const isOpen = (job) => OPEN.has(job.status);
 
 class Jobs extends EventTarget {
@@ -19,7 +22,7 @@ class Jobs extends EventTarget {
 
   // All that are known, newest first.
   get newest() {
-    return [...this.byId.values()].sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
+    return [...this.byId.values()].sort(byAge);
   }
 
   get open() {

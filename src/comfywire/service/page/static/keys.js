@@ -31,16 +31,3 @@ export function keysHelp() {
   document.body.append(sheet);
   sheet.showModal();
 }
-
-// Asks once before something is lost, naming it; resolves to whether to go on.
-export function confirm(question, what, go) {
-  return new Promise((done) => {
-    const end = (answer) => { sheet.close(); sheet.remove(); done(answer); };
-    const sheet = h("dialog", { class: "sheet small-sheet", "aria-labelledby": "ask-title", on: { cancel: () => end(false) } },
-      h("h2", { id: "ask-title" }, question), h("p", {}, what),
-      h("div", { class: "row" }, button(go, { class: "bad", on: { click: () => end(true) } }),
-        button("Keep it", { class: "bare", on: { click: () => end(false) } })));
-    document.body.append(sheet);
-    sheet.showModal();
-  });
-}

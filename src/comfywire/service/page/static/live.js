@@ -96,10 +96,12 @@ export function livePanel({ signal, onDuplicate }) {
   const element = h("section", { class: "panel live", "aria-label": "The prompt that is watched", hidden: true }, head,
     h("div", { class: "look" }, picture, strip), h("div", { class: "body stack-16" }, away,
       h("div", { class: "stack" }, way.element, h("div", { class: "row spread" }, node, step)), facts, actions), why);
+  let isPinned = false; // somebody chose this one of the batch: it stays
   let id = null, preview = null, graph = null, ending = null, acted = "", drawnPicture = "", drawnHead = "", drawnActions = "";
   const draw = oncePerFrame(drawNow);
 
-  function watch(next) {
+  function watch(next, { pinned = false } = {}) {
+    isPinned = pinned;
     if (next === id) return;
     ending?.abort();
     ending = new AbortController();
@@ -121,6 +123,10 @@ export function livePanel({ signal, onDuplicate }) {
     const job = id && jobs.byId.get(id);
     element.hidden = !job;
     if (!job) return;
+    if (job.batch_id && !isOpen(job) && !isPinned) {
+      const next = jobs.open.filter((one) => one.batch_id === job.batch_id).sort((a, b) => (a.status === "running" ? 0 : 1) - (b.status === "running" ? 0 : 1))[0];
+      if (next) watch(next.id);
+    }
     const heading = [job.status, jobTitle(job), job.waiting_reason ? 1 : 0].join();
     if (heading !== drawnHead) {
       drawnHead = heading;
@@ -172,7 +178,7 @@ export function livePanel({ signal, onDuplicate }) {
       const output = one.outputs.find((candidate) => candidate.type === "image");
       const words = one.inputs?.seed ?? (one.batch_index ?? 0) + 1;
       const mark = { succeeded: "check", failed: "s-failed", running: "s-running" }[one.status] ?? "s-queued";
-      const to = { href: `#/job/${one.id}`, "aria-current": one.id === id ? "true" : null, title: `${jobTitle(one)}: ${one.status}`, on: { click: (event) => { event.preventDefault(); watch(one.id); } } };
+      const to = { href: `#/job/${one.id}`, "aria-current": one.id === id ? "true" : null, title: `${jobTitle(one)}: ${one.status}`, on: { click: (event) => { event.preventDefault(); watch(one.id, { pinned: true }); } } };
       const tag = h("span", { class: "tag num" }, icon(mark), String(words).slice(-5));
       return output ? h("a", to, mediaOf(output, { size: 128, alt: `Seed ${words}` }), tag) : h("a", { ...to, class: "hole num" }, icon(mark), String(words).slice(-5));
     }));

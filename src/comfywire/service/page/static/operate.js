@@ -1,10 +1,9 @@
 // The view "Operate": what needs somebody, the servers, what waits and why, batches, keys, webhooks. What a key may not see
 // or change is not there.
 
-import { del, get, post } from "./api.js";
+import { get, post } from "./api.js";
 import { button, fill, h, icon, note, state, tell } from "./dom.js";
 import { bytes, clock, many, serverName, since, span, title } from "./format.js";
-import { confirm } from "./keys.js";
 import { meter } from "./picker.js";
 
 const EVERY = 2500;
@@ -12,13 +11,13 @@ const EVERY = 2500;
 export async function show(place, _rest, signal) {
   const parts = { head: h("div", { class: "row spread" }), told: h("div", { class: "stack" }), sum: h("div", { class: "sum num" }), servers: section("Servers"), queue: section("What waits"), batches: section("Batches"), keys: section("Keys"), webhooks: section("Webhooks") };
   const wrong = h("div", {});
-  let isAdmin = false, isAdding = false;
+  let isAdmin = false;
   fill(place, h("div", { class: "view operate" }, parts.head, wrong, parts.told, parts.sum, parts.servers.element,
     h("div", { class: "low" }, h("div", { class: "stack-24" }, parts.queue.element, parts.webhooks.element), h("div", { class: "stack-24" }, parts.batches.element, parts.keys.element))));
 
   async function act(path, body, words) {
     try {
-      if (path) await (body === "DELETE" ? del(path) : post(path, body));
+      await post(path, body);
       fill(wrong);
       tell(words);
     } catch (error) {
@@ -44,28 +43,11 @@ export async function show(place, _rest, signal) {
   const needsSomebody = (one) => one.is_heard && ["stuck", "broken", "down"].includes(one.state) && one.reason !== "not probed yet";
 
   function drawHead(queue) {
-    if (isAdding) return;
     const look = `${queue.paused} ${isAdmin}`;
     if (parts.head.dataset.look === look) return;
     parts.head.dataset.look = look;
     fill(parts.head, h("h1", {}, "Operate"), isAdmin && h("div", { class: "row" },
-      button(queue.paused ? "Let prompts begin again" : "Pause the queue", { icon: queue.paused ? "run" : "pause", on: { click: () => act(`queue/${queue.paused ? "resume" : "pause"}`, undefined, queue.paused ? "The queue goes on" : "The queue is paused") } }),
-      button("Add a server", { icon: "plus", class: "main", on: { click: add } })));
-  }
-
-  function add() {
-    isAdding = true;
-    parts.head.dataset.look = "";
-    const url = h("input", { class: "in", id: "server-url", placeholder: "http://gpu-2:8188", required: true, inputmode: "url", "aria-label": "Address of the ComfyUI" });
-    const tags = h("input", { class: "in", id: "server-tags", placeholder: "tags, with commas", "aria-label": "Tags, with commas" });
-    const done = () => { isAdding = false; look(); };
-    const submit = async (event) => {
-      event.preventDefault();
-      await act("servers", { url: url.value.trim(), tags: tags.value.split(",").map((one) => one.trim()).filter(Boolean) }, "The server is added");
-      done();
-    };
-    fill(parts.head, h("h1", {}, "Operate"), h("form", { class: "row add-server", on: { submit } }, url, tags, h("button", { class: "btn main", type: "submit" }, "Add"), button("Cancel", { class: "bare", on: { click: done } })));
-    url.focus();
+      button(queue.paused ? "Let prompts begin again" : "Pause the queue", { icon: queue.paused ? "run" : "pause", on: { click: () => act(`queue/${queue.paused ? "resume" : "pause"}`, undefined, queue.paused ? "The queue goes on" : "The queue is paused") } })));
   }
 
   function drawSum(servers, queue) {
@@ -89,7 +71,7 @@ export async function show(place, _rest, signal) {
         h("td", { "data-th": "Runs now" }, runs(one, running)), h("td", { "data-th": "Here", class: "half num" }, `${one.running} run, ${one.pending} wait${one.foreign_prompts ? `, ${one.foreign_prompts} of others` : ""}`),
         h("td", { class: "acts" }, isAdmin && actions(one)));
     });
-    parts.servers.show(servers.length ? h("table", { class: "rows servers" }, heads("Server", "State", "Memory", "Loaded model", "Runs now", "Prompts", ""), h("tbody", {}, rows)) : h("p", { class: "body quiet" }, "No ComfyUI yet: name one with --server, or add one here."));
+    parts.servers.show(servers.length ? h("table", { class: "rows servers" }, heads("Server", "State", "Memory", "Loaded model", "Runs now", "Prompts", ""), h("tbody", {}, rows)) : h("p", { class: "body quiet" }, "No ComfyUI yet: name one with --server http://127.0.0.1:8188."));
   }
 
   function runs(one, running) {
@@ -102,8 +84,7 @@ export async function show(place, _rest, signal) {
     const name = serverName(one.url);
     return h("div", { class: "row" }, one.wanted === "active"
       ? [button("Drain", { icon: "drain", class: "slim", label: `Drain ${name}`, on: { click: to("drain", `${name} drains`) } }), button("Pause", { icon: "pause", class: "slim bare", label: `Pause ${name}`, on: { click: to("pause", `${name} is paused`) } })]
-      : button("Take prompts again", { class: "slim", label: `Let ${name} take prompts again`, on: { click: to("resume", `${name} takes prompts`) } }),
-    one.removable && button("Remove", { class: "slim bare", label: `Remove ${name}`, on: { click: async () => { if (await confirm(`Remove ${name}?`, "It takes no more prompts; those that it runs are looked for elsewhere.", "Remove it")) await act(`servers?url=${encodeURIComponent(one.url)}`, "DELETE", `${name} is removed`); } } }));
+      : button("Take prompts again", { class: "slim", label: `Let ${name} take prompts again`, on: { click: to("resume", `${name} takes prompts`) } }));
   }
 
   function drawQueue(waiting, queue, demand) {

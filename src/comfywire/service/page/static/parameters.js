@@ -18,7 +18,7 @@ export const isFile = (parameter) => FILES.has(parameter.type);
 // The parameters of a workflow, as a list in the order of the form.
 export function listed(workflow) {
   const all = Object.entries(workflow.parameters).map(([name, told]) => ({
-    ...told, name, role: told.role ?? ROLES[name] ?? "", label: title(name),
+    ...told, name, role: told.role ?? ROLES[name] ?? "", label: told.label || title(name),
   }));
   const isChosen = all.some((one) => one.group);
   return isChosen ? all : all.map((one, index) => [place(one), index, one])

@@ -43,8 +43,9 @@ export function picker({ id, label, choices, value, onPick = () => {}, look = ""
   }
 
   function close(isFocused = true) {
-    list?.remove();
-    list = null;
+    const shown = list;
+    list = null; // first: to remove what has the focus makes it leave, which closes once more
+    shown?.remove();
     element.setAttribute("aria-expanded", "false");
     element.removeAttribute("aria-controls");
     element.removeAttribute("aria-activedescendant");

@@ -67,7 +67,8 @@ export async function show(place, [kind, jobId], signal) {
       count.textContent = `${on} of ${rows.length} are exposed.`;
     }
     async function versions() {
-      const known = await get(`workflows/${encodeURIComponent(name.value.trim())}`, { signal }).catch(() => null);
+      const { workflows } = await get("workflows", { signal });
+      const known = workflows.find((one) => one.name === name.value.trim());
       after.textContent = known ? `This becomes version ${known.version + 1}, unless nothing is different. Jobs of version ${known.version} stay as they are.` : "This becomes version 1.";
     }
     async function register() {

@@ -5,7 +5,7 @@ import { get } from "./api.js";
 import { go } from "./route.js";
 import { button, fill, h, note, oncePerFrame, tell } from "./dom.js";
 import { day, dayKey, dayName, many, title } from "./format.js";
-import { jobs } from "./jobs.js";
+import { byAge, jobs } from "./jobs.js";
 import { layout } from "./layout.js";
 import { picker } from "./picker.js";
 import { entriesOf, keyOf, ratioOf, tile } from "./tiles.js";
@@ -23,7 +23,7 @@ export async function show(place, [batch], signal) {
   const selected = new Map();
   let cursor = null, isAsking = false, isAll = false, rows = [], focused = null, generation = 0;
   const count = h("p", { class: "quiet num" });
-  const wall = h("div", { class: "wall", role: "list", "aria-label": "Results" });
+  const wall = h("div", { class: "wall", role: "group", "aria-label": "Results" });
   const told = h("div", {});
   const bottom = tray({ selected, onChange: () => draw(), onDone: clear });
   const { workflows } = await get("workflows", { signal });
@@ -81,7 +81,7 @@ export async function show(place, [batch], signal) {
 
   function entries() {
     const words = filters.words.trim().toLowerCase();
-    return [...found.values()].sort((a, b) => (a.created_at < b.created_at ? 1 : -1))
+    return [...found.values()].sort(byAge)
       .filter((job) => !isTooOld(job) && (!words || JSON.stringify(job.inputs ?? {}, (_key, value) => (typeof value === "bigint" ? String(value) : value)).toLowerCase().includes(words)))
       .flatMap(entriesOf).filter(({ output }) => !filters.kind || output?.type === filters.kind);
   }
@@ -128,7 +128,6 @@ export async function show(place, [batch], signal) {
     return h("div", { class: "wall-row wall-tiles" }, row.cells.map(({ entry, width, height }) => {
       const key = keyOf(entry);
       const one = tile(entry, { isSelected: selected.has(key), onSelect: select, tabindex: key === focused ? "0" : "-1" });
-      one.setAttribute("role", "listitem");
       one.style.setProperty("width", `${width}px`);
       one.style.setProperty("--h", `${height}px`);
       return one;
@@ -196,6 +195,7 @@ export async function show(place, [batch], signal) {
       choose("state", "State", STATES), choose("days", "Day", DAYS), choose("kind", "Kind", KINDS)),
     told, wall, bottom.element));
   wall.addEventListener("keydown", move);
+  wall.addEventListener("focusin", (event) => { focused = event.target.closest(".tile")?.dataset.key ?? focused; });
   longPress(wall, (key) => { const entry = entries().find((one) => keyOf(one) === key); if (entry?.output) { select(entry); tell("Selected"); } });
   const onScroll = oncePerFrame(() => { if (!signal.aborted) render(); });
   addEventListener("scroll", () => { kept.scroll = scrollY; onScroll(); }, { signal, passive: true });
@@ -204,6 +204,7 @@ export async function show(place, [batch], signal) {
   signal.addEventListener("abort", () => watching.disconnect());
   await more();
   if (kept.scroll && !batch) { draw(); requestAnimationFrame(() => scrollTo(0, kept.scroll)); }
+  const fits = (job) => !filters.state && !filters.label && (!filters.workflow || filters.workflow === job.workflow_name) && (!filters.batch || filters.batch === job.batch_id);
   // What runs now changes in place; what is new comes in at the top, unless a filter says otherwise.
   jobs.watch(() => {
     let isNews = false;
@@ -213,7 +214,6 @@ export async function show(place, [batch], signal) {
     }
     if (isNews) draw();
   }, signal);
-  const fits = (job) => !filters.state && !filters.label && (!filters.workflow || filters.workflow === job.workflow_name) && (!filters.batch || filters.batch === job.batch_id);
 }
 
 // A thumb that stays selects.

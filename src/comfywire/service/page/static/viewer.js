@@ -4,7 +4,7 @@ import { content, get } from "./api.js";
 import { button, fill, h, icon, note, state, tell } from "./dom.js";
 import { copyAs, inputsOf, sharing } from "./about.js";
 import { between, bytes, clock, dayName, serverName, span, title } from "./format.js";
-import { jobs } from "./jobs.js";
+import { byAge, jobs } from "./jobs.js";
 import { isInField } from "./keys.js";
 import { go } from "./route.js";
 import { runAgain } from "./run.js";
@@ -28,8 +28,8 @@ export async function show(place, [id, at = "0", , otherId, otherAt], signal) {
   const step = (by) => { const to = around.find((one) => one.job.id === id && one.index === index); const next = around[around.indexOf(to) + by]; if (next) replace(`#/view/${next.job.id}/${next.index}`); };
   const before = around[around.findIndex((one) => one.job.id === id && one.index === index) + 1];
   const toggle = () => (compared ? replace(`#/view/${id}/${index}`) : before?.output && isPicture(before.output) && replace(`#/view/${id}/${index}/with/${before.job.id}/${before.index}`));
-  const back = () => (history.length > 1 ? go("#/results") : go("#/results"));
-  const siblings = job.batch_id ? around.filter((one) => one.job.batch_id === job.batch_id).reverse() : around.filter((one) => one.job.id === id);
+  const back = () => go("#/results");
+  const siblings = job.batch_id ? around.filter((one) => one.job.batch_id === job.batch_id) : around.filter((one) => one.job.id === id);
 
   fill(hang, compared ? comparison([other, compared], [job, output]) : whole(job, output),
     button("", { icon: "left", class: "icon step l", label: "The one before", on: { click: () => step(-1) } }),
@@ -69,7 +69,7 @@ function replace(address) {
 // The results around a job: what is known already, and enough beside.
 async function neighbours(job, signal) {
   const known = jobs.newest.some((one) => one.id === job.id) ? jobs.newest
-    : (await get(`jobs?details=true&limit=100&${job.batch_id ? `batch_id=${job.batch_id}` : job.workflow_name ? `workflow=${job.workflow_name}` : ""}`, { signal })).jobs.map((one) => one.job);
+    : (await get(`jobs?details=true&limit=100&${job.batch_id ? `batch_id=${job.batch_id}` : job.workflow_name ? `workflow=${job.workflow_name}` : ""}`, { signal })).jobs.map((one) => ({ ...one.job, batch_index: one.batch_index })).sort(byAge);
   const all = known.some((one) => one.id === job.id) ? known : [job, ...known];
   return all.flatMap((one) => one.outputs.map((output, index) => ({ job: one, output, index })));
 }

@@ -1,0 +1,89 @@
+"""Every view for everybody: axe-core finds nothing, the keyboard reaches all, a phone is enough."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.browser.conftest import Demo, Opening
+from tests.browser.test_first_run import run_something
+
+AXE = Path(__file__).parents[2] / ".peers" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+VIEWS = ("run", "results", "job", "view", "operate", "register", "shared")
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    path = Path(os.environ.get("COMFYWIRE_AXE", AXE))
+    assert path.is_file(), "there is no axe-core: `make test-browser` gets it with npm"
+    return path.read_text(encoding="utf-8")
+
+
+async def violations(page: Any, axe: str) -> list[str]:
+    await page.evaluate(axe)
+    found = await page.evaluate("axe.run(document).then((result) => result.violations)")
+    return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "phone"])
+async def test_axe_finds_nothing_on_any_view(demo: Demo, opened: Opening, axe: str, look: str) -> None:
+    options: dict[str, Any] = PHONE if look == "phone" else {"color_scheme": look}
+    async with opened(demo.url, reduced_motion="reduce", **options) as page:
+        await run_something(page)
+        await page.locator(".live").get_by_text("Succeeded").wait_for()
+        job = await page.evaluate("fetch('api/v2/jobs').then((a) => a.json()).then((b) => b.jobs[0].id)")
+        link = await page.evaluate(
+            f"fetch('api/v2/jobs/{job}/share', {{method: 'POST'}}).then((a) => a.json())"
+        )
+        addresses = {"job": f"job/{job}", "view": f"view/{job}/0", "shared": f"shared/{link['token']}"}
+        found = {}
+        for view in VIEWS:
+            await page.evaluate("location.hash = '#/'")
+            await page.evaluate("(hash) => { location.hash = hash; }", f"#/{addresses.get(view, view)}")
+            await page.locator("main h1").first.wait_for()
+            await page.wait_for_timeout(700)
+            found[view] = await violations(page, axe)
+
+    assert found == {view: [] for view in VIEWS}
+
+
+async def test_a_phone_runs_a_prompt_and_nothing_is_wider_than_it(demo: Demo, opened: Opening) -> None:
+    async with opened(
+        demo.url, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
+    ) as page:
+        for view in ("run", "results", "operate", "register"):
+            await page.goto(f"{demo.url}/#/{view}")
+            await page.locator("main h1").first.wait_for()
+            wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, view
+        await page.goto(f"{demo.url}/#/run")
+        await page.get_by_role("button", name="Run", exact=True).tap()
+        await page.locator(".live").get_by_text("Succeeded").wait_for()
+
+
+async def test_the_keyboard_alone_runs_and_looks(demo: Demo, opened: Opening) -> None:
+    async with opened(demo.url) as page:
+        await page.get_by_label("Prompt", exact=True).focus()
+        await page.keyboard.press("Control+Enter")
+        await page.locator(".live").get_by_text("Succeeded").wait_for()
+        await page.evaluate("document.activeElement.blur()")
+        await page.keyboard.press("2")
+        await page.locator(".wall .tile").wait_for()
+        await page.locator(".wall .pic-link").first.focus()
+        await page.keyboard.press("Enter")
+        await page.locator(".viewer").wait_for()
+        await page.keyboard.press("i")
+        await page.locator("aside").wait_for(state="hidden")
+        await page.keyboard.press("Escape")
+        await page.locator(".wall").wait_for()
+
+
+async def test_a_choice_is_found_by_typing(demo: Demo, opened: Opening) -> None:
+    async with opened(demo.url) as page:
+        await page.get_by_role("combobox", name="Sampler").click()
+        await page.keyboard.type("dpmpp_3m")
+        await page.keyboard.press("ArrowDown")
+        await page.keyboard.press("Enter")
+
+        await page.get_by_role("combobox", name="Sampler: dpmpp_3m_sde_gpu").wait_for()

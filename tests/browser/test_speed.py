@@ -1,0 +1,115 @@
+"""A hundred running jobs and twenty thousand results: what the page itself takes, measured in the browser.
+
+The answers of the service are made up here: no machine of a test runs a hundred jobs at a time.
+"""
+
+import json
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.browser.conftest import Demo, Opening
+
+LONG = 200
+"""Milliseconds that no task of the page may take: 50 feels smooth where nothing else is to be done."""
+WATCH = """() => { window.long = [];
+    new PerformanceObserver((list) => list.getEntries().forEach((one) => window.long.push(one.duration)))
+        .observe({type: 'longtask'}); }"""
+
+
+def job(number: int, status: str) -> dict[str, Any]:
+    made = datetime(2026, 1, 31, tzinfo=UTC) - timedelta(minutes=7 * number)
+    name = str(uuid.UUID(int=number + 1))
+    steps: dict[str, Any] = {
+        "value": 0.5,
+        "nodes_done": 3,
+        "nodes_total": 7,
+        "current_node": "3",
+        "steps": 20,
+    }
+    steps["step"] = int(time.time() * 4) % 20
+    url = f"http://127.0.0.1/api/v2/signed/{name}?expires=1&signature=x"
+    output: dict[str, Any] = {
+        "node_id": "9",
+        "name": "a.bin",
+        "type": "file",
+        "kind": "file",
+        "id": name,
+        "url": url,
+    }
+    output |= {"content_type": "application/octet-stream", "size_bytes": 1, "class_type": "SaveImage"}
+    whole = {
+        "id": name,
+        "status": status,
+        "created_at": made.isoformat(),
+        "started_at": made.isoformat(),
+        "completed_at": None if status == "running" else made.isoformat(),
+        "metadata": {},
+        "warnings": [],
+        "progress": steps,
+        "inputs": {"seed": number},
+        "workflow_name": "text-to-image",
+        "priority": 0,
+        "outputs": [] if status == "running" else [output],
+        "server": "http://gpu",
+        "batch_id": None,
+    }
+    return {"id": name, "batch_index": None, "job": whole}
+
+
+async def test_a_hundred_running_jobs_update_without_a_long_task(
+    demo: Demo, opened: Opening, record_property: Any
+) -> None:
+    async def answer(route: Any) -> None:
+        jobs = [job(number, "running") for number in range(100)]
+        await route.fulfill(body=json.dumps({"jobs": jobs, "next_cursor": None}), status=200)
+
+    async with opened(demo.url, allow="ERR_|40") as page:
+        await page.route("**/api/v2/jobs?details=true*", answer)
+        await page.goto(f"{demo.url}/#/results")
+        await page.reload()
+        await page.locator(".wall .tile").nth(20).wait_for()
+        await page.wait_for_timeout(1500)
+        await page.evaluate(WATCH)
+        await page.wait_for_timeout(6000)
+        tasks = await page.evaluate("window.long")
+
+    record_property("long tasks in 6 s", [round(one) for one in tasks])
+    assert max(tasks, default=0) < LONG
+
+
+async def test_twenty_thousand_results_scroll_and_few_are_in_the_page(
+    demo: Demo, opened: Opening, record_property: Any
+) -> None:
+    async def answer(route: Any) -> None:
+        query = dict(pair.split("=") for pair in route.request.url.partition("?")[2].split("&"))
+        first, most = int(query.get("cursor", 0)), 2000
+        if "status" in query or ("cursor" not in query and query["limit"] != "100"):
+            most = 60
+        jobs = [job(number, "succeeded") for number in range(first, first + most)]
+        more = str(first + most) if first + most < 20_000 else None
+        await route.fulfill(body=json.dumps({"jobs": jobs, "next_cursor": more}), status=200)
+
+    async with opened(demo.url, allow="ERR_|40") as page:
+        await page.route("**/api/v2/jobs?details=true*", answer)
+        await page.goto(f"{demo.url}/#/results")
+        await page.reload()
+        await page.locator(".wall .tile").first.wait_for()
+        for _ in range(60):
+            await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+            await page.wait_for_timeout(100)
+            if "20 000 results" in await page.locator("main").inner_text():
+                break
+        await page.get_by_text("20 000 results").wait_for()
+        frames = await page.evaluate(
+            """() => new Promise((done) => { const times = []; let last = performance.now(), y = 0;
+                const step = (now) => { times.push(now - last); last = now; y += 400; scrollTo(0, y);
+                    times.length < 120 ? requestAnimationFrame(step) : done(times.sort((a, b) => a - b)); };
+                requestAnimationFrame(step); })"""
+        )
+        count = await page.locator(".wall .tile").count()
+
+    record_property("frames: median, slowest", [round(frames[60]), round(frames[-1])])
+    assert count < 200
+    assert frames[60] < 50
