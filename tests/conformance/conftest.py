@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.client import models_3d
 from tests.client.test_shown import PlainText
+from tests.conformance.native import DIFFERS, DIFFERS_FOR, NATIVE, native_face
 from tests.server.test_secrets import Secret
 from tests.server.wire import Feed, Wire
 
@@ -22,6 +24,15 @@ from comfywire.server import server_in_thread
 from comfywire.workflow.catalogues.packaged import packaged
 
 OURS = ("0.3.64", "0.33.0")
+HAS_FACE = (
+    find_spec("procrastinate") is not None and find_spec("comfywire.service.native.sockets") is not None
+)
+"""Whether the job service can be asked: it needs its extra, and the sockets of its face."""
+HELD = {
+    f"tests.conformance.test_{name}"
+    for name in ("catalogue", "mistakes", "queue", "submission", "uploads", "view")
+}
+"""The modules that the job service is held to as well."""
 PATIENCE = 60.0  # a real server's node may be deep in arithmetic
 NODES_OF_CASES = {"BCPlainText": PlainText, "BCSecret": Secret}
 
@@ -59,7 +70,17 @@ class Place:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "place" in metafunc.fixturenames:
         url = metafunc.config.getoption("--comfyui")
-        metafunc.parametrize("place", [url] if url else OURS, indirect=True, scope="session")
+        is_held = metafunc.module.__name__ in HELD and metafunc.function.__name__ not in DIFFERS
+        face = [NATIVE] if HAS_FACE and is_held else []
+        places = [url] if url else [*OURS, *face]
+        metafunc.parametrize("place", places, indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for name, why in DIFFERS_FOR.items():
+            if f"[{name}]" in item.nodeid:
+                item.add_marker(pytest.mark.skip(reason=why))
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +88,10 @@ def place(request) -> Iterator[Place]:
     if request.param in OURS:
         with server_in_thread(profile=request.param, **more_nodes(request.param)) as server:
             yield Place(server.url, server.folder / "input")
+        return
+    if request.param == NATIVE:
+        with native_face() as url:
+            yield Place(url, None)
         return
     folder = request.config.getoption("--comfyui-input")
     place = Place(request.param.rstrip("/"), None if folder is None else Path(folder))

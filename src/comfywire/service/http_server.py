@@ -9,7 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from comfywire.errors import ComfywireError
 from comfywire.service.settings import Settings
@@ -69,7 +69,7 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: FastAPI,
+    app: ASGIApp,
     listener: socket.socket,
     on_stop: Callable[[], None],
     connections: Connections | None = None,

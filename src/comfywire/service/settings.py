@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DEFAULT_PORT", "ServerAddress", "Settings"]
+__all__ = ["DEFAULT_PORT", "NativeAddress", "ServerAddress", "Settings"]
 
 DEFAULT_PORT = 8190
 """Next to ComfyUI's 8188 and comfy-api-proxy's 8189, so that all three run on one machine."""
@@ -45,6 +45,36 @@ class ServerAddress:
         return cls(address, tags, int(slots[-1]) if slots else None)
 
 
+@dataclass(frozen=True, slots=True)
+class NativeAddress:
+    """An address at which ComfyUI's own API is one key's, as an operator writes it: ``ADDRESS:PORT=KEY``.
+
+    Attributes:
+        host: Where to listen.
+        port: The port; 0 takes a free one.
+        key: The key's id or name.
+
+    """
+
+    host: str
+    port: int
+    key: str
+
+    @classmethod
+    def parse(cls, text: str) -> NativeAddress:
+        """Read the value of ``--native-listen``.
+
+        Raises:
+            ValueError: It is not of that form.
+
+        """
+        address, _, key = text.partition("=")
+        host, _, port = address.rpartition(":")
+        if not key or not (port.isascii() and port.isdigit() and int(port) < 1 << 16):
+            raise ValueError(f"{text!r} names no address and key: write 127.0.0.1:8188=KEY-ID, say")
+        return cls(host.strip("[]") or "127.0.0.1", int(port), key)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Settings of the service.
@@ -71,6 +101,8 @@ class Settings:
         max_streams: Streams of events that one key may have open.
         heartbeat: Seconds of silence after which a stream of events shows that it is alive.
         cors_origins: Pages of these origins may call the API.
+        native_listen: Addresses at which ComfyUI's own API needs no key, since each is one key's.
+        native_anywhere: Whether these may be others than this machine's own.
         job_retention: Seconds for which an ended job and its outputs are kept.
         asset_retention: Seconds for which an upload is kept; None keeps it.
         max_asset_bytes: All blobs together; beyond it the oldest that nothing uses go; None does not limit.
@@ -113,6 +145,8 @@ class Settings:
     max_streams: int = 2_000
     heartbeat: float = 15.0
     cors_origins: tuple[str, ...] = ()
+    native_listen: tuple[NativeAddress, ...] = ()
+    native_anywhere: bool = False
     job_retention: float = 7 * 86400.0
     asset_retention: float | None = 7 * 86400.0
     max_asset_bytes: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from comfywire.cli.operate.worker import stop_signals
 if TYPE_CHECKING:
     from comfywire.service.access.keys import Access
     from comfywire.service.core import Core
-    from comfywire.service.settings import Settings
+    from comfywire.service.settings import NativeAddress, Settings
 
 __all__ = ["serve"]
 
@@ -46,6 +46,21 @@ def retention(text: str) -> float | None:
 
     """
     return None if text == "forever" else duration(text)
+
+
+def native_address(text: str) -> NativeAddress:
+    """Read the value of ``--native-listen``.
+
+    Raises:
+        click.BadParameter: It is not of the form ``ADDRESS:PORT=KEY``.
+
+    """
+    from comfywire.service.settings import NativeAddress  # noqa: PLC0415
+
+    try:
+        return NativeAddress.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command(short_help="Serve the job service: a durable queue in front of your ComfyUIs.")
@@ -149,6 +164,19 @@ def retention(text: str) -> float | None:
     metavar="NAME",
     help="The registered workflow for models of OpenAI's API that nobody knows; else they are not found.",
 )
+@setting(
+    "--native-listen",
+    multiple=True,
+    type=native_address,
+    metavar="ADDRESS=KEY",
+    help="Listen at ADDRESS (127.0.0.1:8188) as well, for ComfyUI's own API as this key: for programs that "
+    "can send none. Repeat it for more.",
+)
+@setting(
+    "--native-anywhere",
+    is_flag=True,
+    help="Let --native-listen name addresses that others reach.",
+)
 @click.option("--no-workers", is_flag=True, help="Serve the API alone: `comfywire worker` runs the jobs.")
 @click.option("--demo", is_flag=True, help="Start two test servers to run jobs on; no ComfyUI is needed.")
 @worker_options
@@ -172,12 +200,13 @@ def serve(*, no_workers: bool, demo: bool, **options: Any) -> None:
 
 
 async def _serve(settings: Settings, *, runs_jobs: bool, demo: bool) -> None:
-    from comfywire.service.access.reach import must_be_safe  # noqa: PLC0415
+    from comfywire.service.access.reach import must_be_own, must_be_safe  # noqa: PLC0415
     from comfywire.service.core import open_core  # noqa: PLC0415
     from comfywire.service.faces import create_app  # noqa: PLC0415
     from comfywire.service.http_server import bound, serving  # noqa: PLC0415
 
     must_be_safe(settings)
+    must_be_own(settings)
     with stop_signals() as stop, bound(settings) as listener:
         async with contextlib.AsyncExitStack() as stack:
             servers = await stack.enter_async_context(demo_servers(settings.data)) if demo else None
@@ -186,10 +215,28 @@ async def _serve(settings: Settings, *, runs_jobs: bool, demo: bool) -> None:
             core = await stack.enter_async_context(open_core(settings))
             if servers is not None:
                 await servers.settle(core.database)
-            await stack.enter_async_context(serving(create_app(core), listener, core.broker.close))
+            app = create_app(core)
+            await stack.enter_async_context(serving(app, listener, core.broker.close))
             await _announce(core, listener.getsockname()[1], runs_jobs=runs_jobs, demo=demo)
+            for address in settings.native_listen:
+                await stack.enter_async_context(_native_listening(core, app, address))
             await _work(core, stop, runs_jobs=runs_jobs)
     click.echo("stopped")
+
+
+@contextlib.asynccontextmanager
+async def _native_listening(core: Core, app: Any, address: NativeAddress) -> AsyncIterator[None]:
+    """Serve ComfyUI's own API at an address of one key's."""
+    from comfywire.service.http_server import bound, serving  # noqa: PLC0415
+    from comfywire.service.native.addresses import OneKey  # noqa: PLC0415
+
+    key = await core.access.find(address.key)
+    there = replace(core.settings, host=address.host, port=address.port)
+    with bound(there) as listener:
+        async with serving(OneKey(app, key.id, there), listener, lambda: None):
+            place = f"http://{_host(address.host)}:{listener.getsockname()[1]}"
+            click.echo(f"  For programs without a key: {place} is ComfyUI's own API as {key.name!r}")
+            yield
 
 
 async def _work(core: Core, stop: asyncio.Event, *, runs_jobs: bool) -> None:

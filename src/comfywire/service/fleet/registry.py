@@ -134,5 +134,7 @@ class Registry:
 
 
 def _packed(object_info: Mapping[str, Any]) -> tuple[bytes, str]:
-    text = json.dumps(object_info, sort_keys=True).encode()
-    return gzip.compress(text, 5, mtime=0), hashlib.sha256(text).hexdigest()[:32]
+    # The digest does not depend on the order in which a ComfyUI loaded its packs; what is kept has the order
+    # of the inputs, which is that of the widgets in an editor.
+    digest = hashlib.sha256(b"ordered" + json.dumps(object_info, sort_keys=True).encode()).hexdigest()[:32]
+    return gzip.compress(json.dumps(object_info).encode(), 5, mtime=0), digest

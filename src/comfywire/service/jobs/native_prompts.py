@@ -103,7 +103,7 @@ class NativePrompts:
         return 0 if answer is None else int(answer["count"])
 
     async def running(self, key_id: UUID, client_id: str | None = None) -> list[UUID]:
-        """Return those that run, the newest first."""
+        """Return those that run, the newest first, and then those that may have begun to a moment ago."""
         return await self._open(key_id, client_id, running=True)
 
     async def waiting(self, key_id: UUID) -> list[UUID]:

@@ -7,12 +7,20 @@ error can have it.
 from __future__ import annotations
 
 from collections.abc import Collection
+from uuid import UUID
 
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
-from comfywire.service.native.callers import PREFIX_KEY
+from comfywire.service.api.errors import error_response
+from comfywire.service.api.guards import is_foreign, is_rebound
+from comfywire.service.native.callers import KEY_ID, PREFIX_KEY
+from comfywire.service.settings import Settings
 
-__all__ = ["Addresses"]
+__all__ = ["Addresses", "OneKey"]
 
 KEYS = "/k/"
 EDITOR = "/editor/"
@@ -42,6 +50,43 @@ class Addresses:
         path: str = scope["path"]
         if path.startswith(EDITOR) and path[len(EDITOR) :].partition("/")[0] in self._roots:
             _drop_first(scope, 1)
+
+
+class OneKey:
+    """An address at which every request is one key's: for programs that can send nothing, not even a path.
+
+    A page in a browser reaches it, too, on the machine that it listens on; so it answers to its own names
+    only, and to no page of another site.
+
+    Args:
+        app: Serves the requests.
+        key_id: Whose they are, as far as ComfyUI's API goes; our own API asks for a key here as anywhere.
+        settings: Where it listens, as ``host`` and ``port``, and which pages may call.
+
+    """
+
+    def __init__(self, app: ASGIApp, key_id: UUID, settings: Settings) -> None:
+        self._app = app
+        self._key_id = key_id
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection, or refuse it."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if not is_rebound(headers, self._settings) and not is_foreign(headers, self._settings):
+            scope[KEY_ID] = self._key_id
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await WebSocket(scope, receive, send).send_denial_response(_refusal())
+        else:
+            await _refusal()(scope, receive, send)
+
+
+def _refusal() -> Response:
+    return error_response(HTTPException(403, "pages of other sites may not use this address"))
 
 
 def _take_key(scope: Scope) -> None:

@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from comfywire.service.native import (
     catalogue,
     history,
+    jobs,
     models,
     prompts,
     queue,
@@ -27,6 +28,7 @@ def attach(app: FastAPI) -> None:
         *prompts.ROUTES,
         *queue.ROUTES,
         *history.routes_of(history.History()),
+        *jobs.routes_of(),
         *view.ROUTES,
         *uploads.ROUTES,
         *catalogue.routes_of(catalogue.Catalogue()),

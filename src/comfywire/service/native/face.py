@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from comfywire.errors import ComfywireError
 from comfywire.service.access.keys import Caller
@@ -21,7 +21,18 @@ from comfywire.service.api.errors import error_response
 from comfywire.service.core import Core
 from comfywire.service.native.callers import caller_for
 
-__all__ = ["Answer", "BadRequest", "Handler", "etag_of", "json_body", "refusal", "routes", "sent", "words_of"]
+__all__ = [
+    "Answer",
+    "BadRequest",
+    "Handler",
+    "etag_of",
+    "json_body",
+    "refusal",
+    "routes",
+    "routes_below_api",
+    "sent",
+    "words_of",
+]
 
 FEW_BYTES = 64 << 10
 """Bytes of a body that the event loop parses itself; larger ones are parsed in a thread."""
@@ -41,6 +52,11 @@ class BadRequest(ComfywireError):
     def __init__(self, message: str, http_status: int = 400) -> None:
         self.http_status = http_status
         super().__init__(message)
+
+
+def routes_below_api(path: str, handler: Handler, *methods: str, scope: str = "read") -> list[BaseRoute]:
+    """Like :func:`routes`, for what a ComfyUI has below ``/api`` alone."""
+    return list(routes(path, handler, *methods, scope=scope)[1:])
 
 
 def routes(path: str, handler: Handler, *methods: str, scope: str = "read") -> list[Route]:

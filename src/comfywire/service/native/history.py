@@ -7,10 +7,10 @@ whether anything has changed; if not, the bytes of the last answer go out again.
 from __future__ import annotations
 
 import asyncio
-import gzip
 from collections import OrderedDict
 from datetime import datetime
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,18 +20,18 @@ from comfywire.service.access.keys import Caller
 from comfywire.service.core import Core
 from comfywire.service.jobs.native_prompts import Mark, NativePrompts
 from comfywire.service.native.entries import rendered
-from comfywire.service.native.face import Answer, BadRequest, etag_of, json_body, routes, sent, words_of
+from comfywire.service.native.face import Answer, BadRequest, json_body, routes, sent, words_of
+from comfywire.service.native.packing import Part, joined
 from comfywire.service.native.queue import ids_in
 
-__all__ = ["History", "routes_of"]
+__all__ = ["SHOWN", "History", "routes_of"]
 
-SHOWN = 500
+SHOWN = 200
 """Entries of an answer to somebody who does not say how many: the newest."""
 MOST = 10_000
 """Entries at most: as many as a ComfyUI keeps (execution.py, MAXIMUM_HISTORY_SIZE, 0.3.64)."""
 CACHED_BYTES = 64 << 20
 """Bytes of entries that are kept rendered, and as many of whole answers."""
-LEAST_PACKED = 1 << 10
 Place = tuple[UUID, datetime]
 
 
@@ -39,60 +39,69 @@ class History:
     """The histories that one process has rendered, by key; the oldest go first."""
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[Place, bytes] = OrderedDict()
+        self._entries: OrderedDict[Place, Part] = OrderedDict()
         self._entry_bytes = 0
         self._answers: OrderedDict[UUID, tuple[Mark, Answer]] = OrderedDict()
-        self._locks: dict[UUID, asyncio.Lock] = {}
+        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        self._looks: dict[UUID, asyncio.Task[Answer]] = {}
 
     async def whole(self, prompts: NativePrompts, key_id: UUID) -> Answer:
-        """Return a key's history as it is now: the newest ``SHOWN``."""
-        mark = await prompts.mark(key_id, SHOWN)
-        if (known := self._known(key_id, mark)) is not None:
-            return known
-        async with self._locks.setdefault(key_id, asyncio.Lock()):  # many may ask at once; one renders
-            if (known := self._known(key_id, mark)) is not None:
-                return known
-            # The mark was taken before: what ends in between is rendered, and rendered once more next time.
-            body = await self.page(prompts, key_id, await prompts.ended(key_id, most=SHOWN))
-            answer = await asyncio.to_thread(_answer, body)
-            self._keep(key_id, mark, answer)
-        return answer
+        """Return a key's history as it is now: the newest ``SHOWN``.
 
-    async def page(self, prompts: NativePrompts, key_id: UUID, places: list[Place]) -> bytes:
+        One look serves all who ask before it begins: it is no older than any of their requests.
+        """
+        look = self._looks.get(key_id)
+        if look is None:
+            look = asyncio.create_task(self._look(prompts, key_id), name="comfywire history")
+            self._looks[key_id] = look
+        return await asyncio.shield(look)
+
+    async def _look(self, prompts: NativePrompts, key_id: UUID) -> Answer:
+        turn = self._turns.setdefault(key_id, asyncio.Lock())
+        async with turn:
+            del self._looks[key_id]  # who asks from here on may be asking about what this look does not see
+            mark = await prompts.mark(key_id, SHOWN)
+            kept = self._answers.get(key_id)
+            if kept is not None and kept[0] == mark:
+                return kept[1]
+            # The mark was taken before: what ends in between is rendered, and rendered once more next time.
+            whole = await self.page(prompts, key_id, await prompts.ended(key_id, most=SHOWN))
+            answer = Answer(whole.plain, whole.packed, _etag(mark))
+            self._keep(key_id, mark, answer)
+            return answer
+
+    async def page(self, prompts: NativePrompts, key_id: UUID, places: list[Place]) -> Part:
         """Return these entries, of which the newest comes first, as a ComfyUI lists them: it comes last."""
         missing = [job_id for job_id, at in places if (job_id, at) not in self._entries]
         found = {place: self._entries[place] for place in places if place in self._entries}
         if missing:
-            records = await prompts.entries(key_id, missing)
+            records = (await prompts.entries(key_id, missing)).values()
             made = await asyncio.to_thread(
-                lambda: {(one.id, one.completed_at): rendered(one) for one in records.values()}
+                lambda: {(one.id, one.completed_at): Part.of(rendered(one)) for one in records}
             )
             found |= made
             for place, entry in made.items():
                 self._keep_entry(place, entry)
-        return b"{%b}" % b", ".join(found[place] for place in reversed(places) if place in found)
-
-    def _known(self, key_id: UUID, mark: Mark) -> Answer | None:
-        kept = self._answers.get(key_id)
-        return kept[1] if kept is not None and kept[0] == mark else None
+        return joined([found[place] for place in reversed(places) if place in found])
 
     def _keep(self, key_id: UUID, mark: Mark, answer: Answer) -> None:
         self._answers[key_id] = (mark, answer)
         self._answers.move_to_end(key_id)
         while len(self._answers) > 1 and sum(kept.size for _, kept in self._answers.values()) > CACHED_BYTES:
-            gone, _ = self._answers.popitem(last=False)
-            self._locks.pop(gone, None)
+            self._answers.popitem(last=False)
 
-    def _keep_entry(self, place: Place, entry: bytes) -> None:
-        self._entry_bytes += len(entry) - len(self._entries.pop(place, b""))
+    def _keep_entry(self, place: Place, entry: Part) -> None:
+        if (before := self._entries.pop(place, None)) is not None:
+            self._entry_bytes -= before.size
         self._entries[place] = entry
+        self._entry_bytes += entry.size
         while self._entry_bytes > CACHED_BYTES:
-            self._entry_bytes -= len(self._entries.popitem(last=False)[1])
+            self._entry_bytes -= self._entries.popitem(last=False)[1].size
 
 
-def _answer(body: bytes) -> Answer:
-    packed = gzip.compress(body, 1, mtime=0) if len(body) >= LEAST_PACKED else b""
-    return Answer(body, packed, etag_of(body))
+def _etag(mark: Mark) -> str:
+    last = 0.0 if mark.last is None else mark.last.timestamp()
+    return f'W/"{mark.count}-{mark.mark & 0xFFFFFFFFFFFFFFFF:x}-{last:.6f}"'
 
 
 class _Routes:
@@ -106,8 +115,8 @@ class _Routes:
         if most is None and (offset is None or offset < 0):
             return sent(request, await self._history.whole(prompts, caller.key_id))
         places = await _window(prompts, caller.key_id, most, -1 if offset is None else offset)
-        body = await self._history.page(prompts, caller.key_id, places)
-        return Response(body, media_type="application/json")
+        page = await self._history.page(prompts, caller.key_id, places)
+        return Response(page.plain, media_type="application/json")
 
     async def get_one(self, request: Request, core: Core, caller: Caller) -> Response:
         """Return one entry, or ``{}``."""

@@ -22,10 +22,11 @@ from comfywire.service.jobs.native_prompts import NativePrompts, Submitted
 from comfywire.service.native.face import BadRequest, json_body, routes, words_of
 from comfywire.service.submission import Native, Submission, submit_workflow
 from comfywire.service.submission_checks import RejectedWorkflow
+from comfywire.workflow import Problem
 from comfywire.workflow.validation.converting import converted
 from comfywire.workflow.validation.refusals import error_of, node_errors_of, plain_error
 
-__all__ = ["ROUTES"]
+__all__ = ["CANONICAL", "ROUTES"]
 
 CANONICAL = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
@@ -122,7 +123,7 @@ def _submission(body: Mapping[str, Any], prompt_id: UUID | None, headers: Mappin
     client_id = extra_data.pop("client_id", None)
     return Submission(
         workflow=_kept(prompt, "prompt"),
-        targets=_targets(body.get("partial_execution_targets")),
+        targets=_targets(body.get("partial_execution_targets"), prompt),
         priority=_priority(number, is_front=bool(body.get("front"))),
         extra_data={name: extra_data.pop(name) for name in SECRETS if name in extra_data},
         prompt_id=prompt_id or uuid4(),
@@ -172,12 +173,12 @@ def _priority(number: float | None, *, is_front: bool) -> int:
     return round(max(-HIGHEST, min(HIGHEST, -number)))
 
 
-def _targets(said: Any) -> list[str] | None:
+def _targets(said: Any, prompt: Mapping[str, Any]) -> list[str] | None:
     if said is None:
         return None
     if not isinstance(said, list) or not all(isinstance(target, str) for target in said):
         raise BadRequest("'partial_execution_targets' is no list of node ids")
-    return list(dict.fromkeys(said))
+    return [target for target in dict.fromkeys(said) if target in prompt]  # the others are passed over there
 
 
 def _accepted(job_id: UUID, number: float | None, node_errors: Mapping[str, Any]) -> Response:
@@ -192,10 +193,23 @@ def _rejected(error: Mapping[str, Any], node_errors: Mapping[str, Any] | None = 
 def _refused(error: RejectedWorkflow, prompt: Mapping[str, Any]) -> Response:
     """Return what a ComfyUI would say of the prompt; what only we refuse has our words."""
     if error.verdict is None:
-        return _rejected(plain_error("invalid_prompt", str(error)))
+        return _rejected(_misshapen(prompt) or plain_error("invalid_prompt", str(error)))
     problems, catalogue = error.verdict.problems, error.verdict.catalogue
     node_errors = node_errors_of(problems, prompt, catalogue)
     return _rejected(error_of(problems, node_errors, prompt), node_errors)
+
+
+def _misshapen(prompt: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what a ComfyUI says of a graph that no catalogue was asked about; None where it fails at it."""
+    if not prompt:
+        return plain_error("prompt_no_outputs", "Prompt has no outputs")
+    node_id, node = next(((key, one) for key, one in prompt.items() if not _has_type(one)), (None, None))
+    if node_id is None or not isinstance(node, dict):
+        return None
+    meta = node.get("_meta")
+    title = meta.get("title") if isinstance(meta, dict) else None
+    about = Problem("missing_node_type", "", node_id, title=title if isinstance(title, str) else None)
+    return error_of([about], {}, prompt)
 
 
 def _foreign(error: ForeignFile, prompt: Mapping[str, Any]) -> Response:

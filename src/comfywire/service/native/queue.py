@@ -14,7 +14,7 @@ from comfywire.service.core import Core
 from comfywire.service.jobs.native_prompts import NativePrompts, QueueItem, extra_data_of
 from comfywire.service.native.face import BadRequest, json_body, routes, words_of
 
-__all__ = ["ROUTES", "ids_in"]
+__all__ = ["MOST_IDS", "ROUTES", "ids_in", "item_of", "runs"]
 
 RUNS = ("running", "canceling")
 MOST_IDS = 1000
@@ -25,12 +25,12 @@ async def get_queue(request: Request, core: Core, caller: Caller) -> Response:
     """List what runs and what waits, this in the order in which it will run."""
     del request
     items = await NativePrompts(core.database).queue(caller.key_id)
-    running = [item for item in items if item.state in RUNS and item.started_at is not None]
+    running = [item for item in items if runs(item)]
     pending = [item for item in items if item not in running]
     return JSONResponse(
         {
-            "queue_running": [_shown(item) for item in running],
-            "queue_pending": [_shown(item) for item in pending],
+            "queue_running": [item_of(item) for item in running],
+            "queue_pending": [item_of(item) for item in pending],
         }
     )
 
@@ -78,7 +78,13 @@ def _ids(said: Iterable[Any]) -> Iterable[UUID]:
             continue
 
 
-def _shown(item: QueueItem) -> list[Any]:
+def runs(item: QueueItem) -> bool:
+    """Whether a prompt has begun."""
+    return item.state in RUNS and item.started_at is not None
+
+
+def item_of(item: QueueItem) -> list[Any]:
+    """Return an item as a ComfyUI has it in its queue."""
     number = int(item.number) if item.number.is_integer() else item.number
     return [number, str(item.id), item.prompt, dict(extra_data_of(item)), item.outputs]
 

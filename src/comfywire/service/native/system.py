@@ -87,11 +87,18 @@ async def no_additions(request: Request, core: Core, caller: Caller) -> Response
     return JSONResponse({})
 
 
+async def not_there(request: Request, core: Core, caller: Caller) -> Response:
+    """Say that a model carries no metadata: the service has no models."""
+    del request, core, caller
+    return Response(status_code=404)
+
+
 ROUTES = [
     *routes("/features", get_features),
     *routes("/system_stats", system_stats),
     *routes("/users", users),
     *routes("/extensions", nothing),
+    *routes("/view_metadata/{folder}", not_there),
     *routes("/i18n", no_additions),
     *routes("/workflow_templates", no_additions),
     *routes("/global_subgraphs", no_additions),

@@ -12,6 +12,7 @@ from comfywire.service.access.keys import Caller
 from comfywire.service.api.content import content
 from comfywire.service.assets.by_name import assets_by_name
 from comfywire.service.assets.file_names import FileName
+from comfywire.service.assets.naming import named_as
 from comfywire.service.assets.records import AssetRecord, path_of
 from comfywire.service.core import Core
 from comfywire.service.jobs.native_names import place_of
@@ -35,13 +36,13 @@ async def view(request: Request, core: Core, caller: Caller) -> Response:
     folder = file.folder if file.path != query["filename"] else query.get("type", "output")
     if not file.path or file.path.startswith("/") or ".." in file.path or folder not in FOLDERS:
         return Response(status_code=400)
-    subfolder = query.get("subfolder", "").replace("\\", "/").strip("/")
-    if ".." in subfolder.split("/"):
+    subfolder = query.get("subfolder", "").replace("\\", "/")
+    if subfolder.startswith("/") or ".." in subfolder.split("/"):
         return Response(status_code=403)
     name = file.path.replace("\\", "/").rpartition("/")[
         2
     ]  # of a path only the name counts (server.py, view_image)
-    asset = await found(core, caller.key_id, folder, subfolder, name)
+    asset = await found(core, caller.key_id, folder, subfolder.rstrip("/"), name)
     if asset is None:
         return Response(status_code=404)
     if "preview" in query or query.get("channel") in ("rgb", "a"):
@@ -54,8 +55,7 @@ async def found(core: Core, key_id: UUID, folder: str, subfolder: str, name: str
     if (place := place_of(subfolder, name)) is not None:
         asset_id = await _output(core, key_id, place[0], path_of(place[1]))
     else:
-        path = f"{subfolder}/{name}" if subfolder else name
-        text = path if folder == "input" else f"{path} [{folder}]"
+        text = named_as(subfolder, name, folder)
         asset_id = (await assets_by_name(core.database, key_id, [text])).get(text)
     return None if asset_id is None else await core.assets.get(asset_id, key_id)
 

@@ -4,6 +4,10 @@
 -- What was canceled before it began leaves no trace, as a prompt that is deleted from a ComfyUI's queue.
 job.in_history AND job.completed_at IS NOT NULL AND (job.state <> 'canceled' OR job.started_at IS NOT NULL)
 
+-- name: is_in_queue
+-- What was taken out before it began is gone at once, as from a ComfyUI's queue, though a worker may still be at it.
+in_history IS NOT NULL AND completed_at IS NULL AND (state <> 'canceling' OR started_at IS NOT NULL)
+
 -- name: queue
 -- The graphs of the first few alone: ten thousand may wait, each with the editor's whole document.
 SELECT job.id, job.state::text AS state, job.started_at, job.created_at, native.client_id, native.number, native.outputs,
@@ -11,22 +15,28 @@ SELECT job.id, job.state::text AS state, job.started_at, job.created_at, native.
        CASE WHEN place <= %(graphs)s THEN extra_data END AS extra_data
   FROM (SELECT *, row_number() OVER (ORDER BY started_at NULLS LAST, priority DESC, created_at, id) AS place
           FROM jobs
-         WHERE key_id = %(key_id)s AND in_history IS NOT NULL AND completed_at IS NULL) AS job
+         WHERE key_id = %(key_id)s AND
+-- include: native.is_in_queue
+       ) AS job
   JOIN native_prompts AS native ON native.job_id = job.id
  ORDER BY place;
 
 -- name: remaining
 SELECT count(*) AS count FROM jobs
- WHERE key_id = %(key_id)s AND in_history IS NOT NULL AND completed_at IS NULL;
+ WHERE key_id = %(key_id)s AND
+-- include: native.is_in_queue
+;
 
 -- name: open_ids
--- The newest first; `running` only those that have begun.
+-- Those that wait, or those that run: the newest first, and then what is on a ComfyUI and may have begun there a
+-- moment ago, that which was sent first before the others.
 SELECT job.id
   FROM jobs AS job JOIN native_prompts AS native ON native.job_id = job.id
  WHERE job.key_id = %(key_id)s AND job.in_history IS NOT NULL AND job.completed_at IS NULL
-   AND (job.state = 'running') = %(running)s
+   AND CASE WHEN %(running)s THEN job.state = 'running' OR (job.state = 'queued' AND job.submitted_at IS NOT NULL)
+            ELSE job.state = 'queued' END
    AND (%(client_id)s::text IS NULL OR native.client_id = %(client_id)s)
- ORDER BY job.started_at DESC NULLS LAST, job.created_at DESC;
+ ORDER BY job.started_at DESC NULLS LAST, job.submitted_at, job.created_at DESC;
 
 -- name: window
 -- The newest of a key's history: so many, and those that ended a moment ago in any case.
@@ -40,7 +50,7 @@ SELECT id, completed_at
 -- name: mark
 -- What a rendering of the window would show, as a number: two that are equal show the same.
 SELECT count(*) AS count, max(completed_at) AS last,
-       COALESCE(bit_xor(hashtextextended(id::text, extract(epoch FROM completed_at)::bigint)), 0) AS mark
+       COALESCE(bit_xor(uuid_hash_extended(id, 0)), 0) AS mark
   FROM (SELECT id, completed_at
           FROM jobs AS job
          WHERE key_id = %(key_id)s AND

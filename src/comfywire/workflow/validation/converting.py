@@ -43,13 +43,14 @@ def _node(node: Any, object_info: ObjectInfo) -> Any:
 def _value(value: Any, kind: Any) -> Any:
     if isinstance(value, list):
         return value  # a link, or the mistake of one
-    if isinstance(value, dict) and "__value__" in value:
-        value = value["__value__"]
+    bare = value["__value__"] if isinstance(value, dict) and "__value__" in value else value
+    if isinstance(bare, list):
+        return value  # without what is around it, it would be a link
     conversion = CONVERSIONS.get(kind) if isinstance(kind, str) else None
-    is_huge = isinstance(value, float) and abs(value) > LONGEST
+    is_huge = isinstance(bare, float) and abs(bare) > LONGEST
     if conversion is None or is_huge:
-        return value
+        return bare
     try:
-        return conversion(value)
+        return conversion(bare)
     except (TypeError, ValueError, OverflowError):
         return value
