@@ -44,13 +44,18 @@ class Ear:
         self.wants_metadata = False
         self._jobs: dict[UUID, _Heard] = {}
         self._over: dict[UUID, None] = {}
+        self._remaining = 0
 
     def greet(self, remaining: int) -> None:
         """Say first what ComfyUI says first (server.py, websocket_handler, 0.3.64)."""
+        self._remaining = remaining
         self.outbox.put("status", status_of(remaining, self.sid))
 
-    def status(self, remaining: int) -> None:
-        """Say how many prompts of the caller's wait or run."""
+    def status(self, remaining: int, *, is_news: bool = False) -> None:
+        """Say how many prompts of the caller's wait or run; as news only if that is another number."""
+        if is_news and remaining == self._remaining:
+            return
+        self._remaining = remaining
         self.outbox.put("status", status_of(remaining))
 
     def hear(self, said: Said) -> None:

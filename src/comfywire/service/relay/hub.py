@@ -32,6 +32,8 @@ MOST_MISSED = 50
 """Ends that a socket which comes back is told."""
 STATUS_PAUSE = 0.5
 """Seconds between two looks at the queue of a key, for all of the key's sockets."""
+MOST_STATUSES = 100
+"""Such messages a second to all of the sockets of a key, however many there are."""
 AWAY_PAUSE = 0.5
 LISTENS_WITHIN = 5.0
 """Seconds that the first socket waits for; PostgreSQL may be just away."""
@@ -138,7 +140,9 @@ class Hub:
     def _queue_moved(self, key_id: UUID) -> None:
         """It is told at once, and then now and then."""
         del self._timers[key_id]
-        self._status_due[key_id] = asyncio.get_running_loop().time() + STATUS_PAUSE
+        sockets = sum(map(len, self._ears.get(key_id, {}).values()))
+        pause = max(STATUS_PAUSE, sockets / MOST_STATUSES)
+        self._status_due[key_id] = asyncio.get_running_loop().time() + pause
         self._moved.add(key_id)
         self._has_news.set()
 
@@ -203,7 +207,7 @@ class Hub:
             if key_id in self._ears:
                 remaining = await self._remaining(key_id)
                 for ear in [ear for ears in self._ears.get(key_id, {}).values() for ear in ears]:
-                    ear.status(remaining)
+                    ear.status(remaining, is_news=True)
 
     async def _remaining(self, key_id: UUID) -> int:
         found = await self._database.one(SQL["remaining"], key_id=key_id)
