@@ -19,7 +19,7 @@ from typing import NoReturn
 
 import pytest
 
-__all__ = ["NotInstalled", "node_modules", "open_webui", "python", "skip", "source_of"]
+__all__ = ["NotInstalled", "commands", "node_modules", "open_webui", "python", "skip", "source_of"]
 
 ROOT = Path(__file__).parents[2] / ".peers"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
@@ -44,13 +44,22 @@ def skip(reason: str) -> NoReturn:
 
 def python() -> str:
     """Return an interpreter that can import the clients of ``requirements.txt``."""
-    with _made("python", REQUIREMENTS.read_text(encoding="utf-8")) as (folder, is_done):
+    return _python("python", REQUIREMENTS)
+
+
+def commands() -> str:
+    """Return an interpreter beside which ``comfy`` and ``comfy-mcp`` are."""
+    return _python("commands", REQUIREMENTS.with_name("requirements-cli.txt"))
+
+
+def _python(name: str, requirements: Path) -> str:
+    with _made(name, requirements.read_text(encoding="utf-8")) as (folder, is_done):
         interpreter = folder / "bin" / "python"
         if not is_done:
             venv.create(folder, clear=True, symlinks=True)
             # Our own pip installs there: giving each environment a pip of its own takes longer than the rest.
             pip = [sys.executable, "-m", "pip", "--python", str(interpreter), "install", *PIP_LIMITS]
-            _call([*pip, "--no-compile", "--requirement", str(REQUIREMENTS)])
+            _call([*pip, "--no-compile", "--requirement", str(requirements)])
     return str(interpreter)
 
 

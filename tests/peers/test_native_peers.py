@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.peers import environments
 from tests.peers.environments import NotInstalled, open_webui, skip
 from tests.peers.face import Face, until
 from tests.peers.test_peers import (
@@ -54,6 +55,10 @@ def says_what_is_wrong(found: dict[str, str]) -> None:
     assert REFUSED in found["refused"]
 
 
+def refuses_by_itself(found: dict[str, str]) -> None:
+    assert "expected INT, got str 'blue'" in found["refused"]
+
+
 def hears_of_errors(found: dict[str, str]) -> None:
     assert RAISED in found["failed"]
 
@@ -76,11 +81,20 @@ PYTHON: dict[str, list[Check]] = {
     "open_webui": [saves_and_edits],
     "sequences": [saves, polls],
 }
+COMMANDS: dict[str, list[Check]] = {"comfy_cli": [saves, refuses_by_itself], "comfy_mcp": [saves]}
 NODE: dict[str, list[Check]] = {
     "saintno": [saves_and_edits, says_what_is_wrong],
     "stable_canvas": [gets_pictures_from_the_socket, hears_of_errors],
 }
-ALL = [*PYTHON, *NODE]
+ALL = [*PYTHON, *NODE, *COMMANDS]
+
+
+@pytest.fixture(scope="module")
+def cli() -> str:
+    try:
+        return environments.commands()
+    except NotInstalled as reason:
+        skip(f"comfy-cli is not here: {reason}")
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +135,8 @@ def task(fleet: Face, tmp_path: Path) -> Prompt:
 @pytest.fixture
 def commands(request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
     def command(name: str) -> list[str]:
+        if name in COMMANDS:
+            return python_driver(request.getfixturevalue("cli"), name)
         if name in PYTHON:
             own = [str(request.getfixturevalue("module"))] if name == "open_webui" else []
             return [*python_driver(request.getfixturevalue("interpreter"), name), *own]
@@ -153,7 +169,7 @@ class Driven(threading.Thread):
 
 
 def checks_of(name: str) -> list[Check]:
-    return (PYTHON | NODE)[name]
+    return (PYTHON | NODE | COMMANDS)[name]
 
 
 @pytest.mark.parametrize("name", ALL)
