@@ -139,4 +139,6 @@ async def running(wire: Wire, feed: Feed) -> str:
     prompt_id = await wire.submit(slow(), feed)
     while (await feed.until("executing"))["data"].get("prompt_id") != prompt_id:
         pass
+    while not (await wire.get("/queue"))[1]["queue_running"]:
+        pass  # the service writes down that it runs a moment after that was told
     return prompt_id
