@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import struct
 import time
 from typing import Any
@@ -37,6 +38,35 @@ async def events_of(job: Job) -> list[Any]:
 
 
 # Events
+
+
+async def test_who_passes_messages_on_has_each_with_its_frame_what_was_before_included(client: Client):
+    early: list[tuple[Any, Any]] = []
+    late: list[tuple[Any, Any]] = []
+    job = await client.submit(image())
+    with job.told_to(lambda event, frame: early.append((event, frame))):
+        await job.result()
+    with job.told_to(lambda event, frame: late.append((event, frame))):
+        pass
+
+    once = [(event, frame) for event, frame in early if not isinstance(event, NEWS)]
+    assert [event for event, _ in once] == [event for event, _ in late if not isinstance(event, NEWS)]
+    assert [json.loads(frame)["type"] for _, frame in once][-3:] == [
+        "executed",
+        "execution_success",
+        "executing",
+    ]
+    assert [type(event) for event, _ in late][-1] is ProgressState
+
+
+async def test_what_the_history_says_is_there_as_the_server_wrote_it(client: Client):
+    job = await client.submit(image())
+    await job.result()
+
+    assert job.history is not None
+    assert list(job.history["outputs"]) == ["2"]
+    assert job.history["status"]["status_str"] == "success"
+    assert job.history["status"]["messages"][-1][0] == "execution_success"
 
 
 async def test_events_are_the_messages_of_this_prompt_to_its_end(server: Server, client: Client):

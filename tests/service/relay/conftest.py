@@ -29,9 +29,11 @@ class Face:
     url: str
     servers: list[Server]
 
-    async def queue(self, prompt: Mapping[str, Any], client_id: str | None, **fields: Any) -> JobRecord:
-        """A prompt of the caller without a key, as POST /prompt records it."""
-        caller = await self.core.access.caller(None)
+    async def queue(
+        self, prompt: Mapping[str, Any], client_id: str | None, *, secret: str | None = None, **fields: Any
+    ) -> JobRecord:
+        """A prompt of a key, or of the caller without one, as POST /prompt records it."""
+        caller = await self.core.access.caller(secret)
         requirement = requirement_of(prompt)
         job = NewJob(
             id=uuid.uuid4(),

@@ -37,6 +37,29 @@ async def test_every_socket_of_a_client_id_hears_its_jobs_and_no_other_does(face
     }
 
 
+async def test_the_same_client_id_of_another_key_hears_nothing(faces):
+    async with faces() as face:
+        mine, yours = [(await face.core.access.create(name, ("native",)))[1] for name in ("mine", "yours")]
+        headers = [{"Authorization": f"Bearer {secret}"} for secret in (mine, yours)]
+        async with (
+            stream(face.url, "same", additional_headers=headers[0]) as one,
+            stream(face.url, "same", additional_headers=headers[1]) as other,
+        ):
+            await one.until_over(str((await face.queue(image(), "same", secret=mine)).id))
+            later = await face.queue(image(color=1), "same", secret=yours)
+            await other.until_over(str(later.id))
+
+    assert {told["prompt_id"] for told in other.of("executing")} == {str(later.id)}
+
+
+async def test_a_key_in_the_path_opens_a_socket(faces):
+    async with faces() as face:
+        _, secret = await face.core.access.create("mine", ("native",))
+        async with stream(face.url, "me", path=f"/k/{secret}/ws") as mine:
+            job = await face.queue(image(), "me", secret=secret)
+            await mine.until_over(str(job.id))
+
+
 async def test_who_has_no_client_id_is_given_one(faces):
     async with faces(works=False) as face, stream(face.url) as one, stream(face.url) as two:
         sids = {told[0][1]["sid"] for told in (one.told, two.told)}
