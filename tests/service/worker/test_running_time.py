@@ -87,6 +87,29 @@ async def test_the_time_goes_on_when_another_worker_takes_over(rig: Rig, server:
     assert (job.error["code"], runs_of(server, job)) == ("timed_out", 1)
 
 
+@pytest.mark.parametrize(("hours", "code"), [(2, "timed_out"), (0, "interrupted")])
+async def test_a_worker_that_dies_after_it_ended_a_job_leaves_it_to_the_next_to_say_why(
+    rig: Rig, server: Server, hours: int, code: str
+):
+    """Found by the soak."""
+    async with working(rig.worker(server.url, drain_timeout=0.0)):
+        await up(rig)
+        hold = server.faults.nodes.hold(class_type="EmptyImage")
+        job = await rig.submit(picture(), run_timeout=3600.0)
+        await rig.until(job, lambda now: now.state is JobState.RUNNING)
+    ago = "UPDATE jobs SET started_at = now() - make_interval(hours => %(hours)s)"
+    await rig.database.do(ago, hours=hours)
+    server.faults.prompts.interrupt()
+    hold.release()
+    await server.until_done(str(job.id))
+
+    async with working(rig.worker(server.url)):
+        job = await rig.ended(job)
+
+    assert job.error is not None
+    assert (job.error["code"], runs_of(server, job)) == (code, 1)
+
+
 async def test_a_server_that_does_not_let_go_is_stuck_and_what_waited_there_goes_elsewhere(
     rig: Rig, server: Server
 ):

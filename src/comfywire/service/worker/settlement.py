@@ -65,6 +65,7 @@ class Settlement:
         self._submissions = claim.job.submissions
         self._has_begun = claim.job.state is JobState.RUNNING
         self._entry: Mapping[str, Any] | None = None
+        self._limits = [limit for limit in (claim.job.run_timeout, around.run_timeout) if limit]
         self._claim = claim
         self._server = server
         self._leases = around.leases
@@ -210,9 +211,20 @@ class Settlement:
             await self.canceled("it was ended as asked")
         elif self._has_timed_out:
             await self._timed_out("")
+        elif await self._was_over_before():
+            await self._timed_out(", and was interrupted while no worker followed it")
         else:
             where = {"node_id": error.node_id, "class_type": error.class_type}
             await self.fail("interrupted", f"somebody interrupted it on {self._server.url}", **where)
+
+    async def _was_over_before(self) -> bool:
+        """Whether the job's time had passed when this worker took it over.
+
+        The worker before it interrupts a job then, and may die before it has written that down.
+        """
+        if self._claim.job.state is not JobState.RUNNING or not self._limits:
+            return False
+        return await self._leases.running_for(self._claim.lease) >= min(self._limits)
 
     async def _timed_out(self, beside: str) -> None:
         """End a job that has used up its running time, unless its retry rules name this very error."""
