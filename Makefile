@@ -25,7 +25,7 @@ test-peers: $(VENV)/.installed-dev  ## run other people's clients, installed by 
 	CI=true $(PYTEST) $(PEERS)
 
 test-hostile: $(VENV)/.installed-dev  ## run the tests that kill, restart and send requests at random, a minute or more each
-	$(PYTEST) -m hostile tests/acceptance tests/cli tests/conformance tests/service
+	$(PYTEST) -n 2 -m hostile tests/acceptance tests/cli tests/conformance tests/service
 
 test-browser: $(VENV)/.installed-dev  ## the page in a real browser: Debian's Chromium, which root gets with apt-get
 	if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && \
