@@ -219,7 +219,14 @@ async def test_a_file_is_inspected_as_it_comes(client: httpx.AsyncClient, kind: 
     assert list(found["outputs"].values()) == [["2"]]
 
 
-async def test_a_file_without_a_workflow_is_told_to_be_none(client: httpx.AsyncClient):
-    answer = await client.post("/api/v2/workflows/inspect", content=b"<svg onload=alert(1)>")
+@pytest.mark.parametrize("content", [b"", b"<svg onload=alert(1)>", b"[" * 100_000, b'{"a":' * 100_000])
+async def test_a_file_without_a_workflow_is_told_to_be_none(client: httpx.AsyncClient, content: bytes):
+    answer = await client.post("/api/v2/workflows/inspect", content=content)
 
-    assert answer.status_code == 422
+    assert answer.status_code == 422, answer.text
+
+
+async def test_a_preset_of_what_is_no_workflow_s_name_is_not_there(client: httpx.AsyncClient):
+    answers = [await client.delete(f"/api/v2/workflows/{name}/presets/x") for name in ("%00", "no", "a%20b")]
+
+    assert [error_of(answer) for answer in answers] == [(404, "not_found")] * 3

@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from comfywire.errors import ComfywireError
 from comfywire.service.database.pool import Database, execute, row
 from comfywire.service.sql import queries
+from comfywire.service.workflows.registered import is_name
 
 __all__ = ["MOST_PRESETS", "Preset", "Presets", "TooManyPresets", "UnknownPreset"]
 
@@ -80,7 +81,8 @@ class Presets:
             UnknownPreset: There is none of this name.
 
         """
-        if not await self._database.do(SQL["delete"], key_id=key_id, workflow=workflow, name=name):
+        about = {"key_id": key_id, "workflow": workflow, "name": name}
+        if not is_name(workflow) or not await self._database.do(SQL["delete"], **about):
             raise UnknownPreset(
                 f"this key has no preset {name!r} of {workflow!r}: list them to see which it has"
             )

@@ -60,6 +60,6 @@ def _types_in(content: bytes) -> set[str]:
     """Return the node types in a file of JSON, by which a catalogue is chosen; none of other files."""
     try:
         document = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return set()
     return class_types_of(document) if isinstance(document, dict) else set()
