@@ -111,7 +111,8 @@ ROOMS: dict[str, set[str]] = {
     },
     "workflow/metadata": {"recognise"},
     "workflow/needs": {"conversion", "workflow"},
-    "workflow/node": {"fit", "nearest", "object_info"},
+    "workflow/node": {"fit", "nearest", "node_inputs", "object_info"},
+    "workflow/node_inputs": {"object_info"},
     "workflow/parameters": {"nearest", "node", "object_info", "workflow_like"},
     "workflow/validation": {"nearest", "node", "object_info", "profiles"},
     "workflow/workflow": {
@@ -127,7 +128,7 @@ ROOMS: dict[str, set[str]] = {
         "subgraph_node",
     },
     "workflow/subgraph_node": {"node", "object_info", "subgraph"},
-    "workflow/workflow_like": {"node"},
+    "workflow/workflow_like": {"node", "subgraph"},
     "service/addresses": {"daemon_threads"},
     "service/daemon_threads": set(),
     "service/access": {"database", "settings", "sql"},

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -374,6 +375,60 @@ def test_workflows_are_listed_shown_and_removed(comfywire, here):
     assert shown == [["image", "image", "required", ""], ["scale", "float", "2.0", "0.01..8"]]
     assert schema["required"] == ["image"]
     assert (removed.out, comfywire("workflows", "show", name).status) == (f"{name} is removed\n", 2)
+
+
+EDITORS: dict[str, Any] = {
+    "nodes": [
+        {"id": 1, "type": "EmptyImage", "mode": 0, "widgets_values": [16, 8, 1, 9],
+         "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": [1]}]},
+        {"id": 2, "type": "SaveImage", "mode": 0, "widgets_values": ["drawn"],
+         "inputs": [{"name": "images", "type": "IMAGE", "link": 1}]},
+    ],
+    "links": [[1, 1, 0, 2, 0, "IMAGE"]],
+    "version": 0.4,
+    "extra": {"linearData": {"inputs": [[1, "height"], [1, "width"]], "outputs": [2]}},
+}  # fmt: skip
+LONGER = {**EDITORS["nodes"][0], "widgets_values": [16, 8, 1, 9, 7]}
+DOUBTFUL = {**EDITORS, "nodes": [LONGER, EDITORS["nodes"][1]]}
+DOUBTS = "comfywire: warning: node 1 (EmptyImage): the file has 5 values for its 4 widgets"
+PACK = """
+from comfywire.workflow import Pack
+
+PACK = Pack("halves", nodes={"EmptyImage": lambda node: {"width": node.values["width"] // 2}})
+"""
+
+
+def test_doubts_about_a_submitted_file_are_printed_and_refused_by_strict(comfywire, here):
+    path = save(here / "doubtful.json", DOUBTFUL)
+
+    told, refused = comfywire("submit", path, "--json"), comfywire("submit", path, "--strict")
+
+    assert (told.status, DOUBTS in told.err) == (0, True)
+    assert (refused.status, "the file has 5 values" in refused.err) == (1, True)
+
+
+def test_a_pack_that_is_named_has_its_say_in_what_is_submitted(comfywire, here):
+    (here / "halves.py").write_text(PACK)
+
+    path = save(here / "draw.json", EDITORS)
+
+    finished = comfywire("submit", path, "--pack", here / "halves.py", "--out", here)
+
+    assert finished.status == 0, finished.err
+    assert [width(path) for path in here.glob("*.png")] == [8]
+
+
+def test_doubts_about_a_registered_file_are_printed(comfywire, here):
+    added = comfywire("workflows", "add", new_name(), save(here / "doubtful.json", DOUBTFUL))
+
+    assert (added.status, DOUBTS in added.err) == (0, True)
+
+
+def test_the_author_s_inputs_are_registered_in_the_author_s_order(comfywire, here):
+    added = comfywire("workflows", "add", new_name(), save(here / "draw.json", EDITORS), "--json")
+
+    assert [*added.result["parameters"]] == ["height", "width"]
+    assert added.result["outputs"] == {"save_image": ["2"]}
 
 
 def test_parameters_beside_the_file_are_registered(comfywire, here):

@@ -206,3 +206,56 @@ def test_a_node_shows_itself(workflow):
     assert repr(workflow["1"]) == "<node 1 (Loader): no inputs>"
     assert {"seed", "title", "output"} <= set(dir(workflow["3"]))
     assert "odd name" not in dir(workflow["3"])
+
+
+DYNAMIC = {
+    "Resize": {
+        "input": {"required": {"kind": ["COMFY_DYNAMICCOMBO_V3", {"options": [
+            {"key": "by size", "inputs": {"required": {"width": ["INT", {"max": 99}], "crop": [
+                "COMFY_DYNAMICCOMBO_V3", {"options": [
+                    {"key": "middle", "inputs": {"required": {"edge": ["FLOAT", {"max": 1.0}]}}},
+                ]},
+            ]}}},
+            {"key": "by factor", "inputs": {"required": {"factor": ["FLOAT", {}]}}},
+        ]}]}},
+        "output": ["IMAGE"],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "most"),
+    [
+        pytest.param("kind.width", "INT", 99, id="of-the-choice-made"),
+        pytest.param("kind.crop.edge", "FLOAT", 1.0, id="of-a-choice-inside"),
+        pytest.param("kind.factor", "*", None, id="of-another-choice"),
+        pytest.param("kind.crop.width", "*", None, id="of-no-choice"),
+    ],
+)
+def test_what_a_dynamic_combo_brings_is_known_by_the_choice_made(name, kind, most):
+    inputs = {"kind": "by size", "kind.width": 5, "kind.crop": "middle", "kind.crop.edge": 0.5}
+    workflow = Workflow({"1": {"class_type": "Resize", "inputs": inputs}}, object_info=DYNAMIC)
+
+    spec = workflow["1"].spec(name)
+
+    assert spec is not None
+    assert (spec.name, spec.type, spec.maximum) == (name, kind, most)
+
+
+def test_a_choice_of_other_values_brings_nothing():
+    workflow = Workflow({"1": {"class_type": "Resize", "inputs": {"kind": ["2", 0]}}}, object_info=DYNAMIC)
+
+    spec = workflow["1"].spec("kind.width")
+
+    assert spec is not None
+    assert spec.type == "*"
+
+
+@pytest.mark.parametrize(("choice", "index"), [("c", 2), ("", -1), ("new", -1)])
+def test_a_custom_combos_index_follows_its_choice(choice, index):
+    inputs = {"choice": "a", "index": 0, "option1": "a", "option2": "b", "option3": "c", "option4": ""}
+    workflow = Workflow({"1": {"class_type": "CustomCombo", "inputs": inputs}})
+
+    workflow["1"]["choice"] = choice
+
+    assert workflow["1"]["index"] == index

@@ -45,6 +45,7 @@ __all__ = [
     "params_path",
     "read_params",
     "read_workflow",
+    "subgraphs_of",
     "write_params",
     "write_prompt",
 ]
@@ -87,14 +88,28 @@ def read_workflow(
     """
     named = [_read_pack(pack) for pack in packs]
     found = _find(source)
-    if found.prompt is not None:
-        return Loaded(_without_residue(found.prompt), found.document)
-    assert found.document is not None
     known = [*_installed_packs(), *named]
+    if found.prompt is not None:
+        shown = subgraphs_of(found.document, object_info, packs=known)
+        return Loaded(_without_residue(found.prompt), found.document, subgraphs=shown)
+    assert found.document is not None
     conversion = convert(found.document, object_info or packaged(), choose=choose, packs=known)
     if strict and conversion.warnings:
         raise UncertainWorkflow(conversion.warnings)
     return Loaded(conversion.prompt, found.document, tuple(conversion.warnings), tuple(conversion.subgraphs))
+
+
+def subgraphs_of(
+    document: Mapping[str, Any] | None, object_info: ObjectInfo | None, *, packs: Sequence[Pack] = ()
+) -> tuple[Subgraph, ...]:
+    """Return the subgraphs of a document that a prompt came with, if its author chose inputs in them."""
+    extra = (document or {}).get("extra")
+    if document is None or not isinstance(extra, Mapping) or "linearData" not in extra:
+        return ()
+    try:
+        return tuple(convert(document, object_info or packaged(), packs=packs).subgraphs)
+    except UnreadableWorkflow:
+        return ()  # the prompt is what counts
 
 
 @cache

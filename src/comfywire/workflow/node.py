@@ -8,17 +8,16 @@ from comfywire.errors import InvalidParameter, UnknownInput, UnknownNode
 
 from .fit import misfit, takes_only_links
 from .nearest import did_you_mean
-from .object_info import Input
+from .node_inputs import follow, input_of
 
 if TYPE_CHECKING:
-    from .object_info import NodeType
+    from .object_info import Input, NodeType
 
 __all__ = ["Node", "is_json", "is_link", "name_node", "unknown_input"]
 
 _READ_ONLY = frozenset(
     {"id", "class_type", "title", "inputs", "definition", "output", "knows", "places", "spec"}
 )
-_DYNAMIC_TYPES = frozenset({"COMFY_DYNAMICCOMBO_V3", "COMFY_AUTOGROW_V3", "COMFY_DYNAMICSLOT_V3"})
 
 
 def is_link(value: object) -> bool:
@@ -133,14 +132,9 @@ class Node:
         """Return what /object_info says about an input, or None when it does not know it.
 
         Dynamic inputs (nodes of 0.4.0 and later) bring children with dotted names, ``parent.child``, which
-        depend on the choice made: they are known, with any type.
+        depend on the choice made: those of another choice are known, with any type.
         """
-        if self._definition is None:
-            return None
-        inputs = self._definition.inputs
-        parent = inputs.get(name.partition(".")[0])
-        is_child = name not in inputs and parent is not None and parent.type in _DYNAMIC_TYPES
-        return Input(name, "*", required=False) if is_child else inputs.get(name)
+        return None if self._definition is None else input_of(self._definition, self.inputs, name)
 
     def __getitem__(self, name: str) -> Any:
         if name not in self.inputs:
@@ -154,6 +148,7 @@ class Node:
         if not isinstance(self._entry.get("inputs"), dict):
             self._entry["inputs"] = {}
         self._entry["inputs"][name] = checked
+        follow(self.class_type, self._entry["inputs"], name)
 
     def __delitem__(self, name: str) -> None:
         if name not in self.inputs:

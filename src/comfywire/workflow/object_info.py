@@ -198,12 +198,16 @@ class ObjectInfo(Mapping[str, NodeType]):
     Args:
         raw: The server's answer, parsed. It is kept, not copied: do not change it afterwards.
         is_packaged: Whether it is no server's, but ships with Comfywire.
+        version: The server's, such as ``0.33.0``, if it is known.
 
     """
 
-    def __init__(self, raw: Mapping[str, Any], *, is_packaged: bool = False) -> None:
+    def __init__(
+        self, raw: Mapping[str, Any], *, is_packaged: bool = False, version: str | None = None
+    ) -> None:
         self.raw = raw
         self.is_packaged = is_packaged
+        self.version = version
         self._parsed: dict[str, NodeType] = {}
 
     def __getitem__(self, class_type: str) -> NodeType:

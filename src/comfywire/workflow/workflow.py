@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from comfywire.errors import UnknownNode
 from comfywire.workflow.catalogues.packaged import packaged
 from comfywire.workflow.drawing.graph import draw
-from comfywire.workflow.load import read_workflow, write_prompt
+from comfywire.workflow.load import read_workflow, subgraphs_of, write_prompt
 from comfywire.workflow.nearest import did_you_mean
 from comfywire.workflow.node import Node, is_link
 from comfywire.workflow.object_info import ObjectInfo
@@ -41,6 +41,7 @@ class Workflow:
         document: The editor's own JSON, when there was one. It is what saved pictures carry beside the
             prompt, so that the editor can open them; changes to the prompt do not change it.
         warnings: What was noticed while loading, one sentence each.
+        subgraphs: The instances of subgraphs that the document has, by id.
 
     """
 
@@ -58,7 +59,7 @@ class Workflow:
         self.document = document
         self.warnings = tuple(warnings)
         self._object_info = _parse(object_info)
-        self._subgraphs = {subgraph.id: subgraph for subgraph in subgraphs}
+        self.subgraphs: Mapping[str, Subgraph] = {subgraph.id: subgraph for subgraph in subgraphs}
 
     @classmethod
     def load(
@@ -122,7 +123,17 @@ class Workflow:
             document=self.document,
             warnings=self.warnings,
             object_info=object_info,
-            subgraphs=tuple(self._subgraphs.values()),
+            subgraphs=tuple(self.subgraphs.values()),
+        )
+
+    def drawn_as(self, document: Mapping[str, Any]) -> Self:
+        """Return a copy with the editor's document that the prompt came from."""
+        return type(self)(
+            copy.deepcopy(self.prompt),
+            document=dict(document),
+            warnings=self.warnings,
+            object_info=self._object_info,
+            subgraphs=subgraphs_of(document, self._object_info),
         )
 
     def _with(self, prompt: dict[str, dict[str, Any]]) -> Self:
@@ -131,7 +142,7 @@ class Workflow:
             document=self.document,
             warnings=self.warnings,
             object_info=self._object_info,
-            subgraphs=tuple(self._subgraphs.values()),
+            subgraphs=tuple(self.subgraphs.values()),
         )
 
     @property
@@ -193,7 +204,11 @@ class Workflow:
         return draw(self, "svg")
 
     def parameters(self) -> Parameters:
-        """Return what callers will want to set, drafted from the nodes, or declared in their titles."""
+        """Return what callers will want to set.
+
+        It is what titles of nodes declare; else the inputs and outputs that the author chose in the editor
+        (App mode), in their order; else what suggests itself.
+        """
         return draft(self)
 
     def bind(
@@ -228,10 +243,10 @@ class Workflow:
         for node in self.nodes:
             for label in dict.fromkeys((node.title, node.class_type)):
                 places.setdefault(label, []).append(node.id)
-        for subgraph in self._subgraphs.values():
+        for subgraph in self.subgraphs.values():
             if not any(node_id in self.prompt for node_id in places.get(subgraph.title, ())):
                 places.setdefault(subgraph.title, []).append(subgraph.id)
-        return {**places, **{node_id: [node_id] for node_id in (*self._subgraphs, *self.prompt)}}
+        return {**places, **{node_id: [node_id] for node_id in (*self.subgraphs, *self.prompt)}}
 
     def find(self, *, class_type: str | None = None, title: str | None = None) -> list[Node]:
         """Return the nodes that have this class_type and this title, whichever is given; none is no error."""
@@ -291,8 +306,8 @@ class Workflow:
         return f"<Workflow: {len(self)} nodes{source}>"
 
     def _node(self, node_id: str) -> Node:
-        if node_id not in self.prompt and node_id in self._subgraphs:
-            return SubgraphNode(self.prompt, self._subgraphs[node_id], self._node)
+        if node_id not in self.prompt and node_id in self.subgraphs:
+            return SubgraphNode(self.prompt, self.subgraphs[node_id], self._node)
         class_type = self.prompt[node_id].get("class_type")
         definition = self.object_info.get(class_type) if isinstance(class_type, str) else None
         return Node(self.prompt, node_id, definition)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
     from .node import Node
+    from .subgraph import Subgraph
 
 __all__ = ["WorkflowLike"]
 
@@ -15,10 +16,15 @@ class WorkflowLike(Protocol):
     """A :class:`~comfywire.Workflow`, as drawing and parameters see it: below it, and known to it."""
 
     prompt: dict[str, dict[str, Any]]
+    document: dict[str, Any] | None
 
     @property
     def names(self) -> dict[str, list[str]]:
         """What nodes can be called by, with the ids of those that can."""
+
+    @property
+    def subgraphs(self) -> Mapping[str, Subgraph]:
+        """The instances of subgraphs of the editor's document, by id."""
 
     @property
     def output_nodes(self) -> list[Node]:

@@ -220,6 +220,37 @@ async def test_a_caller_may_choose_other_outputs(add):
     assert record.bind({"image": ASSET}, ["Before"]).targets == ["4"]
 
 
+async def test_parameters_and_outputs_keep_their_order(workflows, add):
+    names = ["steps", "cfg", "a_long_name", "b"]
+    parameters = {name: Parameter(name, ("2.scale_by",), "float") for name in names}
+    outputs = {"large": ("3",), "an_earlier_look": ("4",), "both": ("3", "4")}
+
+    added = await add(parameters=Parameters(parameters, outputs))
+    found = await workflows.get("upscale")
+
+    assert [[*record.parameters.by_name] for record in (added, found)] == [names, names]
+    assert [*found.parameters.outputs] == [*outputs]
+
+
+async def test_another_order_is_a_new_version(add):
+    two = {name: Parameter(name, (f"2.{name}",)) for name in ("scale_by", "upscale_method")}
+
+    first = await add(parameters=Parameters(two))
+    second = await add(parameters=Parameters(dict(reversed(two.items()))))
+
+    assert (first.version, second.version) == (1, 2)
+
+
+async def test_a_document_beside_the_prompt_says_what_its_author_chose(add):
+    extra = {"linearData": {"inputs": [["2", "scale_by"]], "outputs": ["4"]}}
+    document = {"nodes": [], "links": [], "version": 0.4, "extra": extra}
+
+    added = await add(parameters=None, document=document)
+
+    assert [parameter.inputs for parameter in added.parameters] == [("2.scale_by",)]
+    assert added.parameters.outputs == {"before": ("4",)}
+
+
 async def test_the_editors_document_is_kept(add):
     document = {"nodes": [], "links": [], "version": 0.4}
 

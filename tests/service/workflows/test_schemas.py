@@ -101,3 +101,13 @@ def test_a_file_says_what_it_is(kind, media):
     schema = schema_of(Parameters({"f": Parameter("f", ("1.f",), kind)}), title="x")["properties"]["f"]
 
     assert (schema["x-file"], schema.get("contentMediaType")) == (kind, media)
+
+
+def test_groups_and_roles_are_said():
+    idea = Parameter("idea", ("1.text",), "text", group="Words", role="prompt")
+    plain = Parameter("plain", ("1.x",), "text")
+
+    properties = schema_of(Parameters({"idea": idea, "plain": plain}), title="t")["properties"]
+
+    assert (properties["idea"]["x-group"], properties["idea"]["x-role"]) == ("Words", "prompt")
+    assert not {"x-group", "x-role"} & {*properties["plain"]}

@@ -5,6 +5,7 @@ from tests.workflow.conversion.editor import SERVER, document, node
 
 from comfywire.workflow.catalogues.packaged import packaged
 from comfywire.workflow.conversion.convert import Converter, convert, to_prompt
+from comfywire.workflow.object_info import ObjectInfo
 from comfywire.workflow.profiles import FE_1_27, FE_1_49, FE_1_58, profile_for
 
 OLD_SERVER = {"KSampler": {"input": {}, "display_name": "KSampler"}}
@@ -38,6 +39,9 @@ def test_the_profile_is_the_server_s(version, object_info, profile):
         pytest.param(OLD_SERVER, FE_1_27, id="an-old-server's"),
         pytest.param(NEW_SERVER, FE_1_49, id="a-new-server's"),
         pytest.param(packaged(), FE_1_58, id="the-packaged-one-is-no-server's"),
+        pytest.param(
+            ObjectInfo(NEW_SERVER, version="0.34.0"), FE_1_58, id="a-server's-that-says-its-version"
+        ),
     ],
 )
 def test_a_converter_recognises_its_profile(object_info, profile):

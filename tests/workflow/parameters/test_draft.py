@@ -205,6 +205,28 @@ def test_a_primitive_is_called_by_its_title():
     assert (drafted["frame_count"].inputs, drafted["frame_count"].minimum) == (("1.value",), 1)
 
 
+def loader(class_type: str) -> dict:
+    return {"class_type": class_type, "inputs": {"image": "a.png"}}
+
+
+@pytest.mark.parametrize(
+    ("class_type", "slots", "found"),
+    [
+        pytest.param("LoadImageMask", [0], [("mask", "mask")], id="a-loader-of-masks"),
+        pytest.param("LoadImage", [1], [("mask", "mask")], id="only-the-mask-is-used"),
+        pytest.param("LoadImage", [0, 1], [("image", "image")], id="picture-and-mask-are-used"),
+        pytest.param("LoadImage", [], [("image", "image")], id="nothing-is-used"),
+    ],
+)
+def test_a_picture_that_is_loaded_for_its_mask_is_the_mask(class_type, slots, found):
+    object_info = {class_type: OBJECT_INFO["LoadImage"]}
+    links = {str(slot + 2): {"class_type": "Any", "inputs": {"x": ["1", slot]}} for slot in slots}
+
+    drafted = Workflow.load({"1": loader(class_type), **links}, object_info=object_info).parameters()
+
+    assert [(each.name, each.role) for each in drafted] == found
+
+
 def test_a_linked_input_is_no_parameter():
     assert "steps" not in places({**TEXT_TO_IMAGE, "3": sampler(steps=["8", 0])})
 
@@ -216,31 +238,41 @@ P = Parameter
     ("node", "parameter"),
     [
         pytest.param(
-            titled("KSampler", "$s.seed", seed=5), P("s", ("1.seed",), "seed", 5), id="a-name-and-an-input"
+            titled("KSampler", "$s.seed", seed=5),
+            P("s", ("1.seed",), "seed", 5, group="Seed and batch"),
+            id="a-name-and-an-input",
         ),
         pytest.param(
             titled("CLIPTextEncode", "$p", text="x"),
-            P("p", ("1.text",), "text", "x", is_multiline=True),
+            P("p", ("1.text",), "text", "x", is_multiline=True, group="Words"),
             id="only-a-name",
         ),
         pytest.param(
             titled("CLIPTextEncode", "$p!", text="x"),
-            P("p", ("1.text",), "text", is_multiline=True, is_required=True),
+            P("p", ("1.text",), "text", is_multiline=True, is_required=True, group="Words"),
             id="required",
         ),
         pytest.param(
             titled("CLIPTextEncode", "$p.text!: What to draw", text="x"),
-            P("p", ("1.text",), "text", is_multiline=True, is_required=True, help="What to draw"),
+            P(
+                "p",
+                ("1.text",),
+                "text",
+                is_multiline=True,
+                is_required=True,
+                help="What to draw",
+                group="Words",
+            ),
             id="with-help",
         ),
         pytest.param(
             titled("LoadImage", "$photo.~image", image="a.png"),
-            P("photo", ("1.image",), "image", "a.png"),
+            P("photo", ("1.image",), "image", "a.png", group="Files", role="image"),
             id="file",
         ),
         pytest.param(
             titled("Odd", "$clip.~path", path="a"),
-            P("clip", ("1.path",), "file", "a"),
+            P("clip", ("1.path",), "file", "a", group="Files"),
             id="a-file-of-an-odd-node",
         ),
         pytest.param(titled("Odd", "$x", odd=1.5), P("x", ("1.odd",), "float", 1.5), id="the-first-input"),

@@ -93,6 +93,8 @@ def test_what_toml_cannot_say_is_refused():
         pytest.param("[parameters.x]\ninputs = ['a.b']\nchoices = 5", "choices is a list", id="choices"),
         pytest.param("[parameters.x]\ninputs = ['a.b']\nmin = 'a'", "min is a number, not 'a'", id="min"),
         pytest.param("[parameters.x]\ninputs = ['a.b']\nhelp = 5", "help is a text, not 5", id="help"),
+        pytest.param("[parameters.x]\ninputs = ['a.b']\nrole = 5", "role is a text, not 5", id="role"),
+        pytest.param("[parameters.x]\ninputs = ['a.b']\ngroup = 5", "group is a text, not 5", id="group"),
         pytest.param(
             "[parameters.x]\ninputs = ['a.b']\ntype = 'int'\ndefault = 'a'",
             "'x' takes a number",

@@ -10,6 +10,7 @@ import click
 
 from comfywire.cli.connection import debug_option, wait_for
 from comfywire.cli.durations import running_time
+from comfywire.cli.failures import one_line
 from comfywire.cli.groups import Group
 from comfywire.cli.jobs.service import FILES, Service, service_options
 from comfywire.cli.options import json_option
@@ -76,6 +77,8 @@ def add(
             return dict(await client.ask("PUT", f"/api/v2/workflows/{name}", body))
 
     added = wait_for(work())
+    for warning in added.get("warnings", ()):
+        click.echo(one_line(f"comfywire: warning: {warning}"), err=True)
     if as_json:
         print_json(added)
         return

@@ -223,7 +223,8 @@ async def _submit_batch(
         for warning in workflow.warnings:
             click.echo(f"comfywire: warning: {warning}", err=True)
         body["workflow"] = workflow.prompt
-        parameters = workflow.parameters()
+        # The service is sent the prompt alone, and drafts the names by it.
+        parameters = Workflow(workflow.prompt).parameters()
         files = {parameter.name for parameter in parameters if parameter.is_file}
         judge = judge_of({parameter.name: [parameter.default] for parameter in parameters})
     else:

@@ -114,7 +114,7 @@ def _print(workflow: Workflow) -> None:
             [(n.id, n.class_type, n.title, "output" if n.id in outputs else "") for n in workflow],
         ),
         "Parameters (-p NAME=VALUE)": (
-            ("name", "type", "value", "allowed", "drives"),
+            ("name", "type", "role", "value", "allowed", "drives"),
             [_row(parameter) for parameter in workflow.parameters().by_name.values()],
         ),
         "Needs": (
@@ -135,9 +135,10 @@ def _need_row(need: Need) -> tuple[str, ...]:
 THERE = {True: "yes", False: "NO", None: "unknown"}
 
 
-def _row(parameter: Parameter) -> tuple[str, str, object, str, str]:
+def _row(parameter: Parameter) -> tuple[str, str, str, object, str, str]:
     allowed = allowed_of(parameter.choices, parameter.minimum, parameter.maximum)
-    return parameter.name, parameter.type, parameter.default, allowed, ", ".join(parameter.inputs)
+    drives = ", ".join(parameter.inputs)
+    return parameter.name, parameter.type, parameter.role, parameter.default, allowed, drives
 
 
 def allowed_of(choices: Sequence[object], least: float | None, most: float | None) -> str:

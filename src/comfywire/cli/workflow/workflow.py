@@ -32,10 +32,11 @@ def load_by(types: Types, file: str, *, strict: bool = False, packs: Sequence[st
         UnusablePack: A file among ``packs`` cannot be loaded.
 
     """
-    from comfywire.workflow import Workflow  # noqa: PLC0415 - not needed for --help
+    from comfywire.workflow import ObjectInfo, Workflow  # noqa: PLC0415 - not needed for --help
 
     source = sys.stdin.buffer.read() if file == "-" else file
-    workflow = Workflow.load(source, object_info=types.raw, strict=strict, packs=packs)
+    known = None if types.raw is None else ObjectInfo(types.raw, version=types.version)
+    workflow = Workflow.load(source, object_info=known, strict=strict, packs=packs)
     for warning in workflow.warnings:
         click.echo(one_line(f"comfywire: warning: {warning}"), err=True)
     return workflow

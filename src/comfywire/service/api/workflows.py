@@ -89,7 +89,8 @@ class WorkflowBody(_Closed):
         Graph | None,
         Field(
             description="As in a `.params.toml`: by name, with `inputs`, `type`, `default`, `min`, `max`, "
-            "`choices`, `required`, `help`. Null drafts them."
+            "`choices`, `required`, `help`, `label`, `group`, `role`. Null takes what the author chose in "
+            "the editor's App mode, or drafts them."
         ),
     ] = None
     outputs: Annotated[Graph | None, Field(description="Names for output nodes: lists of nodes by name.")] = (
@@ -131,6 +132,9 @@ class WholeWorkflow(Workflow):
 
     workflow: dict[str, Any]
     document: dict[str, Any] | None = None
+    warnings: list[str] = Field(
+        default=[], description="What was doubtful in the editor's document, when it is registered."
+    )
 
 
 class WorkflowList(BaseModel):
@@ -305,7 +309,12 @@ def _described(record: WorkflowRecord) -> Workflow:
 
 
 def _whole(record: WorkflowRecord) -> WholeWorkflow:
-    return WholeWorkflow(**_facts(record), workflow=record.prompt, document=record.document)
+    return WholeWorkflow(
+        **_facts(record),
+        workflow=record.prompt,
+        document=record.document,
+        warnings=list(record.warnings),
+    )
 
 
 def _facts(record: WorkflowRecord) -> dict[str, Any]:

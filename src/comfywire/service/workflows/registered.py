@@ -69,6 +69,7 @@ class WorkflowRecord:
             ``outputs``; and ``qualities``, the inputs that each quality of a picture means.
         aliases: Other names under which programs that speak another API run the workflow; every version has
             them.
+        warnings: What was doubtful when the editor's document was converted; told once, and not kept.
 
     """
 
@@ -83,13 +84,15 @@ class WorkflowRecord:
     created_at: datetime
     retired_at: datetime | None
     aliases: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, stored: Mapping[str, Any]) -> WorkflowRecord:
+    def of(cls, stored: Mapping[str, Any], warnings: tuple[str, ...] = ()) -> WorkflowRecord:
         """Read a row of ``workflows``, with its aliases."""
-        columns = {name: stored[name] for name in cls.__slots__}
+        columns = {name: stored[name] for name in cls.__slots__ if name != "warnings"}
         columns["aliases"] = tuple(stored["aliases"])
-        return cls(**{**columns, "parameters": parse_tables(stored["parameters"], where="the database")})
+        parameters = parse_tables(_in_order(stored["parameters"]), where="the database")
+        return cls(**{**columns, "parameters": parameters, "warnings": warnings})
 
     def bind(self, inputs: Mapping[str, Any], outputs: Sequence[str] | None = None) -> BoundWorkflow:
         """Return the prompt with ``inputs`` in it, seeds drawn; files are ``core/ASSET`` objects.
@@ -161,7 +164,8 @@ class Workflows:
             key_id: The key that registers the workflow.
             description: For people.
             options: See :class:`WorkflowRecord`.
-            document: The editor's document, for a source without one.
+            document: The editor's document, for a source without one; the inputs and outputs that its
+                author chose are the parameters that are drafted.
             object_info: A catalogue, which converts editor's documents with custom nodes.
             aliases: Other names for it, instead of those that it has; None leaves those.
 
@@ -175,7 +179,7 @@ class Workflows:
         _check_name(name)
         check_aliases(name, aliases or ())
         # In a thread: the editor's document of a large workflow takes a while to be converted.
-        workflow = await asyncio.to_thread(Workflow.load, source, object_info)
+        workflow = await asyncio.to_thread(_loaded, source, object_info, document)
         described = await asyncio.to_thread(_described, workflow, parameters)
         options = dict(options or {})
         _check(workflow, described, options)
@@ -186,7 +190,7 @@ class Workflows:
             "description": description,
             "prompt": Jsonb(workflow.prompt),
             "document": None if kept_document is None else Jsonb(dict(kept_document)),
-            "parameters": Jsonb(to_tables(described)),
+            "parameters": Jsonb(_with_order(to_tables(described))),
             "options": Jsonb(options),
         }
         async with self._database.transaction() as connection:
@@ -196,7 +200,7 @@ class Workflows:
                 await row(connection, SQL["add"], **values)
             newest = await row(connection, SQL["get"], name=name, version=None)
         assert newest is not None
-        return WorkflowRecord.of(newest)
+        return WorkflowRecord.of(newest, workflow.warnings)
 
     async def get(self, name: str, version: int | None = None) -> WorkflowRecord:
         """Return a version of a workflow that is not retired, the newest by default.
@@ -297,6 +301,13 @@ def _check_name(name: str) -> None:
         )
 
 
+def _loaded(
+    source: Source, object_info: Mapping[str, Any] | None, document: Mapping[str, Any] | None
+) -> Workflow:
+    workflow = Workflow.load(source, object_info)
+    return workflow if document is None or workflow.document is not None else workflow.drawn_as(document)
+
+
 def _described(workflow: Workflow, parameters: Parameters | Mapping[str, Any] | None) -> Parameters:
     is_drafted = parameters is None
     if parameters is None:
@@ -309,6 +320,20 @@ def _described(workflow: Workflow, parameters: Parameters | Mapping[str, Any] | 
         for parameter in described
     }
     return replace(described, by_name=by_name)
+
+
+def _with_order(tables: dict[str, Any]) -> dict[str, Any]:
+    """Return ``tables`` with the order of their names, which the database does not keep of an object."""
+    return {**tables, "order": {key: [*table] for key, table in tables.items()}}
+
+
+def _in_order(stored: Mapping[str, Any]) -> dict[str, Any]:
+    order = stored.get("order", {})  # versions of before it was kept have none
+    return {
+        key: {name: table[name] for name in order.get(key, table)}
+        for key, table in stored.items()
+        if key != "order"
+    }
 
 
 def _check(workflow: Workflow, parameters: Parameters, options: Mapping[str, Any]) -> None:

@@ -59,10 +59,16 @@ def schema_of(parameters: Parameters, *, title: str, description: str = "") -> d
 
 def _property(parameter: Parameter) -> dict[str, Any]:
     schema = _typed(parameter)
+    if parameter.label:
+        schema["title"] = parameter.label
     if parameter.help:
         schema["description"] = parameter.help
     if parameter.default is not None:
         schema["default"] = parameter.default
+    if parameter.group:
+        schema["x-group"] = parameter.group
+    if parameter.role:
+        schema["x-role"] = parameter.role
     return schema
 
 

@@ -66,7 +66,7 @@ def convert(
         document: The editor's JSON, schema 0.4 or 1.0. It is not changed.
         object_info: The server's ``/object_info``, or what :func:`packaged` returns: then the file says which
             release it was made with, and the nodes of common packs are known by name.
-        profile: Which front end's rules; None recognises it from ``object_info``.
+        profile: Which front end's rules; None recognises it by the server's version, else the types.
         now: What ``%date:...%`` in file names writes; None is the local time.
         choose: Picks one of the options of a dynamic prompt, ``{a|b}``, as ``random.choice`` does; None takes
             the first.
@@ -84,7 +84,7 @@ class Converter:
 
     Args:
         object_info: The server's ``/object_info``, raw or read.
-        profile: Which front end's rules; None recognises it from ``object_info``.
+        profile: Which front end's rules; None recognises it by the server's version, else the types.
         packs: What node packs' browser halves do, beside the packs that Comfywire knows itself.
 
     """
@@ -98,7 +98,7 @@ class Converter:
     ) -> None:
         known = object_info if isinstance(object_info, ObjectInfo) else ObjectInfo(object_info)
         # Without a server the newer rules hold: they read files of all ages, the older ones do not.
-        guessed = FE_1_58 if known.is_packaged else profile_for(object_info=known.raw)
+        guessed = FE_1_58 if known.is_packaged else profile_for(known.version, known.raw)
         self.profile = profile or guessed
         self._packs = Packs([*BUILTIN_PACKS, *packs])
         self._known_types = (

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import UnreadableWorkflow
 from comfywire.workflow.conversion.doubts import doubts_about
-from comfywire.workflow.conversion.graph import Kind, Node
+from comfywire.workflow.conversion.graph import BYPASSED, INPUT_NODE, MUTED, Kind, Node
 from comfywire.workflow.conversion.layout import ABSENT, WidgetSpec
 from comfywire.workflow.conversion.links import Frame, Promoted, Resolver
 from comfywire.workflow.conversion.primitives import apply_primitives
 from comfywire.workflow.conversion.special import VIEWER_TYPES, scene
-from comfywire.workflow.conversion.subgraphs import Shared
+from comfywire.workflow.conversion.subgraphs import Shared, label_of, widget_behind
 from comfywire.workflow.conversion.text import js_string, replace_percents, resolve_dynamic_prompt
-from comfywire.workflow.subgraph import Subgraph
+from comfywire.workflow.subgraph import Subgraph, SubgraphWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Export"]
 
+_PLAIN = Kind.PLAIN
+_OFF = (MUTED, BYPASSED)
 _MAX_NESTING = 50
 _MOST_NODES = 100_000
 """Hundreds of times the largest workflows that people make."""
@@ -51,7 +53,9 @@ class Export:
         self._resolver = Resolver(self._warnings, modern=self._modern)
         self._named: dict[str, Node] | None = None
         self._visited = 0
-        self._shown: dict[str, tuple[str, dict[str, list[tuple[str, str]]]]] = {}
+        # The inputs whose links end at other nodes than they seem to, which may not be sent.
+        self._distant: list[tuple[dict[str, Any], str]] = []
+        self._shown: dict[str, tuple[Node, dict[str, list[tuple[str, str]]]]] = {}
 
     def prompt(self) -> dict[str, dict[str, Any]]:
         """Return the workflow in API format; what could not be sent as it stands is in the warnings."""
@@ -61,18 +65,18 @@ class Export:
         for frame, node in self._nodes(Frame(self._loaded.root)):
             sent[frame.prefix + node.id] = self._entry(frame, node)
         self._drop_dead_links(sent)
-        return {node_id: sent[node_id] for node_id in sorted(sent, key=_key_order)}
+        return _in_order(sent)
 
     def _nodes(self, frame: Frame) -> Iterator[tuple[Frame, Node]]:
         """Yield the nodes that are sent, each with the frame it stands in."""
         self._count(frame)
         for node in frame.graph.nodes.values():
             kind = node.kind
-            if kind is Kind.PLAIN or kind is Kind.UNKNOWN:  # a set would hash them, which is slow for an Enum
-                if not node.is_off:
+            if kind is _PLAIN or kind is Kind.UNKNOWN:  # a set would hash them, which is slow for an Enum
+                if node.mode not in _OFF:
                     yield frame, node
             elif kind is Kind.INSTANCE and self._is_entered(frame, node):
-                self._shown[frame.prefix + node.id] = (node.title, {})
+                self._shown[frame.prefix + node.id] = (node, {})
                 yield from self._nodes(frame.child(node))
 
     def _count(self, frame: Frame) -> None:
@@ -99,14 +103,16 @@ class Export:
             inputs = {name: values[index] for index, name in node.layout.sent}
         else:
             inputs = self._widget_inputs(frame, node)
-        for name in node.links:
-            found = self._resolver.resolve(frame, node, name)
-            if isinstance(found, Promoted):
-                self._show(found, (frame.prefix + node.id, name))
-                value = found.value
-                inputs[name] = _boxed(value.value if isinstance(value, Shared) else value)
-            elif found is not None:
-                inputs[name] = _LinkTo(found)
+        links, nodes = frame.graph.links, frame.graph.nodes
+        for name, link_id in node.links.items():
+            link = links.get(link_id)
+            if link is not None and link.origin_id != INPUT_NODE:
+                origin = nodes.get(link.origin_id)
+                if origin is not None and origin.kind is _PLAIN and origin.mode not in _OFF:
+                    # As most do, it begins at a node that is sent itself.
+                    inputs[name] = [frame.prefix + origin.id, link.origin_slot]
+                    continue
+            self._follow(frame, node, name, inputs)
         if node.said or node.is_suspect:
             self._say(frame, node)
         entry = {"inputs": inputs, "class_type": node.type, "_meta": {"title": node.title}}
@@ -114,19 +120,38 @@ class Export:
             del entry["class_type"]
         return entry
 
+    def _follow(self, frame: Frame, node: Node, name: str, inputs: dict[str, Any]) -> None:
+        """Put into ``inputs`` what the link of an input really leads to, if to anything."""
+        found = self._resolver.resolve(frame, node, name)
+        if isinstance(found, Promoted):
+            self._show(found, (frame.prefix + node.id, name))
+            value = found.value
+            inputs[name] = _boxed(value.value if isinstance(value, Shared) else value)
+        elif found is not None:
+            inputs[name] = [*found]
+            self._distant.append((inputs, name))
+
     def _show(self, found: Promoted, place: tuple[str, str]) -> None:
         """Note which widgets of instances set an input."""
         for inner, slot in found.slots:
-            _, inputs = self._shown.get(inner.prefix[:-1], ("", {}))
-            for name in _names_of(inner, slot):
-                inputs.setdefault(name, []).append(place)
+            known = self._shown.get(inner.prefix[:-1])
+            if known is not None:
+                for name in _names_of(inner, slot):
+                    known[1].setdefault(name, []).append(place)
 
     @property
     def subgraphs(self) -> list[Subgraph]:
         """The instances whose nodes were sent, known once :meth:`prompt` was called."""
+        extra = self._loaded.root.saved.get("extra")
+        has_choices = isinstance(extra, dict) and "linearData" in extra
         return [
-            Subgraph(node_id, title, {name: tuple(places) for name, places in inputs.items()})
-            for node_id, (title, inputs) in self._shown.items()
+            Subgraph(
+                node_id,
+                node.title,
+                {name: tuple(places) for name, places in inputs.items()},
+                _widgets_of(node, inputs) if has_choices and ":" not in node_id else {},
+            )
+            for node_id, (node, inputs) in self._shown.items()
         ]
 
     def _widget_inputs(self, frame: Frame, node: Node) -> dict[str, Any]:
@@ -224,11 +249,22 @@ class Export:
 
     def _drop_dead_links(self, sent: dict[str, dict[str, Any]]) -> None:
         """Delete the inputs whose link ends at a node that is not sent (par. 7, step 7)."""
-        for entry in sent.values():
-            inputs = entry["inputs"]
-            dead = [name for name, value in inputs.items() if type(value) is _LinkTo and value[0] not in sent]
-            for name in dead:
+        for inputs, name in self._distant:
+            if inputs[name][0] not in sent:
                 del inputs[name]
+
+
+def _widgets_of(node: Node, places: Mapping[str, list[tuple[str, str]]]) -> dict[str, SubgraphWidget]:
+    """Return the widgets that an instance shows and nothing is linked to, by the names of its inputs."""
+    assert node.host is not None
+    graph, found = node.host.graph, dict[str, SubgraphWidget]()
+    for index, slot in enumerate(graph.inputs):
+        behind = widget_behind(graph, slot) if slot.name in places else None
+        if behind is not None and slot.name not in found:
+            inner, name = behind
+            label = label_of(node, index, inner, name)
+            found[slot.name] = SubgraphWidget(label, (inner.id, name), tuple(places[slot.name]))
+    return found
 
 
 def _names_of(frame: Frame, slot: int) -> Iterator[str]:
@@ -239,10 +275,6 @@ def _names_of(frame: Frame, slot: int) -> Iterator[str]:
     label = entry.get("label") if isinstance(entry, dict) else None
     if isinstance(label, str) and all(label != other.name for other in frame.graph.inputs):
         yield label
-
-
-class _LinkTo(list[Any]):
-    """``[node_id, slot]``: a list of a type of its own while links are told from values."""
 
 
 _SCALARS = {str, int, float, bool}
@@ -274,7 +306,8 @@ def _shown_value(node: Node, widget: str) -> Any:
     return node.value(widget)
 
 
-def _key_order(node_id: str) -> tuple[bool, int]:
+def _in_order(sent: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """JavaScript lists keys that are whole numbers first, in order; the others as they come."""
-    is_number = node_id.isdecimal()
-    return not is_number, int(node_id) if is_number else 0
+    numbers = [node_id for node_id in sent if node_id.isdecimal()]
+    ordered = {node_id: sent[node_id] for node_id in sorted(numbers, key=int)}
+    return ordered if len(ordered) == len(sent) else ordered | sent

@@ -333,7 +333,7 @@ def read_links(saved: Any) -> dict[Any, Link]:
     """Return the links of a graph by id, in either form: both occur in both schemas, and mixed."""
     links: dict[Any, Link] = {}
     for link in saved if isinstance(saved, list) else ():
-        if isinstance(link, list) and len(link) >= 5:
+        if type(link) is list and len(link) >= 5:
             kind = link[5] if len(link) > 5 else None
             made, link_id = Link(link[1], link[2], link[3], link[4], kind), link[0]
         elif isinstance(link, dict):

@@ -30,23 +30,26 @@ MakeNode = Callable[[Graph, Saved, str], Node]
 class GroupNodes:
     """The group nodes of one file."""
 
-    def __init__(self, document: Saved, object_info: ObjectInfo, profile: Profile) -> None:
-        extra = document.get("extra")
-        saved = extra.get("groupNodes") if isinstance(extra, Mapping) else None
-        self._saved: Saved = saved if isinstance(saved, Mapping) else {}
+    def __init__(self, saved: Saved, object_info: ObjectInfo, profile: Profile) -> None:
+        self._saved = saved
         self._object_info = object_info
         self._profile = profile
 
-    def __bool__(self) -> bool:
-        return bool(self._saved)
+    @classmethod
+    def of(cls, document: Saved, object_info: ObjectInfo, profile: Profile) -> GroupNodes | None:
+        """Return the group nodes that ``document`` keeps in ``extra``, or None if there are none."""
+        extra = document.get("extra")
+        saved = extra.get("groupNodes") if isinstance(extra, Mapping) else None
+        return cls(saved, object_info, profile) if isinstance(saved, Mapping) and saved else None
 
     def find(self, class_type: str) -> GroupType | None:
-        """Return the group that ``class_type`` names: "workflow>NAME", older "workflow/NAME"."""
+        """Return the whole group that ``class_type`` names: "workflow>NAME", older "workflow/NAME"."""
         name = class_type[9:] if class_type.startswith(("workflow>", "workflow/")) else None
         saved = self._saved.get(name) if name is not None else None
         if not isinstance(saved, Mapping) or not isinstance(saved.get("nodes"), list):
             return None
-        return GroupType(saved, self._object_info, self._profile)
+        group = GroupType(saved, self._object_info, self._profile)
+        return None if group.missing() else group
 
     def instance(self, saved: Saved, node_id: str, group: GroupType, make_node: MakeNode) -> Node:
         """Return the group node as an instance with the group's nodes inside; their ids are their places."""

@@ -76,16 +76,18 @@ class KnownType:
         There seldom is, and they mostly do: the answer is remembered for the types of the values.
         """
         types = tuple(map(type, values))
-        known = self._seen.get(types)
-        if known is None:
-            layout = self.layout
-            fits = layout.is_static and all(types[index] in fitting for index, fitting in layout.fitting)
-            is_plain = layout.is_plain and all(types[index] in _SCALARS for index, _ in layout.sent)
-            known = (not fits, is_plain)
-            if len(self._seen) < _MOST_REMEMBERED:
-                self._seen[types] = known
+        known = self._seen.get(types) or self._look(types)
         if self.is_odd or (type(saved) is list and saved and len(saved) != self._count):
             return True, known[1]
+        return known
+
+    def _look(self, types: tuple[type, ...]) -> tuple[bool, bool]:
+        layout = self.layout
+        fits = layout.is_static and all(types[index] in fitting for index, fitting in layout.fitting)
+        is_plain = layout.is_plain and all(types[index] in _SCALARS for index, _ in layout.sent)
+        known = (not fits, is_plain)
+        if len(self._seen) < _MOST_REMEMBERED:
+            self._seen[types] = known
         return known
 
     def layout_for(self, saved: Mapping[str, Any], values: list[Any]) -> Layout:

@@ -50,12 +50,10 @@ class NodeMaker:
         if known.class_type in _SAMPLERS and (self._modern or is_root):
             _strip_sampler(node)
         _take_links(node, layout)
-        if layout is not known.layout:
+        if layout is not known.layout or known.rule is not None:
             node.is_suspect = True
-        elif known.rule is None:
-            node.is_suspect, node.is_plain = known.look_at(values, node.values)
         else:
-            node.is_suspect = True
+            node.is_suspect, node.is_plain = known.look_at(values, node.values)
         if known.by_name:
             _say_repeated(node)
         return node
@@ -81,20 +79,18 @@ class NodeMaker:
 
 
 def _take_links(node: Node, layout: Layout) -> None:
-    names, is_static = layout.socket_names, layout.is_static
+    names, is_static, links = layout.socket_names, layout.is_static, node.links
     inputs = node.saved.get("inputs")
     for slot in inputs if isinstance(inputs, list) else ():
-        if type(slot) is not dict or (link := slot.get("link")) is None:
+        if type(slot) is not dict or (link := slot.get("link")) is None or not isinstance(link, ID_TYPES):
             continue
-        if isinstance(link, ID_TYPES):
-            name = slot.get("name")
-            if isinstance(name, str):
-                if (is_static and name in names) or _is_kept(node, slot):
-                    node.links[name] = link
-                else:
-                    node.say(
-                        f"its input {name!r} is linked in the file and no longer exists; the link is dropped"
-                    )
+        name = slot.get("name")
+        if not isinstance(name, str):
+            continue
+        if (is_static and name in names) or _is_kept(node, slot):
+            links[name] = link
+        else:
+            node.say(f"its input {name!r} is linked in the file and no longer exists; the link is dropped")
 
 
 def _is_kept(node: Node, slot: Mapping[str, Any]) -> bool:

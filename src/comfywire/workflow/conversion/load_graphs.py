@@ -47,7 +47,7 @@ class LoadedGraphs:
         graphs: All graphs, each subgraph definition once, the root last.
         warnings: What had to be left out or guessed, as sentences.
         unknown: The nodes whose type the server does not have.
-        groups: The group nodes of the file.
+        groups: The group nodes of the file, if it has any, once the subgraphs are filled.
 
     """
 
@@ -60,7 +60,7 @@ class LoadedGraphs:
         self.warnings: list[str] = []
         self.maker = NodeMaker(choose, modern=self.profile.is_modern)
         self.unknown: list[UnknownType] = []
-        self.groups = GroupNodes({}, known_types.object_info, known_types.profile)
+        self.groups: GroupNodes | None = None
 
 
 def load_graphs(
@@ -90,9 +90,9 @@ def load_graphs(
         _fill(loaded, graph, saved[definition_id], fresh)
         loaded.graphs.append(graph)
     loaded.root.links = read_links(document.get("links"))
-    loaded.groups = GroupNodes(document, known_types.object_info, known_types.profile)
+    loaded.groups = GroupNodes.of(document, known_types.object_info, known_types.profile)
     _fill(loaded, loaded.root, document, fresh)
-    if loaded.groups and known_types.profile.is_modern:
+    if loaded.groups is not None and known_types.profile.is_modern:
         group_nodes.migrate(loaded.root, _fresh_ids(loaded, document))
     loaded.graphs.append(loaded.root)
     for made in known_types.packs.passes:
@@ -165,7 +165,7 @@ def _node(loaded: LoadedGraphs, graph: Graph, saved: Mapping[str, Any], node_id:
         _take_links(node)
     elif class_type in loaded.definitions:
         node = _instance(loaded, saved, node_id, loaded.definitions[class_type])
-    elif loaded.groups and (group := loaded.groups.find(class_type)) is not None and not group.missing():
+    elif loaded.groups is not None and (group := loaded.groups.find(class_type)) is not None:
         node = loaded.groups.instance(
             saved, node_id, group, lambda inside, one, one_id: _node(loaded, inside, one, one_id)
         )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Shared",
     "find_definitions",
+    "label_of",
     "last_link_id",
     "last_node_id",
     "leaves_first",
@@ -27,6 +28,7 @@ __all__ = [
     "renumber",
     "saved_nodes",
     "source_value",
+    "widget_behind",
 ]
 
 Saved = Mapping[str, Any]
@@ -49,6 +51,8 @@ def _definitions(holder: Saved, depth: int) -> Iterator[Saved]:
 
 def leaves_first(definitions: Mapping[str, Saved]) -> list[str]:
     """Return the ids with every definition after those it uses; 1.27 keeps the file's order instead."""
+    if len(definitions) == 1:
+        return [*definitions]
     ordered: dict[str, None] = {}
 
     def add(definition_id: str, above: tuple[str, ...]) -> None:
@@ -70,9 +74,7 @@ def saved_nodes(graph: Saved) -> list[Saved]:
     return [
         node
         for node in (listed if isinstance(listed, list) else ())
-        if isinstance(node, dict)
-        and isinstance(node.get("type"), str)
-        and isinstance(node.get("id"), ID_TYPES)
+        if type(node) is dict and isinstance(node.get("type"), str) and isinstance(node.get("id"), ID_TYPES)
     ]
 
 
@@ -115,7 +117,7 @@ def last_link_id(graph: Saved) -> int:
 
 def _counter(graph: Saved, modern: str, old: str) -> int:
     state = graph.get("state")
-    for said in (state.get(modern) if isinstance(state, Mapping) else None, graph.get(old)):
+    for said in (state.get(modern) if isinstance(state, dict) else None, graph.get(old)):
         if isinstance(said, int):
             return said
     return 0
@@ -127,7 +129,7 @@ def read_slots(definition: Saved, key: str, links: Mapping[Any, Link]) -> list[S
     A slot lists its links; where the list is missing, the links themselves say where they begin.
     """
     listed = definition.get(key)
-    slots = [slot for slot in listed if isinstance(slot, Mapping)] if isinstance(listed, list) else []
+    slots = [slot for slot in listed if isinstance(slot, dict)] if isinstance(listed, list) else []
     return [_slot(slot, index, key, links) for index, slot in enumerate(slots)]
 
 
@@ -235,6 +237,33 @@ def source_value(graph: Graph, slot: Slot, *, modern: bool = True) -> Any:
         # A widget without a value is promoted all the same.
         return None if inner.values[index] is ABSENT else inner.values[index]
     return ABSENT
+
+
+def widget_behind(graph: Graph, slot: Slot) -> tuple[Node, str] | None:
+    """Return the inner node and the widget, or the input of an instance, that ``slot`` leads to first."""
+    carriers = (graph.carrier(link_id) for link_id in slot.link_ids if link_id in graph.links)
+    for inner, name in (carrier for carrier in carriers if carrier is not None):
+        nested = None if inner.host is None else inner.host.slot_named(name)
+        is_promoted = inner.host is not None and nested in inner.host.promoted
+        if is_promoted or (inner.host is None and inner.widget_index(name) is not None):
+            return inner, name
+    return None
+
+
+def label_of(host: Node, index: int, inner: Node, name: str) -> str:
+    """Return what the editor calls an instance's input: its own label, else the definition's, else its name.
+
+    A slot that was made from ``proxyWidgets`` has the label of the inner node's input, ``name`` of ``inner``.
+    """
+    assert host.host is not None
+    graph = host.host.graph
+    slot = graph.inputs[index].name
+    listed = graph.saved.get("inputs")
+    defined = listed[index] if isinstance(listed, list) and index < len(listed) else None
+    own = next((given for given in host.inputs if given["name"] == slot), None)
+    made_from = next((given for given in inner.inputs if given["name"] == name and defined is None), None)
+    labels = (given.get("label") for given in (own, made_from, defined) if isinstance(given, dict))
+    return next((label for label in labels if isinstance(label, str) and label), slot)
 
 
 def _stale_carrier(node: Node, slot: Any) -> tuple[Node, str] | None:

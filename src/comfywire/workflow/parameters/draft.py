@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from comfywire.errors import InvalidParameter
 from comfywire.workflow.node import is_link
+from comfywire.workflow.parameters.app_mode import picked_inputs, picked_outputs
+from comfywire.workflow.parameters.describing import DECLARED, Place, describe, slug
+from comfywire.workflow.parameters.guesses import in_form_order, with_groups, with_roles
 from comfywire.workflow.parameters.parameters import FILE_TYPES, Parameter, Parameters
-from comfywire.workflow.parameters.values import LARGEST_SEED, is_seed, kind_of, tightest
 
 if TYPE_CHECKING:
     from comfywire.workflow.node import Node
-    from comfywire.workflow.object_info import Input
     from comfywire.workflow.workflow_like import WorkflowLike
 
 __all__ = ["draft"]
@@ -31,37 +30,7 @@ _NAMES = {
     "tags": "tags", "seconds": "seconds",
 }  # fmt: skip
 _TEXTS = ("text", "prompt", "text_g", "text_l", "clip_l", "t5xxl", "positive_prompt", "string", "value")
-_TYPES = {
-    "INT": "int",
-    "FLOAT": "float",
-    "NUMBER": "float",
-    "BOOLEAN": "bool",
-    "STRING": "text",
-    "COMBO": "choice",
-}
-_DECLARED = re.compile(
-    r"\$(?P<name>[A-Za-z_][\w-]*)(?:\.(?P<upload>~?)(?P<input>[\w.]+))?(?P<required>!?)(?::(?P<help>.*))?\Z",
-    re.DOTALL,
-)
 _OUTPUT = "output"  # "$output.name" on a node that saves or shows names what it gives
-# Choices of such inputs are the files that one server has: no part of a description that travels.
-_FILES = re.compile(
-    r"\.(safetensors|sft|ckpt|pth?|bin|gguf|onnx|png|jpe?g|webp|mp4|webm|mp3|wav|flac|glb)\Z", re.IGNORECASE
-)
-_MOST_CHOICES = 100
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    node: Node
-    input: str
-    name: str
-    is_required: bool = False
-    help: str = ""
-
-    @property
-    def target(self) -> str:
-        return f"{self.node.id}.{self.input}"
 
 
 def draft(workflow: WorkflowLike) -> Parameters:
@@ -69,28 +38,67 @@ def draft(workflow: WorkflowLike) -> Parameters:
 
     Titles that declare parameters decide alone: ``$name`` (the node's main input), ``$name.input``,
     ``$name.~input`` (a file to upload), ``$name.input!`` (required), ``$name.input: help``; ``$name`` or
-    ``$output.name`` on a node that saves or shows names an output. Without any, the usual inputs are taken:
-    texts by what they lead to (``prompt``, ``negative``), files to load, seed, steps, size, models.
+    ``$output.name`` on a node that saves or shows names an output. Without any, the inputs and outputs count
+    that the author chose for App mode, in the author's order and without groups. Else the usual inputs are
+    taken: texts by what they lead to (``prompt``, ``negative``), files to load, seed, steps, size, models; in
+    the order of their groups, words first.
     """
-    declared = list(_declared_places(workflow))
-    places = declared or list(_usual_places(workflow))
-    grouped: dict[str, list[_Place]] = {}
-    for place in places if declared else _named_apart(places):
+    outputs = dict(_name_outputs(workflow))
+    declared = _by_name(_declared_places(workflow))
+    if declared:
+        return _parameters(with_groups(with_roles(declared)), outputs)
+    usual = list(_usual_places(workflow))
+    picked = list(_picked(workflow, usual))
+    drafted = picked or in_form_order(with_groups(with_roles(_by_name(_named_apart(usual)))))
+    return _parameters(drafted, _those_of(outputs, picked_outputs(workflow)) or outputs)
+
+
+def _those_of(outputs: dict[str, tuple[str, ...]], ids: list[str]) -> dict[str, tuple[str, ...]]:
+    names = {nodes[0]: name for name, nodes in outputs.items()}
+    return {names[node_id]: (node_id,) for node_id in ids}
+
+
+def _parameters(listed: list[Parameter], outputs: dict[str, tuple[str, ...]]) -> Parameters:
+    return Parameters({parameter.name: parameter for parameter in listed}, outputs)
+
+
+def _by_name(places: Iterable[Place]) -> list[Parameter]:
+    grouped: dict[str, list[Place]] = {}
+    for place in places:
         grouped.setdefault(place.name, []).append(place)
-    parameters = {name: _describe(name, group) for name, group in grouped.items()}
-    return Parameters(parameters, dict(_name_outputs(workflow)))
+    return [describe(name, group) for name, group in grouped.items()]
 
 
-def _declared_places(workflow: WorkflowLike) -> Iterator[_Place]:
+def _picked(workflow: WorkflowLike, usual: list[Place]) -> Iterator[Parameter]:
+    """Yield what the author chose; called by the author's labels, else as drafts are."""
+    names = {place.target: place.name for place in usual}
+    found: list[Parameter] = []
+    called: list[str] = []
+    for pick in picked_inputs(workflow):
+        places = [Place(workflow[node_id], name, "", help=pick.help) for node_id, name in pick.places]
+        usual_name = names.get(places[0].target) or slug(pick.widget.rpartition(".")[2])
+        own_name = slug(pick.label) if pick.label != pick.widget.rpartition(".")[2] else ""
+        name = own_name or usual_name or "input"
+        used = {parameter.name for parameter in found}
+        name = name if name not in used else _free_name(replace(places[0], name=name), used)
+        found.append(replace(describe(name, places), label=pick.label))
+        called.append(usual_name)
+    # What a widget leads to says more of its role than its label, which may be in any language.
+    renamed = [replace(each, name=name or each.name) for each, name in zip(found, called, strict=True)]
+    roles = [each.role for each in with_roles(renamed)]
+    yield from with_roles(replace(each, role=role) for each, role in zip(found, roles, strict=True))
+
+
+def _declared_places(workflow: WorkflowLike) -> Iterator[Place]:
     outputs = {node.id for node in workflow.output_nodes}
     for node in workflow:
-        found = _DECLARED.match(node.title.strip())
+        found = DECLARED.match(node.title.strip())
         if found is None or (node.id in outputs and (not found["input"] or found["name"] == _OUTPUT)):
             continue
         input_name = found["input"] or _main_input(node)
         if input_name is not None and node.knows(input_name):
             help_text = (found["help"] or "").strip()
-            yield _Place(node, input_name, found["name"], bool(found["required"]), help_text)
+            yield Place(node, input_name, found["name"], bool(found["required"]), help_text)
 
 
 def _main_input(node: Node) -> str | None:
@@ -99,18 +107,19 @@ def _main_input(node: Node) -> str | None:
     return next((name for name in usual if name in values), next(iter(values), None))
 
 
-def _usual_places(workflow: WorkflowLike) -> Iterator[_Place]:
+def _usual_places(workflow: WorkflowLike) -> Iterator[Place]:
     texts = dict(_name_texts(workflow))
     for node in workflow:
         for input_name, value in node.inputs.items():
             if is_link(value):
                 continue
             if (node.id, input_name) in texts:
-                yield _Place(node, input_name, texts[node.id, input_name])
+                yield Place(node, input_name, texts[node.id, input_name])
             elif node.class_type.startswith("Primitive") and input_name == "value":
-                yield _Place(node, input_name, _slug(node.title) or "value")
+                yield Place(node, input_name, slug(node.title) or "value")
             elif input_name in _NAMES and _fits(node, input_name):
-                yield _Place(node, input_name, _usual_name(node, input_name))
+                is_mask = input_name == "image" and _is_only_mask(workflow, node)
+                yield Place(node, input_name, "mask" if is_mask else _usual_name(node, input_name))
 
 
 def _fits(node: Node, input_name: str) -> bool:
@@ -119,6 +128,15 @@ def _fits(node: Node, input_name: str) -> bool:
     if spec is None:
         return node.definition is None
     return spec.is_widget and (spec.upload is not None or input_name not in FILE_TYPES)
+
+
+def _is_only_mask(workflow: WorkflowLike, node: Node) -> bool:
+    """Whether a picture is loaded for its mask alone (``LoadImageMask``; ``LoadImage``'s second output)."""
+    if node.class_type == "LoadImageMask":
+        return True
+    links = (value for other in workflow for value in other.inputs.values() if is_link(value))
+    taken = {slot for origin, slot in links if origin == node.id}
+    return node.class_type == "LoadImage" and taken == {1}
 
 
 def _usual_name(node: Node, input_name: str) -> str:
@@ -144,7 +162,7 @@ def _name_texts(workflow: WorkflowLike) -> Iterator[tuple[tuple[str, str], str]]
             place = (node.id, name)
             is_named = place in positive or place in negative or place in other
             if name in _TEXTS[:2] and isinstance(value, str) and not is_named:
-                yield place, "prompt" if not positive and not other else _slug(node.title) or name
+                yield place, "prompt" if not positive and not other else slug(node.title) or name
 
 
 def _texts_behind(workflow: WorkflowLike, side: str) -> list[tuple[str, str]]:
@@ -176,9 +194,9 @@ def _links_on(node: Node, side: str) -> list[str]:
     return same or kin
 
 
-def _named_apart(places: list[_Place]) -> Iterator[_Place]:
+def _named_apart(places: list[Place]) -> Iterator[Place]:
     """Yield the places with names of their own, except where one value should reach several of them."""
-    first: dict[str, _Place] = {}
+    first: dict[str, Place] = {}
     used: set[str] = set()
     for place in places:
         if place.name not in first:
@@ -193,116 +211,33 @@ def _named_apart(places: list[_Place]) -> Iterator[_Place]:
             yield replace(place, name=name)
 
 
-def _go_together(first: _Place, other: _Place) -> bool:
+def _go_together(first: Place, other: Place) -> bool:
     """Whether one value drives both: seeds always; texts, sizes and the like where they are equal now."""
     is_same = first.node.inputs.get(first.input) == other.node.inputs.get(other.input)
     is_file = (spec := other.node.spec(other.input)) is not None and spec.upload is not None
     return other.name == "seed" or (is_same and not is_file)
 
 
-def _free_name(place: _Place, used: set[str]) -> str:
+def _free_name(place: Place, used: set[str]) -> str:
     known = place.node.definition
     usual = {place.node.class_type, known.display_name if known else ""}
-    own = _slug(place.node.title) if place.node.title not in usual else ""
+    own = slug(place.node.title) if place.node.title not in usual else ""
     candidates = [f"{own}_{place.name}"] if own and own != place.name else []
     candidates += [f"{place.name}_{number}" for number in range(2, len(used) + 3)]
     return next(name for name in candidates if name not in used)
 
 
-def _describe(name: str, places: list[_Place]) -> Parameter:
-    first = places[0]
-    spec, value = first.node.spec(first.input), first.node.inputs.get(first.input)
-    kind = _type_of(first, spec, value)
-    is_number = kind in {"int", "float", "seed"}
-    least, most = _limits(kind, places) if is_number else (None, None)
-    described = Parameter(
-        name=name,
-        inputs=tuple(place.target for place in places),
-        type=kind,
-        default=_default(places),
-        minimum=least,
-        maximum=most,
-        step=spec.step if spec and kind in {"int", "float"} else None,
-        choices=_choices(spec) if kind == "choice" else (),
-        help=first.help or (spec.tooltip if spec else ""),
-        is_multiline=bool(spec and spec.is_multiline),
-        is_required=any(place.is_required for place in places),
-    )
-    if _allows(described, value):
-        return described
-    free = replace(described, choices=(), minimum=None, maximum=None)
-    return free if _allows(free, value) else replace(free, type="any")
-
-
-def _limits(kind: str, places: list[_Place]) -> tuple[float | None, float | None]:
-    """Return the tightest of what the places take; the usual limits of a seed go without saying."""
-    least, most = tightest(place.node.spec(place.input) for place in places)
-    if kind == "seed":
-        return (None if least == 0 else least), (None if most is None or most >= LARGEST_SEED else most)
-    return least, most
-
-
-def _default(places: list[_Place]) -> Any:
-    """Return the value that stands in all the places; None, which leaves them alone, if they differ."""
-    values = [place.node.inputs.get(place.input) for place in places]
-    is_one = all(value == values[0] for value in values)
-    is_left = any(place.is_required for place in places) or is_link(values[0])
-    return values[0] if is_one and not is_left and not _has_null(values[0]) else None
-
-
-def _has_null(value: Any) -> bool:
-    """Whether there is a null in it, for which TOML, and hence a default that is kept, has no word."""
-    match value:
-        case list():
-            return any(map(_has_null, value))
-        case dict():
-            return any(map(_has_null, value.values()))
-    return value is None
-
-
-def _allows(parameter: Parameter, value: Any) -> bool:
-    """Whether the workflow's own value passes: it may be for another server, or a newer one."""
-    try:
-        parameter.check(value)
-    except InvalidParameter:
-        return is_link(value)
-    return True
-
-
-def _type_of(place: _Place, spec: Input | None, value: Any) -> str:
-    declared = _DECLARED.match(place.node.title.strip())
-    if spec is not None and spec.upload:
-        return spec.upload
-    if declared and declared["upload"]:
-        return "image" if place.input == "image" else "file"
-    return "seed" if is_seed(place.input, spec, value) else _TYPES.get(kind_of(spec, value), "any")
-
-
-def _choices(spec: Input | None) -> tuple[Any, ...]:
-    choices = spec.choices if spec else None
-    if not choices or len(choices) > _MOST_CHOICES or any(_FILES.search(str(choice)) for choice in choices):
-        return ()
-    return choices
-
-
 def _name_outputs(workflow: WorkflowLike) -> Iterator[tuple[str, tuple[str, ...]]]:
     used: set[str] = set()
     for node in workflow.output_nodes:
-        declared = _DECLARED.match(node.title.strip())
+        declared = DECLARED.match(node.title.strip())
         if declared:
             name = (
                 declared["input"] if declared["name"] == _OUTPUT and declared["input"] else declared["name"]
             )
         else:
-            name = _slug(node.title) or "output"
+            name = slug(node.title) or "output"
         numbered = (f"{name}_{number}" for number in range(2, len(used) + 3))
         name = next(free for free in (name, *numbered) if free not in used)
         used.add(name)
         yield name, (node.id,)
-
-
-def _slug(title: str) -> str:
-    """Return ``title`` as a name: ``"Load (Base)"`` is ``load_base``, ``SaveImage`` is ``save_image``."""
-    apart = title if " " in title else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", title)
-    slug = re.sub(r"[^a-z0-9]+", "_", apart.lower()).strip("_")
-    return slug if slug[:1].isalpha() else ""

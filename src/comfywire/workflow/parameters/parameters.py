@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import InvalidParameter
 from comfywire.workflow.nearest import did_you_mean
+from comfywire.workflow.parameters.roles import REPEATED, ROLES
 from comfywire.workflow.parameters.values import LARGEST_SEED, RANDOM, coerce
 
 if TYPE_CHECKING:
     from comfywire.workflow.workflow_like import WorkflowLike
 
-__all__ = ["FILE_TYPES", "TYPES", "Parameter", "Parameters"]
+__all__ = ["FILE_TYPES", "ROLES", "TYPES", "Parameter", "Parameters"]
 
 FILE_TYPES = frozenset({"image", "mask", "video", "audio", "file"})
 _KINDS = {
@@ -46,6 +47,10 @@ class Parameter:
         help: One or two sentences for people.
         is_multiline: Whether a form should give room for several lines.
         is_required: Whether the caller must say.
+        label: What a form calls it, in words for people; "" where its name will do.
+        group: The heading under which a form shows it, in words for people; "" for none.
+        role: What it is to programs, whatever its name: one of ``ROLES``, such as ``prompt`` or ``width``; ""
+            for none. One parameter of a workflow has a role, but for ``image``.
 
     """
 
@@ -60,6 +65,9 @@ class Parameter:
     help: str = ""
     is_multiline: bool = False
     is_required: bool = False
+    label: str = ""
+    group: str = ""
+    role: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
@@ -70,6 +78,11 @@ class Parameter:
             hint = did_you_mean(self.type, TYPES) or f"; there are {', '.join(sorted(TYPES))}"
             raise InvalidParameter(
                 f"parameter {self.name!r} has type {self.type!r}, which does not exist{hint}"
+            )
+        if self.role and self.role not in ROLES:
+            hint = did_you_mean(self.role, ROLES) or f"; there are {', '.join(ROLES)}"
+            raise InvalidParameter(
+                f"parameter {self.name!r} has role {self.role!r}, which does not exist{hint}"
             )
         if not self.inputs:
             raise InvalidParameter(
@@ -151,6 +164,20 @@ class Parameters:
 
     by_name: Mapping[str, Parameter] = field(default_factory=dict)
     outputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        having: dict[str, str] = {}
+        for parameter in self.by_name.values():
+            before = having.setdefault(parameter.role, parameter.name)
+            if before != parameter.name and parameter.role not in ("", REPEATED):
+                raise InvalidParameter(
+                    f"parameters {before!r} and {parameter.name!r} both have the role {parameter.role!r}: "
+                    "take it from one"
+                )
+
+    def of_role(self, role: str) -> Parameter | None:
+        """Return the parameter of this role, of several the first; None if there is none."""
+        return next((parameter for parameter in self if parameter.role == role), None)
 
     def __getitem__(self, name: str) -> Parameter:
         """Return the parameter of this name.

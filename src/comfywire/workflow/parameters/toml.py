@@ -19,12 +19,14 @@ _HEAD = """\
 # What can be set in {of}, and what its outputs are called. Edit freely.
 # type: text, int, float, bool, choice, seed (a number, or "random"), image, mask, video, audio, file, any
 # inputs: NODE.INPUT each; NODE is an id, or a title or class_type that stands once
+# label: what a form calls it; group: the heading that it stands under there
+# role: what it is to programs, whatever its name (prompt, seed, width, ...)
 """
 # Our word in the file -> the attribute. `min` and `max` are what people look for.
 _KEYS = {
     "type": "type", "inputs": "inputs", "default": "default", "min": "minimum", "max": "maximum",
     "step": "step", "choices": "choices", "multiline": "is_multiline", "required": "is_required",
-    "help": "help",
+    "help": "help", "label": "label", "group": "group", "role": "role",
 }  # fmt: skip
 _LARGEST_INTEGER = 2**63 - 1  # what every TOML reader takes; tomllib takes more
 
@@ -168,7 +170,7 @@ def _parse_parameter(name: str, entry: Any, where: str) -> Parameter:
         number = table.get(key, 0)
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise InvalidParameter(f"{place}: {key} is a number, not {number!r}")
-    for key in ("type", "help"):
+    for key in ("type", "help", "label", "group", "role"):
         if not isinstance(table.get(key, ""), str):
             raise InvalidParameter(f"{place}: {key} is a text, not {table[key]!r}")
     parameter = Parameter(name=name, **found)

@@ -6,6 +6,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from comfywire.workflow.object_info import DYNAMIC_COMBO
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -49,6 +51,8 @@ def kind_of(spec: Input | None, present: Any) -> str:
     widget = spec.widget_type.split(",")[0] if spec else "*"
     if widget in {"INT", "FLOAT", "BOOLEAN", "STRING", "COMBO"}:
         return widget
+    if widget == DYNAMIC_COMBO:
+        return "COMBO"
     match present:
         case bool():
             return "BOOLEAN"

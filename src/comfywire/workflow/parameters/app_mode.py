@@ -1,0 +1,183 @@
+"""App mode: the inputs and outputs that a workflow's author chose in ComfyUI's editor.
+
+The file keeps them in ``extra.linearData``: ``inputs``, ``[[id, widget, {"description": ...}?], ...]``, and
+``outputs``, ids of nodes. What the ids mean was seen in the page of front ends 1.49.6 and 1.58.1; picks that
+mean nothing there mean nothing here. ``extra.linearMode`` says only whether the editor opens in App mode.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from comfywire.workflow.node import is_link
+
+if TYPE_CHECKING:
+    from comfywire.workflow.workflow_like import WorkflowLike
+
+__all__ = ["Pick", "picked_inputs", "picked_outputs"]
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """An input that the author chose.
+
+    Attributes:
+        widget: The widget's name in the editor.
+        label: What the form calls it.
+        help: What stands under it.
+        places: The inputs of the prompt that it sets, as (node_id, input).
+
+    """
+
+    widget: str
+    label: str
+    help: str
+    places: tuple[tuple[str, str], ...]
+
+
+def picked_inputs(workflow: WorkflowLike) -> list[Pick]:
+    """Return the author's inputs in their order, each once; none where the editor's page draws no form."""
+    chosen = _chosen(workflow)
+    inputs = chosen.get("inputs")
+    has_form = any(map(_id_of, _listed(chosen.get("outputs"))))
+    if not has_form or not isinstance(inputs, list):
+        return []
+    found: dict[tuple[tuple[str, str], ...], Pick] = {}
+    for given in inputs:
+        pick = _resolved(workflow, given) if isinstance(given, list) else None
+        if pick is not None:
+            found.setdefault(pick.places, pick)
+    return [*found.values()]
+
+
+def picked_outputs(workflow: WorkflowLike) -> list[str]:
+    """Return the ids of the author's outputs in their order, each once: those that save or show something."""
+    ids = map(_id_of, _listed(_chosen(workflow).get("outputs")))
+    known = {node.id for node in workflow.output_nodes}
+    return [node_id for node_id in dict.fromkeys(ids) if node_id in known]
+
+
+def _chosen(workflow: WorkflowLike) -> Mapping[str, Any]:
+    extra = (workflow.document or {}).get("extra")
+    chosen = extra.get("linearData") if isinstance(extra, dict) else None
+    return chosen if isinstance(chosen, dict) else {}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _id_of(given: Any) -> str:
+    """Return an id as text, "" for what is none: the page takes whole numbers and texts."""
+    if isinstance(given, float) and given.is_integer():
+        given = int(given)
+    return str(given) if isinstance(given, str | int) and not isinstance(given, bool) else ""
+
+
+def _resolved(workflow: WorkflowLike, given: list[Any]) -> Pick | None:
+    """Return what a pick means, or None where it means nothing or nothing that can be set."""
+    node_id, name = _id_of(given[0] if given else None), given[1] if len(given) > 1 else None
+    parts = node_id.split(":")
+    found: Pick | None = None
+    if len(parts) == 3 and all(parts):
+        found = _of_root(workflow, unquote(parts[1]), unquote(parts[2]))
+    elif not isinstance(name, str) or not node_id:
+        return None
+    elif len(parts) == 1:
+        found = _of_root(workflow, node_id, name) or _of_inner(workflow, node_id, name)
+    elif len(parts) == 2 and _UUID.fullmatch(parts[0]):
+        found = _of_instance(workflow, parts[1], name)
+    return None if found is None else _described(found, given)
+
+
+def _described(pick: Pick, given: list[Any]) -> Pick:
+    config = given[2] if len(given) > 2 else None
+    words = config.get("description") if isinstance(config, dict) else None
+    return Pick(pick.widget, pick.label, words if isinstance(words, str) else "", pick.places)
+
+
+def _of_root(workflow: WorkflowLike, node_id: str, name: str) -> Pick | None:
+    """A widget of a node of the root graph: a plain one, an instance of a subgraph, or a PrimitiveNode."""
+    if ":" in node_id:
+        return None
+    if node_id not in workflow.prompt:
+        return _of_instance(workflow, node_id, name) or _of_primitive(workflow, node_id, name)
+    saved = _saved(workflow, node_id)
+    places = _there(workflow, ((node_id, name),))
+    if not places or workflow[node_id].definition is None or _is_linked(saved, name):
+        return None
+    return Pick(name, _label(saved, name), "", places)
+
+
+def _of_instance(workflow: WorkflowLike, node_id: str, name: str) -> Pick | None:
+    instance = workflow.subgraphs.get(node_id)
+    widget = None if instance is None else instance.widgets.get(name)
+    places = () if widget is None else _there(workflow, widget.places)
+    return Pick(name, widget.label, "", places) if widget is not None and places else None
+
+
+def _of_inner(workflow: WorkflowLike, node_id: str, name: str) -> Pick | None:
+    """A widget of a node inside of subgraphs, if just one instance shows it."""
+    shown = [
+        (instance.id, slot)
+        for instance in workflow.subgraphs.values()
+        for slot, widget in instance.widgets.items()
+        if widget.source == (node_id, name)
+    ]
+    return _of_instance(workflow, *shown[0]) if len(shown) == 1 else None
+
+
+def _of_primitive(workflow: WorkflowLike, node_id: str, name: str) -> Pick | None:
+    """A PrimitiveNode's widget, which is called ``value``, or like the combo that it writes into."""
+    saved = _saved(workflow, node_id)
+    if saved.get("type") != "PrimitiveNode" or saved.get("mode", 0) != 0:
+        return None
+    places = _there(workflow, tuple(_targets(workflow, saved)))
+    if not places or name not in ("value", places[0][1]):
+        return None
+    return Pick(name, _label(saved, name), "", places)
+
+
+def _targets(workflow: WorkflowLike, primitive: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    outputs = _listed(primitive.get("outputs"))
+    links = outputs[0].get("links") if outputs and isinstance(outputs[0], dict) else None
+    for link_id in _listed(links):
+        for node in _saved_nodes(workflow):
+            for slot in _slots(node):
+                if slot.get("link") == link_id and isinstance(slot.get("name"), str):
+                    yield str(node.get("id")), slot["name"]
+
+
+def _there(workflow: WorkflowLike, places: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return those of ``places`` that the prompt has, and nothing is linked to."""
+    entries = ((place, workflow[place[0]].inputs) for place in places if place[0] in workflow.prompt)
+    return tuple(place for place, inputs in entries if place[1] in inputs and not is_link(inputs[place[1]]))
+
+
+def _saved_nodes(workflow: WorkflowLike) -> Iterator[Mapping[str, Any]]:
+    yield from (node for node in _listed((workflow.document or {}).get("nodes")) if isinstance(node, dict))
+
+
+def _saved(workflow: WorkflowLike, node_id: str) -> Mapping[str, Any]:
+    return next((node for node in _saved_nodes(workflow) if str(node.get("id")) == node_id), {})
+
+
+def _is_linked(saved: Mapping[str, Any], name: str) -> bool:
+    """Whether an input is linked in the editor, as to a PrimitiveNode, whose value the prompt has there."""
+    return any(slot.get("name") == name and slot.get("link") is not None for slot in _slots(saved))
+
+
+def _slots(saved: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield from (slot for slot in _listed(saved.get("inputs")) if isinstance(slot, dict))
+
+
+def _label(saved: Mapping[str, Any], name: str) -> str:
+    """Return the label that the author gave an input; of ``a.b``, which a dynamic combo brings, ``b``."""
+    labels = (slot.get("label") for slot in _slots(saved) if slot.get("name") == name)
+    return next((label for label in labels if isinstance(label, str) and label), name.rpartition(".")[2])
