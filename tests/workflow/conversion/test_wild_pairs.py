@@ -18,8 +18,6 @@ DIFFERING: dict[str, str] = read(Path(__file__).parent / "wild_differing.json")
 """Why a file is not what the front end sent, by its name in INDEX.json."""
 ONLY_IN_THE_BROWSER = {"PowerLoraLoaderHeaderWidget", "➕ Add Lora"}  # noqa: RUF001  # as the pack spells it
 GROWING = {"VHS_VideoCombine", "Power Lora Loader (rgthree)"}
-# The text of a preset is in the browser of who saved the file.
-NOT_IN_THE_FILE = {"preset_text"}
 
 Prompt = Mapping[str, Mapping[str, Any]]
 
@@ -73,11 +71,7 @@ def test_a_handmade_workflow_of_a_node_pack_becomes_what_the_front_end_sent(name
     done = Converter(server).convert(read(HERE / "workflows" / f"{name}.json"), now=MADE_AT)
     found = differing(server, done.prompt, read(HERE / "api" / f"{name}.json"))
 
-    if name in NOT_IN_THE_FILE:
-        assert found
-        assert is_named(done, found)
-    else:
-        assert found == {}
+    assert found == {}
 
 
 def is_named(done: Conversion, found: Mapping[str, str]) -> bool:
