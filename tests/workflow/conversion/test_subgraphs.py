@@ -1,7 +1,7 @@
 import pytest
 from tests.workflow.conversion.editor import BOTH, NEW, OLD, converted, document, inputs_of, node, subgraph
 
-from comfywire.workflow.conversion.subgraphs import find_definitions, leaves_first, renumber
+from comfywire.workflow.conversion.subgraphs import find_definitions, leaves_first, renumber, saved_nodes
 
 
 def promoting(*instances, inner=None, links=(), nodes=()):
@@ -154,6 +154,11 @@ def test_inputs_of_one_name(profile, expected):
     assert (inputs["seed"], inputs["steps"]) == expected
 
 
+def renumbered(saved: dict) -> dict[str, dict[int, int]]:
+    definitions = find_definitions(saved)
+    return renumber(saved, saved_nodes(saved), {key: saved_nodes(made) for key, made in definitions.items()})
+
+
 def test_inner_ids_that_are_taken_are_renumbered():
     made = [
         subgraph("one", node(3, "Load"), node(4, "Load")),
@@ -161,7 +166,7 @@ def test_inner_ids_that_are_taken_are_renumbered():
     ]
     saved = document(node(3, "one"), node(9, "two"), definitions={"subgraphs": made})
 
-    assert renumber(saved, find_definitions(saved)) == {"one": {3: 91}, "two": {4: 92}}
+    assert renumbered(saved) == {"one": {3: 91}, "two": {4: 92}}
     assert list(converted(saved).prompt) == ["3:91", "3:4", "9:92", "9:95"]
     assert list(converted(saved, OLD).prompt) == ["3:3", "3:4", "9:4", "9:95"]
 
@@ -179,7 +184,7 @@ def test_new_ids_follow_the_file_s_counter(counters, expected):
         node(3, "one"), definitions={"subgraphs": [subgraph("one", node(3, "Load"))]}, **counters
     )
 
-    assert renumber(saved, find_definitions(saved)) == {"one": {3: expected}}
+    assert renumbered(saved) == {"one": {3: expected}}
 
 
 def test_links_follow_a_renumbered_node():
@@ -201,7 +206,11 @@ def test_definitions_are_loaded_after_those_they_use():
         "inner": subgraph("inner", node(4, "Load")),
     }
 
-    assert leaves_first(definitions) == ["inner", "middle", "outer"]
+    assert leaves_first({name: saved_nodes(made) for name, made in definitions.items()}) == [
+        "inner",
+        "middle",
+        "outer",
+    ]
 
 
 def test_slots_without_a_list_of_links_are_found_by_the_links():

@@ -54,7 +54,7 @@ class NodeMaker:
             node.is_suspect = True
         else:
             node.is_suspect, node.is_plain = known.look_at(values, node.values)
-        if known.by_name:
+        if known.by_name and node.links:
             _say_repeated(node)
         return node
 

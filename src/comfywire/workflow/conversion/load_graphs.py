@@ -78,21 +78,26 @@ def load_graphs(
             "save it again with 'Save' or 'Export (API)'"
         )
     loaded = LoadedGraphs(known_types, choose)
+    is_modern = known_types.profile.is_modern
     saved = subgraphs.find_definitions(document)
-    fresh = subgraphs.renumber(document, saved) if saved and known_types.profile.is_modern else {}
+    root_nodes = subgraphs.saved_nodes(document)
+    nodes = {definition_id: subgraphs.saved_nodes(definition) for definition_id, definition in saved.items()}
+    fresh = subgraphs.renumber(document, root_nodes, nodes) if saved and is_modern else {}
     last_link_id = subgraphs.last_link_id(document)
     for definition_id, definition in saved.items():
         renamed = fresh.get(definition_id, {})
         loaded.definitions[definition_id] = _graph(definition, definition_id, renamed, last_link_id)
-    order = subgraphs.leaves_first(saved) if known_types.profile.is_modern else list(saved)
+    order = subgraphs.leaves_first(nodes) if is_modern else list(saved)
     for definition_id in order:
         graph = loaded.definitions[definition_id]
-        _fill(loaded, graph, saved[definition_id], fresh)
+        graph.saved = saved[definition_id]
+        _fill(loaded, graph, nodes[definition_id], fresh)
         loaded.graphs.append(graph)
     loaded.root.links = read_links(document.get("links"))
     loaded.groups = GroupNodes.of(document, known_types.object_info, known_types.profile)
-    _fill(loaded, loaded.root, document, fresh)
-    if loaded.groups is not None and known_types.profile.is_modern:
+    loaded.root.saved = document
+    _fill(loaded, loaded.root, root_nodes, fresh)
+    if loaded.groups is not None and is_modern:
         group_nodes.migrate(loaded.root, _fresh_ids(loaded, document))
     loaded.graphs.append(loaded.root)
     for made in known_types.packs.passes:
@@ -129,11 +134,13 @@ def _graph(
 
 
 def _fill(
-    loaded: LoadedGraphs, graph: Graph, saved: Mapping[str, Any], fresh: Mapping[str, Mapping[int, int]]
+    loaded: LoadedGraphs,
+    graph: Graph,
+    nodes: list[Mapping[str, Any]],
+    fresh: Mapping[str, Mapping[int, int]],
 ) -> None:
-    graph.saved = saved
     renamed = fresh.get(graph.id, {})
-    for one in _distinct(loaded, saved):
+    for one in _distinct(loaded, graph.saved, nodes):
         node = _node(loaded, graph, one, str(renamed.get(one["id"], one["id"]) if renamed else one["id"]))
         graph.nodes[node.id] = node
     if loaded.profile.is_modern and loaded.definitions:
@@ -142,8 +149,9 @@ def _fill(
                 proxy_widgets.migrate(node, node.host, fresh.get(node.type, {}))
 
 
-def _distinct(loaded: LoadedGraphs, saved: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    nodes = subgraphs.saved_nodes(saved)
+def _distinct(
+    loaded: LoadedGraphs, saved: Mapping[str, Any], nodes: list[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
     if len({one["id"] for one in nodes}) == len(nodes):
         return nodes
     repeated = Counter(str(one["id"]) for one in nodes)

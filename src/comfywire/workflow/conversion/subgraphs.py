@@ -49,21 +49,22 @@ def _definitions(holder: Saved, depth: int) -> Iterator[Saved]:
             yield from _definitions(definition, depth - 1)
 
 
-def leaves_first(definitions: Mapping[str, Saved]) -> list[str]:
-    """Return the ids with every definition after those it uses; 1.27 keeps the file's order instead."""
-    if len(definitions) == 1:
-        return [*definitions]
+def leaves_first(nodes: Mapping[str, Sequence[Saved]]) -> list[str]:
+    """Return the ids with every definition after those it uses; 1.27 keeps the file's order instead.
+
+    ``nodes`` has those of each definition.
+    """
     ordered: dict[str, None] = {}
 
     def add(definition_id: str, above: tuple[str, ...]) -> None:
         if definition_id in ordered or definition_id in above:
             return
-        for node in saved_nodes(definitions[definition_id]):
-            if node["type"] in definitions:
+        for node in nodes[definition_id]:
+            if node["type"] in nodes:
                 add(node["type"], (*above, definition_id))
         ordered[definition_id] = None
 
-    for definition_id in definitions:
+    for definition_id in nodes:
         add(definition_id, ())
     return list(ordered)
 
@@ -78,18 +79,20 @@ def saved_nodes(graph: Saved) -> list[Saved]:
     ]
 
 
-def renumber(document: Saved, definitions: Mapping[str, Saved]) -> dict[str, dict[int, int]]:
+def renumber(
+    document: Saved, root: Sequence[Saved], nodes: Mapping[str, Sequence[Saved]]
+) -> dict[str, dict[int, int]]:
     """Return new ids for inner nodes whose id is taken, by definition id (subgraphDeduplication.ts, 1.49).
 
     Ids are unique over the whole file: a taken one becomes the next free one above the file's counter, which
-    follows the largest id seen.
+    follows the largest id seen. ``root`` and ``nodes`` have those of the root graph and of each definition.
     """
-    taken = {node["id"] for node in saved_nodes(document) if type(node["id"]) is int}
+    taken = {node["id"] for node in root if type(node["id"]) is int}
     counter = max([last_node_id(document), *taken])
     renumbered: dict[str, dict[int, int]] = {}
-    for definition_id, definition in definitions.items():
+    for definition_id, inner in nodes.items():
         fresh: dict[int, int] = {}
-        for node in saved_nodes(definition):
+        for node in inner:
             node_id = node["id"]
             if type(node_id) is not int:
                 continue
