@@ -219,6 +219,18 @@ def test_doubts_are_printed_and_refused_by_strict(comfywire, server, doubtful, c
     assert (refused.status, words in refused.err) == (1, True)
 
 
+def test_inspect_shows_what_the_author_chose(comfywire):
+    chosen = {"linearData": {"inputs": [[1, "height"]], "outputs": [2]}, "linearMode": True}
+    path = save("app.json", {**EDITORS, "extra": chosen})
+
+    shown = comfywire("inspect", path, "--offline").out
+    described = json.loads(comfywire("inspect", path, "--offline", "--json").out)
+
+    assert "Parameters (-p NAME=VALUE), as the author chose them" in shown
+    assert [(each["name"], each["role"]) for each in described["parameters"]] == [("height", "height")]
+    assert described["opens_in_app_mode"] is True
+
+
 def test_strict_takes_what_fits(comfywire, editors):
     assert comfywire("convert", editors, "--offline", "--strict").status == 0
 

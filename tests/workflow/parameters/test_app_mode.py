@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from comfywire.workflow import Workflow
+from comfywire.workflow.parameters.app_mode import opens_in_app_mode
 
 SHARED = Path(__file__).parents[4] / "shared" / "app-mode"
 TRUTHS = sorted(SHARED.glob("*/*.truth.json"))
@@ -174,6 +175,14 @@ def test_a_widget_id_names_node_and_widget_whatever_stands_behind_it():
     found = parameters([["some-graph:1:te%78t", "width"]])
 
     assert [each.inputs for each in found] == [("1.text",)]
+
+
+@pytest.mark.parametrize(("mode", "opens"), [(True, True), (False, False), ("true", False), (None, False)])
+def test_only_a_mode_that_is_true_opens_as_an_app(mode, opens):
+    saved = document([[1, "text"]])
+    saved["extra"]["linearMode"] = mode
+
+    assert opens_in_app_mode(Workflow.load(saved, object_info=OBJECT_INFO)) is opens
 
 
 def test_one_input_is_asked_for_once():

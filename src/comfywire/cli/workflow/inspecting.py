@@ -87,9 +87,11 @@ def _without_files(parameters: Parameters) -> Parameters:
 
 def _described(workflow: Workflow) -> dict[str, Any]:
     from comfywire.workflow.needs import needs_of  # noqa: PLC0415
+    from comfywire.workflow.parameters.app_mode import opens_in_app_mode  # noqa: PLC0415
 
     parameters = workflow.parameters()
     return {
+        "opens_in_app_mode": opens_in_app_mode(workflow),
         "nodes": [
             {"node_id": node.id, "class_type": node.class_type, "title": node.title, "inputs": node.inputs}
             for node in workflow
@@ -108,14 +110,16 @@ def _print(workflow: Workflow) -> None:
     from comfywire.workflow.needs import needs_of  # noqa: PLC0415
 
     outputs = {node.id for node in workflow.output_nodes}
+    parameters = workflow.parameters()
+    chosen = ", as the author chose them" if any(parameter.label for parameter in parameters) else ""
     sections: dict[str, tuple[tuple[str, ...], Sequence[Sequence[object]]]] = {
         "Nodes": (
             ("id", "class_type", "title", ""),
             [(n.id, n.class_type, n.title, "output" if n.id in outputs else "") for n in workflow],
         ),
-        "Parameters (-p NAME=VALUE)": (
+        f"Parameters (-p NAME=VALUE){chosen}": (
             ("name", "type", "role", "value", "allowed", "drives"),
-            [_row(parameter) for parameter in workflow.parameters().by_name.values()],
+            [_row(parameter) for parameter in parameters],
         ),
         "Needs": (
             ("what", "name", "there", "where", "from", "folder", "hash"),

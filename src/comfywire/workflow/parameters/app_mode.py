@@ -18,7 +18,7 @@ from comfywire.workflow.node import is_link
 if TYPE_CHECKING:
     from comfywire.workflow.workflow_like import WorkflowLike
 
-__all__ = ["Pick", "picked_inputs", "picked_outputs"]
+__all__ = ["Pick", "opens_in_app_mode", "picked_inputs", "picked_outputs"]
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -63,9 +63,18 @@ def picked_outputs(workflow: WorkflowLike) -> list[str]:
     return [node_id for node_id in dict.fromkeys(ids) if node_id in known]
 
 
-def _chosen(workflow: WorkflowLike) -> Mapping[str, Any]:
+def opens_in_app_mode(workflow: WorkflowLike) -> bool:
+    """Whether the editor opens the file as an app: only if ``linearMode`` is true, whatever its name."""
+    return _extra(workflow).get("linearMode") is True
+
+
+def _extra(workflow: WorkflowLike) -> Mapping[str, Any]:
     extra = (workflow.document or {}).get("extra")
-    chosen = extra.get("linearData") if isinstance(extra, dict) else None
+    return extra if isinstance(extra, dict) else {}
+
+
+def _chosen(workflow: WorkflowLike) -> Mapping[str, Any]:
+    chosen = _extra(workflow).get("linearData")
     return chosen if isinstance(chosen, dict) else {}
 
 
