@@ -27,7 +27,7 @@ from typing import Any, Self
 import aiohttp
 from machine import conditions, conditions_line
 
-from service import Api, graph, one_by_one, service, test_servers
+from service import Api, graph, service, test_servers
 
 CLIENTS = 16
 POLL_EVERY = 0.1
@@ -92,6 +92,21 @@ async def natives(url: str) -> AsyncIterator[list[Run]]:
         yield [(await stack.enter_async_context(Native(url))).run for _ in range(CLIENTS)]
 
 
+async def in_turns(runs: dict[str, Run], n: int) -> dict[str, dict[str, Any]]:
+    """Run jobs one after another, of each in turn: what else the machine does is the same for all."""
+    totals: dict[str, list[float]] = {name: [] for name in runs}
+    for number in range(n + 1):
+        for name, run in runs.items():
+            _, total, end = await run()
+            assert end in ("succeeded", "success"), end
+            if number:  # the first opens connections
+                totals[name].append(total)
+    return {
+        name: {"p50 ms": round(statistics.median(each), 1), "p95 ms": round(sorted(each)[int(n * 0.95)], 1)}
+        for name, each in totals.items()
+    }
+
+
 async def rate(runs: list[Run], jobs: int) -> float:
     """Jobs a second, by clients that run one after another."""
     left = iter(range(jobs))
@@ -143,8 +158,9 @@ async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         api = await stack.enter_async_context(Api(url))
         face = await stack.enter_async_context(natives(url))
         direct = await stack.enter_async_context(natives(servers[0]))
-        for name, run in (("directly", direct[0]), ("v2", api.run), ("native", face[0])):
-            _told(found, f"{name}, one by one", await one_by_one(run, options.n))
+        alone = {"directly": direct[0], "v2": api.run, "native": face[0]}
+        for name, figures in (await in_turns(alone, options.n)).items():
+            _told(found, f"{name}, one by one", figures)
         rates: dict[str, list[float]] = {"v2": [], "native": [], "native in company": []}
         for _ in range(options.rounds):
             rates["v2"].append(await rate([api.run] * CLIENTS, options.jobs))
