@@ -84,5 +84,5 @@ $(VENV)/.installed-service: $(VENV)/.installed
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[server-media,show,service,otel,s3]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[server-media,show,service,mcp,otel,s3]' --group dev
 	touch $@

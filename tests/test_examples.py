@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from inspect import CO_COROUTINE
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -105,10 +106,21 @@ def test_a_job_of_the_service_is_driven_over_http(
         monkeypatch.setenv("COMFYWIRE_SERVICE", service.stdout.readline().split()[-1])
         try:
             words = python(str(EXAMPLES / "service.py"))
+            called = by_an_agent(python)
         finally:
             service.terminate()
 
     assert "succeeded: text_to_image_0" in words
+    assert called is None or ("run_draw: A picture." in called and "succeeded and made 1 output" in called)
+
+
+def by_an_agent(python: Python) -> str | None:
+    """What the agent prints; None where the package of agents is not installed."""
+    if find_spec("mcp") is None:
+        return None
+    file = str(EXAMPLES / "workflows" / "text_to_image.json")
+    python("-m", "comfywire", "workflows", "add", "draw", file, "--description", "A picture.")
+    return python(str(EXAMPLES / "agent.py"), "run_draw", "prompt=a boat", "width=128", "height=128")
 
 
 def test_every_example_is_run_here() -> None:

@@ -47,6 +47,7 @@ COMMANDS = {
     "jobs": "jobs.service_jobs:jobs",
     "retry": "jobs.service_jobs:retry",
     "top": "jobs.top:top",
+    "mcp": "jobs.agents:mcp",
     "db": "operate.db:db",
 }
 """Where each command is; a module is imported when its command is needed."""

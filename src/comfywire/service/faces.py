@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from comfywire.service.api.app import create_app as create_api
+from comfywire.service.api.errors import envelope
 from comfywire.service.core import Core
 from comfywire.service.native.app import attach
 from comfywire.service.openai import images, models, videos
@@ -15,5 +19,18 @@ __all__ = ["create_app"]
 def create_app(core: Core) -> FastAPI:
     """Return the application that serves ``core`` to everybody; see the API's own ``create_app``."""
     app = create_api(core, [images.router, models.router, videos.router])
+    app.router.routes.append(Route("/mcp", endpoint=_mcp(core), methods=None, include_in_schema=False))
     attach(app)
     return app
+
+
+def _mcp(core: Core) -> ASGIApp:
+    """Return what answers agents; without the extra, one who says how to get it."""
+    try:
+        from comfywire.service.mcp.face import Face  # noqa: PLC0415 - of the extra
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("mcp", "mcp_types"):
+            raise
+        body = envelope("not_installed", "agents need the service's extra 'mcp': install it with the service")
+        return JSONResponse(body, 501)
+    return Face(core)

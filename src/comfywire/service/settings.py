@@ -123,6 +123,8 @@ class Settings:
         webhook_timeout: Seconds that a webhook's receiver has for its answer.
         openai_default: The workflow, or its alias, that runs for a model of OpenAI's API that nobody knows;
             None answers that there is no such model.
+        mcp_wait: Seconds for which a call of MCP waits for the end of its job at most.
+        mcp_inline_bytes: The largest picture in an answer of MCP, made smaller for that; 0 sends links.
 
     """
 
@@ -165,3 +167,5 @@ class Settings:
     hooks_fail_open: bool = False
     webhook_timeout: float = 15.0
     openai_default: str | None = None
+    mcp_wait: float = 50.0
+    mcp_inline_bytes: int = 1 << 20

@@ -165,6 +165,21 @@ def native_address(text: str) -> NativeAddress:
     help="The registered workflow for models of OpenAI's API that nobody knows; else they are not found.",
 )
 @setting(
+    "--mcp-wait",
+    type=click.FloatRange(0, 3600, min_open=True),
+    metavar="SECONDS",
+    default=50.0,
+    help="How long a call of an agent (MCP) waits for its job; then it is told how to ask again.",
+)
+@setting(
+    "--mcp-inline-bytes",
+    type=click.IntRange(0, 16 << 20),
+    metavar="N",
+    default=1 << 20,
+    show_default="1 MiB",
+    help="The largest picture in an answer to an agent, made smaller for that; 0 sends links alone.",
+)
+@setting(
     "--native-listen",
     multiple=True,
     type=native_address,

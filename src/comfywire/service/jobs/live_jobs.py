@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -107,6 +107,7 @@ class Broker:
         self._slots = asyncio.Semaphore(READS_AT_A_TIME)
         self._listening: asyncio.Task[None] | None = None
         self._is_closed = False
+        self._on_close: list[Callable[[], None]] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -126,6 +127,12 @@ class Broker:
         for live in self._live_jobs.values():
             live.is_closed = True
             live.tell()
+        for end in self._on_close:
+            end()
+
+    def on_close(self, end: Callable[[], None]) -> None:
+        """Have ``end`` called as well when every reader is to end: it ends streams that read no job."""
+        self._on_close.append(end)
 
     @contextlib.asynccontextmanager
     async def watch(self, job_id: UUID, *, previews: bool = False) -> AsyncIterator[LiveJob]:

@@ -1,0 +1,166 @@
+"""``/mcp``: MCP's streamable HTTP, both revisions, without sessions; any process answers any request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from importlib.metadata import version
+from typing import Any, TypeAlias
+
+from mcp.server.context import HandlerResult, ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.server.subscriptions import ListenHandler
+from mcp_types import (
+    CallToolRequestParams,
+    ListResourcesResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    ReadResourceRequestParams,
+    ReadResourceResult,
+)
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from comfywire.errors import ComfywireError
+from comfywire.service.api.context import get_caller, origin_of
+from comfywire.service.api.errors import error_response
+from comfywire.service.core import Core
+from comfywire.service.jobs.records import JobRecord
+
+from .desk import Desk, Progress, told_of
+from .news import WorkflowNews
+from .resources import list_resources, read_resource
+from .tasks import TASKS, TaskParams, cancel_task, created, get_task, wants_tasks
+
+__all__ = ["Face"]
+
+INSTRUCTIONS = """Each run_ tool runs one ComfyUI workflow as a job. A call answers when the job has ended,
+or after a while with the job's id: then call wait_for_job. Files are given by URL or by asset_id."""
+ON_CANCEL = "comfywire/onCancel"
+ON_DISCONNECT = "comfywire-on-disconnect"
+log = logging.getLogger("comfywire.service")
+# Each request has a manager of its own, which would tell of its start and its end.
+logging.getLogger("mcp.server.streamable_http_manager").setLevel(logging.WARNING)
+Context: TypeAlias = "ServerRequestContext[Any, Any]"
+
+
+class Face:
+    """The ASGI application behind ``/mcp``.
+
+    Requests share nothing but this object, so that any number of processes may serve it, and a restart ends
+    nothing but the answers that are under way.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._working: set[asyncio.Task[HandlerResult]] = set()
+        listening = ListenHandler(WorkflowNews(core.database))
+        core.broker.on_close(listening.close)
+        self._server: Server[Any] = Server(
+            "comfywire",
+            version=version("comfywire"),
+            instructions=INSTRUCTIONS,
+            on_list_tools=self._list_tools,
+            on_list_resources=self._list_resources,
+            on_read_resource=self._read_resource,
+            on_subscriptions_listen=listening,
+        )
+        self._server.extensions = {TASKS: {}}
+        self._server.add_request_handler("tools/call", CallToolRequestParams, self._call_tool)
+        self._server.add_request_handler("tasks/get", TaskParams, self._get_task)
+        self._server.add_request_handler("tasks/cancel", TaskParams, self._cancel_task)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it for its key."""
+        request = Request(scope, receive)
+        if request.method != "POST":
+            # The stream that a GET would open belongs to a session, and there is none.
+            await Response(status_code=405, headers={"Allow": "POST"})(scope, receive, send)
+            return
+        try:
+            await get_caller(request)
+        except Exception as error:  # noqa: BLE001 - answered here: FastAPI's handlers are for its own routes
+            await error_response(error)(scope, receive, send)
+            return
+        manager = StreamableHTTPSessionManager(
+            self._server, stateless=True, max_request_body_size=self._core.settings.max_body_bytes
+        )
+        async with manager.run():
+            await manager.handle_request(scope, receive, send)
+
+    def _desk(self, ctx: Context) -> Desk:
+        request = ctx.request
+        assert isinstance(request, Request), "requests come over HTTP"
+        return Desk(self._core, request.state.caller, origin_of(request))
+
+    async def _list_tools(self, ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
+        del params
+        return ListToolsResult(tools=await self._desk(ctx).tools())
+
+    async def _call_tool(self, ctx: Context, params: CallToolRequestParams) -> HandlerResult:
+        return await self._apart(self._called(ctx, params))
+
+    async def _apart(self, work: Coroutine[Any, Any, HandlerResult]) -> HandlerResult:
+        """Return what ``work`` gives; when this is cancelled, ``work`` is, too, once, and ends by itself.
+
+        The package's requests end by AnyIO's scopes, which cancel again and again until nothing waits any
+        more: connections to the database would be closed in the middle of a query.
+        """
+        working = asyncio.create_task(work, name="comfywire mcp call")
+        self._working.add(working)
+        working.add_done_callback(self._working.discard)
+        try:
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            working.cancel()
+            raise
+
+    async def _called(self, ctx: Context, params: CallToolRequestParams) -> HandlerResult:
+        desk, arguments = self._desk(ctx), params.arguments or {}
+
+        async def told(job: JobRecord) -> None:
+            value = 0.0 if job.progress is None else float(job.progress.get("value") or 0.0)
+            await ctx.session.report_progress(value, 1.0, f"job {job.id} is {job.state.value}")
+
+        try:
+            job = await desk.submitted(params.name, arguments)
+            if job is None:
+                return await desk.call(params.name, arguments, told)
+            if wants_tasks(ctx.session.client_capabilities):
+                return created(job)
+            return await desk.result(await self._waited(ctx, desk, job, told))
+        except ComfywireError as error:
+            return told_of(error)
+
+    async def _waited(self, ctx: Context, desk: Desk, job: JobRecord, told: Progress) -> JobRecord:
+        try:
+            return await desk.waited(job, told)
+        except asyncio.CancelledError:
+            if _cancels(ctx):
+                await self._core.store.cancel(job.id, "the agent's request was canceled")
+            raise
+
+    async def _list_resources(
+        self, ctx: Context, params: PaginatedRequestParams | None
+    ) -> ListResourcesResult:
+        del params
+        return ListResourcesResult(resources=await list_resources(self._desk(ctx)))
+
+    async def _read_resource(self, ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
+        return await read_resource(self._desk(ctx), str(params.uri))
+
+    async def _get_task(self, ctx: Context, params: TaskParams) -> HandlerResult:
+        return await get_task(self._desk(ctx), params.task_id)
+
+    async def _cancel_task(self, ctx: Context, params: TaskParams) -> HandlerResult:
+        return await cancel_task(self._desk(ctx), params.task_id)
+
+
+def _cancels(ctx: Context) -> bool:
+    """Whether the caller wants the job of a request to end with the request; by default it goes on."""
+    meta: Mapping[str, Any] = ctx.meta or {}
+    said = meta.get(ON_CANCEL) or (ctx.request.headers.get(ON_DISCONNECT) if ctx.request else None)
+    return said == "cancel"

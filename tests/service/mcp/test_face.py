@@ -1,0 +1,354 @@
+"""Agents over real sockets; tests of the wire run with the old handshake and with the newest revision."""
+
+import asyncio
+import base64
+import io
+import re
+from dataclasses import replace
+from typing import Any, Literal
+
+import httpx
+import jsonschema
+import mcp_types  # type: ignore[import-not-found,unused-ignore]
+import pytest
+from mcp.client import ClaimContext, ClientExtension, ResultClaim  # type: ignore[import-not-found,unused-ignore]
+from mcp.shared.exceptions import MCPError  # type: ignore[import-not-found,unused-ignore]
+from PIL import Image
+from pydantic import Field
+from tests.service.mcp.conftest import COLOUR, DRAW, graph
+from tests.service.rig import until
+from tests.service.serving import asking
+
+from comfywire.service.jobs.states import JobState
+
+both = pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+
+
+def text_of(result: Any) -> str:
+    return "\n".join(block.text for block in result.content if block.type == "text")
+
+
+@both
+async def test_a_workflow_is_a_tool_that_gives_a_picture(town, mode):
+    async with town.agent(mode=mode) as agent:
+        tools = {tool.name: tool for tool in (await agent.list_tools()).tools}
+        result = await agent.call_tool("run_draw", {"color": 0xFF0000})
+
+    assert "Paint a square." in (tools["run_draw"].description or "")
+    assert tools["run_draw"].input_schema["properties"]["color"]["maximum"] == 0xFFFFFF
+    assert not result.is_error
+    assert re.match(r"Job [\w-]{36} succeeded and made 1 output\.", text_of(result))
+    (picture,) = [block for block in result.content if block.type == "image"]
+    with Image.open(io.BytesIO(base64.b64decode(picture.data))) as image:
+        assert (image.format, image.size) == ("WEBP", (64, 64))
+        red, green, blue = image.convert("RGB").getpixel((5, 5))  # type: ignore[misc]
+    assert (red > 240, green < 20, blue < 20) == (True, True, True)
+
+
+async def test_a_result_is_a_link_as_well_and_as_its_schema_says(town):
+    async with town.agent() as agent:
+        tools = {tool.name: tool for tool in (await agent.list_tools()).tools}
+        result = await agent.call_tool("run_draw", {})
+
+    (link,) = [block for block in result.content if block.type == "resource_link"]
+    async with asking() as http:
+        whole = await http.get(str(link.uri))
+    assert whole.content[:8] == b"\x89PNG\r\n\x1a\n"
+    jsonschema.validate(result.structured_content, tools["run_draw"].output_schema)
+    assert result.structured_content["outputs"][0]["size_bytes"] == len(whole.content)
+
+
+@both
+async def test_progress_is_told_to_who_asks_for_it(town, mode):
+    await town.register("paint", graph())
+    told: list[tuple[float, str | None]] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        told.append((progress, message))
+
+    async with town.agent(mode=mode) as agent:
+        await agent.call_tool("run_paint", {}, progress_callback=hear)
+
+    assert told
+    assert [value for value, _ in told] == sorted(value for value, _ in told)
+    assert any("is running" in (message or "") for _, message in told)
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "words"),
+    [
+        pytest.param("run_draw", {"color": "blue"}, "takes a (whole )?number", id="a-wrong-value"),
+        pytest.param("run_draw", {"colour": 1}, "no parameter 'colour'; did you mean", id="a-wrong-name"),
+        pytest.param("run_look", {"mode": "dreamy"}, "'dreamy', which is not offered", id="a-wrong-enum"),
+        pytest.param("run_look", {}, "'image' is required", id="a-missing-picture"),
+        pytest.param("run_look", {"image": "nowhere.png"}, "neither a URL nor base64", id="no-such-picture"),
+        pytest.param('run_"x"', {}, "there is no tool 'run_\"x\"'", id="a-name-with-quotes"),
+        pytest.param("get_job", {"job_id": 'a "b"'}, "list_jobs shows yours", id="a-job-that-is-not"),
+        pytest.param("list_jobs", {"status": "done"}, "choose from queued", id="a-status-that-is-not"),
+        pytest.param("run_graph", {"workflow": {"nodes": []}}, "editor's own", id="the-editors-format"),
+        pytest.param("upload_from_url", {"url": "ftp://x/y.png"}, "come by http", id="a-wrong-address"),
+    ],
+)
+async def test_a_mistake_is_answered_in_words_to_act_on(town, tool, arguments, words):
+    look = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
+        "2": {"class_type": "ImageScaleBy",
+              "inputs": {"image": ["1", 0], "upscale_method": "area", "scale_by": 1.0}},
+        "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}},
+    }  # fmt: skip
+    choice = {"type": "choice", "inputs": ["2.upscale_method"], "choices": ["area", "bicubic"]}
+    await town.register(
+        "look", look, {"image": {"type": "image", "inputs": ["1.image"], "required": True}, "mode": choice}
+    )
+
+    async with town.agent() as agent:
+        result = await agent.call_tool(tool, {**({"image": "x"} if "mode" in arguments else {}), **arguments})
+
+    assert result.is_error
+    assert re.search(words, text_of(result)), text_of(result)
+
+
+async def test_what_is_wrong_with_a_graph_is_told_node_by_node(town):
+    await until(town.core.catalogues._known)
+    wrong = {**graph(), "3": {**graph()["3"], "inputs": {**graph()["3"]["inputs"], "steps": 0, "cfg": "x"}}}
+
+    async with town.agent() as agent:
+        result = await agent.call_tool("run_graph", {"workflow": wrong})
+
+    assert result.is_error
+    assert "'steps'" in text_of(result)
+    assert "'cfg'" in text_of(result)
+
+
+async def test_any_graph_can_be_run(town):
+    async with town.agent() as agent:
+        result = await agent.call_tool("run_graph", {"workflow": DRAW})
+
+    assert result.structured_content["status"] == "succeeded"
+
+
+async def test_a_long_job_answers_with_how_to_ask_again(town_with, settings):
+    async with town_with(replace(settings, mcp_wait=0.3)) as town:
+        held = town.comfyui.faults.nodes.hold(node_id="1")
+        async with town.agent() as agent:
+            first = await agent.call_tool("run_draw", {})
+            job_id = first.structured_content["job_id"]
+            held.release()
+            await until(lambda: is_over(town, job_id))
+            again = await agent.call_tool("wait_for_job", {"job_id": job_id, "seconds": 5})
+            looked = await agent.call_tool("get_job", {"job_id": job_id})
+
+    assert not first.is_error
+    assert f"Call wait_for_job with job_id {job_id}" in text_of(first)
+    assert again.structured_content == looked.structured_content | again.structured_content
+    assert again.structured_content["status"] == "succeeded"
+
+
+async def is_over(town: Any, job_id: str) -> bool:
+    return any(str(job.id) == job_id and job.is_over for job in await town.core.store.search())
+
+
+async def test_a_job_that_fails_says_where_and_why(town):
+    town.comfyui.faults.nodes.fail(ValueError("no paint left"), node_id="1")
+
+    async with town.agent() as agent:
+        result = await agent.call_tool("run_draw", {})
+
+    assert result.is_error
+    assert re.search(r"failed in node 1 \(EmptyImage\): .*no paint left", text_of(result))
+
+
+async def test_two_agents_see_nothing_of_each_other(town):
+    async with town.agent() as one, town.agent() as other:
+        job_id = (await one.call_tool("run_draw", {})).structured_content["job_id"]
+        looked = await other.call_tool("get_job", {"job_id": job_id})
+        canceled = await other.call_tool("cancel_job", {"job_id": job_id})
+        listed = await other.call_tool("list_jobs", {})
+        results = [str(one.uri) for one in (await other.list_resources()).resources]
+
+    assert (looked.is_error, canceled.is_error) == (True, True)
+    assert listed.structured_content == {"jobs": []}
+    assert results == ["comfywire://workflows/draw"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "shown"),
+    [
+        pytest.param("read", {"get_job", "wait_for_job", "list_jobs"}, id="read"),
+        pytest.param("submit", {"run_draw", "run_graph", "cancel_job", "upload_from_url"}, id="submit"),
+    ],
+)
+async def test_a_key_is_shown_what_it_may_use(town, scope, shown):
+    async with town.agent(scope) as agent:
+        tools = {tool.name for tool in (await agent.list_tools()).tools}
+        result = await agent.call_tool("run_draw" if scope == "read" else "list_jobs", {})
+
+    assert tools == shown
+    assert result.is_error
+    assert f"lacks the scope '{'submit' if scope == 'read' else 'read'}'" in text_of(result)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({}, 401, id="no-key"),
+        pytest.param({"Authorization": "Bearer cw_wrong"}, 401, id="a-wrong-key"),
+        pytest.param({"Origin": "https://evil.example"}, 403, id="a-foreign-page"),
+    ],
+)
+async def test_who_may_not_ask_is_refused(town, headers, status):
+    async with asking(base_url=town.url) as http:
+        answer = await http.post("/mcp", json={}, headers=headers)
+
+    assert answer.status_code == status
+    assert answer.headers.get("www-authenticate") == ("Bearer" if status == 401 else None)
+
+
+async def test_a_picture_that_was_uploaded_or_made_is_an_input(town):
+    look = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
+    }
+    await town.register("look", look, {"image": {"type": "image", "inputs": ["1.image"], "required": True}})
+
+    async with town.agent() as agent:
+        made = (await agent.call_tool("run_draw", {})).structured_content["outputs"][0]
+        uploaded = await agent.call_tool("upload_from_url", {"url": made["url"], "name": "mine.png"})
+        results = [
+            await agent.call_tool("run_look", {"image": image})
+            for image in (made["asset_id"], uploaded.structured_content["asset_id"], "mine.png")
+        ]
+
+    assert [result.structured_content["status"] for result in results] == ["succeeded"] * 3
+
+
+@pytest.mark.parametrize(
+    ("headers", "end"),
+    [
+        pytest.param({"Comfywire-On-Disconnect": "cancel"}, JobState.CANCELED, id="wanted"),
+        pytest.param({}, JobState.SUCCEEDED, id="the-job-goes-on"),
+    ],
+)
+async def test_a_canceled_conversation_cancels_its_job_if_that_is_wanted(town, headers, end):
+    held = town.comfyui.faults.nodes.hold(node_id="2")
+    async with town.agent(mode="2026-07-28", headers=headers) as agent:
+        calling = asyncio.create_task(agent.call_tool("run_draw", {}))
+        await until(lambda: is_at_work(town))
+        calling.cancel()
+        await asyncio.gather(calling, return_exceptions=True)
+        if end is JobState.CANCELED:  # a node that is let go might end well before it is interrupted
+            await until(lambda: town.core.store.search(states=[JobState.CANCELED]))
+        held.release()
+
+        await until(lambda: town.core.store.search(states=[end]))
+
+
+async def is_at_work(town: Any) -> bool:
+    """Whether a node has run: an interrupt that comes as a prompt begins is lost (ComfyUI clears it then)."""
+    running = await town.core.store.search(states=[JobState.RUNNING])
+    return any((job.progress or {}).get("value") for job in running)
+
+
+async def test_who_listens_is_told_that_workflows_changed(town):
+    async with (
+        town.agent(mode="2026-07-28") as agent,
+        agent.listen(tools_list_changed=True) as changes,
+    ):
+        await town.register("another", DRAW, COLOUR)
+        event = await anext(aiter(changes))
+        tools = {tool.name for tool in (await agent.list_tools()).tools}
+
+    assert type(event).__name__ == "ToolsListChanged"
+    assert "run_another" in tools
+
+
+async def test_resources_are_workflows_and_results(town):
+    async with town.agent() as agent:
+        await agent.call_tool("run_draw", {})
+        resources = (await agent.list_resources()).resources
+        workflow, picture = [(await agent.read_resource(str(one.uri))).contents[0] for one in resources]
+        with pytest.raises(MCPError, match="there is no resource"):
+            await agent.read_resource("comfywire://results/nothing")
+
+    assert '"color"' in workflow.text  # type: ignore[union-attr]
+    assert (picture.mime_type, picture.blob[:4]) == ("image/webp", "UklG")  # type: ignore[union-attr]
+
+
+class Created(mcp_types.Result):
+    result_type: Literal["task"] = Field(alias="resultType")
+    task_id: str = Field(alias="taskId")
+
+
+class Tasks(ClientExtension):
+    """A client that knows tasks, and resolves them by asking again."""
+
+    identifier = "io.modelcontextprotocol/tasks"
+
+    def __init__(self) -> None:
+        self.created: list[str] = []
+
+    def claims(self) -> Any:
+        return [ResultClaim(result_type="task", model=Created, resolve=self.resolve)]
+
+    async def resolve(self, task: Created, ctx: ClaimContext) -> mcp_types.CallToolResult:
+        self.created.append(task.task_id)
+        values = {"job_id": task.task_id, "status": "queued", "outputs": []}
+        return mcp_types.CallToolResult(content=[], structured_content=values)
+
+
+async def task_of(http: httpx.AsyncClient, method: str, task_id: str) -> dict[str, Any]:
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {"extensions": {Tasks.identifier: {}}},
+    }
+    headers = {
+        "Accept": "application/json, text/event-stream",
+        "MCP-Protocol-Version": "2026-07-28",
+        "Mcp-Method": method,
+    }
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"taskId": task_id, "_meta": meta}}
+    answer = await http.post("/mcp", json=body, headers=headers)
+    return dict(answer.json())
+
+
+async def test_a_task_is_a_job_that_outlives_the_service(town_with, settings):
+    """The service is opened anew between the call and its result: another process would do as well."""
+    tasks = Tasks()
+    async with town_with() as town:
+        held = town.comfyui.faults.nodes.hold(node_id="1")
+        async with town.agent(mode="2026-07-28", extensions=[tasks]) as agent:
+            await agent.call_tool("run_draw", {})
+        (task_id,) = tasks.created
+        _, secret = await town.core.access.create("other", ["read"])
+        key_id = (await town.core.store.search())[0].key_id
+        held.release()
+        await until(lambda: is_over(town, task_id))
+
+    async with town_with() as town:
+        _, secret = await town.core.access.rotate(key_id)
+        async with asking(base_url=town.url, headers={"Authorization": f"Bearer {secret}"}) as http:
+            task = (await task_of(http, "tasks/get", task_id))["result"]
+
+    assert (task["taskId"], task["status"], task["pollIntervalMs"]) == (task_id, "completed", 1000)
+    assert task["result"]["structuredContent"]["status"] == "succeeded"
+
+
+async def test_a_task_can_be_canceled_by_its_owner_alone(town):
+    tasks = Tasks()
+    held = town.comfyui.faults.nodes.hold(node_id="2")
+    async with town.agent(mode="2026-07-28", extensions=[tasks]) as agent:
+        await agent.call_tool("run_draw", {})
+    (task_id,) = tasks.created
+    await until(lambda: is_at_work(town))
+    _, stranger = await town.core.access.create("other", ["read", "submit"])
+    _, owner = await town.core.access.rotate((await town.core.store.search())[0].key_id)
+
+    answers = []
+    for secret in (stranger, owner):
+        async with asking(base_url=town.url, headers={"Authorization": f"Bearer {secret}"}) as http:
+            answers.append(await task_of(http, "tasks/cancel", task_id))
+    await until(lambda: town.core.store.search(states=[JobState.CANCELED]))
+    held.release()
+
+    assert "there is no task" in answers[0]["error"]["message"]
+    assert answers[1]["result"]["resultType"] == "complete"
