@@ -34,7 +34,6 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
             "mcp",
             "mcp_types",
             "opentelemetry",
-            "PIL",
             "procrastinate",
             "prometheus_client",
             "psycopg",

@@ -42,12 +42,12 @@ COMMANDS = {
     "worker": "operate.worker:worker",
     "keys": "operate.keys:keys",
     "workflows": "jobs.registering:workflows",
+    "mcp": "jobs.agents:mcp",
     "submit": "jobs.submitting:submit",
     "wait": "jobs.submitting:wait",
     "jobs": "jobs.service_jobs:jobs",
     "retry": "jobs.service_jobs:retry",
     "top": "jobs.top:top",
-    "mcp": "jobs.agents:mcp",
     "db": "operate.db:db",
 }
 """Where each command is; a module is imported when its command is needed."""
