@@ -7,8 +7,8 @@ import time
 import warnings
 from pathlib import Path
 
-import litellm
-import openai
+import litellm  # type: ignore[import-not-found,unused-ignore]
+import openai  # type: ignore[import-not-found,unused-ignore]
 
 task = json.load(sys.stdin)
 base_url, key, photo, mask = (task[name] for name in ("base_url", "key", "photo", "mask"))
