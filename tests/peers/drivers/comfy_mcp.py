@@ -35,7 +35,7 @@ async def drive(task: dict[str, Any], url: str) -> dict[str, str]:
             await session.initialize()
 
             async def call(tool: str, **arguments: Any) -> Any:
-                answer = await session.call_tool(tool, arguments)
+                answer: Any = await session.call_tool(tool, arguments)
                 return json.loads(answer.content[0].text)
 
             made = await call("run_workflow", workflow_path=workflow)
