@@ -6,7 +6,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 PATCHING = ("setattr", "patch", "patch.object")
-SIZES = {"JSON_BYTES", "MAXIMUM_HISTORY_SIZE", "MAXIMUM_LOG_SIZE", "MAXIMUM_PENDING"}
+SIZES = {"JSON_BYTES", "MAXIMUM_HISTORY_SIZE", "MAXIMUM_LOG_SIZE", "MAXIMUM_PENDING", "PIECE"}
 """Of what would take a test long to fill."""
 OUR_OWN = {"ROOT"}
 """Of the tests themselves."""
