@@ -1,15 +1,14 @@
 """Sockets that come and go, workers and servers that die, and many who listen: each hears how it stands."""
 
 import asyncio
-import contextlib
 from dataclasses import replace
 
 import pytest
 import websockets
 from tests.client.graphs import image
-from tests.service.relay.conftest import worker_of
+from tests.service.relay.conftest import are_up, worker_of
 from tests.service.relay.streams import PASSING, stream
-from tests.service.rig import working
+from tests.service.rig import until, working
 from tests.service.serving import serving
 
 from comfywire.service.core import open_core
@@ -140,19 +139,19 @@ async def test_a_job_whose_server_was_killed_begins_again_and_ends_once(faces, a
 
 async def test_a_worker_that_stops_hands_the_job_on_and_the_end_is_told(faces):
     async with faces(works=False) as face, stream(face.url, "me") as mine:
-        (server,) = face.servers
-        first = worker_of(face.core, face.servers)
-        settings = replace(face.core.settings, drain_timeout=0.0)
-        async with open_core(settings) as theirs, working(first):
+        hasty = replace(face.core, settings=replace(face.core.settings, drain_timeout=0.0))
+        async with working(worker_of(hasty, face.servers)):
+            await until(lambda: are_up(face.core, 1))
+            held = face.servers[0].faults.nodes.hold(node_id="2")
             job = await face.queue(image(), "me")
-            held = server.faults.nodes.hold(node_id="2", prompt_id=str(job.id))
             await mine.until(lambda kind, told: kind == "executing" and told["node"] == "2")
-            async with contextlib.AsyncExitStack() as stack:
-                await stack.enter_async_context(working(worker_of(theirs, face.servers)))
-                held.release()
-                await mine.until_over(str(job.id))
+        assert not (await face.core.store.get(job.id)).is_over
+        async with working(worker_of(face.core, face.servers)):
+            held.release()
+            await mine.until_over(str(job.id))
 
-    assert len(server.runs(str(job.id))) == 1
+    assert len(face.servers[0].runs(str(job.id))) == 1
+    assert mine.kinds(*PASSING, "status")[-3:] == ["executed", "execution_success", "executing"]
     assert mine.kinds().count("execution_success") == 1
 
 
