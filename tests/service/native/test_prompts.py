@@ -65,7 +65,7 @@ async def test_an_id_that_is_no_canonical_uuid_is_refused(client: httpx.AsyncCli
     ("body", "kind"),
     [
         ({}, "no_prompt"),
-        ({"prompt": {}}, "invalid_prompt"),
+        ({"prompt": {}}, "prompt_no_outputs"),
         ({"prompt": [1]}, "invalid_request"),
         ({"prompt": PROMPT, "number": "x"}, "invalid_request"),
         ({"prompt": PROMPT, "extra_data": [1]}, "invalid_request"),
