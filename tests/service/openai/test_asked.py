@@ -130,5 +130,12 @@ def test_files_that_nothing_takes_are_refused(files, words):
         entries_of(workflow, {}, files)
 
 
+def test_the_role_that_an_author_gives_outweighs_a_name():
+    words = Parameter("words", ("6.text",), "text", role="prompt")
+    other = Parameter("prompt", ("7.text",), "text")
+
+    assert entries_of(record(words, other), {"prompt": "a boat"}) == [{"words": "a boat"}]
+
+
 def test_a_size_is_two_numbers():
     assert (size_of("1024x768"), size_of("auto")) == ((1024, 768), None)

@@ -23,10 +23,12 @@ _ROLES: Mapping[str, tuple[tuple[str, ...], set[str]]] = {
 
 
 def by_role(parameters: Iterable[Parameter]) -> dict[str, Parameter]:
-    """Return the parameter of each role that there is."""
+    """Return the parameter of each role that there is: as its author says, or else by its name and type."""
     by_name = {parameter.name.lower(): parameter for parameter in parameters}
-    found = {}
+    found = {parameter.role: parameter for parameter in by_name.values() if parameter.role in _ROLES}
     for role, (names, types) in _ROLES.items():
+        if role in found:
+            continue
         taker = next(
             (by_name[name] for name in names if name in by_name and by_name[name].type in types), None
         )
