@@ -140,11 +140,18 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncGenerator[bytes], until_sent: AsyncExitStack) -> None:
+    def __init__(
+        self,
+        frames: AsyncGenerator[bytes],
+        until_sent: AsyncExitStack,
+        *,
+        opening: bytes = b"retry: 1000\n\n",
+    ) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._frames = frames
         self._until_sent = until_sent
+        self._opening = opening
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the frames; however that ends, the stream stops counting and its source is left."""
@@ -155,7 +162,7 @@ class EventStream(Response):
     async def _send(self, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
-        await send({"type": "http.response.body", "body": b"retry: 1000\n\n", "more_body": True})
+        await send({"type": "http.response.body", "body": self._opening, "more_body": True})
         async for frame in self._frames:
             async with asyncio.timeout(SLOWEST):
                 await send({"type": "http.response.body", "body": frame, "more_body": True})

@@ -40,7 +40,8 @@ async def stream_of(
     telling = _Telling(core, said, kind, partial_images)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(cancel, core, order)  # jobs that have ended stay as they are
-        return EventStream(_frames(telling, order), stack.pop_all())
+        # OpenAI's own package takes `retry:` for an event, and fails on it.
+        return EventStream(_frames(telling, order), stack.pop_all(), opening=ALIVE)
     raise AssertionError("unreachable: the stack swallows nothing")
 
 
