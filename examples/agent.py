@@ -12,7 +12,8 @@ SERVICE = os.environ.get("COMFYWIRE_SERVICE", "http://127.0.0.1:8190")
 
 
 async def main(tool: str, *words: str) -> None:
-    headers = {"Authorization": f"Bearer {os.environ.get('COMFYWIRE_KEY', '')}"}
+    key = os.environ.get("COMFYWIRE_KEY")  # where the service asks for none, none is sent
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     async with (
         create_mcp_http_client(headers=headers) as http,
         Client(streamable_http_client(f"{SERVICE}/mcp", http_client=http)) as agent,

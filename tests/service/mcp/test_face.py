@@ -149,13 +149,14 @@ async def is_over(town: Any, job_id: str) -> bool:
 
 
 async def test_a_job_that_fails_says_where_and_why(town):
-    town.comfyui.faults.nodes.fail(ValueError("no paint left"), node_id="1")
+    await town.register("paint", graph())
+    town.comfyui.faults.nodes.fail(ValueError("no paint left"), node_id="3")
 
     async with town.agent() as agent:
-        result = await agent.call_tool("run_draw", {})
+        result = await agent.call_tool("run_paint", {})
 
     assert result.is_error
-    assert re.search(r"failed in node 1 \(EmptyImage\): .*no paint left", text_of(result))
+    assert re.search(r"failed in node 3 \(KSampler\): .*no paint left", text_of(result))
 
 
 async def test_two_agents_see_nothing_of_each_other(town):
@@ -230,9 +231,10 @@ async def test_a_picture_that_was_uploaded_or_made_is_an_input(town):
     ],
 )
 async def test_a_canceled_conversation_cancels_its_job_if_that_is_wanted(town, headers, end):
-    held = town.comfyui.faults.nodes.hold(node_id="2")
+    await town.register("paint", graph())
+    held = town.comfyui.faults.nodes.hold(node_id="8")
     async with town.agent(mode="2026-07-28", headers=headers) as agent:
-        calling = asyncio.create_task(agent.call_tool("run_draw", {}))
+        calling = asyncio.create_task(agent.call_tool("run_paint", {}))
         await until(lambda: is_at_work(town))
         calling.cancel()
         await asyncio.gather(calling, return_exceptions=True)
@@ -335,9 +337,10 @@ async def test_a_task_is_a_job_that_outlives_the_service(town_with, settings):
 
 async def test_a_task_can_be_canceled_by_its_owner_alone(town):
     tasks = Tasks()
-    held = town.comfyui.faults.nodes.hold(node_id="2")
+    await town.register("paint", graph())
+    held = town.comfyui.faults.nodes.hold(node_id="8")
     async with town.agent(mode="2026-07-28", extensions=[tasks]) as agent:
-        await agent.call_tool("run_draw", {})
+        await agent.call_tool("run_paint", {})
     (task_id,) = tasks.created
     await until(lambda: is_at_work(town))
     _, stranger = await town.core.access.create("other", ["read", "submit"])
