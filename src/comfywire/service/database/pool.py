@@ -88,7 +88,7 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection; every statement commits by itself.
+        """Lend a connection; every statement commits by itself, so that nothing is open at the end.
 
         Raises:
             DatabaseAway: The database is away: said at once.
@@ -98,8 +98,7 @@ class Database:
         try:
             connection = await self._outage.unless_on(self._pool.getconn())
             try:
-                async with connection:
-                    yield connection
+                yield connection
             except (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.FeatureNotSupported) as error:
                 await _leave_standby(connection, error)
                 raise
