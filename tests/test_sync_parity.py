@@ -252,6 +252,15 @@ def test_several_ctrl_c_at_once_take_the_prompt_back_all_the_same(server: Server
     assert [run.how for run in server.runs(prompt_id)] == ["interrupted"]
 
 
+@pytest.fixture
+def python_s_own_ctrl_c() -> Iterator[None]:
+    """The handler of a program: a test before may have left another, and a shell's background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("python_s_own_ctrl_c")
 def test_ctrl_c_later_on_is_another_one(monkeypatch: pytest.MonkeyPatch):
     now = [0.0]
     monkeypatch.setattr(background.time, "monotonic", lambda: now[0])

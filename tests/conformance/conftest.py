@@ -39,10 +39,14 @@ NODES_OF_CASES = {"BCPlainText": PlainText, "BCSecret": Secret}
 
 @dataclass(frozen=True)
 class Place:
-    """A server, what it says it is, and where its input files are, if that is known."""
+    """A server, what it says it is, and where its input files are, if that is known.
+
+    Ours has nodes of the tests' own here, and where such run, it lets in pages of this machine alone.
+    """
 
     url: str
     input: Path | None = None
+    is_ours: bool = False
 
     @cached_property
     def version(self) -> tuple[int, ...]:
@@ -87,7 +91,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def place(request) -> Iterator[Place]:
     if request.param in OURS:
         with server_in_thread(profile=request.param, **more_nodes(request.param)) as server:
-            yield Place(server.url, server.folder / "input")
+            yield Place(server.url, server.folder / "input", is_ours=True)
         return
     if request.param == NATIVE:
         with native_face() as url:

@@ -14,6 +14,7 @@ OWN_CLOCK = {
     "jobs/estimates.py": "a forecast, of which nothing follows",
     "openai/pictures.py": "what the OpenAI API calls created",
     "openai/streaming.py": "what the OpenAI API calls created",
+    "relay/ending.py": "ComfyUI's own messages carry the time of whoever sends them",
 }
 """Modules that ask their process for the time of day, and why that does no harm."""
 
