@@ -20,7 +20,7 @@ def create_app(core: Core) -> FastAPI:
     """Return the application that serves ``core`` to everybody; see the API's own ``create_app``."""
     app = create_api(core, [images.router, models.router, videos.router])
     app.router.routes.append(Route("/mcp", endpoint=_mcp(core), methods=None, include_in_schema=False))
-    attach(app)
+    attach(app, core.settings)
     return app
 
 

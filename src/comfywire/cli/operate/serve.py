@@ -192,6 +192,11 @@ def native_address(text: str) -> NativeAddress:
     is_flag=True,
     help="Let --native-listen name addresses that others reach.",
 )
+@setting(
+    "--editor",
+    is_flag=True,
+    help="Serve ComfyUI's own editor at /editor/: install comfyui-frontend-package beside this for it.",
+)
 @click.option("--no-workers", is_flag=True, help="Serve the API alone: `comfywire worker` runs the jobs.")
 @click.option("--demo", is_flag=True, help="Start two test servers to run jobs on; no ComfyUI is needed.")
 @worker_options
@@ -219,9 +224,11 @@ async def _serve(settings: Settings, *, runs_jobs: bool, demo: bool) -> None:
     from comfywire.service.core import open_core  # noqa: PLC0415
     from comfywire.service.faces import create_app  # noqa: PLC0415
     from comfywire.service.http_server import bound, serving  # noqa: PLC0415
+    from comfywire.service.native.editor.page import must_be_there  # noqa: PLC0415
 
     must_be_safe(settings)
     must_be_own(settings)
+    must_be_there(settings)
     with stop_signals() as stop, bound(settings) as listener:
         async with contextlib.AsyncExitStack() as stack:
             servers = await stack.enter_async_context(demo_servers(settings.data)) if demo else None
@@ -288,6 +295,8 @@ async def _announce(core: Core, port: int, *, runs_jobs: bool, demo: bool) -> No
         click.echo(f"  Everybody needs a key: `{own_name()} keys create NAME{there}` makes one.")
     click.echo(f"  {_where(settings)}")
     click.echo(f"  Its page:       {url.rstrip('/')}/")
+    if settings.editor:
+        click.echo(f"  The editor:     {url.rstrip('/')}/editor/")
     for words, command in _commands(settings, url, demo=demo):
         click.echo(f"  {words:15} {command}")
     click.echo("  Ctrl-C stops it. Jobs are kept: what waits or runs is taken up again next time.")

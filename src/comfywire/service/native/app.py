@@ -18,12 +18,19 @@ from comfywire.service.native import (
     view,
 )
 from comfywire.service.native.addresses import Addresses
+from comfywire.service.native.editor import internal, page, userdata
+from comfywire.service.settings import Settings
 
 __all__ = ["attach"]
 
 
-def attach(app: FastAPI) -> None:
-    """Have ``app`` answer on ComfyUI's own routes as well, with ``/api`` before them and without."""
+def attach(app: FastAPI, settings: Settings) -> None:
+    """Have ``app`` answer on ComfyUI's own routes as well, with ``/api`` before them and without.
+
+    Raises:
+        NoEditor: The editor is wanted, and is not installed.
+
+    """
     routes: list[BaseRoute] = [
         *prompts.ROUTES,
         *queue.ROUTES,
@@ -35,7 +42,9 @@ def attach(app: FastAPI) -> None:
         *models.ROUTES,
         *system.ROUTES,
         *sockets.ROUTES,
+        *userdata.ROUTES,
+        *internal.ROUTES,
     ]
-    app.router.routes.extend(routes)
+    app.router.routes.extend([*routes, *page.routes_of(settings)])
     roots = {route.path.split("/")[1] for route in routes if isinstance(route, Route | WebSocketRoute)}
     app.add_middleware(Addresses, roots=roots)
