@@ -173,6 +173,7 @@ ROOMS: dict[str, set[str]] = {
         "jobs",
         "relay",
         "settings",
+        "sql",
         "submission",
         "submission_checks",
     },
