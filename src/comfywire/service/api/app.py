@@ -32,13 +32,13 @@ from .guards import Guard
 __all__ = ["create_app"]
 
 MODULES = (
-    front,
-    page,
-    jobs,
-    sharing,
-    batches,
+    jobs,  # first: each request asks one after the other whether a route is its
     events,
     assets,
+    front,
+    page,
+    sharing,
+    batches,
     workflows,
     inspecting,
     presets,
