@@ -281,6 +281,23 @@ def test_a_registered_workflow_is_run_by_its_name(comfywire, here, red):
     assert finished.result["job"]["workflow_name"] == name
 
 
+@pytest.mark.parametrize(
+    ("options", "alias"),
+    [
+        pytest.param([], "of-the-file", id="as-the-file-says"),
+        pytest.param(["--alias", "of-the-option"], "of-the-option", id="the-option-outweighs-it"),
+    ],
+)
+def test_a_workflow_has_the_aliases_that_its_parameters_file_gives_it(comfywire, here, options, alias):
+    name = new_name()
+    (here / "scale.params.toml").write_text(f'aliases = ["of-the-file-{name}"]\n')
+    options = [option.replace(alias, f"{alias}-{name}") for option in options]
+
+    added = comfywire("workflows", "add", name, save(here / "scale.json", SCALE), *options, "--json")
+
+    assert added.result["aliases"] == [f"{alias}-{name}"]
+
+
 def test_a_file_for_a_registered_workflow_that_is_not_here_is_named(comfywire, here):
     name = new_name()
     comfywire("workflows", "add", name, save(here / "scale.json", SCALE))

@@ -215,9 +215,12 @@ async def test_every_answer_has_an_id_to_quote(client: httpx.AsyncClient):
 
 
 async def test_the_process_is_alive_and_ready(client: httpx.AsyncClient):
-    assert [(await client.get(path)).json() for path in ("/healthz", "/readyz")] == [
+    paths = ("/healthz", "/readyz", "/api/v2/health")
+
+    assert [(await client.get(path)).json() for path in paths] == [
         {"status": "ok"},
         {"status": "ready"},
+        {"status": "healthy"},  # comfy-api-proxy's word
     ]
 
 

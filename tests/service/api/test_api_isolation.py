@@ -12,6 +12,7 @@ from .conftest import PROMPT, Service, submitted
 
 PUBLIC = {
     "/healthz": "says only that the process lives",
+    "/api/v2/health": "says only that the process lives",
     "/readyz": "says only that the database and the asset store answer",
     "/metrics": "guarded by its own setting, if there is one",
     "/api/v2/signed/{asset_id}": "the signature is the key",

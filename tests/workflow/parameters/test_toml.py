@@ -24,6 +24,7 @@ PARAMETERS = Parameters(
         "any": Parameter("any", ("4.y",), "any", {"a": [1, 2.5, "x"], 'odd "key"': True}),
     },
     {"final": ("9",), "all sizes": ("9", "Small")},
+    ("gpt-image-1", 'the "old" one'),
 )
 
 
@@ -35,6 +36,7 @@ def test_what_is_written_is_for_people():
     text = to_toml(PARAMETERS, of="portrait\n.json")
 
     assert text.startswith("# What can be set in portrait.json,")
+    assert '\naliases = ["gpt-image-1", "the \\"old\\" one"]\n\n[parameters.prompt]\n' in text
     assert (
         '[parameters.seed]\ntype = "seed"\ninputs = ["3.seed", "10.noise_seed"]\ndefault = "random"\n\n'
         in text
@@ -102,6 +104,7 @@ def test_what_toml_cannot_say_is_refused():
         ),
         pytest.param("[parameters.x]\ntype = 'int'", "drives no input", id="no-inputs"),
         pytest.param("[outputs]\nx = 5", "x is a text or a list of texts", id="outputs"),
+        pytest.param("aliases = 5", "aliases is a text or a list of texts", id="aliases"),
         pytest.param("parameters = 5", r"\[parameters\] in it is a table", id="parameters"),
     ],
 )

@@ -49,7 +49,8 @@ def workflows() -> None:
     "aliases",
     metavar="NAME",
     multiple=True,
-    help="A model's name that OpenAI's API has it under, too: gpt-image-1. Repeatable; replaces all.",
+    help="A model's name that OpenAI's API has it under, too: gpt-image-1. Repeatable; replaces all, and "
+    "what the parameters' file says.",
 )
 @click.option(
     "--quality",
@@ -127,8 +128,8 @@ def _body(
         "document": workflow.document,
         "description": description,
         "options": {key: value for key, value in options.items() if value not in (None, [], {})},
-        **({"aliases": list(aliases)} if aliases else {}),
         **({} if described is None else to_tables(described)),
+        **({"aliases": list(aliases)} if aliases else {}),
     }
 
 

@@ -41,6 +41,12 @@ async def healthz() -> Health:
     return Health(status="ok")
 
 
+@router.get("/api/v2/health", operation_id="getApiHealth")
+async def health() -> Health:
+    """Say that the process is alive in the words of comfy-api-proxy (app.py, 0.1.6), for what probes that."""
+    return Health(status="healthy")
+
+
 @router.get("/readyz", operation_id="getReadiness")
 async def readyz(core: Service) -> Health:
     """Say whether requests can be served: the database takes jobs, and the asset store bytes."""

@@ -159,11 +159,13 @@ class Parameters:
     Attributes:
         by_name: The parameters, in the order in which a form shows them.
         outputs: Output nodes (ids, titles or class_types that stand once) by the name that callers use.
+        aliases: Other names that a job service is to have the workflow under, such as ``gpt-image-1``.
 
     """
 
     by_name: Mapping[str, Parameter] = field(default_factory=dict)
     outputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         having: dict[str, str] = {}

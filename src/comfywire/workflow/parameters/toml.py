@@ -34,6 +34,8 @@ _LARGEST_INTEGER = 2**63 - 1  # what every TOML reader takes; tomllib takes more
 def to_toml(parameters: Parameters, *, of: str = "this workflow") -> str:
     """Return ``parameters`` as the text of a ``.params.toml``; ``of`` names the workflow in it."""
     lines = [_HEAD.format(of="".join(filter(_is_plain, of)))]
+    if parameters.aliases:  # a key of the whole file stands before the first table
+        lines += [f"aliases = {_value(parameters.aliases)}", ""]
     for parameter in parameters.by_name.values():
         lines.append(f"[parameters.{_key(parameter.name)}]")
         lines += _parameter_lines(parameter)
@@ -131,6 +133,7 @@ def to_tables(parameters: Parameters) -> dict[str, Any]:
     return {
         "parameters": {name: _parameter_table(parameter) for name, parameter in parameters.by_name.items()},
         "outputs": {name: list(nodes) for name, nodes in parameters.outputs.items()},
+        **({"aliases": list(parameters.aliases)} if parameters.aliases else {}),
     }
 
 
@@ -144,17 +147,21 @@ def _parameter_table(parameter: Parameter) -> dict[str, Any]:
 
 
 def parse_tables(tables: Mapping[str, Any], *, where: str = "the parameters") -> Parameters:
-    """Return the parameters that ``tables``, ``{"parameters": {...}, "outputs": {...}}``, describe.
+    """Return the parameters that ``{"parameters": {...}, "outputs": {...}, "aliases": [...]}`` describes.
 
     Raises:
         InvalidParameter: They describe none; ``where`` names them in the message.
 
     """
-    _refuse_unknown(tables, ("parameters", "outputs"), where)
+    _refuse_unknown(tables, ("parameters", "outputs", "aliases"), where)
     entries = _table(tables.get("parameters", {}), f"[parameters] in {where}")
     parameters = {name: _parse_parameter(name, entry, where) for name, entry in entries.items()}
     outputs = _table(tables.get("outputs", {}), f"[outputs] in {where}")
-    return Parameters(parameters, {name: _strings(nodes, name, where) for name, nodes in outputs.items()})
+    return Parameters(
+        parameters,
+        {name: _strings(nodes, name, where) for name, nodes in outputs.items()},
+        _strings(tables.get("aliases", ()), "aliases", where),
+    )
 
 
 def _parse_parameter(name: str, entry: Any, where: str) -> Parameter:
