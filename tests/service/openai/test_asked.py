@@ -139,3 +139,25 @@ def test_the_role_that_an_author_gives_outweighs_a_name():
 
 def test_a_size_is_two_numbers():
     assert (size_of("1024x768"), size_of("auto")) == ((1024, 768), None)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "fields"),
+    [
+        pytest.param(
+            Parameter("sampler_name", ("3.sampler_name",), "text"), {"sampler": "x"}, id="another-name"
+        ),
+        pytest.param(Parameter("Steps", ("3.steps",), "int"), {"steps": "x"}, id="whatever-its-case"),
+        pytest.param(
+            Parameter("way", ("3.x",), "text", role="scheduler"), {"scheduler": "x"}, id="by-its-author"
+        ),
+    ],
+)
+def test_a_field_named_like_a_role_sets_what_forms_know_by_it(parameter, fields):
+    assert entries_of(record(parameter), fields) == [{parameter.name: "x"}]
+
+
+def test_a_picture_that_is_called_a_mask_is_one():
+    workflow = record(Parameter("sky", ("1.image",), "image"), Parameter("sky_mask", ("2.image",), "image"))
+
+    assert entries_of(workflow, {}, Files(["a"], "m")) == [{"sky": "a", "sky_mask": "m"}]
