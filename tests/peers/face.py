@@ -73,9 +73,11 @@ class Face:
         _stop(self._worker)
         self.start_worker()
 
-    def restart_api(self) -> None:
-        """Stop the API, whose sockets close, and start it again."""
+    def restart_api(self, *, is_killed: bool = False) -> None:
+        """Stop or kill the API, whose sockets close, and start it again."""
         assert self._api is not None
+        if is_killed:
+            self._api.kill()
         _stop(self._api)
         self.start_api()
 

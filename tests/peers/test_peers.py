@@ -127,6 +127,13 @@ def saving(number: int) -> Prompt:
 
 def drive(command: Sequence[str], task: Prompt) -> Iterator[dict[str, str]]:
     """Run a driver; return what it got from each server."""
+    found: list[dict[str, str]] = printed_by(command, task)
+    assert len(found) == len(PROFILES)
+    yield from found
+
+
+def printed_by(command: Sequence[str], task: Prompt) -> Any:
+    """Run a driver with its task; return what it printed."""
     pipe = subprocess.PIPE
     # A session of its own: what a driver started, such as a proxy, ends with it.
     with subprocess.Popen(
@@ -138,9 +145,7 @@ def drive(command: Sequence[str], task: Prompt) -> Iterator[dict[str, str]]:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(driver.pid, signal.SIGKILL)
     assert driver.returncode == 0, complaints + printed
-    found: list[dict[str, str]] = json.loads(printed)
-    assert len(found) == len(PROFILES)
-    yield from found
+    return json.loads(printed)
 
 
 def shown(text: str) -> tuple[int, ...]:
