@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 # Containers often forbid bytecode. Each of the suite's workers, and of the hundreds of processes that it starts, would
 # compile every module anew: a tenth of the whole.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
+FRONTENDS := 1.49.6 1.58.1
 PEERS := tests/peers tests/service/api/test_api_comfy_sdk.py
 
 .PHONY: help demo serve test test-browser test-hostile test-ops test-peers check lint types cover docs fix soak soak-service clean
@@ -27,11 +28,13 @@ test-peers: $(VENV)/.installed-dev  ## run other people's clients, installed by 
 test-hostile: $(VENV)/.installed-dev  ## run the tests that kill, restart and send requests at random, a minute or more each
 	$(PYTEST) -n 2 -m hostile tests/acceptance tests/cli tests/conformance tests/service
 
-test-browser: $(VENV)/.installed-dev  ## the page in a real browser: Debian's Chromium, which root gets with apt-get
+test-browser: $(VENV)/.installed-dev  ## the page and ComfyUI's editor in a real browser: Debian's Chromium, which root gets with apt-get
 	if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-liberation >/dev/null; fi
 	$(BIN)/python -m pip install --quiet --group browser
 	npm install --silent --no-audit --no-fund --no-save --prefix .peers/axe axe-core@4.14.1
+	for version in $(FRONTENDS); do test -d .peers/frontend-$$version || $(BIN)/python -m pip install --quiet --no-deps \
+		--target .peers/frontend-$$version comfyui-frontend-package==$$version || exit; done
 	COMFYWIRE_TEST_BROWSER=1 $(BIN)/python -m pytest -n 2 tests/browser
 
 test-ops: $(VENV)/.installed-dev  ## the service behind Debian's PgBouncer, nginx and Caddy, which root gets with apt-get

@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +37,7 @@ class Demo:
 
     folder: Path
     options: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
     key: str = ""
     process: Process | None = field(default=None)
@@ -44,6 +45,7 @@ class Demo:
     async def start(self) -> None:
         port = self.url.rpartition(":")[2] or "0"
         environment = {name: text for name, text in os.environ.items() if not name.startswith("COMFYWIRE_")}
+        environment.update(self.variables)
         command = [sys.executable, "-u", "-m", "comfywire", "serve", "--demo", "--port", port]
         command += ["--data", str(self.folder), *self.options]
         self.process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, env=environment)
@@ -56,6 +58,13 @@ class Demo:
         self.url = re.search(r"ready at (\S+)", told)[1]  # type: ignore[index]
         self.key = re.search(r"A key: (\S+)", told)[1]  # type: ignore[index]
 
+    async def another_key(self, name: str = "other") -> str:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "comfywire", "keys", "create", name, "--data", str(self.folder)),
+            stdout=PIPE,
+        )
+        return (await process.communicate())[0].decode().split()[-1]
+
     async def stop(self, how: Callable[[Process], None] = Process.terminate) -> None:
         if self.process is not None and self.process.returncode is None:
             how(self.process)
@@ -63,8 +72,8 @@ class Demo:
 
 
 @contextlib.asynccontextmanager
-async def demo_at(folder: Path, *options: str) -> AsyncIterator[Demo]:
-    demo = Demo(folder, options)
+async def demo_at(folder: Path, *options: str, **variables: str) -> AsyncIterator[Demo]:
+    demo = Demo(folder, options, variables)
     await demo.start()
     try:
         yield demo

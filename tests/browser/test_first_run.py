@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import sys
 from typing import Any
 
 from tests.browser.conftest import Demo, Opening, demo_at
@@ -105,11 +104,7 @@ async def seed_shown(page: Any) -> str:
 
 async def test_two_keys_see_only_their_own(tmp_path: Any, opened: Opening) -> None:
     async with demo_at(tmp_path / "data", "--keys") as demo:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "comfywire", "keys", "create", "other", "--data", str(demo.folder)),
-            stdout=asyncio.subprocess.PIPE,
-        )
-        other_key = (await process.communicate())[0].decode().split()[-1]
+        other_key = await demo.another_key()
         async with opened(demo.url, allow="401") as page, opened(demo.url, allow="401") as other:
             for one, key in ((page, demo.key), (other, other_key)):
                 await one.get_by_label("Key", exact=True).fill("cw_wrong")
