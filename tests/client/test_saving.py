@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from tests.client.graphs import file, image, over_socket, show
 
 from comfywire import Client
+from comfywire.client.saving import Place, write_whole
 from comfywire.server import Server
 from comfywire.server.faults import HOSTILE_NAMES
 
@@ -169,3 +171,17 @@ async def test_a_file_system_without_links_is_saved_to_all_the_same(client, tmp_
 
     assert files_below(tmp_path) == sorted(saved)
     assert [path.name for path in saved] == ["a.png", "a (1).png"]
+
+
+async def test_what_is_at_hand_is_written_without_a_second_copy_in_memory(tmp_path: Path):
+    content = bytes(range(256)) * (64 << 10)
+
+    tracemalloc.start()
+    try:
+        path = await write_whole(Place(tmp_path / "text.txt", "text.txt"), content)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert path.read_bytes() == content
+    assert peak < len(content) / 2
