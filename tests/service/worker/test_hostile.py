@@ -172,6 +172,26 @@ async def test_a_file_that_trickles_is_given_up(rig: Rig):
     assert "bytes came in 0.5 seconds" in ended.error["message"]
 
 
+async def test_a_file_that_breaks_off_each_time_fails_the_job_and_is_not_waited_for_for_ever(rig: Rig):
+    """It is not run again: the ComfyUI answers, and would break off again."""
+
+    async def broken_off(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "1000"})
+        await response.prepare(request)
+        await response.write(b"x" * 10)
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    async with liar(rig, of("/view", broken_off), server_patience=0.5):
+        ended = await rig.ended(await rig.submit(picture()))
+
+    assert (ended.state, ended.submissions) == (JobState.FAILED, 1)
+    assert ended.error is not None
+    assert ended.error["code"] == "outputs_unavailable"
+    assert "does not give out its outputs: the connection to" in ended.error["message"]
+
+
 async def test_a_long_error_is_cut_and_says_so(rig: Rig):
     def fail(one: dict[str, Any]) -> None:
         error = {

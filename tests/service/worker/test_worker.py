@@ -1,9 +1,12 @@
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import pytest
 from tests.service.conftest import new_key
 from tests.service.receiver import receiver
 from tests.service.rig import Rig, killed, picture, runs_of, until, up, working
@@ -11,8 +14,10 @@ from tests.service.rig import Rig, killed, picture, runs_of, until, up, working
 from comfywire.server import Server
 from comfywire.service.database.pool import Database
 from comfywire.service.hooks import Hooks
+from comfywire.service.jobs.engine import Taken
 from comfywire.service.jobs.records import OutputRecord, Retry
 from comfywire.service.jobs.states import JobState
+from comfywire.service.worker.follower import Following
 
 
 async def test_a_job_succeeds_with_its_outputs_kept(rig: Rig, server: Server):
@@ -78,6 +83,29 @@ async def test_a_queued_job_is_canceled_at_once(rig: Rig):
     await rig.store.cancel(job.id)
 
     assert (await rig.now(job)).state is JobState.CANCELED
+
+
+async def test_a_cancellation_that_is_heard_while_the_job_is_being_taken_is_not_lost(
+    rig: Rig, server: Server, monkeypatch: pytest.MonkeyPatch
+):
+    """The job is the worker's in the database by then, and its run has not begun."""
+    follow, cancel, heard = Following.follow, Following.cancel, asyncio.Event()
+
+    def hear(following: Following, job_id: UUID) -> None:
+        cancel(following, job_id)
+        heard.set()
+
+    async def follow_late(following: Following, taken: Taken, *chosen: Any) -> None:
+        await rig.store.cancel(taken.job_id)
+        await heard.wait()
+        await follow(following, taken, *chosen)
+
+    monkeypatch.setattr(Following, "cancel", hear)
+    monkeypatch.setattr(Following, "follow", follow_late)
+    async with working(rig.worker(server.url)):
+        job = await rig.ended(await rig.submit(picture()))
+
+    assert (job.state, runs_of(server, job)) == (JobState.CANCELED, 0)
 
 
 async def test_a_running_job_is_canceled_and_no_other(rig: Rig, server: Server):

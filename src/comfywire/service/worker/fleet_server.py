@@ -170,6 +170,14 @@ class FleetServer:
 
     # Looking after it
 
+    async def answers(self) -> bool:
+        """Ask it something that takes it no time."""
+        try:
+            await self.client.system_stats()
+        except ComfywireError:
+            return False
+        return True
+
     def hold(self, reason: str) -> None:
         """No job is taken for any server, for this reason; an empty one lifts that."""
         self._held_for = reason

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
-from comfywire.errors import ComfywireError
 from comfywire.service.fleet.registry import Registry
 from comfywire.service.jobs.engine import Taken
 from comfywire.service.jobs.leases import Claim, Fenced, patiently
@@ -30,6 +29,8 @@ MOST_DEATHS = 3
 """How often a job was running when its worker died; then it is set aside."""
 LEFT_TO_OTHERS = 10.0
 """Seconds for which a job that was taken back does not go to the same server."""
+MOST_UNMATCHED = 1000
+"""Cancellations of jobs that this worker did not run when it heard of them: the newest are remembered."""
 log = logging.getLogger("comfywire.service")
 
 
@@ -62,6 +63,7 @@ class Following:
         self._leases = around.leases
         self._patience = patience
         self._runs: dict[UUID, JobRun] = {}
+        self._unmatched: dict[UUID, None] = {}
 
     async def follow(self, taken: Taken, chosen: FleetServer | None) -> None:
         """See a job that was taken from the engine to its end, on ``chosen`` unless it is elsewhere already.
@@ -83,6 +85,11 @@ class Following:
         """Somebody wants a job to end, which may be one of ours."""
         if (run := self._runs.get(job_id)) is not None:
             run.cancel()
+            return
+        # It may have been taken for us a moment ago, and be canceled since: its run will ask.
+        self._unmatched[job_id] = None
+        if len(self._unmatched) > MOST_UNMATCHED:
+            del self._unmatched[next(iter(self._unmatched))]
 
     async def look_for_cancellations(self) -> None:
         """Find out which of our jobs somebody wants to end: the notification may not have been heard."""
@@ -175,7 +182,7 @@ class Following:
             await self._run_on(server, claim)
         elif await patiently(lambda: self._registry.is_gone(url)):
             await self._lose(server, claim, f"{url} is gone for good")
-        elif await _answers(server):
+        elif await server.answers():
             await self._run_on(server, claim)
         elif await self._is_left_to_others(server, claim):
             await self._visits.leave(server)
@@ -213,6 +220,8 @@ class Following:
         if await self._is_suspect(claim):
             server.state.runs_alone(job_id)
         run = JobRun(claim, server, self._around, lambda: server.let_go(job_id))
+        if claim.job.id in self._unmatched:
+            run.doubt()
         self._runs[claim.job.id] = run
         try:
             with about(prompt_id=job_id, server=server.url), job_span("run", claim.job.id, server=server.url):
@@ -222,14 +231,6 @@ class Following:
                 del self._runs[claim.job.id]
             self._let_go(claim.job.id, server)
             await self._visits.leave(server)
-
-
-async def _answers(server: FleetServer) -> bool:
-    try:
-        await server.client.system_stats()
-    except ComfywireError:
-        return False
-    return True
 
 
 def _broken(error: Exception) -> str:

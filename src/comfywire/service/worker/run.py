@@ -70,6 +70,7 @@ class JobRun:
         self._control: Control | None = None
         self._taken_back = ("", 0.0)
         self._followed_from = 0.0
+        self._is_doubtful = False
 
     async def run(self) -> None:
         """See the job to its end, or give it back. Cancelling leaves the prompt where it is, handed back.
@@ -89,6 +90,10 @@ class JobRun:
         finally:
             if self._control is not None:
                 self._control.release()
+
+    def doubt(self) -> None:
+        """Somebody wanted the job to end, at about the time when it was taken: ask before it is sent."""
+        self._is_doubtful = True
 
     def cancel(self) -> None:
         """Somebody wants the job to end."""
@@ -112,6 +117,8 @@ class JobRun:
             self._control.take_back(or_leave=is_stuck and self.claim.job.retry.lost)
 
     async def _run(self) -> None:
+        if self._is_doubtful and await self._leases.state(self.claim.lease) is JobState.CANCELING:
+            self.cancel()
         if self.claim.job.submitted_at is not None and not self.claim.is_announced:
             await self._adopt()
             return

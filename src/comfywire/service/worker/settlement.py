@@ -146,7 +146,7 @@ class Settlement:
                 await self.keeper.keep(self._claim.lease, result.outputs)
             except (ConnectionFailed, ConnectionLost, ServerError, UnexpectedReply) as error:
                 deadline = now() + self._server.patience if deadline is None else deadline
-                self._must_wait(error, is_late=now() >= deadline)
+                await self._must_wait(error, is_late=now() >= deadline)
                 await self._until_seen()
             else:
                 return
@@ -158,16 +158,22 @@ class Settlement:
         else:
             await set_within(self._server.up, self._pace.fetch)
 
-    def _must_wait(self, error: ComfywireError, *, is_late: bool) -> None:
+    async def _must_wait(self, error: ComfywireError, *, is_late: bool) -> None:
         """Raise unless it is worth to ask again: of a server that answers, nothing else is to be expected."""
         is_final = is_about_the_request(error)
         if not is_final:
             self._server.refused(self._claim.job.key_id, error)
-        if is_final or (is_late and isinstance(error, ServerError)):
+        if is_final or (is_late and await self._is_there(error)):
             where = self._server.url
             raise _Refused(f"it ended well, but {where} does not give out its outputs: {error}") from error
         if is_late:
             raise ConnectionLost(f"its outputs could not be fetched: {error}") from error
+
+    async def _is_there(self, error: ComfywireError) -> bool:
+        """Whether the server answers, though not with what it was asked for: it may break off each time."""
+        if isinstance(error, ConnectionLost):
+            return await self._server.answers()
+        return not isinstance(error, ConnectionFailed)
 
     async def _failed(self, error: JobFailed, seconds: float) -> None:
         job, kind = self._claim.job, error.exception_type or ""
