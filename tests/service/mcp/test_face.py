@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import re
+import sys
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -17,8 +18,10 @@ from PIL import Image
 from pydantic import Field
 from tests.service.mcp.conftest import COLOUR, DRAW, graph
 from tests.service.rig import until
-from tests.service.serving import asking
+from tests.service.serving import asking, serving
 
+from comfywire.service.core import open_core
+from comfywire.service.faces import create_app
 from comfywire.service.jobs.states import JobState
 
 both = pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
@@ -74,22 +77,22 @@ async def test_progress_is_told_to_who_asks_for_it(town, mode):
     assert any("is running" in (message or "") for _, message in told)
 
 
-@pytest.mark.parametrize(
-    ("tool", "arguments", "words"),
-    [
-        pytest.param("run_draw", {"color": "blue"}, "takes a (whole )?number", id="a-wrong-value"),
-        pytest.param("run_draw", {"colour": 1}, "no parameter 'colour'; did you mean", id="a-wrong-name"),
-        pytest.param("run_look", {"mode": "dreamy"}, "'dreamy', which is not offered", id="a-wrong-enum"),
-        pytest.param("run_look", {}, "'image' is required", id="a-missing-picture"),
-        pytest.param("run_look", {"image": "nowhere.png"}, "neither a URL nor base64", id="no-such-picture"),
-        pytest.param('run_"x"', {}, "there is no tool 'run_\"x\"'", id="a-name-with-quotes"),
-        pytest.param("get_job", {"job_id": 'a "b"'}, "list_jobs shows yours", id="a-job-that-is-not"),
-        pytest.param("list_jobs", {"status": "done"}, "choose from queued", id="a-status-that-is-not"),
-        pytest.param("run_graph", {"workflow": {"nodes": []}}, "editor's own", id="the-editors-format"),
-        pytest.param("upload_from_url", {"url": "ftp://x/y.png"}, "come by http", id="a-wrong-address"),
-    ],
-)
-async def test_a_mistake_is_answered_in_words_to_act_on(town, tool, arguments, words):
+MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
+    "a-wrong-value": ("run_draw", {"color": "blue"}, "takes a (whole )?number"),
+    "a-wrong-name": ("run_draw", {"colour": 1}, "no parameter 'colour'; did you mean"),
+    "a-wrong-enum": ("run_look", {"mode": "dreamy"}, "'dreamy', which is not offered"),
+    "a-missing-picture": ("run_look", {}, "'image' is required"),
+    "no-such-picture": ("run_look", {"image": "nowhere.png"}, "neither a URL nor base64"),
+    "a-name-with-quotes": ('run_"x"', {}, "there is no tool 'run_\"x\"'"),
+    "a-job-that-is-not": ("get_job", {"job_id": 'a "b"'}, "list_jobs shows yours"),
+    "a-status-that-is-not": ("list_jobs", {"status": "done"}, "choose from queued"),
+    "the-editors-format": ("run_graph", {"workflow": {"nodes": []}}, "editor's own"),
+    "a-wrong-address": ("upload_from_url", {"url": "ftp://x/y.png"}, "come by http"),
+}
+
+
+async def test_a_mistake_is_answered_in_words_to_act_on(town):
+    """One service for all of them: none leaves anything behind."""
     look = {
         "1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
         "2": {"class_type": "ImageScaleBy",
@@ -101,15 +104,20 @@ async def test_a_mistake_is_answered_in_words_to_act_on(town, tool, arguments, w
         "look", look, {"image": {"type": "image", "inputs": ["1.image"], "required": True}, "mode": choice}
     )
 
+    answers = {}
     async with town.agent() as agent:
-        result = await agent.call_tool(tool, {**({"image": "x"} if "mode" in arguments else {}), **arguments})
+        for name, (tool, arguments, _) in MISTAKES.items():
+            given = {**({"image": "x"} if "mode" in arguments else {}), **arguments}
+            answers[name] = await agent.call_tool(tool, given)
 
-    assert result.is_error
-    assert re.search(words, text_of(result)), text_of(result)
+    assert all(answer.is_error for answer in answers.values())
+    told = {name: text_of(answer) for name, answer in answers.items()}
+    assert [(name, told[name]) for name in told if not re.search(MISTAKES[name][2], told[name])] == []
+    assert await town.core.store.search() == []
 
 
 async def test_what_is_wrong_with_a_graph_is_told_node_by_node(town):
-    await until(town.core.catalogues._known)
+    await until(lambda: has_catalogues(town))
     wrong = {**graph(), "3": {**graph()["3"], "inputs": {**graph()["3"]["inputs"], "steps": 0, "cfg": "x"}}}
 
     async with town.agent() as agent:
@@ -118,6 +126,11 @@ async def test_what_is_wrong_with_a_graph_is_told_node_by_node(town):
     assert result.is_error
     assert "'steps'" in text_of(result)
     assert "'cfg'" in text_of(result)
+
+
+async def has_catalogues(town: Any) -> bool:
+    town.core.catalogues._looked_at = float("-inf")  # else it looks again in some seconds
+    return bool(await town.core.catalogues._known())
 
 
 async def test_any_graph_can_be_run(town):
@@ -189,20 +202,13 @@ async def test_a_key_is_shown_what_it_may_use(town, scope, shown):
     assert f"lacks the scope '{'submit' if scope == 'read' else 'read'}'" in text_of(result)
 
 
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        pytest.param({}, 401, id="no-key"),
-        pytest.param({"Authorization": "Bearer cw_wrong"}, 401, id="a-wrong-key"),
-        pytest.param({"Origin": "https://evil.example"}, 403, id="a-foreign-page"),
-    ],
-)
-async def test_who_may_not_ask_is_refused(town, headers, status):
+async def test_who_may_not_ask_is_refused(town):
+    strangers = [{}, {"Authorization": "Bearer cw_wrong"}, {"Origin": "https://evil.example"}]
     async with asking(base_url=town.url) as http:
-        answer = await http.post("/mcp", json={}, headers=headers)
+        answers = [await http.post("/mcp", json={}, headers=headers) for headers in strangers]
 
-    assert answer.status_code == status
-    assert answer.headers.get("www-authenticate") == ("Bearer" if status == 401 else None)
+    told = [(answer.status_code, answer.headers.get("www-authenticate")) for answer in answers]
+    assert told == [(401, "Bearer"), (401, "Bearer"), (403, None)]
 
 
 async def test_a_picture_that_was_uploaded_or_made_is_an_input(town):
@@ -355,3 +361,18 @@ async def test_a_task_can_be_canceled_by_its_owner_alone(town):
 
     assert "there is no task" in answers[0]["error"]["message"]
     assert answers[1]["result"]["resultType"] == "complete"
+
+
+async def test_a_service_without_the_extra_says_how_to_get_it(settings, monkeypatch):
+    monkeypatch.delitem(sys.modules, "comfywire.service.mcp.face")
+    monkeypatch.setitem(sys.modules, "mcp.server.context", None)  # as if it were not installed
+    async with (
+        open_core(settings) as core,
+        serving(create_app(core)) as url,
+        asking(base_url=url) as http,
+    ):
+        answer = await http.post("/mcp", json={})
+        core.broker.close()
+
+    assert answer.status_code == 501
+    assert "install it with the service" in answer.json()["error"]["message"]
