@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 __all__ = ["in_thread"]
@@ -20,7 +22,8 @@ async def in_thread(
     When this is cancelled the thread is waited for, since it cannot be stopped and holds a file, or starts a
     program: whoever cleans up afterwards must not meet it at work.
     """
-    working = asyncio.ensure_future(asyncio.to_thread(work, *args, **named))
+    call = partial(contextvars.copy_context().run, work, *args, **named)
+    working = asyncio.get_running_loop().run_in_executor(None, call)  # no task: a job has three such calls
     try:
         return await asyncio.shield(working)
     except asyncio.CancelledError:
