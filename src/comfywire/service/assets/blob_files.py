@@ -17,10 +17,11 @@ def make_folder(folder: Path) -> None:
     """Make a folder, and those above it that are missing, for this account alone; others stay as they are."""
     if folder.is_dir():
         return
-    if folder.exists():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
     make_folder(folder.parent)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)  # another thread or process may have made it by now
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
 
 
 def hashed(path: Path) -> tuple[str, int]:
