@@ -35,7 +35,8 @@ test-browser: $(VENV)/.installed-dev  ## the page and ComfyUI's editor in a real
 	npm install --silent --no-audit --no-fund --no-save --prefix .peers/axe axe-core@4.14.1
 	for version in $(FRONTENDS); do test -d .peers/frontend-$$version || $(BIN)/python -m pip install --quiet --no-deps \
 		--target .peers/frontend-$$version comfyui-frontend-package==$$version || exit; done
-	COMFYWIRE_TEST_BROWSER=1 $(BIN)/python -m pytest -n 2 tests/browser
+	COMFYWIRE_TEST_BROWSER=1 $(BIN)/python -m pytest -n 2 tests/browser || \
+		COMFYWIRE_TEST_BROWSER=1 $(BIN)/python -m pytest -n 0 --last-failed tests/browser
 
 test-ops: $(VENV)/.installed-dev  ## the service behind Debian's PgBouncer, nginx and Caddy, which root gets with apt-get
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive \

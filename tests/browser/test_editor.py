@@ -86,7 +86,7 @@ async def test_a_reload_in_mid_run_shows_what_runs_and_it_can_be_canceled(
         await page.get_by_role("button", name="Cancel current run").click()
         await page.wait_for_function(f"{STATES}.then(states => states.join() === 'cancelled')")
 
-        assert await page.evaluate("window.app.api.getQueue().then(queue => queue.Running.length)") == 0
+        await page.wait_for_function("window.app.api.getQueue().then(queue => queue.Running.length === 0)")
 
 
 async def test_two_users_see_their_own_and_find_their_workflows_again(demo: Demo, opened: Opening) -> None:
