@@ -12,7 +12,7 @@ let numbered = 0;
 // field of the picture that a mask is painted over.
 export function fileField(one, given, onChange, context) {
   const id = `file-${(numbered += 1)}`;
-  let asset = null, local = null, isBusy = false;
+  let asset = null, local = null, sending = null;
   const input = h("input", { type: "file", id, accept: ACCEPTS[one.type] ?? "", class: "only-read", tabindex: "-1", on: { change: () => input.files[0] && take(input.files[0]) } });
   const camera = h("input", { type: "file", accept: ACCEPTS[one.type], capture: "environment", class: "only-read", tabindex: "-1", "aria-hidden": "true", on: { change: () => camera.files[0] && take(camera.files[0]) } });
   const box = h("div", { class: "drop", role: "group", "aria-label": one.label, on: { dragover: over, dragleave: () => box.classList.remove("over"), drop: dropped, paste: pasted } });
@@ -48,7 +48,9 @@ export function fileField(one, given, onChange, context) {
     const kind = ACCEPTS[one.type]?.replace("/*", "/");
     if (kind && !file.type.startsWith(kind)) return complain(`${name} is ${file.type || "of an unknown type"}, and ${one.label} takes ${ACCEPTS[one.type]}.`);
     complain("");
-    isBusy = true;
+    let sent;
+    const promise = new Promise((resolve) => { sent = resolve; });
+    sending = promise;
     const bar = h("progress", { max: 1, value: 0, "aria-label": `Sending ${name}` });
     fill(box, h("span", { class: "thumb" }), h("div", { class: "stack" }, h("p", { class: "small strong" }, name), bar));
     try {
@@ -57,7 +59,8 @@ export function fileField(one, given, onChange, context) {
     } catch (error) {
       complain(error.message);
     }
-    isBusy = false;
+    if (sending === promise) sending = null;
+    sent();
     draw();
     onChange();
     return true;
@@ -121,7 +124,8 @@ export function fileField(one, given, onChange, context) {
     element, complain, show, ready,
     get value() { return asset?.id; },
     get picture() { return asset ? { url: content(asset.url), name: asset.file_path } : null; },
-    check: () => complain(isBusy ? `${one.label} is still on its way.` : !asset && one.default === undefined ? `${one.label} is needed: choose a file.` : ""),
+    check: () => complain(!asset && one.default === undefined ? `${one.label} is needed: choose a file.` : ""),
     get local() { return local; },
+    get sending() { return sending; },
   };
 }

@@ -69,6 +69,12 @@ export function workflowForm(workflow, { given, onStarted, signal }) {
 
   async function submit(event) {
     event?.preventDefault();
+    if (run.disabled) return;
+    run.disabled = true;
+    say(run.lastChild, "Sending…");
+    await Promise.all([...fields.values()].map((control) => control.sending)); // files that are still on their way
+    run.disabled = false;
+    changed();
     const wrong = [...fields].filter(([, control]) => !control.check());
     if (wrong.length || !batch.check()) {
       (wrong[0]?.[1].element ?? batch.element).querySelector("input, textarea, button")?.focus();
