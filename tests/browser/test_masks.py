@@ -1,5 +1,6 @@
 """What is painted on the page is what the workflow gets as its mask: looked at in the output, by pixels."""
 
+import asyncio
 import io
 import json
 from pathlib import Path
@@ -64,3 +65,29 @@ async def outputs(demo: Demo) -> list[Image.Image]:
         made = {one["node_id"]: one["url"] for one in jobs[0]["job"]["outputs"]}
         contents = [(await client.get(made[node])).content for node in ("3", "4")]
     return [Image.open(io.BytesIO(content)).convert("RGB") for content in contents]
+
+
+async def test_a_run_waits_for_a_picture_that_is_still_on_its_way(
+    demo: Demo, opened: Opening, tmp_path: Path
+) -> None:
+    Image.new("RGB", (64, 64), "navy").save(tmp_path / "navy.png")
+    async with httpx.AsyncClient(base_url=f"{demo.url}/api/v2", timeout=60, trust_env=False) as client:
+        await client.put("/workflows/masked", json={"workflow": MASKED})
+
+    async with opened(demo.url) as page:
+        held = asyncio.Event()
+
+        async def hold(route: Any) -> None:
+            await held.wait()
+            await route.continue_()
+
+        await page.route(lambda url: url.split("?")[0].endswith("/api/v2/assets"), hold)
+        await page.goto(f"{demo.url}/#/run/masked")
+        await page.locator("form input[type=file]").first.set_input_files(tmp_path / "navy.png")
+        await page.get_by_role("button", name="Run", exact=True).click()
+        await page.get_by_role("button", name="Sending").wait_for()
+        held.set()
+        await page.locator(".live").get_by_text("Succeeded").wait_for()
+
+    _, kept = await outputs(demo)
+    assert kept.getpixel((5, 5)) == (0, 0, 128)
