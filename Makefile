@@ -28,8 +28,6 @@ test-peers: $(VENV)/.installed-dev  ## run other people's clients, installed by 
 test-hostile: $(VENV)/.installed-dev  ## run the tests that kill, restart and send requests at random, a minute or more each
 	$(PYTEST) -n 2 -m hostile tests/acceptance tests/cli tests/conformance tests/service
 
-# Browsers beside services of their own are more than two busy cores do in time now and then: what failed is tried once
-# more, one after the other.
 test-browser: $(VENV)/.installed-dev  ## the page and ComfyUI's editor in a real browser: Debian's Chromium, which root gets with apt-get
 	if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-liberation >/dev/null; fi
@@ -37,8 +35,7 @@ test-browser: $(VENV)/.installed-dev  ## the page and ComfyUI's editor in a real
 	npm install --silent --no-audit --no-fund --no-save --prefix .peers/axe axe-core@4.14.1
 	for version in $(FRONTENDS); do test -d .peers/frontend-$$version || $(BIN)/python -m pip install --quiet --no-deps \
 		--target .peers/frontend-$$version comfyui-frontend-package==$$version || exit; done
-	COMFYWIRE_TEST_BROWSER=1 $(BIN)/python -m pytest -n 2 tests/browser || \
-		COMFYWIRE_TEST_BROWSER=1 $(BIN)/python -m pytest -n 0 --last-failed tests/browser
+	COMFYWIRE_TEST_BROWSER=1 $(BIN)/python -m pytest -n 2 tests/browser
 
 test-ops: $(VENV)/.installed-dev  ## the service behind Debian's PgBouncer, nginx and Caddy, which root gets with apt-get
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
