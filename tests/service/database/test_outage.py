@@ -4,11 +4,12 @@ import asyncio
 import logging
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from tests.service.conftest import execute
 from tests.service.rig import until
 
-from comfywire.service.database.outage import AWAY
+from comfywire.service.database.outage import AWAY, DatabaseAway, Outage, is_suspicious
 from comfywire.service.database.pool import Database
 from comfywire.service.migrate import migrate
 
@@ -46,6 +47,58 @@ async def test_two_statements_in_each_others_way_are_no_outage(
         await database.do("DO $$ BEGIN RAISE lock_not_available; END $$")
 
     assert lines(caplog, "database") == []
+
+
+@pytest.mark.parametrize("state", ["55P03", "55006", "40P01", "57014", "54001", "2F002"])
+def test_what_one_statement_meets_is_no_sign_of_an_outage(state: str) -> None:
+    error = psycopg.errors.lookup(state)()
+    assert isinstance(error, AWAY)  # whoever works tries again
+
+    assert not is_suspicious(error)
+
+
+@pytest.mark.parametrize("state", ["25006", "08006", "53300", "53100", "57P01", "57P03", "58030", "28P01"])
+def test_what_the_database_says_of_itself_is_a_sign_of_an_outage(state: str) -> None:
+    assert is_suspicious(psycopg.errors.lookup(state)())
+
+
+@pytest.mark.parametrize("error", [psycopg.OperationalError("lost"), psycopg.InterfaceError("closed")])
+def test_a_connection_that_broke_off_is_a_sign_of_an_outage(error: Exception) -> None:
+    assert is_suspicious(error)
+
+
+async def test_one_lost_connection_refuses_nobody_else(database: Database) -> None:
+    with pytest.raises(AWAY):
+        await database.do("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    found = await asyncio.gather(*(database.one("SELECT 1 AS it") for _ in range(20)))
+
+    assert found == [{"it": 1}] * 20
+
+
+async def test_a_try_that_meets_silence_counts_as_an_outage_after_a_second() -> None:
+    outage, never = Outage(), asyncio.Event()
+    before = asyncio.create_task(outage.unless_on(never.wait))  # in the queue for a connection already
+    await asyncio.sleep(0)
+    outage.begins()
+    after = asyncio.create_task(outage.unless_on(never.wait))
+
+    for waiting in (before, after):
+        with pytest.raises(DatabaseAway):
+            await asyncio.wait_for(waiting, 30)
+
+
+async def test_who_waited_for_the_verdict_goes_on_when_the_database_is_there() -> None:
+    async def connection() -> str:
+        return "a connection"
+
+    outage = Outage()
+    outage.begins()
+    waiting = asyncio.create_task(outage.unless_on(connection))
+    await asyncio.sleep(0)
+    outage.is_over()
+
+    assert await waiting == "a connection"
 
 
 def lines(caplog: pytest.LogCaptureFixture, words: str) -> list[logging.LogRecord]:

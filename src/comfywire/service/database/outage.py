@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from math import inf
 from typing import Any, TypeVar
 
@@ -24,13 +24,32 @@ AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnl
 
 Whoever answers requests says 503, whoever works tries again.
 """
-NO_OUTAGE = (psycopg.errors.TransactionRollback, psycopg.errors.QueryCanceled, PoolTimeout)
-"""What it raises under the same heading when statements are in each other's way, or are too many."""
+OF_ONE_STATEMENT = ("2", "3", "40", "54", "55", "57014", "F0", "HV")
+"""How the SQLSTATEs begin that psycopg has under the same heading when the database refuses one statement.
+
+Statements are in each other's way, a lock or a time limit ends one, a statement is too complex. What is left
+says that the database itself cannot be used: no connection (08), no resources (53), shutting down (57P), a
+broken disk (58); a connection that broke off has no SQLSTATE.
+"""
+NOT_LET_IN = ("28", "3D")
+"""Those of a database that refuses the connection as such: the user, or the database by that name."""
 
 
 def is_suspicious(error: Exception) -> bool:
     """Whether the database may be away, after ``error``: somebody has to try."""
-    return isinstance(error, AWAY) and not isinstance(error, NO_OUTAGE)
+    if not isinstance(error, AWAY) or isinstance(error, PoolTimeout):
+        return False
+    state = (isinstance(error, psycopg.Error) and error.sqlstate) or ""
+    return (
+        isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
+        or state.startswith(NOT_LET_IN)
+        or not state.startswith(OF_ONE_STATEMENT)
+    )
+
+
+JUDGED_WITHIN = 1.0
+"""Seconds that one try may take until the database counts as away: trying a server that is there takes two
+milliseconds, one that has vanished is silent."""
 
 
 class DatabaseAway(psycopg.OperationalError):
@@ -53,44 +72,57 @@ class Outage:
 
     def __init__(self, *, tell_every: float = 30.0) -> None:
         self.is_on = False
+        self._refuses_at: float | None = None  # on the loop's clock
+        self._is_settled = asyncio.Event()
+        self._is_settled.set()
         self._tell_every = tell_every
         self._is_told = False
         self._told_at = -inf
         self._waiting: set[asyncio.Timeout] = set()
         self._log = logging.getLogger("comfywire.service")
 
-    async def unless_on(self, waiting: Coroutine[Any, Any, T]) -> T:
-        """Return what ``waiting`` for a connection comes to, as long as there is no outage.
+    async def unless_on(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Return what asking for a connection comes to, as long as there is no outage.
+
+        A connection that broke off says little about the others: who comes while that is being looked into
+        waits for what is found, at most ``JUDGED_WITHIN``.
 
         Raises:
             DatabaseAway: There is one, or it has begun meanwhile.
 
         """
-        if self.is_on:
-            waiting.close()
-            raise DatabaseAway
-        limit = asyncio.timeout(None)
+        limit = asyncio.timeout_at(self._refuses_at)
         try:
             async with limit:
                 self._waiting.add(limit)
-                return await waiting
+                if self.is_on:
+                    await self._is_settled.wait()
+                return await ask()
         except TimeoutError as error:
+            if not limit.expired():
+                raise
             raise DatabaseAway from error
         finally:
             self._waiting.discard(limit)
 
     def begins(self) -> bool:
-        """The database seems to be away: whoever waits for it need not; False if that was known."""
+        """The database seems to be away, and is to be tried; False if that was known."""
         if self.is_on:
             return False
         self.is_on = True
-        now = asyncio.get_running_loop().time()
-        for limit in self._waiting:
-            limit.reschedule(now)
+        self._is_settled.clear()
+        self._refuse_at(asyncio.get_running_loop().time() + JUDGED_WITHIN)
         return True
 
+    def _refuse_at(self, when: float | None) -> None:
+        self._refuses_at = when
+        for limit in self._waiting:
+            if not limit.expired():
+                limit.reschedule(when)
+
     def goes_on(self, error: Exception) -> None:
-        """The database was tried, and is away."""
+        """The database was tried, and is away: nobody waits for it."""
+        self._refuse_at(asyncio.get_running_loop().time())
         if (now := time.monotonic()) - self._told_at < self._tell_every:
             return
         self._is_told, self._told_at = True, now
@@ -100,6 +132,8 @@ class Outage:
     def is_over(self) -> None:
         """The database takes writes."""
         self.is_on = False
+        self._is_settled.set()
+        self._refuse_at(None)
         if self._is_told:
             self._is_told = False
             self._log.warning("the database is back")

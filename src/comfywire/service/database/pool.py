@@ -96,7 +96,7 @@ class Database:
 
         """
         try:
-            connection = await self._outage.unless_on(self._pool.getconn())
+            connection = await self._outage.unless_on(self._pool.getconn)
             try:
                 yield connection
             except (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.FeatureNotSupported) as error:
@@ -150,7 +150,7 @@ class Database:
         await self._listener.listen(channels, on_notify, on_gap)
 
     def _suspect(self, error: Exception) -> None:
-        """Find out whether the database is away, if it looks so; until that is known nobody waits for it."""
+        """Find out whether the database is away, if it looks so; others wait for the verdict."""
         if is_suspicious(error) and self._outage.begins():
             self._trying = asyncio.create_task(
                 self._try_until_it_writes(error),
