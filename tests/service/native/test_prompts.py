@@ -68,6 +68,8 @@ async def test_an_id_that_is_no_canonical_uuid_is_refused(client: httpx.AsyncCli
         ({"prompt": {}}, "prompt_no_outputs"),
         ({"prompt": [1]}, "invalid_request"),
         ({"prompt": PROMPT, "number": "x"}, "invalid_request"),
+        ({"prompt": PROMPT, "number": "inf"}, "invalid_request"),
+        ({"prompt": PROMPT, "number": 10**400}, "invalid_request"),
         ({"prompt": PROMPT, "extra_data": [1]}, "invalid_request"),
         ({"prompt": PROMPT, "partial_execution_targets": "2"}, "invalid_request"),
     ],

@@ -168,6 +168,7 @@ async def four(service: Service, client: httpx.AsyncClient) -> list[str]:
         ("?offset=3", [3]),
         ("?max_items=2&offset=9", []),
         ("?max_items=0", []),
+        ("?max_items=-1", []),
         ("?max_items=0&offset=0", [0]),
         ("?offset=-1", [0, 1, 2, 3]),
         ("?prompt_id=x", [0, 1, 2, 3]),

@@ -87,6 +87,8 @@ class Guard:
         settings = self._settings
         if not _is_host(headers.get("host", "")):
             return HTTPException(400, f"the header Host: {headers['host'][:80]!r} is no host: send its name")
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            return HTTPException(400, "the address holds a NUL (%00), which no name can have: leave it out")
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
         if not settings.keys_required and is_rebound(headers, settings):
             return HTTPException(

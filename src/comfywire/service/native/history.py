@@ -139,7 +139,8 @@ class _Routes:
 async def _window(prompts: NativePrompts, key_id: UUID, most: int | None, offset: int) -> list[Place]:
     """Return the entries of a page; ``offset`` counts from the oldest (execution.py, get_history, 0.3.64)."""
     if offset < 0:
-        return await prompts.ended(key_id, most=min(MOST if most is None else most, MOST)) if most else []
+        wanted = max(0, min(MOST if most is None else most, MOST))
+        return await prompts.ended(key_id, most=wanted) if wanted else []
     count = await prompts.count_ended(key_id)
     # That loop looks at the limit after it has taken an entry, so that none means one.
     wanted = min(MOST if most is None else max(most, 1), MOST, max(count - offset, 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -58,19 +59,23 @@ async def get_prompt(request: Request, core: Core, caller: Caller) -> Response:
 async def post_prompt(request: Request, core: Core, caller: Caller) -> Response:
     """Queue a prompt; when this answers 200, the job survives whatever dies."""
     body = words_of(await json_body(request))
-    is_large = len(await request.body()) > MOST_EXTRA_BYTES
     if "prompt" not in body:
         return _rejected(NO_PROMPT)
     given = body.get("prompt_id")
     if given is not None and not (isinstance(given, str) and CANONICAL.fullmatch(given)):
         return _rejected(WRONG_ID)
-    if is_large and len(json.dumps(body.get("extra_data"))) > MOST_EXTRA_BYTES:
+    is_large = len(await request.body()) > MOST_EXTRA_BYTES
+    if is_large and await _size(body.get("extra_data")) > MOST_EXTRA_BYTES:
         raise BadRequest(f"'extra_data' is longer than {MOST_EXTRA_BYTES} bytes: send less", 413)
     prompt_id = None if given is None else UUID(given)
     submission = await asyncio.to_thread(_submission, body, prompt_id, request.headers)
     submission = replace(submission, workflow=await _converted(core, submission.workflow))
     earlier = None if given is None else await _answered(core, caller, submission)
     return earlier or await _submitted(core, caller, submission)
+
+
+async def _size(extra_data: Any) -> int:
+    return len(await asyncio.to_thread(json.dumps, extra_data))
 
 
 async def _converted(core: Core, prompt: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -161,9 +166,12 @@ def _number(said: Any) -> float | None:
     if said is None:
         return None
     try:
-        return float(said)
-    except (TypeError, ValueError):
+        number = float(said)
+    except (TypeError, ValueError, OverflowError):
         raise BadRequest("'number' is no number") from None
+    if not math.isfinite(number):
+        raise BadRequest("'number' is not finite: the answer could not be written as JSON")
+    return number
 
 
 def _priority(number: float | None, *, is_front: bool) -> int:
