@@ -3,7 +3,11 @@ import io
 import json
 import logging
 
+import aiohttp
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.websockets import WebSocket
+from tests.service.serving import serving
 
 from comfywire.service.logs import about, configure
 
@@ -121,3 +125,24 @@ def test_libraries_chatter_is_left_out(stream):
     logging.getLogger("httpx").info("HTTP Request: POST ...")
 
     assert lines(stream) == []
+
+
+async def test_a_socket_that_is_refused_is_no_error(stream):
+    async def refuse(scope, receive, send) -> None:
+        await WebSocket(scope, receive, send).send_denial_response(PlainTextResponse("no", 403))
+
+    configure(as_json=True, stream=stream)
+    async with serving(refuse) as url, aiohttp.ClientSession() as session:
+        for _ in range(2):
+            with pytest.raises(aiohttp.WSServerHandshakeError):
+                await session.ws_connect(url)
+
+    assert [line["message"] for line in lines(stream)] == []
+
+
+def test_other_errors_of_the_http_server_are_told(stream):
+    configure(as_json=True, stream=stream)
+
+    logging.getLogger("uvicorn.error").error("Exception in ASGI application")
+
+    assert [line["message"] for line in lines(stream)] == ["Exception in ASGI application"]

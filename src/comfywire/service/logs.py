@@ -24,6 +24,10 @@ _QUIET = ("httpx", "httpcore", "asyncio", "psycopg", "fsspec", "uvicorn.error")
 _QUIETER = ("psycopg.pool",)
 """psycopg's pool warns of each failed try in an outage, which ``database/outage.py`` logs in one line."""
 
+_REFUSED_SOCKET = "ASGI callable returned without completing handshake."
+"""uvicorn's line for each socket that was refused with an answer, as the protocol has it (run_asgi in
+websockets_sansio_impl.py, 0.54.0): anybody without a key could fill the log with errors."""
+
 
 @contextlib.contextmanager
 def about(**facts: object) -> Iterator[None]:
@@ -77,6 +81,10 @@ def _utc(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    return record.msg != _REFUSED_SOCKET
+
+
 def configure(*, as_json: bool, level: int = logging.INFO, stream: IO[str] | None = None) -> None:
     """Send what the process logs to ``stream``, standard error by default, in one of the two forms.
 
@@ -86,6 +94,7 @@ def configure(*, as_json: bool, level: int = logging.INFO, stream: IO[str] | Non
     sink = logging.StreamHandler(stream or sys.stderr)
     sink.setFormatter(JsonFormatter() if as_json else PlainFormatter())
     logging.basicConfig(level=level, handlers=[sink], force=True)
+    logging.getLogger("uvicorn.error").addFilter(_is_worth_a_line)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     for name in _QUIETER:
