@@ -24,12 +24,12 @@ AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnl
 
 Whoever answers requests says 503, whoever works tries again.
 """
-OF_ONE_STATEMENT = ("2", "3", "40", "54", "55", "57014", "F0", "HV")
+OF_ONE_STATEMENT = ("2", "3", "40", "54", "550", "57014", "F0", "HV")
 """How the SQLSTATEs begin that psycopg has under the same heading when the database refuses one statement.
 
-Statements are in each other's way, a lock or a time limit ends one, a statement is too complex. What is left
-says that the database itself cannot be used: no connection (08), no resources (53), shutting down (57P), a
-broken disk (58); a connection that broke off has no SQLSTATE.
+Statements are in each other's way, a time limit ends one, a statement is too complex. What is left says that
+the database itself cannot be used: no connection (08), no resources (53), shutting down (57P), a broken disk
+(58), or tables that somebody keeps locked (55P03); a connection that broke off has no SQLSTATE.
 """
 NOT_LET_IN = ("28", "3D")
 """Those of a database that refuses the connection as such: the user, or the database by that name."""
