@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfywire.protocol.job import JobState, Phase, advance, reconcile
+from comfywire.protocol.job import Phase, PromptState, advance, reconcile
 from comfywire.protocol.messages import (
     Executed,
     Executing,
@@ -35,8 +35,8 @@ TRANSCRIPT: list[Message] = [
 ]
 
 
-def play(messages: Sequence[Message]) -> JobState:
-    job = JobState("p")
+def play(messages: Sequence[Message]) -> PromptState:
+    job = PromptState("p")
     for message in messages:
         job = advance(job, message)
     return job
@@ -105,7 +105,7 @@ def test_no_message_ever_finishes_a_job(heard: list[Message]) -> None:
 def test_a_snapshot_says_what_happened(
     queue: QueueSnapshot, entry: HistoryEntry | None, phase: Phase
 ) -> None:
-    assert reconcile(JobState("p"), queue, entry).phase is phase
+    assert reconcile(PromptState("p"), queue, entry).phase is phase
 
 
 def test_a_pending_snapshot_is_older_than_a_started_job() -> None:
@@ -125,7 +125,7 @@ def test_a_vanished_prompt_keeps_the_verdict_and_outputs_that_were_heard() -> No
 
 
 def test_nothing_changes_a_finished_job() -> None:
-    done = reconcile(JobState("p"), QueueSnapshot(), HistoryEntry(GOOD, {"9": IMAGE}))
+    done = reconcile(PromptState("p"), QueueSnapshot(), HistoryEntry(GOOD, {"9": IMAGE}))
 
     after = reconcile(advance(advance(done, BAD), START), QueueSnapshot(running=("p",)), HistoryEntry(BAD))
 

@@ -38,7 +38,7 @@ from .messages import (
 )
 from .snapshots import HistoryEntry, QueueSnapshot
 
-__all__ = ["JobState", "Phase", "advance", "reconcile"]
+__all__ = ["Phase", "PromptState", "advance", "reconcile"]
 
 
 class Phase(Enum):
@@ -52,7 +52,7 @@ class Phase(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class JobState:
+class PromptState:
     """What is known of one prompt.
 
     A job that is DONE without a ``verdict`` is lost: the server no longer knows it and never said how
@@ -72,7 +72,7 @@ class JobState:
     """The history entry that finished it; None when it is lost, or when its history is gone."""
 
 
-def advance(job: JobState, message: Message) -> JobState:
+def advance(job: PromptState, message: Message) -> PromptState:
     """Return ``job`` after ``message``; only :func:`reconcile` finishes a job."""
     if job.phase is Phase.DONE or message.prompt_id != job.prompt_id:
         return job
@@ -97,7 +97,7 @@ def advance(job: JobState, message: Message) -> JobState:
             return job
 
 
-def reconcile(job: JobState, queue: QueueSnapshot, entry: HistoryEntry | None) -> JobState:
+def reconcile(job: PromptState, queue: QueueSnapshot, entry: HistoryEntry | None) -> PromptState:
     """Return ``job`` after a look at the queue **and then** at its history entry.
 
     The order matters: a prompt leaves the running set and enters history under one lock (execution.py,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .job import JobState, Phase
+from .job import Phase, PromptState
 from .messages import PreviewImage
 from .progress import ProgressTally, required_nodes
 
@@ -36,7 +36,7 @@ class SocketImage:
 class Tracked:
     """A followed prompt. Only :class:`~comfywire.protocol.session.Session` changes it."""
 
-    state: JobState
+    state: PromptState
     graph: Mapping[str, Any]
     tally: ProgressTally
     client_id: str | None
@@ -72,7 +72,7 @@ class Tracked:
     ) -> Tracked:
         """Return a prompt of which nothing is known yet."""
         tally = ProgressTally(required_nodes(graph, targets))
-        return cls(JobState(prompt_id), graph, tally, client_id, now)
+        return cls(PromptState(prompt_id), graph, tally, client_id, now)
 
     @property
     def prompt_id(self) -> str:
