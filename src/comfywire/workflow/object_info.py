@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-__all__ = ["Input", "NodeType", "ObjectInfo", "Output", "parse_inputs"]
+__all__ = ["Input", "NodeType", "ObjectInfo", "OutputSlot", "parse_inputs"]
 
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 AUTOGROW = "COMFY_AUTOGROW_V3"
@@ -128,7 +128,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Output:
+class OutputSlot:
     """One output slot of a node type."""
 
     name: str
@@ -144,7 +144,7 @@ class NodeType:
     raw: Mapping[str, Any] = field(repr=False)
     inputs: Mapping[str, Input]
     """Required and optional inputs, in the order in which the editor lays them out."""
-    outputs: tuple[Output, ...] = ()
+    outputs: tuple[OutputSlot, ...] = ()
 
     @property
     def display_name(self) -> str:
@@ -288,13 +288,13 @@ def _parse_node_type(class_type: str, entry: Mapping[str, Any]) -> NodeType:
     return NodeType(class_type, entry, inputs, tuple(_outputs(entry)))
 
 
-def _outputs(entry: Mapping[str, Any]) -> Iterator[Output]:
+def _outputs(entry: Mapping[str, Any]) -> Iterator[OutputSlot]:
     names, lists = _list(entry, "output_name"), _list(entry, "output_is_list")
     for slot, kind in enumerate(_list(entry, "output")):
         # An output that is a list of choices is a COMBO to the editor's type check.
         said = kind if isinstance(kind, str) else "COMBO"
         name = names[slot] if slot < len(names) and isinstance(names[slot], str) else said
-        yield Output(name, said, slot < len(lists) and bool(lists[slot]))
+        yield OutputSlot(name, said, slot < len(lists) and bool(lists[slot]))
 
 
 def _section(sections: Any, name: str) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 import pytest
 
 from comfywire.workflow.catalogues.packaged import packaged
-from comfywire.workflow.object_info import Input, ObjectInfo, Output, parse_input, parse_inputs
+from comfywire.workflow.object_info import Input, ObjectInfo, OutputSlot, parse_input, parse_inputs
 
 RAW = {
     "Sampler": {
@@ -66,8 +66,8 @@ def test_inputs_that_the_order_lacks_come_last():
 
 def test_outputs_have_names_types_and_say_whether_they_are_lists(object_info):
     assert object_info["Sampler"].outputs == (
-        Output("latent", "LATENT"),
-        Output("COMBO", "COMBO", is_list=True),
+        OutputSlot("latent", "LATENT"),
+        OutputSlot("COMBO", "COMBO", is_list=True),
     )
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from comfywire.workflow.drawing.layout import Link, arrange, links_of
+from comfywire.workflow.drawing.layout import DrawnLink, arrange, links_of
 
 
 def node(*origins: str) -> dict:
@@ -10,7 +10,7 @@ def node(*origins: str) -> dict:
 def test_links_are_those_between_nodes_that_are_there():
     prompt = {"1": node(), "2": node("1", "99"), "3": {"class_type": "X"}, "4": {"inputs": []}}
 
-    assert links_of(prompt) == [Link("1", 0, "2", "in0")]
+    assert links_of(prompt) == [DrawnLink("1", 0, "2", "in0")]
 
 
 @pytest.mark.parametrize(

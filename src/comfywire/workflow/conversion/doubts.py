@@ -14,7 +14,7 @@ from comfywire.workflow.conversion.layout import ABSENT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from comfywire.workflow.conversion.graph import Node
+    from comfywire.workflow.conversion.graph import GraphNode
     from comfywire.workflow.conversion.known import KnownType
     from comfywire.workflow.conversion.layout import WidgetSpec
 
@@ -23,7 +23,7 @@ __all__ = ["doubts_about", "fits"]
 _MOST_NAMES = 4
 
 
-def doubts_about(node: Node, known: KnownType, advice: str) -> Iterator[str]:
+def doubts_about(node: GraphNode, known: KnownType, advice: str) -> Iterator[str]:
     """Yield what is to be said of a node, if anything; its id and type are put before each sentence.
 
     Args:
@@ -86,7 +86,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _is_uncertain(node: Node, known: KnownType, first: Sequence[str]) -> bool:
+def _is_uncertain(node: GraphNode, known: KnownType, first: Sequence[str]) -> bool:
     """Whether missing values may be others than the last: a node pack's nodes change, and may draw their own.
 
     Where the file names its widgets, it says itself.

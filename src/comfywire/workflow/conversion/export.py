@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import UnreadableWorkflow
 from comfywire.workflow.conversion.doubts import doubts_about
-from comfywire.workflow.conversion.graph import BYPASSED, INPUT_NODE, MUTED, Kind, Node
+from comfywire.workflow.conversion.graph import BYPASSED, INPUT_NODE, MUTED, GraphNode, Kind
 from comfywire.workflow.conversion.layout import ABSENT, WidgetSpec
 from comfywire.workflow.conversion.links import Frame, Promoted, Resolver
 from comfywire.workflow.conversion.primitives import apply_primitives
@@ -51,11 +51,11 @@ class Export:
         self._choose = choose
         self._warnings = loaded.warnings
         self._resolver = Resolver(self._warnings, modern=self._modern)
-        self._named: dict[str, Node] | None = None
+        self._named: dict[str, GraphNode] | None = None
         self._visited = 0
         # The inputs whose links end at other nodes than they seem to, which may not be sent.
         self._distant: list[tuple[dict[str, Any], str]] = []
-        self._shown: dict[str, tuple[Node, dict[str, list[tuple[str, str]]]]] = {}
+        self._shown: dict[str, tuple[GraphNode, dict[str, list[tuple[str, str]]]]] = {}
 
     def prompt(self) -> dict[str, dict[str, Any]]:
         """Return the workflow in API format; what could not be sent as it stands is in the warnings."""
@@ -67,7 +67,7 @@ class Export:
         self._drop_dead_links(sent)
         return _in_order(sent)
 
-    def _nodes(self, frame: Frame) -> Iterator[tuple[Frame, Node]]:
+    def _nodes(self, frame: Frame) -> Iterator[tuple[Frame, GraphNode]]:
         """Yield the nodes that are sent, each with the frame it stands in."""
         self._count(frame)
         for node in frame.graph.nodes.values():
@@ -85,7 +85,7 @@ class Export:
         if self._visited > _MOST_NODES:
             raise UnreadableWorkflow(f"this workflow unpacks to more than {_MOST_NODES:,} nodes")
 
-    def _is_entered(self, frame: Frame, node: Node) -> bool:
+    def _is_entered(self, frame: Frame, node: GraphNode) -> bool:
         if node.is_off and self._modern and frame.parent is None:
             return False  # par. 7, step 2: only root instances; the inner nodes of nested ones are sent
         assert node.host is not None
@@ -97,7 +97,7 @@ class Export:
             outer = outer.parent
         return True
 
-    def _entry(self, frame: Frame, node: Node) -> dict[str, Any]:
+    def _entry(self, frame: Frame, node: GraphNode) -> dict[str, Any]:
         values = node.values
         if node.is_plain:
             inputs = {name: values[index] for index, name in node.layout.sent}
@@ -120,7 +120,7 @@ class Export:
             del entry["class_type"]
         return entry
 
-    def _follow(self, frame: Frame, node: Node, name: str, inputs: dict[str, Any]) -> None:
+    def _follow(self, frame: Frame, node: GraphNode, name: str, inputs: dict[str, Any]) -> None:
         """Put into ``inputs`` what the link of an input really leads to, if to anything."""
         found = self._resolver.resolve(frame, node, name)
         if isinstance(found, Promoted):
@@ -154,7 +154,7 @@ class Export:
             for node_id, (node, inputs) in self._shown.items()
         ]
 
-    def _widget_inputs(self, frame: Frame, node: Node) -> dict[str, Any]:
+    def _widget_inputs(self, frame: Frame, node: GraphNode) -> dict[str, Any]:
         inputs: dict[str, Any] = {}
         for spec, value in zip(node.specs, node.values, strict=True):
             if spec.is_plain and type(value) in _SCALARS:
@@ -163,7 +163,7 @@ class Export:
                 inputs[spec.name] = self._sent_value(frame, node, spec, value)
         return inputs
 
-    def _say(self, frame: Frame, node: Node) -> None:
+    def _say(self, frame: Frame, node: GraphNode) -> None:
         known_types = self._loaded.known_types
         known = known_types.get(node.type) if node.is_suspect else None
         doubts = [] if known is None else doubts_about(node, known, known_types.advice)
@@ -171,7 +171,7 @@ class Export:
             f"node {frame.prefix}{node.id} ({node.type}): {what}" for what in (*(node.said or ()), *doubts)
         ]
 
-    def _sent_value(self, frame: Frame, node: Node, spec: WidgetSpec, value: Any) -> Any:
+    def _sent_value(self, frame: Frame, node: GraphNode, spec: WidgetSpec, value: Any) -> Any:
         if spec.has_dynamic_prompts and isinstance(value, str):
             return resolve_dynamic_prompt(value, self._choose)
         if spec.replaces_text and isinstance(value, str):
@@ -194,7 +194,7 @@ class Export:
             return {"__type__": "CURVE", "__value__": copy.deepcopy(value)}
         return _boxed(value)
 
-    def _scene(self, frame: Frame, node: Node, value: Any) -> Any:
+    def _scene(self, frame: Frame, node: GraphNode, value: Any) -> Any:
         """A viewer lives only on the root graph; elsewhere the saved value is sent (par. 5)."""
         if frame.parent is not None:
             return _boxed(value)
@@ -218,10 +218,10 @@ class Export:
         value = ABSENT if node is None else _shown_value(node, widget)
         return None if value is ABSENT else "" if value is None else js_string(value)
 
-    def _names(self) -> dict[str, Node]:
+    def _names(self) -> dict[str, GraphNode]:
         """Return the first node of each name; the property counts before the title."""
-        by_property: dict[str, Node] = {}
-        by_title: dict[str, Node] = {}
+        by_property: dict[str, GraphNode] = {}
+        by_title: dict[str, GraphNode] = {}
         for node in self._all_nodes(Frame(self._loaded.root)):
             name = self._search_name(node)
             if name is not None:
@@ -229,7 +229,7 @@ class Export:
             by_title.setdefault(node.title, node)
         return {**by_title, **by_property}
 
-    def _search_name(self, node: Node) -> str | None:
+    def _search_name(self, node: GraphNode) -> str | None:
         """Return the property by which texts name a node; nodes that search for names get none by default."""
         properties = node.saved.get("properties")
         name = properties.get("Node name for S&R") if isinstance(properties, Mapping) else None
@@ -238,7 +238,7 @@ class Export:
         has_default = node.kind is Kind.PLAIN and node.type not in self._loaded.profile.save_nodes
         return node.type if has_default else None
 
-    def _all_nodes(self, frame: Frame) -> Iterator[Node]:
+    def _all_nodes(self, frame: Frame) -> Iterator[GraphNode]:
         """Yield every node once per instance, the contents of a subgraph before it."""
         if frame.depth < _MAX_NESTING:
             self._count(frame)
@@ -254,7 +254,7 @@ class Export:
                 del inputs[name]
 
 
-def _widgets_of(node: Node, places: Mapping[str, list[tuple[str, str]]]) -> dict[str, SubgraphWidget]:
+def _widgets_of(node: GraphNode, places: Mapping[str, list[tuple[str, str]]]) -> dict[str, SubgraphWidget]:
     """Return the widgets that an instance shows and nothing is linked to, by the names of its inputs."""
     assert node.host is not None
     graph, found = node.host.graph, dict[str, SubgraphWidget]()
@@ -287,14 +287,14 @@ def _boxed(value: Any) -> Any:
     return copy.deepcopy(value) if isinstance(value, dict) else value
 
 
-def _choice_index(node: Node) -> int:
+def _choice_index(node: GraphNode) -> int:
     """CustomCombo's hidden widget: where its choice stands among its options."""
     choice = node.value("choice")
     options = [value for spec, value in zip(node.specs, node.values, strict=True) if spec.type == "OPTION"]
     return options.index(choice) if choice in options else -1
 
 
-def _shown_value(node: Node, widget: str) -> Any:
+def _shown_value(node: GraphNode, widget: str) -> Any:
     """Return what a widget shows, of an instance or a PrimitiveNode too."""
     if node.host is not None:
         slot = node.host.slot_named(widget)

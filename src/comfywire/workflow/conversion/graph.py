@@ -22,10 +22,10 @@ __all__ = [
     "MUTED",
     "OUTPUT_NODE",
     "Graph",
+    "GraphNode",
     "Host",
     "Kind",
     "Link",
-    "Node",
     "read_links",
 ]
 
@@ -67,7 +67,7 @@ class Link:
         self.type = kind
 
 
-class Node:
+class GraphNode:
     """One node of a loaded graph.
 
     Attributes:
@@ -258,23 +258,23 @@ class Graph:
         self.id = graph_id
         self.saved: Mapping[str, Any] = {}
         self.last_link_id = 0
-        self.nodes: dict[str, Node] = {}
+        self.nodes: dict[str, GraphNode] = {}
         self.links: dict[Any, Link] = {}
         self.inputs: list[Slot] = []
         self.outputs: list[Slot] = []
-        self.setters: dict[str, Node] = {}
+        self.setters: dict[str, GraphNode] = {}
         self.hosts: list[Host] = []
         self.is_group = False
-        self._carriers: dict[Any, tuple[Node, str]] | None = None
+        self._carriers: dict[Any, tuple[GraphNode, str]] | None = None
         self._leaving: dict[str, list[Any]] | None = None
 
-    def carrier(self, link_id: Any) -> tuple[Node, str] | None:
+    def carrier(self, link_id: Any) -> tuple[GraphNode, str] | None:
         """Return the node and the input that carry ``link_id``.
 
         A link's own ``target_slot`` is stale in saved files (par. 2).
         """
         if self._carriers is None:
-            carriers: dict[Any, tuple[Node, str]] = {}
+            carriers: dict[Any, tuple[GraphNode, str]] = {}
             for node in self.nodes.values():
                 for name, carried in node.links.items():
                     carriers.setdefault(carried, (node, name))
@@ -288,14 +288,14 @@ class Graph:
             host.links.append(None)
         return len(self.inputs) - 1
 
-    def link_input(self, slot: int, node: Node, name: str) -> None:
+    def link_input(self, slot: int, node: GraphNode, name: str) -> None:
         """Link input ``slot`` of the definition to an input of ``node``, in place of the link that it has."""
         link_id = f"new-{len(self.links)}"  # a text, so that it is none of the file's
         self.links[link_id] = Link(INPUT_NODE, slot, node.id, None, self.inputs[slot].type)
         self.inputs[slot].link_ids.append(link_id)
         self._relink(node, name, link_id)
 
-    def connect(self, origin_id: str, slot: int, node: Node, name: str) -> None:
+    def connect(self, origin_id: str, slot: int, node: GraphNode, name: str) -> None:
         """Link an output to the input ``name`` of ``node``, in place of the link that it has."""
         link_id = f"new-{len(self.links)}"
         self.links[link_id] = Link(origin_id, slot, node.id, None, None)
@@ -317,7 +317,7 @@ class Graph:
                 self._leaving.setdefault(link.origin_id, []).append(link_id)
         return self._leaving.get(node_id, [])
 
-    def _relink(self, node: Node, name: str, link_id: Any) -> None:
+    def _relink(self, node: GraphNode, name: str, link_id: Any) -> None:
         replaced = node.links.get(name)
         node.links[name] = link_id
         if node.host is not None:

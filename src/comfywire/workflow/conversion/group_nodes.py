@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from comfywire.workflow.conversion.graph import INPUT_NODE, Graph, Host, Kind, Link, Node, Slot
+from comfywire.workflow.conversion.graph import INPUT_NODE, Graph, GraphNode, Host, Kind, Link, Slot
 from comfywire.workflow.conversion.group_types import GroupType
 from comfywire.workflow.conversion.layout import ABSENT, InputSocket, Layout
 from comfywire.workflow.conversion.slot_types import fits, output_type
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["GroupNodes", "migrate"]
 
 Saved = Mapping[str, Any]
-MakeNode = Callable[[Graph, Saved, str], Node]
+MakeNode = Callable[[Graph, Saved, str], GraphNode]
 
 
 class GroupNodes:
@@ -51,7 +51,7 @@ class GroupNodes:
         group = GroupType(saved, self._object_info, self._profile)
         return None if group.missing() else group
 
-    def instance(self, saved: Saved, node_id: str, group: GroupType, make_node: MakeNode) -> Node:
+    def instance(self, saved: Saved, node_id: str, group: GroupType, make_node: MakeNode) -> GraphNode:
         """Return the group node as an instance with the group's nodes inside; their ids are their places."""
         layout, values = self._poured(saved, group)
         graph = Graph(saved["type"])
@@ -64,7 +64,7 @@ class GroupNodes:
         _link_inside(graph, group, nodes)
         graph.outputs = [_output(graph, nodes[place], slot) for place, slot in group.outputs]
         _put_values(group, nodes, values, modern=self._profile.is_modern)
-        node = Node(saved, node_id, Kind.INSTANCE, Layout())
+        node = GraphNode(saved, node_id, Kind.INSTANCE, Layout())
         node.host = Host(graph)
         links = ((slot["name"], slot.get("link")) for slot in node.inputs)
         node.links = {name: link for name, link in links if isinstance(link, int | str)}
@@ -80,7 +80,7 @@ class GroupNodes:
         return layout, {spec.name: value for spec, value in zip(specs, values, strict=True)}
 
 
-def _link_inside(graph: Graph, group: GroupType, nodes: list[Node]) -> None:
+def _link_inside(graph: Graph, group: GroupType, nodes: list[GraphNode]) -> None:
     for place, node in enumerate(nodes):
         internal, external = group.links_to(place), group.input_slots.get(place, {})
         # Both kinds of slots are places among the inputs that the node has after loading.
@@ -99,13 +99,13 @@ def _add_link(graph: Graph, link: Link, name: str) -> None:
     graph.nodes[link.target_id].links[name] = link_id
 
 
-def _output(graph: Graph, node: Node, slot: int) -> Slot:
+def _output(graph: Graph, node: GraphNode, slot: int) -> Slot:
     link_id = f"out-{len(graph.links)}"
     graph.links[link_id] = Link(node.id, slot, "-20", len(graph.outputs), None)
     return Slot("", node.output_type(slot), [link_id])
 
 
-def _put_values(group: GroupType, nodes: list[Node], values: Mapping[str, Any], *, modern: bool) -> None:
+def _put_values(group: GroupType, nodes: list[GraphNode], values: Mapping[str, Any], *, modern: bool) -> None:
     """Write the group's widget values back into its nodes."""
     for place, names in group.widget_names.items():
         for own, given in names.items():
@@ -151,7 +151,7 @@ def _break_links(root: Graph, host: Host) -> None:
                 del node.links[name]
 
 
-def _survives(root: Graph, host: Host, node: Node, link: Link) -> bool:
+def _survives(root: Graph, host: Host, node: GraphNode, link: Link) -> bool:
     if link.origin_id != INPUT_NODE:
         inner = host.graph.nodes[link.origin_id]
         return inner.kind is not Kind.PRIMITIVE and fits(
@@ -166,6 +166,6 @@ def _survives(root: Graph, host: Host, node: Node, link: Link) -> bool:
     return fits(output_type(origin, outer.origin_slot), _wanted(node, link))
 
 
-def _wanted(node: Node, link: Link) -> str:
+def _wanted(node: GraphNode, link: Link) -> str:
     socket: InputSocket = node.sockets[link.target_slot]
     return socket.type

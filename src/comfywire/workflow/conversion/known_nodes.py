@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from comfywire.workflow.conversion.graph import ID_TYPES, Kind, Node
+from comfywire.workflow.conversion.graph import ID_TYPES, GraphNode, Kind
 from comfywire.workflow.conversion.layout import ABSENT, WidgetSpec, chosen_layout
 from comfywire.workflow.conversion.packs.saved import SavedNode
 from comfywire.workflow.conversion.values import pour, pour_by_name
@@ -35,12 +35,12 @@ class NodeMaker:
         self._choose = choose
         self._modern = modern
 
-    def make(self, known: KnownType, saved: Mapping[str, Any], node_id: str, *, is_root: bool) -> Node:
+    def make(self, known: KnownType, saved: Mapping[str, Any], node_id: str, *, is_root: bool) -> GraphNode:
         """Return a node filled with what the file saved."""
         values, layout = saved.get("widgets_values"), known.layout
         if known.may_have_more and isinstance(values, list) and len(values) > len(layout.takers):
             layout = known.layout_for(saved, values)
-        node = Node(saved, node_id, Kind.PLAIN, layout)
+        node = GraphNode(saved, node_id, Kind.PLAIN, layout)
         node.type = known.class_type
         node.specs, node.values = pour(
             layout, values, known.forced, by_name=known.by_name, modern=self._modern
@@ -58,7 +58,7 @@ class NodeMaker:
             _say_repeated(node)
         return node
 
-    def _apply(self, rule: NodeRule, node: Node, known: KnownType) -> None:
+    def _apply(self, rule: NodeRule, node: GraphNode, known: KnownType) -> None:
         """Let a pack's rule have its say; what it names beyond the node's widgets is sent as well."""
         layout = node.layout
 
@@ -78,7 +78,7 @@ class NodeMaker:
         node.values = [*values, *(changes[name] for name in more)]
 
 
-def _take_links(node: Node, layout: Layout) -> None:
+def _take_links(node: GraphNode, layout: Layout) -> None:
     names, is_static, links = layout.socket_names, layout.is_static, node.links
     inputs = node.saved.get("inputs")
     for slot in inputs if isinstance(inputs, list) else ():
@@ -93,7 +93,7 @@ def _take_links(node: Node, layout: Layout) -> None:
             node.say(f"its input {name!r} is linked in the file and no longer exists; the link is dropped")
 
 
-def _is_kept(node: Node, slot: Mapping[str, Any]) -> bool:
+def _is_kept(node: GraphNode, slot: Mapping[str, Any]) -> bool:
     """Whether an input that the definition may not have survives loading."""
     name: str = slot["name"]
     for index, spec in enumerate(node.specs):
@@ -114,7 +114,7 @@ def _is_kept(node: Node, slot: Mapping[str, Any]) -> bool:
     return node.widget_index(widget.get("name") or "") is not None
 
 
-def _say_repeated(node: Node) -> None:
+def _say_repeated(node: GraphNode) -> None:
     names = [slot["name"] for slot in node.inputs]
     for name in {name for name in names if names.count(name) > 1 and name in node.links}:
         node.say(f"the file has two inputs {name!r}; the link of one was taken, so check it in the editor")
@@ -124,7 +124,7 @@ def _grows(name: str, layout: Layout) -> bool:
     return any(name.startswith(f"{group}.") for group in layout.autogrow)
 
 
-def _strip_sampler(node: Node) -> None:
+def _strip_sampler(node: GraphNode) -> None:
     """Old files call samplers ``sample_euler`` (app.ts, loadGraphData)."""
     index = node.widget_index("sampler_name")
     if index is not None and isinstance(node.values[index], str):

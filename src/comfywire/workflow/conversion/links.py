@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from comfywire.workflow.conversion.graph import BYPASSED, INPUT_NODE, MUTED, Graph, Kind, Link, Node
+from comfywire.workflow.conversion.graph import BYPASSED, INPUT_NODE, MUTED, Graph, GraphNode, Kind, Link
 from comfywire.workflow.conversion.slot_types import bypass_group_input, bypass_input, input_type, output_type
 
 __all__ = ["Frame", "Promoted", "Resolver", "Source"]
@@ -18,14 +18,14 @@ class Frame:
 
     __slots__ = ("_children", "graph", "host", "parent", "prefix")
 
-    def __init__(self, graph: Graph, parent: Frame | None = None, host: Node | None = None) -> None:
+    def __init__(self, graph: Graph, parent: Frame | None = None, host: GraphNode | None = None) -> None:
         self.graph = graph
         self.parent = parent
         self.host = host
         self.prefix: str = f"{parent.prefix}{host.id}:" if parent is not None and host is not None else ""
         self._children: dict[str, Frame] = {}
 
-    def child(self, node: Node) -> Frame:
+    def child(self, node: GraphNode) -> Frame:
         """Return the inside of ``node``, an instance that stands in this frame."""
         known = self._children.get(node.id)
         if known is None:
@@ -64,7 +64,7 @@ class Resolver:
         self._warnings = warnings
         self._modern = modern
 
-    def resolve(self, frame: Frame, node: Node, name: str) -> Source | Promoted | None:
+    def resolve(self, frame: Frame, node: GraphNode, name: str) -> Source | Promoted | None:
         """Return what the input ``name`` of ``node`` is fed by, or None."""
         if frame.graph.is_group and not self._modern:
             return self._from_group(frame, frame.graph.links[node.links[name]])
@@ -120,7 +120,7 @@ class Resolver:
             return here.parent, host.links[slot], host.graph.inputs[slot].type
         return Promoted(host.promoted[slot]) if slot in host.promoted else None
 
-    def _through(self, here: Frame, origin: Node, slot: int, kind: str | None) -> _Step | Source | None:
+    def _through(self, here: Frame, origin: GraphNode, slot: int, kind: str | None) -> _Step | Source | None:
         """Return where output ``slot`` of ``origin`` really comes from: itself, or a link further up.
 
         ``kind`` is the type of the input at the link's end; only bypassed nodes ask for it.
@@ -145,7 +145,7 @@ class Resolver:
                 return None if link_id is None else (here, link_id, kind)
         return None
 
-    def _bypass(self, here: Frame, origin: Node, slot: int, kind: str) -> _Step | None:
+    def _bypass(self, here: Frame, origin: GraphNode, slot: int, kind: str) -> _Step | None:
         if origin.host is not None and origin.host.graph.is_group:
             index = bypass_group_input(origin.sockets, kind, slot)
         else:
@@ -156,18 +156,18 @@ class Resolver:
         link_id = origin.host.links[index] if origin.host is not None else origin.links.get(socket.name)
         return None if link_id is None else (here, link_id, socket.type)
 
-    def _warn(self, frame: Frame, node: Node, name: str, why: str) -> None:
+    def _warn(self, frame: Frame, node: GraphNode, name: str, why: str) -> None:
         self._warnings.append(
             f"node {frame.prefix}{node.id} ({node.type}): input {name!r} was left unlinked, since {why}"
         )
 
 
-def _nth_link(node: Node, index: int) -> Any:
+def _nth_link(node: GraphNode, index: int) -> Any:
     names = [slot["name"] for slot in node.inputs]
     return node.links.get(names[index]) if 0 <= index < len(names) else None
 
 
-def _setter_input(here: Frame, getter: Node, kind: str | None) -> _Step | None:
+def _setter_input(here: Frame, getter: GraphNode, kind: str | None) -> _Step | None:
     """A GetNode stands for the input of the SetNode of its name, here or in a graph above (par. 6)."""
     values = getter.saved.get("widgets_values")
     name = values[0] if isinstance(values, list) and values else None

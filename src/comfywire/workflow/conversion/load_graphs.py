@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import UnreadableWorkflow
 from comfywire.workflow.conversion import group_nodes, proxy_widgets, subgraphs
-from comfywire.workflow.conversion.graph import ID_TYPES, Graph, Host, Kind, Node, read_links
+from comfywire.workflow.conversion.graph import ID_TYPES, Graph, GraphNode, Host, Kind, read_links
 from comfywire.workflow.conversion.group_nodes import GroupNodes
 from comfywire.workflow.conversion.known_nodes import NodeMaker
 from comfywire.workflow.conversion.layout import Layout
@@ -164,12 +164,12 @@ def _distinct(
     return one_of_each(nodes, lambda: next(fresh), modern=loaded.profile.is_modern)
 
 
-def _node(loaded: LoadedGraphs, graph: Graph, saved: Mapping[str, Any], node_id: str) -> Node:
+def _node(loaded: LoadedGraphs, graph: Graph, saved: Mapping[str, Any], node_id: str) -> GraphNode:
     class_type = saved["type"]
     class_type = loaded.profile.renamed.get(class_type, class_type)
     known = loaded.known_types.get(class_type)
     if class_type in _VIRTUAL:
-        node = Node(saved, node_id, _VIRTUAL[class_type], _NOTHING)
+        node = GraphNode(saved, node_id, _VIRTUAL[class_type], _NOTHING)
         _take_links(node)
     elif class_type in loaded.definitions:
         node = _instance(loaded, saved, node_id, loaded.definitions[class_type])
@@ -181,7 +181,7 @@ def _node(loaded: LoadedGraphs, graph: Graph, saved: Mapping[str, Any], node_id:
         node = loaded.maker.make(known, saved, node_id, is_root=graph is loaded.root)
     else:
         virtual = loaded.known_types.packs.virtual.get(class_type, "")
-        node = Node(saved, node_id, _PACK_KINDS.get(virtual, Kind.UNKNOWN), _NOTHING)
+        node = GraphNode(saved, node_id, _PACK_KINDS.get(virtual, Kind.UNKNOWN), _NOTHING)
         _take_links(node)
         if node.kind is Kind.SETTER:
             _register_setter(graph, node)
@@ -195,8 +195,8 @@ def _node(loaded: LoadedGraphs, graph: Graph, saved: Mapping[str, Any], node_id:
     return node
 
 
-def _instance(loaded: LoadedGraphs, saved: Mapping[str, Any], node_id: str, graph: Graph) -> Node:
-    node = Node(saved, node_id, Kind.INSTANCE, _NOTHING)
+def _instance(loaded: LoadedGraphs, saved: Mapping[str, Any], node_id: str, graph: Graph) -> GraphNode:
+    node = GraphNode(saved, node_id, Kind.INSTANCE, _NOTHING)
     node.host = host = Host(graph)
     host.links = subgraphs.match_inputs(node.inputs, graph.inputs, modern=loaded.profile.is_modern)
     for slot, link in zip(graph.inputs, host.links, strict=True):
@@ -206,14 +206,14 @@ def _instance(loaded: LoadedGraphs, saved: Mapping[str, Any], node_id: str, grap
     return node
 
 
-def _take_links(node: Node) -> None:
+def _take_links(node: GraphNode) -> None:
     for slot in node.inputs:
         link = slot.get("link")
         if isinstance(link, ID_TYPES):
             node.links.setdefault(slot["name"], link)
 
 
-def _register_setter(graph: Graph, node: Node) -> None:
+def _register_setter(graph: Graph, node: GraphNode) -> None:
     values = node.saved.get("widgets_values")
     if isinstance(values, list) and values and isinstance(values[0], str):
         graph.setters[values[0]] = node

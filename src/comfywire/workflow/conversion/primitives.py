@@ -12,7 +12,7 @@ from comfywire.workflow.conversion.layout import ABSENT
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from comfywire.workflow.conversion.graph import Graph, Node
+    from comfywire.workflow.conversion.graph import Graph, GraphNode
     from comfywire.workflow.conversion.layout import WidgetSpec
 
 __all__ = ["apply_primitives"]
@@ -21,7 +21,7 @@ _REPLACES = "Run widget replace on values"
 
 
 class _Target(NamedTuple):
-    node: Node
+    node: GraphNode
     widget: int
 
     @property
@@ -55,7 +55,7 @@ def apply_primitives(graph: Graph, replace_text: Callable[[str], str]) -> None:
             target.node.is_plain = False
 
 
-def _targets(graph: Graph, node: Node) -> list[_Target]:
+def _targets(graph: Graph, node: GraphNode) -> list[_Target]:
     targets = []
     for link_id in _output_links(graph, node):
         carrier = graph.carrier(link_id) if link_id in graph.links else None
@@ -65,14 +65,14 @@ def _targets(graph: Graph, node: Node) -> list[_Target]:
     return targets
 
 
-def _copies_unknown(graph: Graph, node: Node) -> bool:
+def _copies_unknown(graph: Graph, node: GraphNode) -> bool:
     """A primitive is a copy of its first target's widget; of an unknown type's there is nothing to copy."""
     first = next((link for link in _output_links(graph, node) if link in graph.links), None)
     carrier = graph.carrier(first) if first is not None else None
     return carrier is not None and carrier[0].kind is Kind.UNKNOWN
 
 
-def _output_links(graph: Graph, node: Node) -> list[Any]:
+def _output_links(graph: Graph, node: GraphNode) -> list[Any]:
     """The order of the output's own list says which target is the first."""
     outputs = node.saved.get("outputs")
     first = outputs[0] if isinstance(outputs, list) and outputs else None
@@ -81,7 +81,7 @@ def _output_links(graph: Graph, node: Node) -> list[Any]:
     return list(dict.fromkeys([*known, *graph.links_from(node.id)]))
 
 
-def _value(node: Node, targets: Sequence[_Target]) -> Any:
+def _value(node: GraphNode, targets: Sequence[_Target]) -> Any:
     saved = node.saved.get("widgets_values")
     value = saved[0] if isinstance(saved, list) and saved else targets[0].node.values[targets[0].widget]
     if not _is_number(value):

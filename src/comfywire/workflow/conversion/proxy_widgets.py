@@ -10,7 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from comfywire.workflow.conversion.graph import Graph, Host, Kind, Node
+from comfywire.workflow.conversion.graph import Graph, GraphNode, Host, Kind
 from comfywire.workflow.conversion.layout import ABSENT, InputSocket
 from comfywire.workflow.conversion.subgraphs import source_value
 
@@ -31,7 +31,7 @@ class _Entry(NamedTuple):
     value: Any
 
 
-def migrate(node: Node, host: Host, fresh: Mapping[int, int]) -> None:
+def migrate(node: GraphNode, host: Host, fresh: Mapping[int, int]) -> None:
     """Carry out the entries of one instance; ``fresh`` has the new ids of inner nodes."""
     entries = [_normalized(host, entry) for entry in _entries(node.saved, fresh)]
     if not entries:
@@ -109,7 +109,7 @@ def _resolves(host: Host, node_id: str, name: str, depth: int) -> bool:
     return target is not None and _resolves(node.host, target[0].id, target[1], depth - 1)
 
 
-def _target(graph: Graph, slot: int) -> tuple[Node, str] | None:
+def _target(graph: Graph, slot: int) -> tuple[GraphNode, str] | None:
     """Return the inner node and the widget (of a nested instance: the input) that ``slot`` leads to."""
     for link_id in graph.inputs[slot].link_ids:
         carrier = graph.carrier(link_id) if link_id in graph.links else None
@@ -142,7 +142,7 @@ def _set_by_name(host: Host, entry: _Entry) -> None:
         _set(host, slot, entry.value)
 
 
-def _add_slot(host: Host, source: Node, entry: _Entry, names: _Names) -> None:
+def _add_slot(host: Host, source: GraphNode, entry: _Entry, names: _Names) -> None:
     name = _source_input(source, entry)
     if name is None or name.startswith("$$"):
         return
@@ -154,7 +154,7 @@ def _add_slot(host: Host, source: Node, entry: _Entry, names: _Names) -> None:
     _show(host, slot, entry.value)
 
 
-def _source_input(source: Node, entry: _Entry) -> str | None:
+def _source_input(source: GraphNode, entry: _Entry) -> str | None:
     """Return the input of ``source`` that feeds the widget which the entry names."""
     if source.host is None:
         index = source.widget_index(entry.widget)
@@ -206,7 +206,7 @@ def _show(host: Host, slot: int, value: Any) -> None:
     _set(host, slot, value)
 
 
-def _replace_primitive(host: Host, primitive: Node, entries: list[_Entry], names: _Names) -> None:
+def _replace_primitive(host: Host, primitive: GraphNode, entries: list[_Entry], names: _Names) -> None:
     """A new slot takes the place of an inner PrimitiveNode for all its targets."""
     graph, kind = host.graph, primitive.output_type(0)
     targets = list(_primitive_targets(graph, primitive))
@@ -224,7 +224,7 @@ def _replace_primitive(host: Host, primitive: Node, entries: list[_Entry], names
     _show(host, slot, next((entry.value for entry in entries if entry.value is not None), None))
 
 
-def _primitive_targets(graph: Graph, primitive: Node) -> Iterator[tuple[Node | None, InputSocket]]:
+def _primitive_targets(graph: Graph, primitive: GraphNode) -> Iterator[tuple[GraphNode | None, InputSocket]]:
     """Yield what the primitive's links lead to, by the file's stale ``target_slot``.
 
     1.49 has not repaired it yet, but for nodes that rebuild their inputs while their values are put in.

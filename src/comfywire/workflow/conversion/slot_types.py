@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfywire.workflow.conversion.graph import INPUT_NODE, Graph, Node
+from comfywire.workflow.conversion.graph import INPUT_NODE, Graph, GraphNode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -54,7 +54,7 @@ def bypass_group_input(sockets: Sequence[InputSocket], wanted: str, slot: int) -
     return next((place for place in places if place < len(sockets) and sockets[place].type == wanted), None)
 
 
-def output_type(origin: Node, slot: int) -> str:
+def output_type(origin: GraphNode, slot: int) -> str:
     """Return the type of an output, of an instance too."""
     if origin.host is not None:
         outputs = origin.host.graph.outputs
@@ -63,7 +63,7 @@ def output_type(origin: Node, slot: int) -> str:
     return "*" if kind == "COMFY_MATCHTYPE_V3" else kind
 
 
-def input_type(graph: Graph, host: Node | None, node: Node, name: str) -> str:
+def input_type(graph: Graph, host: GraphNode | None, node: GraphNode, name: str) -> str:
     """Return the type of the input ``name`` of ``node``.
 
     Inputs of one match group take the types of what the others are linked to (COMFY_MATCHTYPE_V3).
@@ -85,7 +85,7 @@ def input_type(graph: Graph, host: Node | None, node: Node, name: str) -> str:
 
 
 def _linked_types(
-    graph: Graph, host: Node | None, node: Node, sockets: Iterable[InputSocket]
+    graph: Graph, host: GraphNode | None, node: GraphNode, sockets: Iterable[InputSocket]
 ) -> Iterator[str]:
     for socket in sockets:
         link = graph.links.get(node.links.get(socket.name))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from comfywire.workflow.conversion.graph import ID_TYPES, INPUT_NODE, Graph, Host, Link, Node, Slot
+from comfywire.workflow.conversion.graph import ID_TYPES, INPUT_NODE, Graph, GraphNode, Host, Link, Slot
 from comfywire.workflow.conversion.layout import ABSENT
 from comfywire.workflow.conversion.values import settled
 
@@ -159,7 +159,7 @@ class Shared(NamedTuple):
     They are one HTML textarea, so the instance that is loaded last decides for all.
     """
 
-    node: Node
+    node: GraphNode
     widget: int
 
     @property
@@ -173,7 +173,7 @@ class Shared(NamedTuple):
         self.node.is_plain = False
 
 
-def promote(node: Node, host: Host, *, modern: bool) -> None:
+def promote(node: GraphNode, host: Host, *, modern: bool) -> None:
     """Give the instance a value of its own for each input that leads to a widget, and pour its saved ones.
 
     The default is the inner widget's value; ``widgets_values`` is assigned by position over these inputs.
@@ -197,13 +197,13 @@ def promote(node: Node, host: Host, *, modern: bool) -> None:
             host.promoted[index] = value
 
 
-def _has_proxies(node: Node) -> bool:
+def _has_proxies(node: GraphNode) -> bool:
     """Whether its values are those of ``proxyWidgets`` (`conversion/proxy_widgets.py`)."""
     properties = node.saved.get("properties")
     return isinstance(properties, Mapping) and bool(properties.get("proxyWidgets"))
 
 
-def _say_shifted(node: Node, host: Host, count: int) -> None:
+def _say_shifted(node: GraphNode, host: Host, count: int) -> None:
     """Say it of the inner nodes, where values were saved for inputs that no longer lead to a widget."""
     inner = {
         carrier[0].id: carrier[0]
@@ -242,7 +242,7 @@ def source_value(graph: Graph, slot: Slot, *, modern: bool = True) -> Any:
     return ABSENT
 
 
-def widget_behind(graph: Graph, slot: Slot) -> tuple[Node, str] | None:
+def widget_behind(graph: Graph, slot: Slot) -> tuple[GraphNode, str] | None:
     """Return the inner node and the widget, or the input of an instance, that ``slot`` leads to first."""
     carriers = (graph.carrier(link_id) for link_id in slot.link_ids if link_id in graph.links)
     for inner, name in (carrier for carrier in carriers if carrier is not None):
@@ -253,7 +253,7 @@ def widget_behind(graph: Graph, slot: Slot) -> tuple[Node, str] | None:
     return None
 
 
-def label_of(host: Node, index: int, inner: Node, name: str) -> str:
+def label_of(host: GraphNode, index: int, inner: GraphNode, name: str) -> str:
     """Return what the editor calls an instance's input: its own label, else the definition's, else its name.
 
     A slot that was made from ``proxyWidgets`` has the label of the inner node's input, ``name`` of ``inner``.
@@ -269,7 +269,7 @@ def label_of(host: Node, index: int, inner: Node, name: str) -> str:
     return next((label for label in labels if isinstance(label, str) and label), slot)
 
 
-def _stale_carrier(node: Node, slot: Any) -> tuple[Node, str] | None:
+def _stale_carrier(node: GraphNode, slot: Any) -> tuple[GraphNode, str] | None:
     """1.27 goes by the file's ``target_slot``, which may have become another input's (par. 2)."""
     known = isinstance(slot, int) and 0 <= slot < len(node.sockets)
     return (node, node.sockets[slot].name) if known else None

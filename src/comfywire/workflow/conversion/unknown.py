@@ -17,7 +17,7 @@ from comfywire.workflow.conversion.layout import WidgetSpec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from comfywire.workflow.conversion.graph import Node
+    from comfywire.workflow.conversion.graph import GraphNode
 
 __all__ = ["UnknownType", "node_pack", "pour_unknown"]
 
@@ -68,7 +68,7 @@ def node_pack(saved: Mapping[str, Any]) -> str | None:
     return next((pack for pack in packs if isinstance(pack, str) and pack), None)
 
 
-def pour_unknown(node: Node, *, modern: bool, was_asked: bool = True) -> UnknownType:
+def pour_unknown(node: GraphNode, *, modern: bool, was_asked: bool = True) -> UnknownType:
     """Give the node the widgets that the file tells of."""
     named, class_type = _named_values(node), node.type
     if named is None:
@@ -81,7 +81,7 @@ def pour_unknown(node: Node, *, modern: bool, was_asked: bool = True) -> Unknown
     )
 
 
-def _named_values(node: Node) -> Mapping[str, Any] | None:
+def _named_values(node: GraphNode) -> Mapping[str, Any] | None:
     """Return values by name, or None where the file has values and does not say whose they are."""
     by_name = node.saved.get("widgets_values_named")  # saved beside the list since front end 1.46
     if isinstance(by_name, Mapping):
@@ -115,7 +115,7 @@ def _without_controls(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in values.items() if name != "control_after_generate"}
 
 
-def _pour_nameless(node: Node, *, modern: bool) -> None:
+def _pour_nameless(node: GraphNode, *, modern: bool) -> None:
     values = node.saved.get("widgets_values")
     assert isinstance(values, list)
     names = [f"UNKNOWN_{index}" if modern and index else "UNKNOWN" for index in range(len(values))]

@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from comfywire.workflow.drawing.layout import Arrangement, Link, arrange, links_of
+from comfywire.workflow.drawing.layout import Arrangement, DrawnLink, arrange, links_of
 from comfywire.workflow.node import is_link
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class _Drawing:
     def __init__(self, workflow: WorkflowLike) -> None:
         self.workflow = workflow
         self.layout: Arrangement = arrange(workflow.prompt)
-        self.links: list[Link] = links_of(workflow.prompt)
+        self.links: list[DrawnLink] = links_of(workflow.prompt)
         self.outputs = {node.id for node in workflow.output_nodes}
         self.rows = {node.id: list(_rows(node)) for node in workflow}
         self.places = dict(self._places())
@@ -118,7 +118,7 @@ class _Drawing:
                 yield node_id, (_MARGIN + column * (_WIDTH + _GAP_X), y)
                 y += self._height(node_id) + _GAP_Y
 
-    def _link(self, link: Link) -> str:
+    def _link(self, link: DrawnLink) -> str:
         x1, y1 = self.places[link.origin]
         x2, y2 = self.places[link.target]
         names = [name for name, _ in self.rows[link.target]]

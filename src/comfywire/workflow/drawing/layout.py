@@ -8,13 +8,13 @@ from typing import Any
 
 from comfywire.workflow.node import is_link
 
-__all__ = ["Arrangement", "Link", "arrange", "links_of"]
+__all__ = ["Arrangement", "DrawnLink", "arrange", "links_of"]
 
 _ROUNDS = 4  # of putting each node beside its neighbours; more changes little
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class DrawnLink:
     """A link of the prompt: from an output of one node to an input of another."""
 
     origin: str
@@ -35,10 +35,10 @@ class Arrangement:
         return [node_id for column in self.columns for node_id in column]
 
 
-def links_of(prompt: Mapping[str, Mapping[str, Any]]) -> list[Link]:
+def links_of(prompt: Mapping[str, Mapping[str, Any]]) -> list[DrawnLink]:
     """Return the links between nodes that are there, in the prompt's order."""
     return [
-        Link(value[0], value[1], node_id, name)
+        DrawnLink(value[0], value[1], node_id, name)
         for node_id, entry in prompt.items()
         for name, value in _inputs(entry).items()
         if is_link(value) and value[0] in prompt

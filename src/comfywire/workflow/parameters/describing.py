@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from comfywire.workflow.node import Node
     from comfywire.workflow.object_info import Input
 
-__all__ = ["DECLARED", "Place", "describe", "slug"]
+__all__ = ["DECLARED", "InputPlace", "describe", "slug"]
 
 _TYPES = {
     "INT": "int",
@@ -37,7 +37,7 @@ _MOST_CHOICES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class InputPlace:
     """An input that a parameter drives, and what is to be said of that."""
 
     node: Node
@@ -52,7 +52,7 @@ class Place:
         return f"{self.node.id}.{self.input}"
 
 
-def describe(name: str, places: list[Place]) -> Parameter:
+def describe(name: str, places: list[InputPlace]) -> Parameter:
     """Return the parameter ``name`` that drives ``places``, as what is there now suggests."""
     first = places[0]
     spec, value = first.node.spec(first.input), first.node.inputs.get(first.input)
@@ -78,7 +78,7 @@ def describe(name: str, places: list[Place]) -> Parameter:
     return free if _allows(free, value) else replace(free, type="any")
 
 
-def _limits(kind: str, places: list[Place]) -> tuple[float | None, float | None]:
+def _limits(kind: str, places: list[InputPlace]) -> tuple[float | None, float | None]:
     """Return the tightest of what the places take; the usual limits of a seed go without saying."""
     least, most = tightest(place.node.spec(place.input) for place in places)
     if kind == "seed":
@@ -86,7 +86,7 @@ def _limits(kind: str, places: list[Place]) -> tuple[float | None, float | None]
     return least, most
 
 
-def _default(places: list[Place]) -> Any:
+def _default(places: list[InputPlace]) -> Any:
     """Return the value that stands in all the places; None, which leaves them alone, if they differ."""
     values = [place.node.inputs.get(place.input) for place in places]
     is_one = all(value == values[0] for value in values)
@@ -113,7 +113,7 @@ def _allows(parameter: Parameter, value: Any) -> bool:
     return True
 
 
-def _type_of(place: Place, spec: Input | None, value: Any) -> str:
+def _type_of(place: InputPlace, spec: Input | None, value: Any) -> str:
     declared = DECLARED.match(place.node.title.strip())
     if spec is not None and spec.upload:
         return spec.upload

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from comfywire.workflow.node import is_link
 from comfywire.workflow.parameters.app_mode import picked_inputs, picked_outputs
-from comfywire.workflow.parameters.describing import DECLARED, Place, describe, slug
+from comfywire.workflow.parameters.describing import DECLARED, InputPlace, describe, slug
 from comfywire.workflow.parameters.guesses import in_form_order, with_groups, with_roles
 from comfywire.workflow.parameters.parameters import FILE_TYPES, Parameter, Parameters
 
@@ -62,20 +62,20 @@ def _parameters(listed: list[Parameter], outputs: dict[str, tuple[str, ...]]) ->
     return Parameters({parameter.name: parameter for parameter in listed}, outputs)
 
 
-def _by_name(places: Iterable[Place]) -> list[Parameter]:
-    grouped: dict[str, list[Place]] = {}
+def _by_name(places: Iterable[InputPlace]) -> list[Parameter]:
+    grouped: dict[str, list[InputPlace]] = {}
     for place in places:
         grouped.setdefault(place.name, []).append(place)
     return [describe(name, group) for name, group in grouped.items()]
 
 
-def _picked(workflow: WorkflowLike, usual: list[Place]) -> Iterator[Parameter]:
+def _picked(workflow: WorkflowLike, usual: list[InputPlace]) -> Iterator[Parameter]:
     """Yield what the author chose; called by the author's labels, else as drafts are."""
     names = {place.target: place.name for place in usual}
     found: list[Parameter] = []
     called: list[str] = []
     for pick in picked_inputs(workflow):
-        places = [Place(workflow[node_id], name, "", help=pick.help) for node_id, name in pick.places]
+        places = [InputPlace(workflow[node_id], name, "", help=pick.help) for node_id, name in pick.places]
         usual_name = names.get(places[0].target) or slug(pick.widget.rpartition(".")[2])
         own_name = slug(pick.label) if pick.label != pick.widget.rpartition(".")[2] else ""
         name = own_name or usual_name or "input"
@@ -89,7 +89,7 @@ def _picked(workflow: WorkflowLike, usual: list[Place]) -> Iterator[Parameter]:
     yield from with_roles(replace(each, role=role) for each, role in zip(found, roles, strict=True))
 
 
-def _declared_places(workflow: WorkflowLike) -> Iterator[Place]:
+def _declared_places(workflow: WorkflowLike) -> Iterator[InputPlace]:
     outputs = {node.id for node in workflow.output_nodes}
     for node in workflow:
         found = DECLARED.match(node.title.strip())
@@ -98,7 +98,7 @@ def _declared_places(workflow: WorkflowLike) -> Iterator[Place]:
         input_name = found["input"] or _main_input(node)
         if input_name is not None and node.knows(input_name):
             help_text = (found["help"] or "").strip()
-            yield Place(node, input_name, found["name"], bool(found["required"]), help_text)
+            yield InputPlace(node, input_name, found["name"], bool(found["required"]), help_text)
 
 
 def _main_input(node: Node) -> str | None:
@@ -107,19 +107,19 @@ def _main_input(node: Node) -> str | None:
     return next((name for name in usual if name in values), next(iter(values), None))
 
 
-def _usual_places(workflow: WorkflowLike) -> Iterator[Place]:
+def _usual_places(workflow: WorkflowLike) -> Iterator[InputPlace]:
     texts = dict(_name_texts(workflow))
     for node in workflow:
         for input_name, value in node.inputs.items():
             if is_link(value):
                 continue
             if (node.id, input_name) in texts:
-                yield Place(node, input_name, texts[node.id, input_name])
+                yield InputPlace(node, input_name, texts[node.id, input_name])
             elif node.class_type.startswith("Primitive") and input_name == "value":
-                yield Place(node, input_name, slug(node.title) or "value")
+                yield InputPlace(node, input_name, slug(node.title) or "value")
             elif input_name in _NAMES and _fits(node, input_name):
                 is_mask = input_name == "image" and _is_only_mask(workflow, node)
-                yield Place(node, input_name, "mask" if is_mask else _usual_name(node, input_name))
+                yield InputPlace(node, input_name, "mask" if is_mask else _usual_name(node, input_name))
 
 
 def _fits(node: Node, input_name: str) -> bool:
@@ -194,9 +194,9 @@ def _links_on(node: Node, side: str) -> list[str]:
     return same or kin
 
 
-def _named_apart(places: list[Place]) -> Iterator[Place]:
+def _named_apart(places: list[InputPlace]) -> Iterator[InputPlace]:
     """Yield the places with names of their own, except where one value should reach several of them."""
-    first: dict[str, Place] = {}
+    first: dict[str, InputPlace] = {}
     used: set[str] = set()
     for place in places:
         if place.name not in first:
@@ -211,14 +211,14 @@ def _named_apart(places: list[Place]) -> Iterator[Place]:
             yield replace(place, name=name)
 
 
-def _go_together(first: Place, other: Place) -> bool:
+def _go_together(first: InputPlace, other: InputPlace) -> bool:
     """Whether one value drives both: seeds always; texts, sizes and the like where they are equal now."""
     is_same = first.node.inputs.get(first.input) == other.node.inputs.get(other.input)
     is_file = (spec := other.node.spec(other.input)) is not None and spec.upload is not None
     return other.name == "seed" or (is_same and not is_file)
 
 
-def _free_name(place: Place, used: set[str]) -> str:
+def _free_name(place: InputPlace, used: set[str]) -> str:
     known = place.node.definition
     usual = {place.node.class_type, known.display_name if known else ""}
     own = slug(place.node.title) if place.node.title not in usual else ""

@@ -12,7 +12,7 @@ from comfywire.workflow.conversion.slot_types import output_type
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from comfywire.workflow.conversion.graph import Graph, Node
+    from comfywire.workflow.conversion.graph import Graph, GraphNode
     from comfywire.workflow.conversion.layout import InputSocket
 
 __all__ = ["SEED", "UE_TYPES", "broadcast", "is_free"]
@@ -27,7 +27,7 @@ _REGEXES = ("title_regex", "input_regex", "group_regex")
 class _Source(NamedTuple):
     """An output that is broadcast."""
 
-    controller: Node
+    controller: GraphNode
     origin_id: str
     slot: int
     type: str
@@ -40,7 +40,7 @@ class _Source(NamedTuple):
     priority: int
 
 
-def broadcast(graph: Graph, nodes: Sequence[Node]) -> set[str]:
+def broadcast(graph: Graph, nodes: Sequence[GraphNode]) -> set[str]:
     """Link every free input that ``nodes`` feed; return the ids of those that fed one.
 
     Of several that would, the one with the most particular conditions does; of equals none. Each is named in
@@ -73,12 +73,12 @@ def _say_linked(socket: InputSocket, source: _Source) -> str:
     )
 
 
-def is_free(graph: Graph, node: Node, name: str) -> bool:
+def is_free(graph: Graph, node: GraphNode, name: str) -> bool:
     """Whether an input has no link, or one that the file does not have (pictures carry such)."""
     return node.links.get(name) not in graph.links
 
 
-def _sources(graph: Graph, node: Node) -> Iterator[_Source]:
+def _sources(graph: Graph, node: GraphNode) -> Iterator[_Source]:
     if node.type == SEED:
         yield _source(node, node.id, 0, "INT", [None, re.compile("seed"), None])
         return
@@ -97,7 +97,7 @@ def _sources(graph: Graph, node: Node) -> Iterator[_Source]:
 
 
 def _source(
-    node: Node, origin_id: str, slot: int, kind: str, regexes: Sequence[re.Pattern[str] | None]
+    node: GraphNode, origin_id: str, slot: int, kind: str, regexes: Sequence[re.Pattern[str] | None]
 ) -> _Source:
     settings = _settings(node)
     group, color = (_restriction(settings, f"{what}_restricted") for what in ("group", "color"))
@@ -107,7 +107,7 @@ def _source(
     return _Source(node, origin_id, slot, kind, tuple(regexes), inverted, group, color, priority)
 
 
-def _said_regexes(node: Node) -> list[re.Pattern[str] | None]:
+def _said_regexes(node: GraphNode) -> list[re.Pattern[str] | None]:
     """Return what the node asks of titles, inputs and groups; "Anything Everywhere?" has them as values."""
     settings = _settings(node)
     said = [settings.get(name) for name in _REGEXES]
@@ -126,7 +126,7 @@ def _compiled(said: Any) -> re.Pattern[str] | None:
         return None
 
 
-def _settings(node: Node) -> Mapping[str, Any]:
+def _settings(node: GraphNode) -> Mapping[str, Any]:
     properties = node.saved.get("properties")
     properties = properties if isinstance(properties, Mapping) else {}
     said = properties.get("ue_properties")
@@ -138,7 +138,7 @@ def _restriction(settings: Mapping[str, Any], name: str) -> int:
     return int(said) if isinstance(said, int) and 0 <= said <= 2 else 0
 
 
-def _open_sockets(graph: Graph, node: Node, settings: Mapping[str, Any]) -> Iterator[InputSocket]:
+def _open_sockets(graph: Graph, node: GraphNode, settings: Mapping[str, Any]) -> Iterator[InputSocket]:
     """Yield the inputs that may be fed: a widget's only where the node says so, or lists it as converted."""
     refused = settings.get("input_ue_unconnectable")
     connectable = settings.get("widget_ue_connectable")
@@ -156,7 +156,9 @@ def _open_sockets(graph: Graph, node: Node, settings: Mapping[str, Any]) -> Iter
         yield socket
 
 
-def _chosen(sources: Sequence[_Source], node: Node, socket: InputSocket, groups: _Groups) -> _Source | None:
+def _chosen(
+    sources: Sequence[_Source], node: GraphNode, socket: InputSocket, groups: _Groups
+) -> _Source | None:
     fitting = [one for one in sources if one.type == socket.type and _fits(one, node, socket, groups)]
     fitting = [one for one in fitting if one.origin_id != node.id]
     best = max((one.priority for one in fitting), default=0)
@@ -165,7 +167,7 @@ def _chosen(sources: Sequence[_Source], node: Node, socket: InputSocket, groups:
     return first[0] if len(ends) == 1 else None
 
 
-def _fits(source: _Source, node: Node, socket: InputSocket, groups: _Groups) -> bool:
+def _fits(source: _Source, node: GraphNode, socket: InputSocket, groups: _Groups) -> bool:
     texts = ([node.title or node.type], [socket.name], groups.titles(node))
     for regex, inverted, candidates in zip(source.regexes, source.inverted, texts, strict=True):
         if regex is not None and any(regex.search(text) for text in candidates) == inverted:
@@ -187,17 +189,17 @@ class _Groups:
         listed = graph.saved.get("groups")
         self._groups = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
 
-    def of(self, node: Node) -> set[int]:
+    def of(self, node: GraphNode) -> set[int]:
         """Return the places in the list of the groups that the middle of ``node`` is in."""
         middle = _middle(node)
         return {index for index, group in enumerate(self._groups) if _holds(group.get("bounding"), middle)}
 
-    def titles(self, node: Node) -> list[str]:
+    def titles(self, node: GraphNode) -> list[str]:
         """Return the titles of these groups."""
         return [str(self._groups[index].get("title", "")) for index in self.of(node)]
 
 
-def _middle(node: Node) -> tuple[float, float] | None:
+def _middle(node: GraphNode) -> tuple[float, float] | None:
     position, size = _pair(node.saved.get("pos")), _pair(node.saved.get("size")) or (0, 0)
     return None if position is None else (position[0] + size[0] / 2, position[1] + size[1] / 2)
 

@@ -15,7 +15,7 @@ from comfywire.workflow.conversion.packs.broadcasts import SEED, UE_TYPES, broad
 from comfywire.workflow.conversion.packs.pack import Pack
 
 if TYPE_CHECKING:
-    from comfywire.workflow.conversion.graph import Graph, Node
+    from comfywire.workflow.conversion.graph import Graph, GraphNode
 
 __all__ = ["PACK"]
 
@@ -49,7 +49,7 @@ def _record(graph: Graph) -> list[Mapping[str, Any]] | None:
     return [link for link in links if isinstance(link, Mapping)] if isinstance(links, list) else None
 
 
-def _repeat(graph: Graph, link: Mapping[str, Any], nodes: Mapping[str, Node]) -> None:
+def _repeat(graph: Graph, link: Mapping[str, Any], nodes: Mapping[str, GraphNode]) -> None:
     """Make a link of the record, if what it feeds is not linked otherwise."""
     upstream, downstream = str(link.get("upstream")), str(link.get("downstream"))
     slot, target = link.get("upstream_slot"), link.get("downstream_slot")
@@ -69,7 +69,7 @@ def _repeat(graph: Graph, link: Mapping[str, Any], nodes: Mapping[str, Node]) ->
             graph.connect(upstream, slot, node, name)
 
 
-def _take_up_leftovers(graph: Graph, nodes: list[Node]) -> set[str]:
+def _take_up_leftovers(graph: Graph, nodes: list[GraphNode]) -> set[str]:
     """Make the links that an older version left in the file's list; of several to one input, the first."""
     carried = {link_id for node in graph.nodes.values() for link_id in node.links.values()}
     taken = False
@@ -87,7 +87,7 @@ def _take_up_leftovers(graph: Graph, nodes: list[Node]) -> set[str]:
     return {str(node.saved.get("id")) for node in nodes} if taken else set()
 
 
-def _input_name(node: Node, slot: int, kind: Any) -> str | None:
+def _input_name(node: GraphNode, slot: int, kind: Any) -> str | None:
     """Return which input is meant: by the file's own list, whose order need not be the definition's."""
     saved, sockets = node.inputs, node.sockets
     if 0 <= slot < len(saved) and saved[slot].get("type") in (kind, "*"):
