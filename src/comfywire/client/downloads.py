@@ -14,7 +14,7 @@ from comfywire.transport.limits import chunks_of
 
 from .saving import PartFile, Place
 
-__all__ = ["Downloads", "File", "NotThere", "TooLarge"]
+__all__ = ["Downloads", "File", "FileTooLarge", "NotThere"]
 
 AT_ONCE = 8
 TRIES = 5
@@ -26,7 +26,7 @@ class NotThere(Exception):
     """The server does not have the file; no OSError, because those are the caller's own disk's."""
 
 
-class TooLarge(Exception):
+class FileTooLarge(Exception):
     """The file has more bytes than the caller wants."""
 
 
@@ -104,7 +104,7 @@ class _Received:
         self.content += chunk
         self.length += len(chunk)
         if self._at_most is not None and self.length > self._at_most:
-            raise TooLarge
+            raise FileTooLarge
 
     async def restart(self) -> None:
         self.content.clear()

@@ -17,12 +17,12 @@ from .files.sources import is_source, local_path
 from .threads import in_thread
 from .uploads import Upload, Uploads
 
-__all__ = ["GivenFiles", "Receiver"]
+__all__ = ["GivenFiles", "ServerLike"]
 
 LOOKS_LIKE_A_PATH = re.compile(r"[/\\]|\.[A-Za-z0-9]{1,10}( \[\w+\])?\Z")
 
 
-class Receiver(Protocol):
+class ServerLike(Protocol):
     """What is asked of the server that files, or a workflow to check, are for."""
 
     @property
@@ -46,7 +46,7 @@ class GivenFiles:
     """
 
     def __init__(
-        self, server: Receiver, original: Workflow, bound: Bound, *, known: Collection[str] = ()
+        self, server: ServerLike, original: Workflow, bound: Bound, *, known: Collection[str] = ()
     ) -> None:
         self._server = server
         self._original = original

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from comfywire.errors import InvalidWorkflow
 from comfywire.workflow import Effect, Problem, Workflow
 
-from .given import Receiver
+from .given import ServerLike
 from .uploads import Upload
 
 __all__ = ["check"]
 
 
-async def check(server: Receiver, workflow: Workflow, targets: Sequence[str] | None) -> None:
+async def check(server: ServerLike, workflow: Workflow, targets: Sequence[str] | None) -> None:
     """Raise what the server would refuse, what it would silently drop, and what would fail.
 
     Raises:
@@ -29,7 +29,7 @@ async def check(server: Receiver, workflow: Workflow, targets: Sequence[str] | N
 
 
 async def _problems(
-    server: Receiver, workflow: Workflow, targets: Sequence[str] | None, *, anew: bool
+    server: ServerLike, workflow: Workflow, targets: Sequence[str] | None, *, anew: bool
 ) -> list[Problem]:
     types = await server.catalogue.of({node.class_type for node in workflow if node.class_type}, anew=anew)
     files: dict[str, bool] = {}

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Protocol, cast, runtime_checkable
 from .arrays import Array, png_of
 from .suffixes import HEAD_BYTES, suffix_of
 
-__all__ = ["Opened", "Picture", "UploadSource", "is_source", "local_path", "open_source"]
+__all__ = ["Opened", "PillowPicture", "UploadSource", "is_source", "local_path", "open_source"]
 
 SUFFIX = re.compile(r"\.[A-Za-z0-9_+-]{1,12}\Z")
 """What of a name is kept beside a hash."""
@@ -23,7 +23,7 @@ CHUNK_BYTES = 1 << 20
 
 
 @runtime_checkable
-class Picture(Protocol):
+class PillowPicture(Protocol):
     """A Pillow picture, without importing Pillow."""
 
     mode: str
@@ -33,7 +33,7 @@ class Picture(Protocol):
         """Write it."""
 
 
-UploadSource = str | Path | bytes | bytearray | memoryview | BinaryIO | Picture | Array
+UploadSource = str | Path | bytes | bytearray | memoryview | BinaryIO | PillowPicture | Array
 """A path (``~`` is your home), the bytes themselves, an open binary file, a Pillow picture, or a NumPy array
 (height, width, channels); the last two are sent as PNG."""
 
@@ -103,7 +103,7 @@ def open_source(source: UploadSource) -> Opened:
 
 def is_source(value: Any) -> bool:
     """Whether ``value`` is something to upload, a text apart, which may be a path or a name."""
-    if isinstance(value, bytes | bytearray | memoryview | os.PathLike | Picture | Array):
+    if isinstance(value, bytes | bytearray | memoryview | os.PathLike | PillowPicture | Array):
         return not (isinstance(value, Array) and value.shape == ())
     return hasattr(value, "read")
 
@@ -125,7 +125,7 @@ def _open(source: Any) -> tuple[BinaryIO, str]:
     if isinstance(source, str | os.PathLike):
         path = local_path(source)
         return path.open("rb"), path.name
-    if isinstance(source, Picture):
+    if isinstance(source, PillowPicture):
         encoded = BytesIO()
         source.save(encoded, format="PNG")
         return BytesIO(encoded.getvalue()), ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from comfywire.client.downloads import Downloads, File, NotThere, TooLarge
+from comfywire.client.downloads import Downloads, File, FileTooLarge, NotThere
 from comfywire.client.files.names import safe_folder, safe_name
 from comfywire.client.saving import Place, write_whole
 from comfywire.errors import OutputsGone, UnsafeName
@@ -119,7 +119,7 @@ class Output:
                 self._brought.append(
                     await self._fetched(lambda downloads, file: downloads.read(*file, at_most=at_most))
                 )
-            except TooLarge:
+            except FileTooLarge:
                 return 0
         return len(self.at_hand or b"")
 
