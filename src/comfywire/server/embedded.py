@@ -16,7 +16,7 @@ from comfywire.server.http.access import refuse_public
 from comfywire.server.http.app import make_app
 from comfywire.server.nodes.catalogue import built_in
 from comfywire.server.nodes.stubbed import stand_ins
-from comfywire.server.options import MAX_UPLOAD_BYTES, Options, Profile
+from comfywire.server.options import MAX_UPLOAD_BYTES, Profile, ServerOptions
 from comfywire.server.port import Port
 from comfywire.server.prompt_server import PromptServer
 
@@ -86,7 +86,7 @@ class Server:
         max_upload_bytes: int = MAX_UPLOAD_BYTES,
     ) -> None:
         refuse_public(host, token)
-        self._options = Options(
+        self._options = ServerOptions(
             host=host,
             port=port,
             step_time=step_time,

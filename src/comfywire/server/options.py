@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from comfywire.server.graph import NodeClass
 
-__all__ = ["MAX_UPLOAD_BYTES", "Options", "Profile"]
+__all__ = ["MAX_UPLOAD_BYTES", "Profile", "ServerOptions"]
 
 MAX_UPLOAD_BYTES = 104_857_600
 """ComfyUI's own limit (cli_args.py, --max-upload-size, 0.3.64)."""
@@ -18,7 +18,7 @@ Profile = Literal["0.3.64", "0.33.0"]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ServerOptions:
     """What :class:`~comfywire.server.Server` was given; it outlives a restart."""
 
     host: str = "127.0.0.1"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from comfywire.server.execution.interruption import Interruption
 from comfywire.server.execution.node_host import NodeHost, bind
 from comfywire.server.execution.prompt_queue import PromptQueue
-from comfywire.server.execution.surroundings import Surroundings, Tricks
+from comfywire.server.execution.surroundings import PromptSurroundings, Tricks
 from comfywire.server.execution.worker import PromptWorker
 from comfywire.server.graph import DynamicPrompt
 from comfywire.server.messages.current import Current
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from comfywire.server.faults import Faults
     from comfywire.server.folders import Folders
     from comfywire.server.graph import NodeClass
-    from comfywire.server.options import Options
+    from comfywire.server.options import ServerOptions
 
 __all__ = ["PromptServer"]
 
@@ -46,7 +46,7 @@ class PromptServer:
 
     def __init__(
         self,
-        options: Options,
+        options: ServerOptions,
         folders: Folders,
         classes: dict[str, NodeClass],
         *,
@@ -84,9 +84,9 @@ class PromptServer:
         )
         self._publishing: asyncio.Task[None] | None = None
 
-    def _around_prompts(self, host: NodeHost) -> Surroundings:
+    def _around_prompts(self, host: NodeHost) -> PromptSurroundings:
         faults = self.faults
-        return Surroundings(
+        return PromptSurroundings(
             is_new=self.options.is_new,
             classes=self.classes,
             host=host,

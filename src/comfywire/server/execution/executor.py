@@ -13,7 +13,7 @@ from comfywire.server.execution.prompt_run import PromptRun
 if TYPE_CHECKING:
     from comfywire.server.execution.prompt_queue import QueueItem
     from comfywire.server.execution.run_log import Run
-    from comfywire.server.execution.surroundings import Surroundings
+    from comfywire.server.execution.surroundings import PromptSurroundings
 
 __all__ = ["PromptExecutor"]
 
@@ -21,7 +21,7 @@ __all__ = ["PromptExecutor"]
 class PromptExecutor:
     """Runs prompts one after the other, in the worker's thread; holds what outlives a prompt."""
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: PromptSurroundings) -> None:
         self._around = around
         self._cache = Cache(around.classes)
         # Not reset for each prompt: a cycle found while running leaves the last prompt's value standing,

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from comfywire.server.folders import Folders
     from comfywire.server.graph import NodeClass
     from comfywire.server.messages.current import Current
-    from comfywire.server.messages.frames import Preview
+    from comfywire.server.messages.frames import ProgressPicture
     from comfywire.server.messages.sockets import ClientSockets
-    from comfywire.server.options import Options
+    from comfywire.server.options import ServerOptions
 
 __all__ = ["NodeHost", "bind"]
 
@@ -41,7 +41,7 @@ class NodeHost:
 
     def __init__(
         self,
-        options: Options,
+        options: ServerOptions,
         folders: Folders,
         *,
         current: Current,
@@ -69,7 +69,12 @@ class NodeHost:
         self.previews = wanted.get(method, own) if isinstance(method, str) else own
 
     def progress(
-        self, value: float, total: float, preview: Preview | None = None, *, node_id: str | None = None
+        self,
+        value: float,
+        total: float,
+        preview: ProgressPicture | None = None,
+        *,
+        node_id: str | None = None,
     ) -> None:
         """Report progress as ComfyUI's ProgressBar does (main.py, hijack_progress), interrupts included."""
         current = self._current

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from comfywire.server.execution.cache import Cache
     from comfywire.server.execution.prompt_queue import QueueItem
     from comfywire.server.execution.run_log import Run
-    from comfywire.server.execution.surroundings import Surroundings
+    from comfywire.server.execution.surroundings import PromptSurroundings
 
 __all__ = ["PromptRun"]
 
@@ -26,7 +26,7 @@ log = logging.getLogger("comfywire.server")
 class PromptRun:
     """One prompt while it runs."""
 
-    def __init__(self, around: Surroundings, cache: Cache, item: QueueItem, run: Run) -> None:
+    def __init__(self, around: PromptSurroundings, cache: Cache, item: QueueItem, run: Run) -> None:
         self.around = around
         self.cache = cache
         _, self.prompt_id, prompt, self.extra_data, self.outputs = item

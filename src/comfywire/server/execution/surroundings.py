@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from comfywire.server.messages.current import Current
     from comfywire.server.messages.publisher import Message
 
-__all__ = ["Surroundings", "Tricks"]
+__all__ = ["PromptSurroundings", "Tricks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Tricks:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class PromptSurroundings:
     """What a running prompt finds around it.
 
     Attributes:

@@ -16,7 +16,7 @@ from comfywire.server.messages.publisher import Message
 
 if TYPE_CHECKING:
     from comfywire.server.execution.prompt_queue import PromptQueue, QueueItem
-    from comfywire.server.execution.surroundings import Surroundings
+    from comfywire.server.execution.surroundings import PromptSurroundings
 
 __all__ = ["PromptWorker"]
 
@@ -36,7 +36,7 @@ class PromptWorker:
     """
 
     def __init__(
-        self, around: Surroundings, queue: PromptQueue, runs: list[Run], *, join_timeout: float
+        self, around: PromptSurroundings, queue: PromptQueue, runs: list[Run], *, join_timeout: float
     ) -> None:
         self._join_timeout = join_timeout
         self._around = around

@@ -26,7 +26,7 @@ __all__ = ["FileRoutes"]
 Form = Mapping[str, str | bytes | bytearray | web.FileField]
 
 
-class Refused(Exception):
+class FileRefused(Exception):
     """The request names something that it may not have; ``status`` is the whole answer."""
 
     def __init__(self, status: int) -> None:
@@ -59,7 +59,7 @@ class FileRoutes:
             path = self._faults.path(query) or self._viewed(
                 query["filename"], query.get("type", "output"), query.get("subfolder")
             )
-        except Refused as refusal:
+        except FileRefused as refusal:
             return web.Response(status=refusal.status)
         if not os.path.isfile(path):
             return web.Response(status=404)
@@ -80,13 +80,13 @@ class FileRoutes:
     def _viewed(self, name: str, kind: str, subfolder: str | None) -> str:
         filename, root = self._folders.annotated(name)
         if not filename or filename[0] == "/" or ".." in filename:
-            raise Refused(400)
+            raise FileRefused(400)
         root = root or self._folders.by_type(kind)
         if root is None:
-            raise Refused(400)
+            raise FileRefused(400)
         folder = os.path.join(root, subfolder or "")
         if not self._folders.contains(root, os.path.abspath(folder)):
-            raise Refused(403)
+            raise FileRefused(403)
         return os.path.join(folder, os.path.basename(filename))
 
     async def upload_image(self, request: web.Request) -> web.Response:
@@ -108,7 +108,7 @@ class FileRoutes:
         kind = reference.get("type", "output")
         try:
             return self._viewed(reference["filename"], kind, reference.get("subfolder"))
-        except Refused:
+        except FileRefused:
             return None
 
     def _upload(self, form: Form, save: Callable[[web.FileField, str], None] | None = None) -> web.Response:

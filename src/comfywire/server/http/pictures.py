@@ -8,17 +8,17 @@ from typing import IO, NamedTuple
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-__all__ = ["Picture", "alpha_only", "merge_mask", "preview_of", "without_alpha"]
+__all__ = ["EncodedPicture", "alpha_only", "merge_mask", "preview_of", "without_alpha"]
 
 
-class Picture(NamedTuple):
+class EncodedPicture(NamedTuple):
     """An encoded picture."""
 
     content: bytes
     content_type: str
 
 
-def preview_of(path: str, wish: str, channel: str) -> Picture:
+def preview_of(path: str, wish: str, channel: str) -> EncodedPicture:
     """Encode a file as ``webp;90`` or ``jpeg;75``; any other wish is webp. Raises for what is no picture."""
     encoding, *_, quality = (*wish.split(";"), wish.rsplit(";", maxsplit=1)[-1])
     if encoding not in ("webp", "jpeg") or "a" in channel:
@@ -27,17 +27,17 @@ def preview_of(path: str, wish: str, channel: str) -> Picture:
         shown = image.convert("RGB") if encoding == "jpeg" or channel == "rgb" else image
         buffer = BytesIO()
         shown.save(buffer, format=encoding, quality=int(quality) if quality.isdigit() else 90)
-    return Picture(buffer.getvalue(), f"image/{encoding}")
+    return EncodedPicture(buffer.getvalue(), f"image/{encoding}")
 
 
-def without_alpha(path: str) -> Picture:
+def without_alpha(path: str) -> EncodedPicture:
     """Encode a file as PNG without its alpha channel; transparent pixels keep their colour."""
     with Image.open(path) as image:
         opaque = Image.merge("RGB", image.split()[:3]) if image.mode == "RGBA" else image.convert("RGB")
         return _png(opaque)
 
 
-def alpha_only(path: str) -> Picture:
+def alpha_only(path: str) -> EncodedPicture:
     """Encode a file's alpha channel as a black PNG with nothing else."""
     with Image.open(path) as image:
         alpha = image.getchannel("A") if image.mode == "RGBA" else Image.new("L", image.size, 255)
@@ -57,7 +57,7 @@ def merge_mask(original: str, mask: IO[bytes], path: str) -> None:
         merged.save(path, compress_level=4, pnginfo=metadata)
 
 
-def _png(image: Image.Image) -> Picture:
+def _png(image: Image.Image) -> EncodedPicture:
     buffer = BytesIO()
     image.save(buffer, format="PNG")
-    return Picture(buffer.getvalue(), "image/png")
+    return EncodedPicture(buffer.getvalue(), "image/png")

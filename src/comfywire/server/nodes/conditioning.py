@@ -119,7 +119,7 @@ class ConditioningZeroOut(DeclaredNode):
         return ([("", values) for _, values in conditioning],)
 
 
-class Control(DeclaredNode):
+class AppliesControlNet(DeclaredNode):
     """A prompt with a ControlNet's picture, which shines through the placeholder."""
 
     FIDELITY = SIMULATED
@@ -133,6 +133,6 @@ class Control(DeclaredNode):
 
 
 CONTROLS = {
-    name: type(name, (Control,), {"__doc__": Control.__doc__})
+    name: type(name, (AppliesControlNet,), {"__doc__": AppliesControlNet.__doc__})
     for name in ("ControlNetApply", "ControlNetApplyAdvanced", "ControlNetApplySD3")
 }

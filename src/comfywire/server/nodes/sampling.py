@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from comfywire.server.messages.frames import Preview
+from comfywire.server.messages.frames import ProgressPicture
 from comfywire.server.nodes.conditioning import Conditioning
 from comfywire.server.nodes.declared import SIMULATED, DeclaredNode
 from comfywire.server.nodes.latent_scaling import Latent
@@ -52,7 +52,7 @@ class SamplingNode(DeclaredNode):
             preview = None
             if self.host.previews and self.host.is_heard:
                 picture = drawing.of_batch(0).picture((columns, rows), share=step / (steps + 1))
-                preview = Preview("JPEG", picture, PREVIEW_SIZE)
+                preview = ProgressPicture("JPEG", picture, PREVIEW_SIZE)
             self.host.progress(step, steps, preview)
         return {**latent, "drawing": drawing}
 

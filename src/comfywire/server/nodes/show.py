@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from comfywire.server.messages.frames import Preview
+from comfywire.server.messages.frames import ProgressPicture
 from comfywire.server.nodes.declared import DeclaredNode
 from comfywire.server.nodes.files import to_pillow
 
@@ -53,5 +53,5 @@ class SaveImageWebsocket(DeclaredNode):
     def save_images(self, images: Pixels) -> dict[str, Any]:
         """Send each picture as a preview without a limit to its size; progress counts from 0."""
         for step, image in enumerate(images):
-            self.host.progress(step, len(images), Preview("PNG", to_pillow(image), None))
+            self.host.progress(step, len(images), ProgressPicture("PNG", to_pillow(image), None))
         return {}
