@@ -20,13 +20,13 @@ from comfywire.service.api.guards import is_foreign, is_rebound
 from comfywire.service.native.callers import KEY_ID, PREFIX_KEY
 from comfywire.service.settings import Settings
 
-__all__ = ["Addresses", "OneKey"]
+__all__ = ["OneKey", "PathRewriter"]
 
 KEYS = "/k/"
 EDITOR = "/editor/"
 
 
-class Addresses:
+class PathRewriter:
     """Rewrites paths, of requests and of sockets.
 
     Args:

@@ -17,7 +17,7 @@ from comfywire.service.native import (
     uploads,
     view,
 )
-from comfywire.service.native.addresses import Addresses
+from comfywire.service.native.addresses import PathRewriter
 from comfywire.service.native.editor import internal, page, userdata
 from comfywire.service.settings import Settings
 
@@ -38,7 +38,7 @@ def attach(app: FastAPI, settings: Settings) -> None:
         *jobs.routes_of(),
         *view.ROUTES,
         *uploads.ROUTES,
-        *catalogue.routes_of(catalogue.Catalogue()),
+        *catalogue.routes_of(catalogue.FleetCatalogue()),
         *models.ROUTES,
         *system.ROUTES,
         *sockets.ROUTES,
@@ -47,4 +47,4 @@ def attach(app: FastAPI, settings: Settings) -> None:
     ]
     app.router.routes.extend([*routes, *page.routes_of(settings)])
     roots = {route.path.split("/")[1] for route in routes if isinstance(route, Route | WebSocketRoute)}
-    app.add_middleware(Addresses, roots=roots)
+    app.add_middleware(PathRewriter, roots=roots)

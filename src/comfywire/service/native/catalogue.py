@@ -20,10 +20,10 @@ from starlette.routing import BaseRoute
 from comfywire.service.access.keys import Caller
 from comfywire.service.assets.naming import upload_names
 from comfywire.service.core import Core
-from comfywire.service.native.face import Answer, etag_of, routes, sent
+from comfywire.service.native.face import ReadyAnswer, etag_of, routes, sent
 from comfywire.service.native.union import takes_uploads, union, with_files
 
-__all__ = ["Catalogue", "routes_of"]
+__all__ = ["FleetCatalogue", "routes_of"]
 
 MOST_KEPT = 16
 """Answers that are kept: one for each key that has uploads of its own."""
@@ -39,19 +39,19 @@ class _Union:
     texts: Mapping[str, str]
 
 
-class Catalogue:
+class FleetCatalogue:
     """The fleet's catalogue as one process has rendered it."""
 
     def __init__(self) -> None:
         self._union = _Union((), {}, {})
-        self._answers: OrderedDict[tuple[Any, ...], Answer] = OrderedDict()
+        self._answers: OrderedDict[tuple[Any, ...], ReadyAnswer] = OrderedDict()
         self._lock = asyncio.Lock()
 
     async def classes(self, core: Core) -> Classes:
         """Return the classes of the fleet, without anybody's files."""
         return (await self._current(core)).classes
 
-    async def answer(self, core: Core, caller: Caller) -> Answer:
+    async def answer(self, core: Core, caller: Caller) -> ReadyAnswer:
         """Return all classes, with the caller's uploads among the choices."""
         current = await self._current(core)
         names = await upload_names(core.database, caller.key_id)
@@ -81,18 +81,18 @@ def _united(digests: tuple[str, ...], raws: list[Mapping[str, Any]]) -> _Union:
     return _Union(digests, classes, {name: json.dumps(entry) for name, entry in classes.items()})
 
 
-def _rendered(current: _Union, names: list[str]) -> Answer:
+def _rendered(current: _Union, names: list[str]) -> ReadyAnswer:
     texts = dict(current.texts)
     for name, entry in current.classes.items():
         if names and takes_uploads(entry):
             texts[name] = json.dumps(with_files(entry, names))
     members = ", ".join(f"{json.dumps(name)}: {text}" for name, text in texts.items())
     body = f"{{{members}}}".encode()
-    return Answer(body, gzip.compress(body, 5, mtime=0), etag_of(body))
+    return ReadyAnswer(body, gzip.compress(body, 5, mtime=0), etag_of(body))
 
 
 class _Routes:
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: FleetCatalogue) -> None:
         self._catalogue = catalogue
 
     async def whole(self, request: Request, core: Core, caller: Caller) -> Response:
@@ -109,7 +109,7 @@ class _Routes:
         return JSONResponse({name: with_files(entry, names) if names else entry})
 
 
-def routes_of(catalogue: Catalogue) -> list[BaseRoute]:
+def routes_of(catalogue: FleetCatalogue) -> list[BaseRoute]:
     """Return the routes, which share what ``catalogue`` has rendered."""
     handlers = _Routes(catalogue)
     return [

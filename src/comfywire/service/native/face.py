@@ -22,9 +22,9 @@ from comfywire.service.core import Core
 from comfywire.service.native.callers import caller_for
 
 __all__ = [
-    "Answer",
     "BadRequest",
     "Handler",
+    "ReadyAnswer",
     "etag_of",
     "json_body",
     "refusal",
@@ -99,7 +99,7 @@ def refusal(error: ComfywireError) -> Response:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReadyAnswer:
     """An answer that is kept, ready to be sent; ``packed`` is empty where packing does not pay."""
 
     plain: bytes
@@ -117,7 +117,7 @@ def etag_of(body: bytes) -> str:
     return f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
 
 
-def sent(request: Request, answer: Answer) -> Response:
+def sent(request: Request, answer: ReadyAnswer) -> Response:
     """Return a response with an answer that is kept, or that the client has it already."""
     headers = {"ETag": answer.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     if answer.etag in request.headers.get("if-none-match", ""):

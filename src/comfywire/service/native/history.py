@@ -20,8 +20,8 @@ from comfywire.service.access.keys import Caller
 from comfywire.service.core import Core
 from comfywire.service.jobs.native_prompts import Mark, NativePrompts
 from comfywire.service.native.entries import rendered
-from comfywire.service.native.face import Answer, BadRequest, json_body, routes, sent, words_of
-from comfywire.service.native.packing import Part, joined
+from comfywire.service.native.face import BadRequest, ReadyAnswer, json_body, routes, sent, words_of
+from comfywire.service.native.packing import PackedText, joined
 from comfywire.service.native.queue import ids_in
 
 __all__ = ["SHOWN", "History", "routes_of"]
@@ -39,13 +39,13 @@ class History:
     """The histories that one process has rendered, by key; the oldest go first."""
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[Place, Part] = OrderedDict()
+        self._entries: OrderedDict[Place, PackedText] = OrderedDict()
         self._entry_bytes = 0
-        self._answers: OrderedDict[UUID, tuple[Mark, Answer]] = OrderedDict()
+        self._answers: OrderedDict[UUID, tuple[Mark, ReadyAnswer]] = OrderedDict()
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
-        self._looks: dict[UUID, asyncio.Task[Answer]] = {}
+        self._looks: dict[UUID, asyncio.Task[ReadyAnswer]] = {}
 
-    async def whole(self, prompts: NativePrompts, key_id: UUID) -> Answer:
+    async def whole(self, prompts: NativePrompts, key_id: UUID) -> ReadyAnswer:
         """Return a key's history as it is now: the newest ``SHOWN``.
 
         One look serves all who ask before it begins: it is no older than any of their requests.
@@ -56,7 +56,7 @@ class History:
             self._looks[key_id] = look
         return await asyncio.shield(look)
 
-    async def _look(self, prompts: NativePrompts, key_id: UUID) -> Answer:
+    async def _look(self, prompts: NativePrompts, key_id: UUID) -> ReadyAnswer:
         turn = self._turns.setdefault(key_id, asyncio.Lock())
         async with turn:
             del self._looks[key_id]  # who asks from here on may be asking about what this look does not see
@@ -66,31 +66,31 @@ class History:
                 return kept[1]
             # The mark was taken before: what ends in between is rendered, and rendered once more next time.
             whole = await self.page(prompts, key_id, await prompts.ended(key_id, most=SHOWN))
-            answer = Answer(whole.plain, whole.packed, _etag(mark))
+            answer = ReadyAnswer(whole.plain, whole.packed, _etag(mark))
             self._keep(key_id, mark, answer)
             return answer
 
-    async def page(self, prompts: NativePrompts, key_id: UUID, places: list[Place]) -> Part:
+    async def page(self, prompts: NativePrompts, key_id: UUID, places: list[Place]) -> PackedText:
         """Return these entries, of which the newest comes first, as a ComfyUI lists them: it comes last."""
         missing = [job_id for job_id, at in places if (job_id, at) not in self._entries]
         found = {place: self._entries[place] for place in places if place in self._entries}
         if missing:
             records = (await prompts.entries(key_id, missing)).values()
             made = await asyncio.to_thread(
-                lambda: {(one.id, one.completed_at): Part.of(rendered(one)) for one in records}
+                lambda: {(one.id, one.completed_at): PackedText.of(rendered(one)) for one in records}
             )
             found |= made
             for place, entry in made.items():
                 self._keep_entry(place, entry)
         return joined([found[place] for place in reversed(places) if place in found])
 
-    def _keep(self, key_id: UUID, mark: Mark, answer: Answer) -> None:
+    def _keep(self, key_id: UUID, mark: Mark, answer: ReadyAnswer) -> None:
         self._answers[key_id] = (mark, answer)
         self._answers.move_to_end(key_id)
         while len(self._answers) > 1 and sum(kept.size for _, kept in self._answers.values()) > CACHED_BYTES:
             self._answers.popitem(last=False)
 
-    def _keep_entry(self, place: Place, entry: Part) -> None:
+    def _keep_entry(self, place: Place, entry: PackedText) -> None:
         if (before := self._entries.pop(place, None)) is not None:
             self._entry_bytes -= before.size
         self._entries[place] = entry

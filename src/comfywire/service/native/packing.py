@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-__all__ = ["Part", "joined"]
+__all__ = ["PackedText", "joined"]
 
 HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"  # RFC 1952: deflate, no name, no time
 LEVEL = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PackedText:
     """A text, and the same packed so that it may stand anywhere."""
 
     plain: bytes
@@ -37,11 +37,11 @@ class Part:
         return len(self.plain) + len(self.packed)
 
 
-BEGIN, BETWEEN, END = Part.of(b"{"), Part.of(b", "), Part.of(b"}")
+BEGIN, BETWEEN, END = PackedText.of(b"{"), PackedText.of(b", "), PackedText.of(b"}")
 LAST = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS).flush(zlib.Z_FINISH)
 
 
-def joined(members: Sequence[Part]) -> Part:
+def joined(members: Sequence[PackedText]) -> PackedText:
     """Return the JSON object of these members, plain and as a whole gzip body."""
     parts = [BEGIN]
     for member in members:
@@ -49,4 +49,4 @@ def joined(members: Sequence[Part]) -> Part:
     parts = [*(parts[:-1] if members else parts), END]
     plain = b"".join([part.plain for part in parts])
     tail = struct.pack("<II", zlib.crc32(plain), len(plain) & 0xFFFFFFFF)
-    return Part(plain, b"".join([HEAD, *(part.packed for part in parts), LAST, tail]))
+    return PackedText(plain, b"".join([HEAD, *(part.packed for part in parts), LAST, tail]))
