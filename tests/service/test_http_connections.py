@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.responses import StreamingResponse
 
-from comfywire.service.http_connections import KEPT_BACK, Connections, Patience
+from comfywire.service.http_connections import KEPT_BACK, AllowedSlowness, Connections
 from comfywire.service.http_server import bound, serving
 from comfywire.service.settings import Settings
 
@@ -34,7 +34,7 @@ class Rig:
     clients: list["Client"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.connections = Connections(self.most, Patience(every=1000.0), clock=lambda: self.now)
+        self.connections = Connections(self.most, AllowedSlowness(every=1000.0), clock=lambda: self.now)
 
     async def connect(self, sent: bytes = b"", buffer: int | None = None) -> "Client":
         own = socket.socket()

@@ -16,7 +16,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-__all__ = ["Connections", "Patience", "most_connections"]
+__all__ = ["AllowedSlowness", "Connections", "most_connections"]
 
 KEPT_BACK = 256
 """File descriptors that are not for clients: those of the database, of the ComfyUIs, and of files."""
@@ -28,7 +28,7 @@ FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nConnection: close
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class AllowedSlowness:
     """How slow a client may be.
 
     Attributes:
@@ -60,12 +60,12 @@ class Connections:
     def __init__(
         self,
         most: int,
-        patience: Patience | None = None,
+        patience: AllowedSlowness | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.most = most
-        self.patience = patience or Patience()
+        self.patience = patience or AllowedSlowness()
         self.clock = clock
         self.open: set[_Connection] = set()
         self.without_head: dict[_Connection, float] = {}  # the longest wait is first
@@ -220,7 +220,7 @@ class _Flow:
     def end(self) -> None:
         self.since = None
 
-    def is_slow(self, now: float, patience: Patience, *, is_held: bool = False) -> bool:
+    def is_slow(self, now: float, patience: AllowedSlowness, *, is_held: bool = False) -> bool:
         """Whether a span has passed with too few bytes.
 
         While ``is_held``, it is the service that does not read: the span begins anew, and the client, which

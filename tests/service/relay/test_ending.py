@@ -8,7 +8,7 @@ import pytest
 
 from comfywire.service.jobs.states import JobState
 from comfywire.service.relay.ear import Ear, without_metadata
-from comfywire.service.relay.ending import Ended
+from comfywire.service.relay.ending import EndedJob
 from comfywire.service.relay.outbox import Outbox
 from comfywire.service.relay.said import Audience, Said
 from comfywire.service.relay.speaker import with_metadata
@@ -21,10 +21,10 @@ BAD = ["execution_error", {"prompt_id": str(JOB), "node_id": "2", "exception_mes
 STOPPED = ["execution_interrupted", {"prompt_id": str(JOB), "node_id": "2"}]
 
 
-def ended(state: JobState, *messages: list[Any], error: Any = None, has_run: bool = True) -> Ended:
+def ended(state: JobState, *messages: list[Any], error: Any = None, has_run: bool = True) -> EndedJob:
     status = {"status_str": "success", "completed": True, "messages": list(messages)}
     entry = {"outputs": {"9": {"images": [1]}}, "status": status, "meta": {}} if messages else None
-    return Ended(JOB, KEY, "me", state, has_run, error, entry, 0)
+    return EndedJob(JOB, KEY, "me", state, has_run, error, entry, 0)
 
 
 async def told(ear: Ear) -> list[tuple[str, Any]]:

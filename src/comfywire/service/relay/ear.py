@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from comfywire.service.relay.ending import Ended, message, status_of
+from comfywire.service.relay.ending import EndedJob, message, status_of
 from comfywire.service.relay.outbox import Outbox
 from comfywire.service.relay.said import Said
 
@@ -71,7 +71,7 @@ class Ear:
             heard.executed.add(str(json.loads(said.frame)["data"].get("node")))
         self._put(said.kind, said.frame)
 
-    def end(self, ended: Ended) -> None:
+    def end(self, ended: EndedJob) -> None:
         """Say how a job has ended in the store: first what was not heard, and the end last of all."""
         if ended.job_id in self._over:
             return

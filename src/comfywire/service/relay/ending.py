@@ -15,7 +15,7 @@ from uuid import UUID
 
 from comfywire.service.jobs.states import JobState
 
-__all__ = ["Ended", "message", "status_of"]
+__all__ = ["EndedJob", "message", "status_of"]
 
 VERDICTS = ("execution_success", "execution_error", "execution_interrupted")
 FITTING = {
@@ -27,7 +27,7 @@ FITTING = {
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedJob:
     """A job that has ended.
 
     Attributes:

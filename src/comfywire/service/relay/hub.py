@@ -18,7 +18,7 @@ from comfywire.service.database.outage import AWAY
 from comfywire.service.database.pool import Database, Row
 from comfywire.service.jobs.states import JobState
 from comfywire.service.relay.ear import Ear
-from comfywire.service.relay.ending import Ended
+from comfywire.service.relay.ending import EndedJob
 from comfywire.service.relay.outbox import Outbox
 from comfywire.service.relay.relay import Relay
 from comfywire.service.relay.said import Audience
@@ -191,7 +191,7 @@ class Hub:
         self._checked_at = found[0]["now"]
         return [row["id"] for row in found if row["id"] is not None]
 
-    def _end(self, ended: Ended) -> None:
+    def _end(self, ended: EndedJob) -> None:
         for ear in list(self._ears.get(ended.key_id, {}).get(ended.client_id or "", ())):
             ear.end(ended)
 
@@ -214,8 +214,8 @@ class Hub:
         return 0 if found is None else int(found["remaining"])
 
 
-def _ended_of(row: Row) -> Ended:
-    return Ended(
+def _ended_of(row: Row) -> EndedJob:
+    return EndedJob(
         job_id=row["id"],
         key_id=row["key_id"],
         client_id=row["client_id"],

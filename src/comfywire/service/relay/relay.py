@@ -20,7 +20,7 @@ from comfywire.service.database.pool import Database
 from comfywire.service.relay.said import Audience, Said
 from comfywire.service.sql import queries
 
-__all__ = ["Relay", "Speaker"]
+__all__ = ["Relay", "SpeakerLike"]
 
 SOCKETS, MESSAGES = "comfywire_native_sockets", "comfywire_native_messages"
 SQL = queries("relay")
@@ -38,7 +38,7 @@ AWAY_PAUSE = 0.5
 Hear = Callable[[Said], None]
 
 
-class Speaker(Protocol):
+class SpeakerLike(Protocol):
     """Speaks of one job that runs."""
 
     @property
@@ -63,7 +63,7 @@ class Relay:
         self._here: dict[Audience, dict[UUID, Hear]] = {}
         self._elsewhere: dict[UUID, tuple[Audience, UUID]] = {}
         self._processes: dict[Audience, set[UUID]] = {}
-        self._speakers: dict[Audience, list[Speaker]] = {}
+        self._speakers: dict[Audience, list[SpeakerLike]] = {}
         self._waiting: deque[tuple[UUID, Said]] = deque()
         self._writing: asyncio.Task[None] | None = None
         self._sockets_changed = asyncio.Event()
@@ -153,7 +153,7 @@ class Relay:
     # Workers
 
     @contextlib.contextmanager
-    def speaking(self, speaker: Speaker) -> Iterator[None]:
+    def speaking(self, speaker: SpeakerLike) -> Iterator[None]:
         """Have ``speaker`` say how things stand to sockets that come late, inside this context."""
         speakers = self._speakers.setdefault(speaker.audience, [])
         speakers.append(speaker)

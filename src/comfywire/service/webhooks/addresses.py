@@ -16,7 +16,7 @@ from uuid import UUID
 from comfywire.service.database.pool import Connection, Database, execute, row
 from comfywire.service.sql import queries
 
-__all__ = ["PATIENCE", "Address", "Addresses"]
+__all__ = ["PATIENCE", "FailingAddress", "FailingAddresses"]
 
 PATIENCE = 3 * 86400.0
 """Seconds without one success, from the first failed try, after which an address is switched off."""
@@ -27,7 +27,7 @@ log = logging.getLogger("comfywire.service")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class FailingAddress:
     """An address whose last try failed.
 
     Attributes:
@@ -42,16 +42,16 @@ class Address:
     disabled_at: datetime | None
 
 
-class Addresses:
+class FailingAddresses:
     """The addresses of one database that fail."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of(self, key_id: UUID) -> list[Address]:
+    async def of(self, key_id: UUID) -> list[FailingAddress]:
         """Return a key's addresses whose last try failed, those first that have failed longest."""
         rows = await self._database.all(SQL["addresses"], key_id=key_id)
-        return [Address(**found) for found in rows]
+        return [FailingAddress(**found) for found in rows]
 
     async def failed(self, connection: Connection, delivery_id: UUID) -> bool:
         """Record a failed try in the caller's transaction; return whether the address is switched off."""

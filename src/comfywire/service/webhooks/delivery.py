@@ -36,7 +36,7 @@ from comfywire.service.jobs.records import JobRecord, OutputRecord
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
 from comfywire.service.sql import queries
-from comfywire.service.webhooks.addresses import Addresses
+from comfywire.service.webhooks.addresses import FailingAddresses
 from comfywire.service.webhooks.messages import (
     BATCH_COMPLETED,
     batch_payload_of,
@@ -115,7 +115,7 @@ class Webhooks:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.secrets = WebhookSecrets(database, sealer)
-        self.addresses = Addresses(database)
+        self.addresses = FailingAddresses(database)
         self._database = database
         self._batches = Batches(database)
         self._settings = settings

@@ -16,7 +16,7 @@ from comfywire.service.jobs.records import Lease
 from comfywire.service.waiting import set_within
 from comfywire.service.worker.outputs import Keeper
 
-__all__ = ["Teller", "snapshot_of"]
+__all__ = ["ProgressWriter", "snapshot_of"]
 
 
 def snapshot_of(progress: JobProgress) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def _finite(number: float | None) -> float | None:
     return number if number is not None and math.isfinite(number) else None
 
 
-class Teller:
+class ProgressWriter:
     """Writes down what the client hears of one prompt, until the prompt has ended.
 
     One task hears the client's events; another writes progress, previews and early outputs to the database

@@ -31,7 +31,7 @@ from comfywire.service.jobs.states import JobState
 from comfywire.service.worker.control import Control, Ended
 from comfywire.service.worker.fleet_server import FleetServer
 from comfywire.service.worker.inputs import InputGone
-from comfywire.service.worker.progress import Teller
+from comfywire.service.worker.progress import ProgressWriter
 from comfywire.service.worker.server_state import Condition
 from comfywire.service.worker.settlement import Settlement, is_about_the_request
 from comfywire.service.worker.surroundings import Surroundings
@@ -256,7 +256,7 @@ class JobRun:
         if self._settlement.cancel_wanted:
             control.end(Ended.CANCELED)
         keeper, tick = self._settlement.keeper, self._pace.tick
-        teller = Teller(
+        teller = ProgressWriter(
             handle, self.claim.lease, self._leases, keeper, tick=tick, on_began=lambda: self._began(control)
         )
         telling = asyncio.create_task(teller.run(), name="comfywire tell")
