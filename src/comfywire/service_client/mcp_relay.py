@@ -14,7 +14,7 @@ from comfywire.service_client.event_stream import read_lines
 from comfywire.transport.address import Address
 from comfywire.transport.failures import NETWORK_ERRORS
 
-__all__ = ["Relay"]
+__all__ = ["McpRelay"]
 
 EXAMPLE = "http://127.0.0.1:8190"
 TIME_OUT = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=120.0)
@@ -26,7 +26,7 @@ NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 Write = Callable[[str], None]
 
 
-class Relay:
+class McpRelay:
     """Passes on what a client writes, and writes what the service answers.
 
     Args:

@@ -22,10 +22,10 @@ def mcp(*, service: Service) -> None:
     For desktop clients that start their servers as programs; those that speak HTTP need only the service's
     address, with /mcp behind it. Ends with its input.
     """
-    from comfywire.service_client.mcp_relay import Relay  # noqa: PLC0415 - with its HTTP client
+    from comfywire.service_client.mcp_relay import McpRelay  # noqa: PLC0415 - with its HTTP client
 
     try:
-        relay = Relay(service.url, key=service.key, verify=service.verify)
+        relay = McpRelay(service.url, key=service.key, verify=service.verify)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--service") from error
     wait_for(relay.run(_lines(), _write))

@@ -65,7 +65,7 @@ async def _run(out: Path, *, step_time: float, show: bool) -> list[Ending]:
 
 
 async def _follow(url: str, name: str, out: Path, settings: Sequence[str] = (), *, show: bool) -> Ending:
-    from comfywire.cli.run.following import Order, follow  # noqa: PLC0415
+    from comfywire.cli.run.following import RunOrder, follow  # noqa: PLC0415
     from comfywire.cli.run.run import choose_report  # noqa: PLC0415
     from comfywire.client import Client  # noqa: PLC0415
     from comfywire.client.preparing import Request  # noqa: PLC0415
@@ -77,7 +77,9 @@ async def _follow(url: str, name: str, out: Path, settings: Sequence[str] = (), 
     changes = "".join(f" --set {setting}" for setting in settings)
     click.echo(f"\n$ comfywire run {path}{changes} --out {out}")
     with choose_report(show=show) as report:
-        ending = await follow(Client(url), Order(Request(str(path), settings=tuple(settings)), out), report)
+        ending = await follow(
+            Client(url), RunOrder(Request(str(path), settings=tuple(settings)), out), report
+        )
         report.ended(ending)
     return ending
 

@@ -23,7 +23,7 @@ from comfywire.client.preparing import Ready, Request, prepare
 from comfywire.errors import ComfywireError, JobError, JobLost
 from comfywire.workflow.validation.rejection import dropped
 
-__all__ = ["Left", "Order", "follow", "leave", "watch"]
+__all__ = ["Left", "RunOrder", "follow", "leave", "watch"]
 
 FIRST_LOOK, LOOK_INTERVAL = 0.3, 2.0
 """Seconds before the queue is asked for our place: most prompts have begun by the first."""
@@ -33,7 +33,7 @@ PICTURES = ("image", "animation")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunOrder:
     """What the user asked for."""
 
     request: Request
@@ -66,7 +66,7 @@ class Left:
     """Which of the inputs are seeds that were drawn."""
 
 
-async def follow(client: Client, order: Order, report: Report) -> Ending:
+async def follow(client: Client, order: RunOrder, report: Report) -> Ending:
     """Return how the run ended; raises only what is a bug of ours, or output that cannot be written."""
     async with client:
         run = _Run(client, order, report)
@@ -74,7 +74,7 @@ async def follow(client: Client, order: Order, report: Report) -> Ending:
             return await run.end()
 
 
-async def leave(client: Client, order: Order) -> Left:
+async def leave(client: Client, order: RunOrder) -> Left:
     """Queue it; what may be wrong with the workflow, and what nobody will get, is said on stderr."""
     async with client:
         ready = await prepare(client, order.request)
@@ -92,7 +92,7 @@ def _unheard(ready: Ready) -> list[str]:
     return [f"pictures sent over the socket are lost with --detach: {nodes}; run it without"]
 
 
-async def watch(client: Client, prompt_id: str, order: Order, report: Report) -> Ending:
+async def watch(client: Client, prompt_id: str, order: RunOrder, report: Report) -> Ending:
     """Return how a prompt that somebody submitted ends; whatever happens here leaves it alone."""
     async with client:
         watched = _Watched(client, order, report, prompt_id)
@@ -103,7 +103,7 @@ async def watch(client: Client, prompt_id: str, order: Order, report: Report) ->
 class _Run:
     """One prompt, and what is told of it."""
 
-    def __init__(self, client: Client, order: Order, report: Report) -> None:
+    def __init__(self, client: Client, order: RunOrder, report: Report) -> None:
         self._client = client
         self._order = order
         self._report = report
@@ -256,7 +256,7 @@ class _Run:
 class _Watched(_Run):
     """A prompt of somebody else, or of an earlier command."""
 
-    def __init__(self, client: Client, order: Order, report: Report, prompt_id: str) -> None:
+    def __init__(self, client: Client, order: RunOrder, report: Report, prompt_id: str) -> None:
         super().__init__(client, order, report)
         self._prompt_id = prompt_id
 

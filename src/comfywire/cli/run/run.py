@@ -16,7 +16,7 @@ from comfywire.cli.options import api_key_option, check_writable, conversion_opt
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from comfywire.cli.run.following import Order
+    from comfywire.cli.run.following import RunOrder
     from comfywire.cli.run.reports import Report
 
 __all__ = ["choose_report", "run"]
@@ -125,7 +125,7 @@ def run(
     FILE is a workflow in API format, the editor's own JSON, or a picture or video that ComfyUI saved with
     the workflow inside; - reads standard input. Ctrl-C cancels the prompt that was submitted, and no other.
     """
-    from comfywire.cli.run.following import Order  # noqa: PLC0415 - this and what follows imports the HTTP client
+    from comfywire.cli.run.following import RunOrder  # noqa: PLC0415 - this and what follows imports the HTTP client
     from comfywire.client.preparing import Request  # noqa: PLC0415
 
     if show and as_json:
@@ -140,7 +140,7 @@ def run(
         raise click.UsageError("--detach saves nothing: `comfywire watch ID --out DIR` does that later")
     if not no_save and not detach:
         check_writable(out)
-    order = Order(
+    order = RunOrder(
         Request(
             sys.stdin.buffer.read() if file == "-" else file,
             values,
@@ -161,7 +161,7 @@ def run(
     return _follow_all(connection, order, repeat, as_json=as_json, show=show)
 
 
-def _leave(connection: Connection, order: Order, *, as_json: bool) -> int:
+def _leave(connection: Connection, order: RunOrder, *, as_json: bool) -> int:
     from comfywire.cli.json_lines import print_json  # noqa: PLC0415
     from comfywire.cli.run.following import leave  # noqa: PLC0415
     from comfywire.cli.run.reports import drawn_lines  # noqa: PLC0415
@@ -178,7 +178,7 @@ def _leave(connection: Connection, order: Order, *, as_json: bool) -> int:
     return 1 if left.dropped else 0
 
 
-def _follow_all(connection: Connection, order: Order, count: int, *, as_json: bool, show: bool) -> int:
+def _follow_all(connection: Connection, order: RunOrder, count: int, *, as_json: bool, show: bool) -> int:
     """Run it so often; the first failure is raised at the end, Ctrl-C at once."""
     from comfywire.cli.failures import Stopped  # noqa: PLC0415
     from comfywire.cli.run.following import follow  # noqa: PLC0415

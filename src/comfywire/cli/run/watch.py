@@ -31,13 +31,13 @@ def watch(*, connection: Connection, prompt_id: str, out: Path | None, as_json: 
     Its messages go to whoever submitted it: what is told here is found by reading. Without --out nothing is
     saved; `comfywire download ID` does that later. `comfywire wait ID` follows a job of the job service.
     """
-    from comfywire.cli.run.following import Order, watch  # noqa: PLC0415
+    from comfywire.cli.run.following import RunOrder, watch  # noqa: PLC0415
     from comfywire.client.preparing import Request  # noqa: PLC0415
 
     if out is not None:
         check_writable(out)
     with choose_report(as_json=as_json) as report:
-        ending = wait_for(watch(connection.client(), prompt_id, Order(Request({}), out), report))
+        ending = wait_for(watch(connection.client(), prompt_id, RunOrder(Request({}), out), report))
         report.ended(ending)
     if ending.errors:
         raise ending.errors[0]
