@@ -23,8 +23,8 @@ from comfywire.protocol.messages import (
     ProgressState,
     Status,
     Unknown,
-    parse_text,
 )
+from comfywire.protocol.parsing import parse_text
 
 
 def frame(kind: str, **fields: object) -> str:

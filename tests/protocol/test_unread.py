@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfywire.protocol.messages import ProgressState, parse_envelope, parse_text
+from comfywire.protocol.messages import ProgressState
+from comfywire.protocol.parsing import parse_envelope, parse_text
 from comfywire.protocol.unread import UnreadNodes, unread_progress
 
 NODE = {"value": 1.0, "max": 4.0, "state": "running", "display_node_id": "7"}

@@ -10,7 +10,8 @@ from typing import Any
 from comfywire.errors import UnexpectedReply
 from comfywire.protocol.binary import parse_binary
 from comfywire.protocol.feeds import FeedKey
-from comfywire.protocol.messages import Message, parse_text
+from comfywire.protocol.messages import Message
+from comfywire.protocol.parsing import parse_text
 from comfywire.protocol.session import Session
 from comfywire.protocol.snapshots import parse_history, parse_queue
 from comfywire.protocol.tracked import Tracked

@@ -12,7 +12,8 @@ from typing import Any
 from comfywire.errors import ComfywireError, ConnectionFailed, ConnectionLost, UnexpectedReply
 from comfywire.protocol.binary import parse_binary
 from comfywire.protocol.feeds import FeedKey
-from comfywire.protocol.messages import FeatureFlags, Message, Status, parse_text
+from comfywire.protocol.messages import FeatureFlags, Message, Status
+from comfywire.protocol.parsing import parse_text
 from comfywire.protocol.session import Session
 from comfywire.transport.http import Http
 from comfywire.transport.web_socket import Socket

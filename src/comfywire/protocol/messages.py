@@ -1,9 +1,4 @@
-"""What the server says on ``/ws``: a frozen dataclass per message, and the parsers that build them.
-
-Parsing is lenient, because custom nodes push what they like: unknown keys are dropped, a missing
-``prompt_id`` is None, and a message of an unknown type, or whose fields are of no use, becomes
-:class:`Unknown` with its raw value. Only a frame without ComfyUI's envelope raises, and only
-:class:`~comfywire.errors.UnexpectedReply`.
+"""What the server says on ``/ws``: a frozen dataclass per message; ``parsing.py`` builds them.
 
 Facts: server.py ``send_json``, ``send_bytes``, ``send_image``, ``send_image_with_metadata``; execution.py
 ``add_message``; progress.py; all of 0.3.64, unchanged in 0.33.0.
@@ -11,15 +6,12 @@ Facts: server.py ``send_json``, ``send_bytes``, ``send_image``, ``send_image_wit
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
-from comfywire.errors import UnexpectedReply
-
-from .unread import unread_progress
+from .lenient import number, text, words
 
 __all__ = [
     "Executed",
@@ -39,7 +31,6 @@ __all__ = [
     "Status",
     "Unknown",
     "Verdict",
-    "parse_text",
 ]
 
 
@@ -240,146 +231,15 @@ Message: TypeAlias = (
 )
 
 
-def parse_text(frame: str | bytes) -> Message:
-    """Return the message in a text frame.
-
-    Raises:
-        UnexpectedReply: The frame is no JSON object with a ``type``.
-
-    """
-    if isinstance(frame, str) and (unread := unread_progress(frame)) is not None:
-        return ProgressState(*unread)
-    try:
-        # The server writes bare NaN and Infinity (aiohttp's default dumps); the standard library reads them.
-        envelope = json.loads(frame)
-    except (ValueError, RecursionError) as error:
-        raise UnexpectedReply(f"a message that is not JSON: {frame[:80]!r}") from error
-    return parse_envelope(envelope)
-
-
-def parse_envelope(envelope: object) -> Message:
-    """Return the message in ``{"type": ..., "data": ...}``."""
-    if not isinstance(envelope, dict) or not isinstance(envelope.get("type"), str):
-        raise UnexpectedReply(f"a message without a type: {str(envelope)[:80]}")
-    kind, fields = envelope["type"], envelope.get("data")
-    parse = _PARSERS.get(kind)
-    if parse is None or not isinstance(fields, dict):
-        return _unknown(kind, envelope)
-    try:
-        return parse(fields)
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return _unknown(kind, envelope)
-
-
-def _unknown(kind: str, envelope: Mapping[str, Any]) -> Unknown:
-    fields = envelope.get("data")
-    prompt_id = fields.get("prompt_id") if isinstance(fields, dict) else None
-    return Unknown(kind, envelope, prompt_id if isinstance(prompt_id, str) else None)
-
-
-def _text(value: object) -> str | None:
-    """Ids as strings; an id of another type is spelled out, since graphs built by hand use numbers."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, int | float):
-        return str(value)
-    raise TypeError(value)
-
-
-def _words(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(str(entry) for entry in value) if isinstance(value, list) else ()
-
-
-def _number(value: object) -> float:
-    if isinstance(value, int | float):
-        return value
-    raise TypeError(value)
-
-
-def _whole(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) and value == value else None  # noqa: PLR0124 (NaN)
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _node_progress(raw: object) -> NodeProgress | None:
     if not isinstance(raw, dict):
         return None
     try:
         return NodeProgress(
-            _number(raw["value"]),
-            _number(raw["max"]),
-            _words(raw.get("state")),
-            _text(raw.get("display_node_id")),
+            number(raw["value"]),
+            number(raw["max"]),
+            words(raw.get("state")),
+            text(raw.get("display_node_id")),
         )
     except (KeyError, TypeError):
         return None
-
-
-def _status(fields: Mapping[str, Any]) -> Status:
-    info = _mapping(_mapping(fields.get("status")).get("exec_info"))
-    return Status(_whole(info.get("queue_remaining")), _text(fields.get("sid")))
-
-
-def _executed(fields: Mapping[str, Any]) -> Executed:
-    node, output = _text(fields["node"]), fields.get("output")
-    if node is None or not (output is None or isinstance(output, dict)):
-        raise TypeError(output)
-    return Executed(_text(fields.get("prompt_id")), node, output, _text(fields.get("display_node")))
-
-
-def _progress_state(fields: Mapping[str, Any]) -> ProgressState:
-    return ProgressState(_text(fields.get("prompt_id")), _mapping(fields["nodes"]))
-
-
-def _execution_error(fields: Mapping[str, Any]) -> ExecutionError:
-    return ExecutionError(
-        prompt_id=_text(fields.get("prompt_id")),
-        node_id=_text(fields.get("node_id")),
-        node_type=_text(fields.get("node_type")),
-        exception_type=_text(fields.get("exception_type")),
-        exception_message=_words(fields.get("exception_message")).strip(),
-        traceback=_texts(fields.get("traceback")),
-        executed=_texts(fields.get("executed")),
-        current_inputs=_mapping(fields.get("current_inputs")),
-        current_outputs=_texts(fields.get("current_outputs")),
-        timestamp=_whole(fields.get("timestamp")),
-    )
-
-
-def _execution_interrupted(fields: Mapping[str, Any]) -> ExecutionInterrupted:
-    return ExecutionInterrupted(
-        prompt_id=_text(fields.get("prompt_id")),
-        node_id=_text(fields.get("node_id")),
-        node_type=_text(fields.get("node_type")),
-        executed=_texts(fields.get("executed")),
-        timestamp=_whole(fields.get("timestamp")),
-    )
-
-
-_PARSERS: dict[str, Callable[[Mapping[str, Any]], Message]] = {
-    "status": _status,
-    "feature_flags": FeatureFlags,
-    "execution_start": lambda f: ExecutionStart(_text(f.get("prompt_id")), _whole(f.get("timestamp"))),
-    "execution_cached": lambda f: ExecutionCached(
-        _text(f.get("prompt_id")), _texts(f.get("nodes")), _whole(f.get("timestamp"))
-    ),
-    # `node` must be there: an end is said with an explicit null, never by leaving it out.
-    "executing": lambda f: Executing(
-        _text(f.get("prompt_id")), _text(f["node"]), _text(f.get("display_node"))
-    ),
-    "executed": _executed,
-    "progress": lambda f: Progress(
-        _text(f.get("prompt_id")), _text(f.get("node")), _number(f["value"]), _number(f["max"])
-    ),
-    "progress_state": _progress_state,
-    "execution_success": lambda f: ExecutionSuccess(_text(f.get("prompt_id")), _whole(f.get("timestamp"))),
-    "execution_error": _execution_error,
-    "execution_interrupted": _execution_interrupted,
-}

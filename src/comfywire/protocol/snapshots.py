@@ -8,7 +8,8 @@ from typing import Any
 
 from comfywire.errors import UnexpectedReply
 
-from .messages import ExecutionError, ExecutionInterrupted, ExecutionSuccess, Verdict, parse_envelope
+from .messages import ExecutionError, ExecutionInterrupted, ExecutionSuccess, Verdict
+from .parsing import parse_envelope
 
 __all__ = ["HistoryEntry", "QueueSnapshot", "parse_history", "parse_jobs", "parse_queue"]
 
