@@ -194,7 +194,7 @@ ROOMS: dict[str, set[str]] = {
         "workflows",
     },
     "service/database": {"sql", "waiting"},
-    "service/fleet": {"database", "sql"},
+    "service/fleet": {"addresses", "database", "sql"},
     "service/hooks": {"access", "assets", "daemon_threads", "jobs", "settings"},
     "service/http_connections": set(),
     "service/http_server": {"http_connections", "settings"},

@@ -18,6 +18,7 @@ from comfywire.service.assets.store_check import StoreCheck
 from comfywire.service.assets.thumbnails import Thumbnails
 from comfywire.service.database.pool import Database
 from comfywire.service.database.pooling import must_suit
+from comfywire.service.fleet.added import AddedServers
 from comfywire.service.fleet.catalogues import Catalogues
 from comfywire.service.jobs.batches import Batches
 from comfywire.service.jobs.engine import Queue
@@ -68,6 +69,7 @@ class Core:
         presets: Values of their inputs that keys keep, and the pictures that show them.
         estimates: When jobs are expected to begin and to end.
         operating: The fleet and the queue, to be looked at and switched.
+        added_servers: The servers that were added over the API.
         catalogues: What the fleet would say about a prompt.
         broker: Who watches jobs for those who read their events.
         relay: Carries what ComfyUIs say to sockets of ComfyUI's own API.
@@ -94,6 +96,7 @@ class Core:
     presets: Presets
     estimates: Estimates
     operating: Operating
+    added_servers: AddedServers
     catalogues: Catalogues
     broker: Broker
     relay: Relay
@@ -127,6 +130,7 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
             async with Broker(Store(database, Queue(database))) as broker, hub:
                 core = _core(settings, sealer, hooks, broker, hub)
                 await core.webhooks.secrets.seal_anew()
+                await core.added_servers.seal_anew()
                 async with contextlib.aclosing(core.assets.blobs), core.store_check:
                     yield core
 
@@ -166,6 +170,7 @@ def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker, hub:
         presets=Presets(database),
         estimates=Estimates(database),
         operating=Operating(database),
+        added_servers=AddedServers(database, sealer),
         catalogues=Catalogues(database),
         broker=broker,
         relay=hub.relay,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DEFAULT_PORT", "NativeAddress", "ServerAddress", "Settings"]
+__all__ = ["DEFAULT_PORT", "MOST_SLOTS", "NativeAddress", "ServerAddress", "Settings"]
 
 DEFAULT_PORT = 8190
 """Next to ComfyUI's 8188 and comfy-api-proxy's 8189, so that all three run on one machine."""

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from uuid import UUID
 
+from fastapi import Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from starlette.responses import Response
 
 from comfywire.service.database.storable import must_be_text
+from comfywire.service.jobs.overview import UnknownServer
+from comfywire.service.settings import MOST_SLOTS
 
 from .admission import key_first_router
-from .context import Administering, Reading, Service
+from .context import Administering, Reading, Service, origin_of
 
 __all__ = ["router"]
 
@@ -48,6 +54,10 @@ class Server(BaseModel):
     is_empty: Annotated[
         bool, Field(description="Whether it has no job of ours: one that is drained may be stopped then.")
     ]
+    is_added: Annotated[
+        bool, Field(description="Whether it was added over this API; `DELETE /servers` takes it away then.")
+    ]
+    is_removed: Annotated[bool, Field(description="Whether it was taken away, and goes with its last job.")]
 
 
 class WaitingNeed(BaseModel):
@@ -89,6 +99,32 @@ class Named(BaseModel):
     url: Annotated[str, Field(max_length=2048), AfterValidator(must_be_text)]
 
 
+Tag = Annotated[
+    str, Field(max_length=100, pattern=r"^[^\s,#](?:[^,#]*[^\s,#])?$"), AfterValidator(must_be_text)
+]
+
+
+class NewServer(BaseModel):
+    """A ComfyUI to run jobs on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=2048,
+            description="With `user:password@` or `?token=` if it wants that: kept encrypted, and not shown.",
+        ),
+        AfterValidator(must_be_text),
+    ]
+    tags: Annotated[list[Tag], Field(max_length=50, description="Words by which jobs ask for it.")] = []
+    slots: Annotated[
+        int | None,
+        Field(ge=1, le=MOST_SLOTS, strict=True, description="Jobs at a time; null for `--slots`."),
+    ] = None
+
+
 class QueueState(BaseModel):
     """How many jobs wait and run, of all keys together."""
 
@@ -99,6 +135,42 @@ class QueueState(BaseModel):
     running: int
     canceling: int
     oldest: Annotated[datetime | None, Field(description="Since when the oldest that waits does.")]
+
+
+class WaitingJobs(BaseModel):
+    """Jobs of one key that wait at one priority."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    priority: int
+    key_id: UUID
+    key_name: str
+    count: int
+    oldest: Annotated[datetime, Field(description="Since when the oldest of them waits.")]
+    is_held: Annotated[
+        bool, Field(description="Whether some wait for others of their key, which may run no more at once.")
+    ]
+
+
+class WaitingList(BaseModel):
+    """What waits of all keys."""
+
+    waiting: Annotated[list[WaitingJobs], Field(description="The highest priority first, 200 at most.")]
+
+
+class Moved(BaseModel):
+    """What is to begin next."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key_id: UUID
+    priority: Annotated[int, Field(ge=-20, le=20, strict=True)]
+
+
+class MovedCount(BaseModel):
+    """What was moved."""
+
+    count: Annotated[int, Field(description="Jobs; those that are held, or were taken meanwhile, are not.")]
 
 
 WANTED = {"pause": "paused", "resume": "active", "drain": "drained"}
@@ -114,6 +186,30 @@ async def list_servers(core: Service, caller: Reading) -> Servers:
     )
 
 
+@router.post("/servers", operation_id="addServer", status_code=201)
+async def add_server(request: Request, body: NewServer, core: Service, _: Administering) -> Server:
+    """Have jobs run on another ComfyUI: a worker looks after it within seconds, and it is kept over restarts.
+
+    One worker has it, the first that takes it up. A ComfyUI that only some workers reach is named with
+    `--server` where these are started.
+    """
+    own = urlsplit(origin_of(request)).netloc
+    url = await core.added_servers.add(body.url, tags=body.tags, slots=body.slots, own=own)
+    return Server.model_validate(await core.operating.server(url))
+
+
+@router.delete("/servers", operation_id="removeServer", status_code=204)
+async def remove_server(
+    url: Annotated[str, Query(max_length=2048), AfterValidator(must_be_text)],
+    core: Service,
+    _: Administering,
+) -> Response:
+    """Take a server away that was added over this API; it takes no more jobs, and those on it end there."""
+    if not await core.added_servers.remove(url):
+        raise UnknownServer(url)
+    return Response(status_code=204)
+
+
 @router.post("/servers/{action}", operation_id="switchServer")
 async def switch_server(
     action: Literal["pause", "resume", "drain"], body: Named, core: Service, _: Administering
@@ -126,6 +222,18 @@ async def switch_server(
 async def get_queue(core: Service, _: Reading) -> QueueState:
     """Return how many jobs wait and run."""
     return QueueState.model_validate(await core.operating.queue())
+
+
+@router.get("/queue/waiting", operation_id="listWaiting")
+async def list_waiting(core: Service, _: Administering) -> WaitingList:
+    """List how many jobs wait, by priority and key."""
+    return WaitingList(waiting=[WaitingJobs.model_validate(row) for row in await core.operating.waiting()])
+
+
+@router.post("/queue/front", operation_id="moveToFront")
+async def move_to_front(body: Moved, core: Service, _: Administering) -> MovedCount:
+    """Have what a key has waiting at a priority begin before all that waits now, in its own order."""
+    return MovedCount(count=await core.operating.to_front(body.key_id, body.priority))
 
 
 @router.post("/queue/{action}", operation_id="switchQueue")

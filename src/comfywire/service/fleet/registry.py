@@ -31,13 +31,16 @@ class Registry:
         self._database = database
 
     async def tell(self, facts: Mapping[str, Any]) -> str:
-        """Write what a worker sees of a server; return what the operator wants of it."""
+        """Write what a worker sees of a server; return what the operator wants of it.
+
+        Of one that was added over the API, and is not any more, nothing is written: it is ``drained``.
+        """
         stored = {
             name: Jsonb(value) if name in {"devices", "counts"} else value for name, value in facts.items()
         }
+        stored = {"is_named": True, "silent_after": SILENT_AFTER, **stored}
         answer = await self._database.one(SQL["tell"], **stored)
-        assert answer is not None
-        return str(answer["wanted"])
+        return "drained" if answer is None else str(answer["wanted"])
 
     async def leave(self, worker: str) -> None:
         """Say that a worker, which stops, speaks of no server any more."""

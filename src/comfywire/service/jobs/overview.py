@@ -6,20 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from comfywire.errors import ComfywireError
 from comfywire.service.database.pool import Database, Row
 from comfywire.service.fleet.demand import MOST_NEEDS, Demand, demand_of
 from comfywire.service.fleet.registry import SILENT_AFTER
+from comfywire.service.jobs.engine import BAND
 from comfywire.service.jobs.placement import why_waiting
 from comfywire.service.jobs.records import JobRecord
 from comfywire.service.jobs.states import JobState
 from comfywire.service.sql import queries
 
-__all__ = ["Operating", "QueueRecord", "ServerRecord", "UnknownServer", "why"]
+__all__ = ["Operating", "QueueRecord", "ServerRecord", "UnknownServer", "WaitingRecord", "why"]
 
 SQL = queries("operating")
 ESTIMATES = queries("estimates")
+MOST_WAITING = 200
 
 
 class UnknownServer(ComfywireError):
@@ -54,6 +57,8 @@ class ServerRecord:
     changed_at: datetime
     is_heard: bool
     is_empty: bool
+    is_added: bool
+    is_removed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,18 @@ class QueueRecord:
     running: int
     canceling: int
     oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingRecord:
+    """Jobs of one key that wait at one priority."""
+
+    priority: int
+    key_id: UUID
+    key_name: str
+    count: int
+    oldest: datetime
+    is_held: bool
 
 
 class Operating:
@@ -87,7 +104,19 @@ class Operating:
         """
         if await self._database.one(SQL["want"], url=url, wanted=wanted) is None:
             raise UnknownServer(url)
-        return next(server for server in await self.servers() if server.url == url)
+        return await self.server(url)
+
+    async def server(self, url: str) -> ServerRecord:
+        """Return the server of a URL.
+
+        Raises:
+            UnknownServer: There is none.
+
+        """
+        found = next((server for server in await self.servers() if server.url == url), None)
+        if found is None:
+            raise UnknownServer(url)
+        return found
 
     async def queue(self) -> QueueRecord:
         """Return what waits and runs."""
@@ -103,6 +132,20 @@ class Operating:
         """Let no job begin any more, on any server, or let them again."""
         await self._database.one(SQL["switch_queue"], paused=paused)
         return await self.queue()
+
+    async def waiting(self) -> list[WaitingRecord]:
+        """Return what waits, by priority and key: the highest priority first, then what waits longest."""
+        answer = await self._database.all(SQL["waiting_by_key"], limit=MOST_WAITING)
+        return [WaitingRecord(**row) for row in answer]
+
+    async def to_front(self, key_id: UUID, priority: int) -> int:
+        """Have what a key has waiting at a priority begin before anything else; return how many jobs that is.
+
+        Those whose key may not run more at once stay where they are.
+        """
+        values = {"key_id": key_id, "priority": priority, "band": BAND}
+        answer = await self._database.one(SQL["to_front"], **values)
+        return 0 if answer is None else int(answer["count"])
 
     async def why_waiting(self, job: JobRecord) -> str | None:
         """Return in words why a job waits; None if it does not, or only for those before it."""

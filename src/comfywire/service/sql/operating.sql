@@ -2,7 +2,10 @@
 
 -- name: servers
 SELECT url, state, wanted, reason, tags, version, devices, loaded, running, pending, foreign_prompts, counts, worker,
-       running_since, seen_at, changed_at,
+       running_since, seen_at, changed_at, is_removed,
+       EXISTS (SELECT FROM added_servers AS added WHERE added.url = servers.url) AND (
+-- include: added_servers.is_named
+       ) IS NOT TRUE AS is_added,
 -- include: servers.is_heard
        AS is_heard,
        running + pending = 0
@@ -26,6 +29,31 @@ SELECT COALESCE((SELECT (value ->> 'paused')::bool FROM switches WHERE name = 'q
        (SELECT count(*) FROM jobs WHERE state = 'running') AS running,
        (SELECT count(*) FROM jobs WHERE state = 'canceling') AS canceling,
        (SELECT min(created_at) FROM jobs WHERE state = 'queued') AS oldest;
+
+-- name: waiting_by_key
+SELECT jobs.priority, key_id, keys.name AS key_name, count(*) AS count, min(jobs.created_at) AS oldest,
+       bool_or(jobs.queue_id IS NULL) AS is_held
+  FROM jobs JOIN keys ON keys.id = jobs.key_id
+ WHERE jobs.state = 'queued'
+ GROUP BY jobs.priority, key_id, keys.name
+ ORDER BY jobs.priority DESC, min(jobs.created_at)
+ LIMIT %(limit)s;
+
+-- name: to_front
+-- Round 0 of the highest priority that waits, in the order in which they were submitted.
+WITH best AS (
+    SELECT max(priority) AS priority FROM jobs WHERE state = 'queued'
+), moved AS (
+    UPDATE jobs SET priority = best.priority FROM best
+     WHERE key_id = %(key_id)s AND jobs.priority = %(priority)s AND state = 'queued' AND submitted_at IS NULL
+       AND queue_id IS NOT NULL
+    RETURNING queue_id, jobs.priority
+), queued AS (
+    UPDATE procrastinate_jobs AS own SET priority = moved.priority * %(band)s FROM moved
+     WHERE own.id = moved.queue_id AND status = 'todo'
+    RETURNING own.id
+)
+SELECT count(*) AS count FROM queued;
 
 -- name: waiting
 -- What each server says about a need; reasons are NULL where it has not said anything yet.

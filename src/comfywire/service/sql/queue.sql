@@ -12,7 +12,7 @@ head AS (
     SELECT %(priority)s * %(band)s - priority AS round
       FROM procrastinate_jobs
      WHERE status = 'todo'
-       AND priority <= %(priority)s * %(band)s
+       AND priority < %(priority)s * %(band)s  -- round 0 is no round: what an admin has moved to the front
        AND priority > (%(priority)s - 1) * %(band)s
      ORDER BY priority DESC, id
      LIMIT 1

@@ -1,17 +1,25 @@
 -- Servers, as the workers see them and the operator wants them.
 
 -- name: tell
+-- No row: it was added over the API, and is that no longer, or a worker was started with it since. Then whoever looked
+-- after it lets go of it.
 INSERT INTO servers AS own (url, address, worker, state, reason, tags, version, devices, catalogue, loaded, running,
-                            pending, foreign_prompts, counts, running_since)
-VALUES (%(url)s, %(address)s, %(worker)s, %(state)s, %(reason)s, %(tags)s, %(version)s, %(devices)s, %(catalogue)s,
-        %(loaded)s, %(running)s, %(pending)s, %(foreign_prompts)s, %(counts)s,
-        now() - make_interval(secs => %(running_for)s::float8))
+                            pending, foreign_prompts, counts, running_since, named_at)
+SELECT %(url)s, %(address)s, %(worker)s, %(state)s, %(reason)s, %(tags)s, %(version)s, %(devices)s, %(catalogue)s,
+       %(loaded)s, %(running)s, %(pending)s, %(foreign_prompts)s, %(counts)s,
+       now() - make_interval(secs => %(running_for)s::float8), CASE WHEN %(is_named)s::bool THEN now() END
+ WHERE %(is_named)s::bool
+    OR EXISTS (SELECT FROM added_servers LEFT JOIN servers USING (url)
+                WHERE url = %(url)s AND (
+-- include: added_servers.is_named
+       ) IS NOT TRUE)
 ON CONFLICT (url) DO UPDATE
    SET address = excluded.address, worker = excluded.worker, state = excluded.state, reason = excluded.reason,
        tags = excluded.tags, version = COALESCE(excluded.version, own.version), devices = excluded.devices,
        catalogue = COALESCE(excluded.catalogue, own.catalogue), loaded = excluded.loaded,
        running = excluded.running, pending = excluded.pending, foreign_prompts = excluded.foreign_prompts,
        counts = excluded.counts, running_since = excluded.running_since, seen_at = now(),
+       named_at = COALESCE(excluded.named_at, own.named_at), is_removed = false,
        changed_at = CASE WHEN own.state <> excluded.state THEN now() ELSE own.changed_at END
 RETURNING wanted;
 
@@ -100,7 +108,8 @@ SELECT COALESCE((SELECT (value ->> 'paused')::bool FROM switches WHERE name = 'q
 -- name: forget_silent
 -- Servers that no worker has told about for a long time are no part of the fleet any more.
 DELETE FROM servers
- WHERE (seen_at < now() - make_interval(secs => %(seconds)s::float8) OR state = 'gone')
+ WHERE (seen_at < now() - make_interval(secs => %(seconds)s::float8) OR state = 'gone' OR is_removed)
+   AND NOT EXISTS (SELECT FROM added_servers AS added WHERE added.url = servers.url)
    AND NOT EXISTS (SELECT FROM jobs WHERE server = servers.url AND submitted_at IS NOT NULL
                       AND state IN ('queued', 'running', 'canceling'));
 

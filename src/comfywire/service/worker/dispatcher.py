@@ -122,12 +122,13 @@ class Dispatcher:
         choice = choose(await self._queue.heads(list(able), only, alone=alone), views, self._needs.models)
         if choice is None:
             return False
+        server = self._servers[choice.url]
         # None where another worker was faster.
         taken = await self._queue.take(
             choice.need, self._membership.number, self._name, choice.url, alone=alone
         )
         if taken is not None:
-            self._start(taken, self._servers[choice.url])
+            self._start(taken, server)
         return True
 
     async def _even_out(self) -> None:

@@ -35,6 +35,7 @@ class FleetServer:
         address: With credentials.
         registry: Where the fleet is written down.
         tags: What the operator says about it.
+        is_named: Whether the worker was started with it; else it was added over the API.
         patience: Seconds for which it may be away before its prompts count as lost.
         slots: Prompts of ours at a time.
         on_change: Called when it may take a job now that it could not before.
@@ -57,6 +58,7 @@ class FleetServer:
         registry: Registry,
         *,
         tags: tuple[str, ...] = (),
+        is_named: bool = True,
         patience: float = 300.0,
         slots: int = 2,
         on_change: Callable[[], None] = lambda: None,
@@ -72,6 +74,7 @@ class FleetServer:
         self.up = asyncio.Event()
         self._address = address
         self._tags = tags
+        self._is_named = is_named
         self._registry = registry
         self._offer = Offer(self.client, tags, registry, pace)
         self._on_change = on_change
@@ -283,6 +286,7 @@ class FleetServer:
                 "state": state.condition.value,
                 "reason": as_text(state.reason or self._held_for),
                 "tags": list(self._tags),
+                "is_named": self._is_named,
                 "version": version,
                 "devices": devices,
                 "catalogue": self._offer.digest,

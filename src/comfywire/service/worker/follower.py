@@ -16,10 +16,10 @@ from comfywire.service.jobs.store import Store
 from comfywire.service.logs import about
 from comfywire.service.tracing import job_span
 from comfywire.service.worker.fleet_server import FleetServer
+from comfywire.service.worker.other_servers import Visits
 from comfywire.service.worker.run import JobRun
 from comfywire.service.worker.settlement import Settlement
 from comfywire.service.worker.surroundings import Surroundings
-from comfywire.service.worker.visits import Visits
 
 __all__ = ["Following"]
 

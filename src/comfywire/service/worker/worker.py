@@ -17,6 +17,7 @@ from uuid import UUID
 from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.store_check import StoreCheck
 from comfywire.service.database.outage import AWAY
+from comfywire.service.fleet.added import AddedServer, AddedServers
 from comfywire.service.fleet.registry import Registry
 from comfywire.service.hooks import Hooks
 from comfywire.service.jobs import engine
@@ -33,9 +34,9 @@ from comfywire.service.worker.follower import Following
 from comfywire.service.worker.inputs import Inputs
 from comfywire.service.worker.membership import Membership
 from comfywire.service.worker.needs import Needs
+from comfywire.service.worker.other_servers import Added, Visits
 from comfywire.service.worker.pace import Pace
 from comfywire.service.worker.surroundings import Surroundings
-from comfywire.service.worker.visits import Visits
 
 __all__ = ["Worker"]
 
@@ -86,6 +87,14 @@ class Worker:
         self._folder = Path(tempfile.gettempdir()) / f"comfywire-{secrets.token_hex(8)}"
         self._servers = {server.url: server for server in map(self._server, settings.servers)}
         self._visits = Visits(self._servers, self._registry, sealer, self._server)
+        self._added = Added(
+            AddedServers(store.database, sealer),
+            self._servers,
+            self._added_server,
+            self._watch,
+            worker=self.name,
+            pace=pace,
+        )
         self._following = self._made_following(hooks)
         self._dispatcher = Dispatcher(
             store,
@@ -120,11 +129,17 @@ class Worker:
         return Following(self._store, self._servers, self._visits, around, patience=patience)
 
     def _server(self, text: str) -> FleetServer:
-        given = ServerAddress.parse(text)
+        return self._of(ServerAddress.parse(text))
+
+    def _added_server(self, added: AddedServer) -> FleetServer:
+        return self._of(ServerAddress(added.address, added.tags, added.slots), is_named=False)
+
+    def _of(self, given: ServerAddress, *, is_named: bool = True) -> FleetServer:
         return FleetServer(
             given.address,
             self._registry,
             tags=given.tags,
+            is_named=is_named,
             patience=self._settings.server_patience,
             slots=given.slots or self._settings.slots,
             on_change=self._wake.set,
@@ -144,6 +159,7 @@ class Worker:
             for server in self._servers.values():
                 await stack.enter_async_context(server)
             stack.push_async_callback(self._visits.close)
+            stack.push_async_callback(self._added.close)
             try:
                 await self._work_until(stop)
             finally:
@@ -202,10 +218,12 @@ class Worker:
         }
 
     def _watches(self) -> Duties:
-        return {
-            f"watch {server.url}": partial(server.watch, self.name, self._seal_address)
-            for server in self._servers.values()
-        }
+        own = {f"watch {url}": partial(self._watch, server) for url, server in self._servers.items()}
+        return {**own, "added servers": self._added.run}
+
+    async def _watch(self, server: FleetServer) -> None:
+        server.learn(self._needs.requirements)
+        await server.watch(self.name, self._seal_address)
 
     def _seal_address(self, address: str) -> bytes:
         return self._sealer.seal({"address": address})
@@ -217,6 +235,7 @@ class Worker:
             case "comfywire_needs":
                 self._has_news.set()
             case "comfywire_servers":
+                self._added.look_now()
                 for server in self._servers.values():
                     server.look_now()
             case _:
