@@ -30,6 +30,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v2/webhooks/redeliver"): {"since": "2026-01-01T00:00:00Z"},
     ("PUT", "/api/v2/workflows/{name}"): {"workflow": PROMPT},
     ("POST", "/api/v2/servers/{action}"): {"url": "http://x"},
+    ("PATCH", "/api/v2/jobs/{job_id}"): {"metadata": {}},
     ("POST", "/api/v2/queue/front"): {"key_id": "0" * 32, "priority": 0},
     ("POST", "/api/v2/servers"): {"url": "http://127.0.0.1:1"},
 }

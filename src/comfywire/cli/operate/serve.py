@@ -289,7 +289,7 @@ async def _announce(core: Core, port: int, *, runs_jobs: bool, demo: bool) -> No
     if demo:
         await _introduce_demo(core)
     elif runs_jobs and not settings.servers:
-        click.echo("  It has no ComfyUI yet: jobs wait. Name one here with --server URL, or add one on its page")
+        click.echo("  It has no ComfyUI yet: jobs wait. Name one with --server URL, or add one on its page")
     if settings.keys_required and not demo:
         there = database_words(settings.data, settings.database_url)
         click.echo(f"  Everybody needs a key: `{own_name()} keys create NAME{there}` makes one.")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query, Request
+from pydantic import AwareDatetime
 from starlette.responses import JSONResponse, Response
 
 from comfywire.errors import ComfywireError
@@ -18,7 +19,7 @@ from comfywire.service.database.storable import must_be_text
 from comfywire.service.jobs.records import JobLook, JobRecord
 from comfywire.service.jobs.states import JobState
 from comfywire.service.submission import Submission, submit_once
-from comfywire.service.submission_checks import MOST_LABELS
+from comfywire.service.submission_checks import MOST_LABELS, check_labels
 
 from . import models
 from .admission import key_first_router
@@ -71,6 +72,16 @@ async def list_jobs(
     status: Annotated[str | None, Query(description="Only these states: a list with commas.")] = None,
     workflow: Annotated[str | None, Query(description="Only jobs of this registered workflow.")] = None,
     batch_id: Annotated[UUID | None, Query(description="Only jobs of this batch.")] = None,
+    words: Annotated[
+        str | None,
+        Query(max_length=200, description="Only jobs with these words in an input's value or a label's."),
+    ] = None,
+    kind: Annotated[
+        Literal["image", "video", "audio", "text", "3d", "file"] | None,
+        Query(description="Only jobs with an output of this kind; `file` is every other."),
+    ] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Only jobs submitted then or later.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Only jobs submitted before.")] = None,
     details: Annotated[
         bool, Query(description="Whether each entry has its whole `job`, with inputs and outputs.")
     ] = False,
@@ -84,6 +95,10 @@ async def list_jobs(
         states=_states(status),
         workflow=_kept(workflow),
         batch=batch_id,
+        words=_kept(words),
+        kind=kind,
+        since=since,
+        until=until,
         before=place_of(cursor) if cursor else None,
         limit=limit + 1,
     )
@@ -101,6 +116,19 @@ async def get_job(request: Request, job_id: str, core: Service, caller: Reading)
     if look is None:
         raise _no_job(job_id)
     return await _rendered(request, core, look)
+
+
+@router.patch("/{job_id}", operation_id="labelJob")
+async def label(
+    request: Request, job_id: str, body: models.JobLabels, core: Service, caller: Submitting
+) -> models.Job:
+    """Change a job's labels: those that are named, and no other; null takes one off."""
+    job = await find(core, caller, job_id)
+    changed = {**job.labels, **body.metadata}
+    labels = {name: value for name, value in changed.items() if value is not None}
+    check_labels(labels)
+    await core.store.relabel(job.id, body.metadata)
+    return await _looked_at(request, core, job)
 
 
 @router.post("/{job_id}/cancel", operation_id="cancelJob")

@@ -18,6 +18,7 @@ __all__ = [
     "Job",
     "JobError",
     "JobItem",
+    "JobLabels",
     "JobPage",
     "JobRequest",
     "JobUrls",
@@ -64,6 +65,16 @@ class ExtraData(BaseModel):
 
     api_key_comfy_org: Annotated[Text | None, Field(max_length=4096, description="For paid nodes.")] = None
     auth_token_comfy_org: Annotated[Text | None, Field(max_length=8192, description="For paid nodes.")] = None
+
+
+class JobLabels(BaseModel):
+    """What is to change of a job's labels."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    metadata: Annotated[
+        dict[Text, Text | None], Field(max_length=100, description="Labels; null takes one off.")
+    ]
 
 
 class RetryPolicy(BaseModel):

@@ -15,6 +15,7 @@ from comfywire.service.database.pool import Connection, Database, execute, row, 
 from comfywire.service.jobs.columns import columns_of, native_columns_of
 from comfywire.service.jobs.engine import BAND, Queue
 from comfywire.service.jobs.headroom import SLACK, Headroom
+from comfywire.service.jobs.listing import Wanted, relabel, search
 from comfywire.service.jobs.overview import Operating
 from comfywire.service.jobs.records import (
     NO_NEWS,
@@ -236,42 +237,16 @@ class Store:
         self,
         key_id: UUID | None = None,
         *,
-        labels: Mapping[str, str] | None = None,
-        states: Sequence[JobState] | None = None,
-        workflow: str | None = None,
-        batch: UUID | None = None,
         before: tuple[datetime, UUID] | None = None,
         limit: int = 50,
+        **wanted: Any,
     ) -> list[JobRecord]:
-        """Return jobs, newest first.
+        """Return jobs, newest first: as in ``listing.py``, with the attributes of its ``Wanted``."""
+        return await search(self.database, key_id, Wanted(**wanted), before=before, limit=limit)
 
-        Args:
-            key_id: Only this key's.
-            labels: Only those that carry all of these.
-            states: Only in these states.
-            workflow: Only those made of this registered workflow.
-            batch: Only those of this batch.
-            before: Only older ones than the job of that ``created_at`` and id.
-            limit: At most so many.
-
-        """
-        when, last = before or (None, None)
-        async with self.database.transaction() as connection:
-            # One plan for every filter that may be there would be none for any of them.
-            await execute(connection, "SET LOCAL plan_cache_mode = force_custom_plan")
-            answer = await rows(
-                connection,
-                SQL["list"],
-                key_id=key_id,
-                labels=Jsonb(dict(labels or {})),
-                states=None if states is None else [state.value for state in states],
-                workflow=workflow,
-                batch=batch,
-                before=when,
-                before_id=last,
-                limit=limit,
-            )
-        return [JobRecord.of(job) for job in answer]
+    async def relabel(self, job_id: UUID, changes: Mapping[str, str | None]) -> None:
+        """Change these labels of a job, and no other; None takes one off."""
+        await relabel(self.database, job_id, changes)
 
     async def outputs(self, job_id: UUID, *, after: int = 0) -> list[OutputRecord]:
         """Return what is kept of a job's outputs, those of later events than ``after`` only."""

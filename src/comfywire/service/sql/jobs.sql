@@ -135,9 +135,22 @@ SELECT
    AND (%(states)s::job_state[] IS NULL OR state = ANY(%(states)s::job_state[]))
    AND (%(workflow)s::text IS NULL OR workflow_name = %(workflow)s)
    AND (%(batch)s::uuid IS NULL OR batch_id = %(batch)s)
+   AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+   AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+   AND (%(words)s::text IS NULL OR EXISTS (
+        SELECT FROM jsonb_each_text(CASE jsonb_typeof(bound) WHEN 'object' THEN bound || labels ELSE labels END)
+         WHERE strpos(lower(value), %(words)s) > 0))
+   AND (%(kinds)s::text[] IS NULL OR EXISTS (
+        SELECT FROM outputs LEFT JOIN assets ON assets.id = outputs.asset_id
+         WHERE outputs.job_id = jobs.id AND (outputs.kind = ANY(%(kinds)s::text[])) <> %(is_rest)s::bool
+           AND (%(film)s::bool IS NULL OR outputs.kind <> 'animation'
+                OR starts_with(COALESCE(assets.content_type, ''), 'video/') = %(film)s)))
    AND (%(before)s::timestamptz IS NULL OR (created_at, id) < (%(before)s, %(before_id)s))
  ORDER BY created_at DESC, id DESC
  LIMIT %(limit)s;
+
+-- name: relabel
+UPDATE jobs SET labels = jsonb_strip_nulls(labels || %(changes)s) WHERE id = %(job_id)s;
 
 -- name: output_columns
 SELECT output.job_id, output.position, output.event_id, output.node_id, output.class_type, output.key, output.kind,

@@ -1,0 +1,118 @@
+"""Lists of jobs by words, kind and day, and labels that are put on and taken off afterwards."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from psycopg.types.json import Jsonb
+
+from .conftest import Service, error_of, id_of, submitted
+
+
+async def found(client: httpx.AsyncClient, **query: Any) -> list[str]:
+    answer = await client.get("/api/v2/jobs", params=query)
+    assert answer.status_code == 200, answer.text
+    return [job["id"] for job in answer.json()["jobs"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "is_found"),
+    [
+        pytest.param("red barn", True, id="words"),
+        pytest.param("RED", True, id="upper-case"),
+        pytest.param("käse", True, id="not-ascii"),
+        pytest.param('"quoted"', True, id="quotes"),
+        pytest.param("acme", True, id="a-label's-value"),
+        pytest.param("prompt", False, id="an-input's-name"),
+        pytest.param("100%", False, id="no-pattern"),
+        pytest.param("blue", False, id="other-words"),
+    ],
+)
+async def test_jobs_are_found_by_the_words_in_their_inputs_and_labels(
+    service: Service, client: httpx.AsyncClient, words: str, is_found: bool
+):
+    job = await submitted(client, metadata={"customer": "Acme"})
+    bound = Jsonb({"prompt": 'a Red Barn, KÄSE, "quoted"', "seed": 42})
+    await service.core.database.do(
+        "UPDATE jobs SET bound = %(bound)s WHERE id = %(id)s", bound=bound, id=id_of(job)
+    )
+    await submitted(client)
+
+    assert await found(client, words=words) == ([job["id"]] if is_found else [])
+
+
+@pytest.mark.parametrize(
+    ("stored", "content_type", "kinds"),
+    [
+        ("image", "image/png", {"image"}),
+        ("animation", "image/webp", {"image"}),
+        ("animation", "video/mp4", {"video"}),
+        ("video", "video/mp4", {"video"}),
+        ("audio", "audio/flac", {"audio"}),
+        ("text", "text/plain", {"text"}),
+        ("value", "text/plain", {"text"}),
+        ("3d", "model/gltf-binary", {"3d"}),
+        ("latent", "application/octet-stream", {"file"}),
+        ("file", "image/svg+xml", {"file"}),
+    ],
+)
+async def test_jobs_are_found_by_the_kind_of_what_they_made(
+    service: Service, client: httpx.AsyncClient, stored: str, content_type: str | None, kinds: set[str]
+):
+    job = await submitted(client)
+    asset = (await client.post("/api/v2/assets", files={"file": ("x", b"bytes", content_type)})).json()
+    own = await service.core.database.one("SELECT id FROM assets WHERE id = %(id)s", id=asset["id"])
+    assert own is not None
+    await service.core.database.do(
+        "UPDATE assets SET content_type = %(type)s WHERE id = %(id)s", type=content_type, id=own["id"]
+    )
+    await service.core.database.do(
+        """INSERT INTO outputs (job_id, position, node_id, class_type, key, kind, asset_id)
+           VALUES (%(job)s, 0, '1', 'X', 'images', %(kind)s, %(asset)s)""",
+        job=id_of(job), kind=stored, asset=own["id"],
+    )  # fmt: skip
+
+    all_kinds = ("image", "video", "audio", "text", "3d", "file")
+    assert {kind for kind in all_kinds if await found(client, kind=kind)} == kinds
+
+
+async def test_jobs_are_found_by_their_day(service: Service, client: httpx.AsyncClient):
+    old, new = [await submitted(client) for _ in range(2)]
+    day = datetime.now(UTC) - timedelta(days=3)
+    await service.core.database.do(
+        "UPDATE jobs SET created_at = %(day)s WHERE id = %(id)s", day=day, id=id_of(old)
+    )
+    line = (day + timedelta(days=1)).isoformat()
+
+    assert await found(client, since=line) == [new["id"]]
+    assert await found(client, until=line) == [old["id"]]
+    assert await found(client, since=line, until=line) == []
+
+
+async def test_labels_are_put_on_and_taken_off(client: httpx.AsyncClient):
+    job = await submitted(client, metadata={"keep": "1", "drop": "2"})
+
+    answer = await client.patch(job["urls"]["self"], json={"metadata": {"drop": None, "pick": "best"}})
+
+    assert answer.json()["metadata"] == {"keep": "1", "pick": "best"}
+    assert await found(client, **{"metadata[pick]": "best"}) == [job["id"]]
+    assert await found(client, **{"metadata[drop]": "2"}) == []
+
+
+@pytest.mark.parametrize(
+    "changes", [{f"label {number}": "x" for number in range(51)}, {"": "x"}, {"a": "x" * 10_000}]
+)
+async def test_labels_that_no_job_may_have_are_refused(client: httpx.AsyncClient, changes: dict[str, str]):
+    job = await submitted(client)
+
+    assert (await client.patch(job["urls"]["self"], json={"metadata": changes})).status_code == 422
+    assert (await client.get(job["urls"]["self"])).json()["metadata"] == {}
+
+
+async def test_a_key_for_reading_changes_no_label(service: Service, client: httpx.AsyncClient):
+    job = await submitted(client)
+    async with service.client("read", name="reader") as reader:
+        answer = await reader.patch(job["urls"]["self"], json={"metadata": {}})
+
+    assert error_of(answer) == (403, "forbidden")
