@@ -303,8 +303,9 @@ def judged(town: Town, job: dict[str, Any], kind: str, ran: dict[str, list[Run]]
         "poison": {("failed", "poison")},
     }
     wrong = []
-    # Workers are killed so often that three may have died of one job by chance; then that is how it ends.
-    is_poison = IS_SOAK and code == "poison" and "3 times" in job["error"]["message"]
+    # Workers are killed so often that three may have died by chance while a prompt ran; then that is its end.
+    had_ended = bool(runs and runs[-1].end and runs[-1].server not in town.deaths)
+    is_poison = IS_SOAK and code == "poison" and not had_ended
     if (status, code) not in may_be[kind] and not is_poison:
         wrong.append(f"{job['id']}, {kind}, is {status}: {job.get('error')}")
     if status == "succeeded" and not (runs and runs[-1].end):

@@ -80,9 +80,9 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
-async def claimed(store: Store, leases: Leases | None = None) -> Claim:
+async def claimed(store: Store, leases: Leases | None = None, need: str = NEED) -> Claim:
     """The next job in the queue, claimed by a worker."""
-    taken = await store.queue.take(NEED, await store.queue.register())
+    taken = await store.queue.take(need, await store.queue.register())
     assert taken is not None
     claim = await (leases or Leases(store, "worker")).claim(taken)
     assert claim is not None

@@ -217,7 +217,7 @@ async def test_a_job_that_was_lost_may_still_run_out_of_memory_once(rig: Rig, se
         server.faults.nodes.hold(class_type="EmptyImage")
         record = await rig.submit(picture())
         await rig.until(record, lambda now: now.state is JobState.RUNNING)
-        server.faults.nodes.fail("memory", exception_type="torch.OutOfMemoryError", class_type="EmptyImage")
+        server.faults.nodes.fail("memory", exception_type="torch.OutOfMemoryError", class_type="SaveImage")
         await server.faults.life.restart()
         ended = await rig.ended(record)
 

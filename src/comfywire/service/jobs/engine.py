@@ -19,7 +19,7 @@ import psycopg
 from procrastinate import sql as engine_sql
 from procrastinate.schema import SchemaManager
 
-from comfywire.service.database.pool import Connection, Database, Row, execute, row, rows
+from comfywire.service.database.pool import Connection, Database, Row, execute, row
 from comfywire.service.sql import queries
 
 __all__ = [
@@ -207,6 +207,7 @@ class Queue:
         after: float = 0.0,
         avoids: str | None = None,
         avoids_for: float = 0.0,
+        suspect: bool = False,
     ) -> None:
         """Put a job that was taken back where it was, for any worker.
 
@@ -216,9 +217,10 @@ class Queue:
             after: Seconds from now.
             avoids: A server that is not to take it.
             avoids_for: For how many seconds: another one that could may never come.
+            suspect: Whether it is for a worker that has no other job.
 
         """
-        values = {"after": after, "avoids": avoids, "avoids_for": avoids_for}
+        values = {"after": after, "avoids": avoids, "avoids_for": avoids_for, "suspect": suspect}
         await execute(connection, self._sql["give_back"], queue_id=queue_id, **values)
 
     async def withdraw(self, connection: Connection, queue_id: int) -> bool:
@@ -252,9 +254,18 @@ class Queue:
         values = {"needs": list(needs), "name": name, "seconds": seconds}
         return await self._database.one(self._sql["has_suspect"], **values) is not None
 
-    async def beat(self, worker: int) -> bool:
-        """Say that ``worker`` is alive; False if it was taken for dead, and must register anew."""
-        return await self._database.one(self._sql["beat"], worker=worker) is not None
+    async def beat(self, worker: int) -> dict[int, float] | None:
+        """Say that ``worker`` is alive; return when each worker was last heard of, by the database's clock.
+
+        None if this one was taken for dead, and must register anew.
+        """
+        heard = await self._database.all(self._sql["beat"], worker=worker)
+        is_known = any(one["is_mine"] for one in heard)
+        return {one["id"]: one["heard_at"] for one in heard} if is_known else None
+
+    async def spare(self, name: str) -> None:
+        """Take back what jobs count as the death of this worker, which is alive after all."""
+        await self._database.do(self._sql["spare"], name=name)
 
     async def held_by(self, worker: int) -> list[Taken]:
         """Return what the engine says that ``worker`` has."""
@@ -265,18 +276,20 @@ class Queue:
         """Say that ``worker`` is gone; the jobs that it still had are given back as stalled."""
         await self._database.do(engine_sql.queries["unregister_worker"], worker_id=worker)
 
-    async def give_back_stalled(self, seconds: float) -> list[UUID]:
-        """Give back the jobs of workers that have not been heard of for ``seconds``; return these jobs.
+    async def give_back_stalled(self, seconds: float, silent: Sequence[int] | None = None) -> list[UUID]:
+        """Give back the jobs of workers that are dead, and forget these workers; return the jobs.
 
         One statement locks and gives back: of two workers that do this at once, neither can give back a job
         that a third has taken in the meantime.
+
+        Args:
+            seconds: For how long a dead worker has not been heard of.
+            silent: The only workers that may be dead; None for all.
+
         """
-        async with self._database.transaction() as connection:
-            answer = await rows(connection, self._sql["give_back_stalled"], seconds=seconds)
-            await execute(
-                connection, engine_sql.queries["prune_stalled_workers"], seconds_since_heartbeat=seconds
-            )
-        return [UUID(job["job_id"]) for job in answer]
+        values = {"seconds": seconds, "silent": None if silent is None else list(silent)}
+        answer = await self._database.all(self._sql["give_back_stalled"], **values)
+        return [job["job_id"] for job in answer]
 
 
 def _decoded(encoded: int) -> tuple[int, int]:

@@ -317,8 +317,12 @@ class Leases:
         *,
         kind: TransitionKind = TransitionKind.HANDED_BACK,
         after: float = 0.0,
+        suspect: bool = False,
     ) -> None:
-        """Leave the prompt where it is, for another worker to take over, ``after`` seconds from now."""
+        """Leave the prompt where it is, for another worker to take over, ``after`` seconds from now.
+
+        Of a ``suspect`` for one that has no other job.
+        """
 
         async def hand_back() -> bool:
             async with self._database.transaction() as connection:
@@ -333,7 +337,7 @@ class Leases:
                     open=OPEN_STATES,
                 )
                 if touched:
-                    await self._queue.give_back(connection, lease.queue_id, after=after)
+                    await self._queue.give_back(connection, lease.queue_id, after=after, suspect=suspect)
                 return bool(touched)
 
         if not await patiently(hand_back):

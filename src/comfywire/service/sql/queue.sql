@@ -156,6 +156,7 @@ WITH given AS (
            args = args - 'avoids' - 'avoids_until' || CASE WHEN %(avoids)s::text IS NULL THEN '{}' ELSE
                jsonb_build_object('avoids', %(avoids)s::text, 'avoids_until',
                                   EXTRACT(epoch FROM now()) + %(avoids_for)s::float8) END
+               || CASE WHEN %(suspect)s::bool THEN '{"suspect": true}' ELSE '{}'::jsonb END
      WHERE id = %(queue_id)s AND status = 'doing'
     RETURNING id
 )
@@ -186,31 +187,65 @@ SELECT count(*) FROM (
 ) AS counted;
 
 -- name: give_back_stalled
--- A job that ran counts the death of its worker. From the second on it is suspect, and taken by a worker that has no
--- other; after the third anybody takes it, to set it aside.
+-- A job that ran counts the death of the worker that had claimed it, by its attempt and its worker, which takes that
+-- back if it is alive after all (spare). From the second on the job is suspect, and taken by a worker that has no other;
+-- after the third anybody takes it, to find out what has become of it.
 WITH stalled AS (
-    SELECT job.id, (SELECT jobs.deaths + 1 FROM jobs
-                     WHERE jobs.queue_id = job.id AND jobs.state = 'running' AND jobs.submitted_at IS NOT NULL) AS deaths
+    SELECT job.id, ran.attempt::text AS attempt, ran.worker, COALESCE(ran.deaths, 0) AS deaths,
+           ran.state = 'running' AND ran.submitted_at IS NOT NULL AND ran.worker IS NOT NULL
+           -- Who has stopped in order has no number any more, and was not killed by anything.
+           AND worker.id IS NOT NULL AND NOT COALESCE(args -> 'deaths' ? ran.attempt::text, false) AS counts
       FROM procrastinate_jobs AS job
       LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
+      LEFT JOIN jobs AS ran ON ran.queue_id = job.id AND ran.state IN ('queued', 'running', 'canceling')
      WHERE job.status = 'doing'
-       AND (worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => %(seconds)s::float8))
+       AND (worker.id IS NULL OR (
+-- include: queue.is_dead
+       ))
        FOR UPDATE OF job SKIP LOCKED
 ), given AS (
     UPDATE procrastinate_jobs AS job
        SET status = 'todo', worker_id = NULL, attempts = attempts + 1,
-           args = CASE stalled.deaths WHEN 2 THEN args || '{"suspect": true}' ELSE args - 'suspect' END
+           args = args - 'suspect'
+               || CASE deaths + counts::int WHEN 2 THEN '{"suspect": true}' ELSE '{}'::jsonb END
+               || CASE WHEN counts THEN jsonb_build_object('deaths', COALESCE(args -> 'deaths', '{}')
+                                                                     || jsonb_build_object(attempt, worker))
+                       ELSE '{}' END
       FROM stalled
      WHERE job.id = stalled.id
-    RETURNING job.args ->> 'job_id' AS job_id, stalled.deaths
+    RETURNING (job.args ->> 'job_id')::uuid AS job_id, counts
 ), died AS (
-    UPDATE jobs SET deaths = given.deaths
+    UPDATE jobs SET deaths = jobs.deaths + 1
       FROM given
-     WHERE jobs.id = given.job_id::uuid AND given.deaths IS NOT NULL
+     WHERE jobs.id = given.job_id AND counts
        -- Whoever ends a job locks it first and the engine's row afterwards: nobody may wait for it here.
-       AND jobs.id IN (SELECT id FROM jobs WHERE id = given.job_id::uuid FOR UPDATE SKIP LOCKED)
+       AND jobs.id IN (SELECT id FROM jobs WHERE id = given.job_id FOR UPDATE SKIP LOCKED)
+), forgotten AS (
+    DELETE FROM procrastinate_workers AS worker WHERE
+-- include: queue.is_dead
 )
 SELECT job_id, pg_notify('procrastinate_any_queue_v1', '{}') FROM given;
+
+-- name: is_dead
+worker.last_heartbeat < now() - make_interval(secs => %(seconds)s::float8)
+AND (%(silent)s::bigint[] IS NULL OR worker.id = ANY(%(silent)s::bigint[]))
+
+-- name: spare
+-- A worker that was taken for dead is alive: it was frozen, or did not reach the database. No job has killed it.
+WITH mine AS (
+    SELECT job.id, (job.args ->> 'job_id')::uuid AS job_id, array_agg(told.attempt) AS mistaken
+      FROM procrastinate_jobs AS job, jsonb_each_text(job.args -> 'deaths') AS told (attempt, worker)
+     WHERE told.worker = %(name)s
+     GROUP BY job.id
+), spared AS (
+    UPDATE jobs SET deaths = GREATEST(deaths - cardinality(mistaken), 0)
+      FROM mine WHERE jobs.id = mine.job_id AND jobs.queue_id = mine.id
+    RETURNING mine.id, mistaken, deaths
+)
+UPDATE procrastinate_jobs AS job
+   SET args = jsonb_set(CASE WHEN deaths < 2 THEN args - 'suspect' ELSE args END,
+                        '{deaths}', (args -> 'deaths') - mistaken)
+  FROM spared WHERE job.id = spared.id;
 
 -- name: has_suspect
 SELECT FROM jobs JOIN procrastinate_jobs AS waiting ON waiting.id = jobs.queue_id AND waiting.status = 'todo'
@@ -223,7 +258,12 @@ SELECT FROM jobs JOIN procrastinate_jobs AS waiting ON waiting.id = jobs.queue_i
  LIMIT 1;
 
 -- name: beat
-UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %(worker)s RETURNING id;
+-- Say that a worker is alive, and hear of all: who has been silent for too long is dead.
+WITH mine AS (
+    UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %(worker)s RETURNING id
+)
+SELECT id, EXTRACT(epoch FROM last_heartbeat)::float8 AS heard_at, id IN (SELECT id FROM mine) AS is_mine
+  FROM procrastinate_workers;
 
 -- name: held_by
 -- What the engine says that a worker has.

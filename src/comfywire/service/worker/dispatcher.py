@@ -207,11 +207,10 @@ class Dispatcher:
         self._awaits_suspect = awaited
 
     async def _give_back(self) -> None:
-        # After an outage of the database no worker has a fresh heartbeat. They get the time to write one
-        # before this worker calls any of them dead.
-        if self._membership.may_judge:
-            for job_id in await self._queue.give_back_stalled(self._stalled_after):
-                log.warning("job %s is taken over: its worker was not heard of any more", job_id)
+        # After an outage of the database no worker has a fresh heartbeat: only who was silent while this one
+        # could be heard is dead.
+        for job_id in await self._queue.give_back_stalled(self._stalled_after, self._membership.silent):
+            log.warning("job %s is taken over: its worker was not heard of any more", job_id)
         held = {taken.queue_id: taken for taken in await self._queue.held_by(self._membership.number)}
         unknown = held.keys() - {taken.queue_id for taken in self._tasks.values()}
         # A job of this worker without a task: seen once, `take` may have been answered after this look. Seen

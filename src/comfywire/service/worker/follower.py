@@ -6,6 +6,7 @@ import logging
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
+from comfywire.errors import ComfywireError
 from comfywire.service.fleet.registry import Registry
 from comfywire.service.jobs.engine import Taken
 from comfywire.service.jobs.leases import Claim, Fenced, patiently
@@ -15,6 +16,7 @@ from comfywire.service.jobs.states import JobState, TransitionKind
 from comfywire.service.jobs.store import Store
 from comfywire.service.logs import about
 from comfywire.service.tracing import job_span
+from comfywire.service.waiting import set_within
 from comfywire.service.worker.fleet_server import FleetServer
 from comfywire.service.worker.other_servers import Visits
 from comfywire.service.worker.run import JobRun
@@ -26,7 +28,10 @@ __all__ = ["Following"]
 LOST_BEFORE_ALONE = 2
 """How often a job was lost before nothing is sent to a server behind it."""
 MOST_DEATHS = 3
-"""How often a job was running when its worker died; then it is set aside."""
+"""How often a job was running when its worker died; then it is set aside, unless it had ended there.
+
+What it made is fetched then, by a worker that has no other job, until as many more have died of that.
+"""
 LEFT_TO_OTHERS = 10.0
 """Seconds for which a job that was taken back does not go to the same server."""
 MOST_UNMATCHED = 1000
@@ -74,7 +79,7 @@ class Following:
         try:
             claim = await self._leases.claim(taken)
             if claim is not None:
-                await self._see_to(claim, chosen)
+                await self._see_to(claim, chosen, is_alone=taken.is_suspect)
         except Fenced:
             log.info("job %s is another worker's", job_id)
         finally:
@@ -144,12 +149,12 @@ class Following:
         if run is None or run.server is not server:
             server.let_go(str(job_id))
 
-    async def _see_to(self, claim: Claim, chosen: FleetServer | None) -> None:
+    async def _see_to(self, claim: Claim, chosen: FleetServer | None, *, is_alone: bool) -> None:
         """Run a job, or see what has become of it. What breaks down is tried again, a few times."""
         job = claim.job
         try:
             if job.deaths >= MOST_DEATHS:
-                await self._set_aside(claim)
+                await self._judge(claim, is_alone=is_alone)
             elif job.submitted_at is not None and job.server is not None:
                 await self._look_after(await self._moved(str(job.id), chosen, job.server), claim)
             elif chosen is not None:
@@ -166,10 +171,50 @@ class Following:
             if not await self._leases.put_off(claim.lease, _broken(error)):
                 await self._withdraw(job)
 
+    async def _judge(self, claim: Claim, *, is_alone: bool) -> None:
+        """Set a job aside that several workers have died of while they followed it; or fetch what it made.
+
+        They may have died of something else: a job is no poison whose prompt had ended by then.
+        """
+        job = claim.job
+        if job.server is None or job.submitted_at is None:
+            await self._set_aside(claim)
+            return
+        server = await self._visits.at(job.server)
+        try:
+            has_ended = await self._has_ended(server, str(job.id))
+        except ComfywireError:
+            has_ended = False
+            if server.url not in self._servers and await self._is_left_to_others(server, claim):
+                return
+        finally:
+            await self._visits.leave(server)
+        if not has_ended:
+            await self._set_aside(claim)
+        elif job.deaths >= 2 * MOST_DEATHS:
+            why = f"it had ended when its worker died, {job.deaths} times; what it made could not be fetched"
+            await self._give_up(claim, "outputs_unavailable", why)
+        elif is_alone:
+            await self._look_after(await self._visits.at(job.server), claim)
+        else:
+            await self._leases.hand_back(claim.lease, "it had ended when its worker died", suspect=True)
+
+    async def _has_ended(self, server: FleetServer, prompt_id: str) -> bool:
+        """Whether a prompt has ended on a server; one of our own that is down may come back first."""
+        if server.url in self._servers:
+            await set_within(server.up, self._patience)
+        return bool(await server.client.history(prompt_id))
+
     async def _set_aside(self, claim: Claim) -> None:
-        """End a job that several workers have died of while they followed it."""
         why = f"it was running when its worker died, {claim.job.deaths} times; retry it by hand"
-        await self._leases.end(claim.lease, JobState.FAILED, why, error={"code": "poison", "message": why})
+        await self._give_up(claim, "poison", why)
+
+    async def _give_up(self, claim: Claim, code: str, why: str) -> None:
+        """End a job of which workers die, and take its prompt off its server."""
+        if claim.job.state is JobState.CANCELING:
+            await self._leases.end(claim.lease, JobState.CANCELED, f"it was to be canceled; {why}")
+        else:
+            await self._leases.end(claim.lease, JobState.FAILED, why, error={"code": code, "message": why})
         await self._withdraw(claim.job)
 
     async def _look_after(self, server: FleetServer, claim: Claim) -> None:

@@ -1,21 +1,67 @@
-"""A worker's place among the workers: its number, its heartbeat, and when it may call others dead."""
+"""A worker's place among the workers: its number, its heartbeat, and which of the others it may call dead."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from math import inf
 
 from comfywire.service.database.outage import AWAY
 from comfywire.service.jobs.engine import Queue
 from comfywire.service.jobs.leases import patiently
 
-__all__ = ["Membership"]
+__all__ = ["Membership", "Silence"]
 
 BEATS = 4
 """Heartbeats in the time after which a worker that is not heard of counts as dead."""
+BEATS_TO_COME_BACK = 2
+"""Heartbeats after an outage of the database until silence counts again: others have to come back, too."""
 log = logging.getLogger("comfywire.service")
+
+
+class Silence:
+    """For how long each worker was silent while it could have been heard: told, and asked, with the time.
+
+    Outages of the database are left out, and what lies between them counts together: an outage may come again
+    and again, and what dead workers had would wait for the end of that.
+
+    Args:
+        enough: Seconds of silence after which a worker counts as dead.
+
+    """
+
+    def __init__(self, enough: float) -> None:
+        self._enough = enough
+        self._last = -inf
+        self._to_come_back = 0
+        self._listened = 0.0
+        self._heard: dict[int, tuple[float, float]] = {}
+
+    def was_away(self) -> None:
+        """The database was asked, and is away."""
+        self._to_come_back = BEATS_TO_COME_BACK
+
+    def heard(self, workers: Mapping[int, float], now: float) -> None:
+        """The database says when it last heard of each worker, by its own clock."""
+        before, apart = self._listened, now - self._last
+        if self._to_come_back:
+            self._to_come_back -= 1
+        elif apart <= self._enough:  # else this process stood still, and heard nobody
+            self._listened += apart
+        self._heard = {
+            number: self._heard[number] if self._heard.get(number, (None,))[0] == at else (at, before)
+            for number, at in workers.items()
+        }
+        self._last = now
+
+    def dead(self, now: float) -> list[int]:
+        """Return the workers that were silent for so long that they may be called dead."""
+        if self._to_come_back:
+            return []
+        listened = self._listened + min(now - self._last, self._enough / BEATS)
+        return [number for number, (_, since) in self._heard.items() if listened - since > self._enough]
 
 
 class Membership:
@@ -39,27 +85,31 @@ class Membership:
         self._name = name
         self._stalled_after = stalled_after
         self._last_beat = -inf
-        self._beating_since = inf
+        self._silence = Silence(stalled_after)
 
     async def join(self) -> None:
-        """Get a number: the first, or a new one for a worker that was taken for dead."""
+        """Get a number: the first, or a new one for a worker that was taken for dead.
+
+        No job has killed it, though some may count that: it was frozen, or had no way to the database.
+        """
         if self.number:
             log.warning("worker %s was taken for dead, and begins anew", self._name)
+            await patiently(lambda: self._queue.spare(self._name))
         self.number = await patiently(self._queue.register)
 
     async def beat(self) -> None:
-        """Say that the worker is alive, for ever; cancelling ends it."""
+        """Say that the worker is alive, and hear of the others, for ever; cancelling ends it."""
         while True:
             began = time.monotonic()
             try:
-                if not await self._queue.beat(self.number):
+                workers = await self._queue.beat(self.number)
+                if workers is None:
                     await self.join()
-                # Since when it has been heard without a gap: for as long as that, others could be, too.
-                if self._beating_since == inf or began - self._last_beat > self._stalled_after:
-                    self._beating_since = began
+                else:
+                    self._silence.heard(workers, began)
                 self._last_beat = began
             except AWAY:
-                self._beating_since = inf
+                self._silence.was_away()
             await asyncio.sleep(self.beat_every)
 
     @property
@@ -71,6 +121,6 @@ class Membership:
         return time.monotonic() - self._last_beat <= self._stalled_after - self.beat_every
 
     @property
-    def may_judge(self) -> bool:
-        """Whether the worker may call others dead: after an outage, once they could be heard of again."""
-        return time.monotonic() - self._beating_since > self._stalled_after
+    def silent(self) -> list[int]:
+        """The workers that may be called dead: none was heard for long enough while all could be."""
+        return self._silence.dead(time.monotonic())
