@@ -29,7 +29,7 @@ PAIRS: list[tuple[type, type]] = [
     (comfywire.Output, sync.Output),
 ]
 # What the parts of the asynchronous client, and the job service, need of each other.
-INTERNAL = {"canceller", "catalogue", "downloads", "news", "submit_ready", "told_to", "uploads"}
+INTERNAL = {"canceller", "catalogue", "downloads", "news", "submit_ready", "told_to", "tooling", "uploads"}
 # Named one by one, because the class wraps them; `has_bytes` and the like are passed on as they are.
 WRAPPED = [
     pytest.param(getattr(asynchronous, name), method, id=f"{blocking.__name__}.{name}")

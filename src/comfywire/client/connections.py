@@ -19,6 +19,7 @@ from .follower import Follower
 from .patience import Patience
 from .routes import Routes
 from .submitter import Submitter
+from .tooling import Tooling
 from .uploads import FOLDER, Uploads
 
 __all__ = ["ClientConnections"]
@@ -94,6 +95,7 @@ class ClientConnections(Routes):
         )
         self._uploads = Uploads(http, subfolder=self._upload_subfolder)
         self._catalogue = Catalogue(http)
+        self._tooling = Tooling(http)
         self.downloads = Downloads(http, pause=self._patience.download)
         self.canceller = Canceller(http, self._follower)
         self._submitter = Submitter(
@@ -140,6 +142,12 @@ class ClientConnections(Routes):
         """The server's node types, as far as they were asked for."""
         self._must_be_open()
         return self._catalogue
+
+    @property
+    def tooling(self) -> Tooling:
+        """What the node pack comfyui-tooling-nodes adds to the server."""
+        self._must_be_open()
+        return self._tooling
 
     def _must_be_open(self) -> Http:
         if self._opened is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
@@ -14,10 +14,14 @@ from comfywire.transport.limits import chunks_of
 
 from .saving import PartFile, Place
 
-__all__ = ["Downloads", "File", "FileTooLarge", "NotThere"]
+__all__ = ["CACHE", "CACHE_ROUTE", "Downloads", "File", "FileTooLarge", "NotThere"]
 
 AT_ONCE = 8
 TRIES = 5
+CACHE = "etn"
+"""The type of pictures in the memory of the node pack comfyui-tooling-nodes."""
+CACHE_ROUTE = "/etn/image"
+"""Where they are, below ``/api`` (comfyui-tooling-nodes, api.py, 3.3.0)."""
 File = tuple[str, str, str]
 """filename, subfolder and type, as the server named them."""
 
@@ -46,8 +50,8 @@ class Downloads:
 
     def url(self, file: File) -> str:
         """Return where the file is, without what proves who we are."""
-        query = dict(zip(("filename", "subfolder", "type"), file, strict=True))
-        return f"{self._http.public_url('/view')}?{urlencode(query, quote_via=quote)}"
+        path, query = _route(file)
+        return self._http.public_url(path) + (f"?{urlencode(query, quote_via=quote)}" if query else "")
 
     async def read(self, filename: str, subfolder: str, kind: str, *, at_most: int | None = None) -> bytes:
         """Return the file's bytes.
@@ -121,11 +125,11 @@ class _Transfer:
 
     async def attempt(self, http: Http) -> None:
         """Fetch what the sink lacks."""
-        query = dict(zip(("filename", "subfolder", "type"), self._file, strict=True))
+        path, query = _route(self._file)
         is_resuming = self._sink.length > 0 and self._tag != ""
         try:
             async with http.request(
-                "GET", "/view", query=query, headers=self._headers(is_resuming=is_resuming)
+                "GET", path, query=query, headers=self._headers(is_resuming=is_resuming)
             ) as response:
                 if response.status != 206:
                     await self._sink.restart()
@@ -165,6 +169,13 @@ class _Transfer:
         if is_resuming:
             headers |= {"Range": f"bytes={self._sink.length}-", "If-Range": self._tag}
         return headers
+
+
+def _route(file: File) -> tuple[str, dict[str, str]]:
+    """Return from where a file is fetched: by its id where a node pack keeps it in memory."""
+    if file[2] == CACHE:
+        return f"{CACHE_ROUTE}/{quote(PurePosixPath(file[0]).stem)}", {}
+    return "/view", dict(zip(("filename", "subfolder", "type"), file, strict=True))
 
 
 def _tag(headers: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ from comfywire.server.http.access import refuse_public
 from comfywire.server.http.app import make_app
 from comfywire.server.nodes.catalogue import built_in
 from comfywire.server.nodes.stubbed import stand_ins
+from comfywire.server.nodes.tooling import TOOLING
 from comfywire.server.options import MAX_UPLOAD_BYTES, Profile, ServerOptions
 from comfywire.server.port import Port
 from comfywire.server.prompt_server import PromptServer
@@ -32,6 +33,12 @@ __all__ = ["Server"]
 Result = TypeVar("Result")
 LOOK_INTERVAL = 0.01
 EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what these are reached by
+
+
+def _classes(options: ServerOptions) -> dict[str, NodeClass]:
+    pack = TOOLING if options.tooling else {}
+    own = {**built_in(is_new=options.is_new), **pack, **options.nodes}
+    return {**stand_ins(options.object_info), **own}
 
 
 class Server:
@@ -53,6 +60,8 @@ class Server:
         nodes: More node classes, by class_type; plain classes in ComfyUI's form.
         object_info: A real server's /object_info: node classes in it that are missing here are stood in
             for, so that any workflow runs, with placeholders where their results would be.
+        tooling: Whether it has what krita-ai-diffusion needs of the node pack comfyui-tooling-nodes: nodes
+            for pictures in memory, and the routes to them.
         faults: Faults that are made before the server starts; ``server.faults`` has some anyway.
         faults_over_http: Whether POST /comfywire/faults and GET /comfywire/log are there.
         token: What everybody must send to be answered: as a bearer token, or as ``?token=``.
@@ -80,6 +89,7 @@ class Server:
         previews: bool = True,
         nodes: Mapping[str, NodeClass] | None = None,
         object_info: Mapping[str, Any] | None = None,
+        tooling: bool = False,
         faults: Faults | None = None,
         faults_over_http: bool = False,
         token: str | None = None,
@@ -95,6 +105,7 @@ class Server:
             previews=previews,
             nodes=nodes or {},
             object_info=object_info or {},
+            tooling=tooling,
             faults_over_http=faults_over_http,
             token=token or None,
             max_upload_bytes=max_upload_bytes,
@@ -168,7 +179,7 @@ class Server:
         life = PromptServer(
             options,
             self._folders,
-            {**stand_ins(options.object_info), **built_in(is_new=options.is_new), **options.nodes},
+            _classes(options),
             runs=self.log,
             faults=self.faults,
             changed=self._look,

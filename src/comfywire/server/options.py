@@ -31,6 +31,7 @@ class ServerOptions:
     object_info: Mapping[str, Any] = field(default_factory=dict)
     max_upload_bytes: int = MAX_UPLOAD_BYTES
     faults_over_http: bool = False
+    tooling: bool = False
     token: str | None = field(default=None, repr=False)
     join_timeout: float = 5.0
     """Seconds for a node that does not let go, when the server stops: then its thread is left behind."""

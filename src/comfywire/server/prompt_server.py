@@ -78,6 +78,7 @@ class PromptServer:
             sockets=self.sockets,
             send=self.publisher.put,
         )
+        self.pictures = host.pictures
         self.classes = bind(classes, host)
         self.worker = PromptWorker(
             self._around_prompts(host), self.queue, runs, join_timeout=options.join_timeout

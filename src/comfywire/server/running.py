@@ -42,8 +42,8 @@ def run(*, on_start: Callable[[Server], None] | None = None, **options: Any) -> 
     Args:
         on_start: Called once the server listens; print the address here.
         options: The arguments of :class:`Server`: ``port``, ``host``, ``step_time``, ``folder``,
-            ``profile``, ``previews``, ``nodes``, ``object_info``, ``faults_over_http``, ``token``,
-            ``max_upload_bytes``.
+            ``profile``, ``previews``, ``nodes``, ``object_info``, ``tooling``, ``faults_over_http``,
+            ``token``, ``max_upload_bytes``.
 
     Raises:
         OSError: The port is taken.

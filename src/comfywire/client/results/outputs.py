@@ -52,7 +52,8 @@ class Output:
             :meth:`save`.
         subfolder: The folder below the root, often empty.
         type: The root: ``output``, ``temp`` (wiped when the server restarts) or ``input``; ``socket`` for a
-            picture that came over the socket and exists nowhere else; empty for texts and values.
+            picture that came over the socket and exists nowhere else; ``etn`` for one in the memory of the
+            node pack comfyui-tooling-nodes, which forgets it after a while; empty for texts and values.
         value: The text or the value; for a file, the server's whole description of it.
 
     """

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-__all__ = ["MODEL_SUFFIXES", "Shown", "read_shown", "whole_texts"]
+from comfywire.client.downloads import CACHE
+
+__all__ = ["MODEL_SUFFIXES", "Shown", "cached_picture", "read_shown", "whole_texts"]
 
 MODEL_SUFFIXES = ("glb", "gltf", "obj", "stl", "ply", "fbx", "splat", "ksplat", "spz", "usdz", "3mf", "dae")
 """Files of 3D models and of what is seen with them."""
@@ -19,6 +21,8 @@ ROOTS = ("output", "temp", "input")
 SHOW_TEMPORARY = frozenset({"Preview3DAdvanced", "PreviewGaussianSplat", "PreviewPointCloud"})
 NAME = re.compile(r"(?P<path>[^\x00-\x1f:]+?)(?: \[(?P<root>output|temp|input)\])?")
 """A name below one of the server's folders: no URL, no drive letter."""
+CACHE_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+CACHE_SUFFIXES = {"image/png": "png", "image/jpeg": "jpg"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,19 @@ def whole_texts(entries: Any) -> list[Any]:
     return entries
 
 
+def cached_picture(entry: object) -> str | None:
+    """Return a name for a picture that a node of comfyui-tooling-nodes 3.3.0 keeps in the server's memory.
+
+    ``ETN_SaveImageCache`` tells ``{"source": "http", "id": ..., "content-type": ...}`` of it (nodes.py); the
+    name is that id with the suffix of its type. None for anything else.
+    """
+    match entry:
+        case {"source": "http", "id": str(name), "content-type": str(kind)} if kind in CACHE_SUFFIXES:
+            return f"{name}.{CACHE_SUFFIXES[kind]}" if CACHE_ID.fullmatch(name) else None
+        case _:
+            return None
+
+
 def _of_key(key: str, entries: Any, moves: object, class_type: str | None) -> Iterator[Shown]:
     listed = whole_texts(entries)
     is_model = key == "result" and any(_named(entry, class_type) is not None for entry in listed)
@@ -95,6 +112,8 @@ def _of_key(key: str, entries: Any, moves: object, class_type: str | None) -> It
             root = str(entry.get("type") or "output")
             subfolder = str(entry.get("subfolder") or "")
             yield Shown(key, entry, entry["filename"], subfolder, (root,), is_moving=_flag(moves, place))
+        elif (cached := cached_picture(entry)) is not None:
+            yield Shown(key, entry, cached, roots=(CACHE,))
         elif is_model and (file := _named(entry, class_type)) is not None:
             yield file
         elif entry is not None and not (is_model and entry in ([], {})):

@@ -59,6 +59,7 @@ class NodeHost:
         self.is_new = options.is_new
         self.object_info = options.object_info
         self.previews = options.previews
+        self.pictures: dict[str, tuple[bytes, str]] = {}
         self.random = random.Random()  # noqa: S311 - names of temporary files
         self._throttle = Throttle()
 

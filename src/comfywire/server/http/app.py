@@ -15,6 +15,7 @@ from comfywire.server.http.jobs import JobRoutes
 from comfywire.server.http.models import ModelRoutes
 from comfywire.server.http.page import PageRoutes
 from comfywire.server.http.prompts import PromptRoutes
+from comfywire.server.http.tooling import ToolingRoutes
 from comfywire.server.http.user import UserRoutes
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def make_app(server: PromptServer, requests: Counter[str], *, changed: Callable[
     app.add_routes([web.route(route.method, f"/api{route.path}", route.handler) for route in routes])
     app.add_routes(routes)
     app.add_routes(PageRoutes(server).routes())
+    if server.options.tooling:
+        app.add_routes(ToolingRoutes(server.pictures, server.folders).routes())
     if server.options.faults_over_http:
         app.add_routes(FaultRoutes(server.faults, server.runs).routes())
     # ComfyUI mounts its web pages at /, for GET only: other methods on unknown paths get 405, GET gets 404.

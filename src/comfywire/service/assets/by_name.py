@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 from uuid import UUID
 
+from comfywire.service.assets.cached_pictures import ids_in, place_of_id, upload_of_id
 from comfywire.service.assets.file_names import FileName, replaced, texts_in
 from comfywire.service.assets.references import reference
 from comfywire.service.database.pool import Database
@@ -28,13 +30,14 @@ async def resolve_names(
     has not expired; ``job-id/name [output]`` an output of that job. What another key has is not found.
     """
     named = _file_inputs(prompt, kinds)
+    cached = await _cached(database, key_id, prompt)
     texts = {text for inputs in named.values() for value in inputs.values() for text in texts_in(value)}
     answer = await assets_by_name(database, key_id, texts)
 
     def instead(text: str) -> Any:
         return reference(answer[text]) if text in answer else text
 
-    return {
+    return cached | {
         node_id: changed
         for node_id, inputs in named.items()
         if (
@@ -62,9 +65,24 @@ async def assets_by_name(database: Database, key_id: UUID, texts: Iterable[str])
     return answer
 
 
+async def _cached(database: Database, key_id: UUID, prompt: Mapping[str, Any]) -> Values:
+    """Return the inputs that name pictures of the caller's by the ids of a node pack's memory."""
+    named = list(ids_in(prompt))
+    uploads = {upload_of_id(value): value for _, _, value in named if place_of_id(value) is None}
+    answer = {uploads[path]: asset for path, asset in (await _newest(database, key_id, uploads)).items()}
+    places = {value: place for _, _, value in named if (place := place_of_id(value)) is not None}
+    outputs = await _outputs_of(database, key_id, {job_id for job_id, _ in places.values()})
+    answer |= {value: outputs[place] for value, place in places.items() if place in outputs}
+    return {node: {name: reference(answer[value])} for node, name, value in named if value in answer}
+
+
 async def _uploads(database: Database, key_id: UUID, names: Mapping[str, FileName]) -> dict[str, UUID]:
     wanted = sorted({each for text, name in names.items() for each in (text, *name.uploads)})
-    if not wanted:
+    return await _newest(database, key_id, wanted)
+
+
+async def _newest(database: Database, key_id: UUID, paths: Iterable[str]) -> dict[str, UUID]:
+    if not (wanted := list(paths)):
         return {}
     rows = await database.all(SQL["uploads_by_name"], key_id=key_id, names=wanted)
     return {row["file_path"]: row["id"] for row in rows}
@@ -73,10 +91,17 @@ async def _uploads(database: Database, key_id: UUID, names: Mapping[str, FileNam
 async def _outputs(
     database: Database, key_id: UUID, names: Mapping[str, FileName]
 ) -> dict[tuple[UUID, str], UUID]:
-    jobs = sorted({name.of_job[0] for name in names.values() if name.of_job is not None})
+    return await _outputs_of(
+        database, key_id, {name.of_job[0] for name in names.values() if name.of_job is not None}
+    )
+
+
+async def _outputs_of(
+    database: Database, key_id: UUID, jobs: AbstractSet[UUID]
+) -> dict[tuple[UUID, str], UUID]:
     if not jobs:
         return {}
-    rows = await database.all(SQL["outputs_of_jobs"], key_id=key_id, jobs=jobs)
+    rows = await database.all(SQL["outputs_of_jobs"], key_id=key_id, jobs=sorted(jobs))
     # A name without its subfolder does where no other output is called so.
     bare = {(row["job_id"], row["name"]): row["id"] for row in rows}
     whole = {(row["job_id"], row["file_path"]): row["id"] for row in rows}

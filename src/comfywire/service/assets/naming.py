@@ -39,6 +39,7 @@ async def keep_named(
     folder: str,
     content_type: str,
     overwrite: bool = False,
+    expires_in: int | None = None,
 ) -> str:
     """Make an asset of bytes that are written; return the name that it has (server.py, image_upload, 0.3.64).
 
@@ -61,7 +62,7 @@ async def keep_named(
             told = f"{plain.stem} ({number}){plain.suffix}"
             path = named_as(subfolder, told, folder)
         # Bytes that are there become the newest of their name: they are kept for as long as if they were new.
-        new = NewAsset(content_type=content_type, file_path=path)
+        new = NewAsset(content_type=content_type, file_path=path, expires_in=expires_in)
         await assets.record(connection, blob.hash, key_id, new)
     return told
 

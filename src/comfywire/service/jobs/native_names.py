@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
-from comfywire.client.results.shown import MODEL_SUFFIXES
+from comfywire.client.results.shown import MODEL_SUFFIXES, cached_picture
 from comfywire.service.jobs.output_folders import without_folders
 
 __all__ = ["place_of", "shown_output"]
@@ -49,6 +49,8 @@ def _entry(job_id: UUID, key: str, entry: Any) -> Any:
     if isinstance(entry, dict) and isinstance(entry.get("filename"), str):
         folder = str(entry.get("subfolder") or "").replace("\\", "/").strip("/")
         return {**entry, "subfolder": f"{job_id}/{folder}" if folder else str(job_id)}
+    if (cached := cached_picture(entry)) is not None:
+        return {**entry, "id": f"{job_id}.{cached}"}
     if key == "result" and isinstance(entry, str) and _is_model(entry):
         return f"{job_id}/{entry}"  # 3D models are named by a bare text (nodes_load_3d.py, 0.33.0)
     return entry

@@ -14,6 +14,7 @@ from comfywire.service.native import (
     queue,
     sockets,
     system,
+    tooling,
     uploads,
     view,
 )
@@ -42,6 +43,7 @@ def attach(app: FastAPI, settings: Settings) -> None:
         *models.ROUTES,
         *system.ROUTES,
         *sockets.ROUTES,
+        *tooling.ROUTES,
         *userdata.ROUTES,
         *internal.ROUTES,
     ]

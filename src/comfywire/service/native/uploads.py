@@ -24,7 +24,7 @@ from comfywire.service.native.face import BadRequest, routes
 from comfywire.service.native.pictures import LARGEST, bytes_of
 from comfywire.service.native.view import FOLDERS, found
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "counted"]
 
 ROOM_FOR_FIELDS = 1 << 20
 MOST_FIELDS = 20
@@ -87,7 +87,7 @@ async def upload_mask(request: Request, core: Core, caller: Caller) -> Response:
 
 async def _read(request: Request, core: Core, until_kept: AsyncExitStack, *, is_mask: bool = False) -> _Form:
     form, most = _Form(), core.settings.max_upload_bytes
-    body = _counted(request, most + ROOM_FOR_FIELDS)
+    body = counted(request, most + ROOM_FOR_FIELDS)
     try:
         async with aclosing(parts(request.headers.get("content-type", ""), body)) as listed:
             async for part in listed:
@@ -118,7 +118,13 @@ async def _in_memory(part: Part) -> bytearray:
     return whole
 
 
-async def _counted(request: Request, most: int) -> AsyncIterator[bytes]:
+async def counted(request: Request, most: int) -> AsyncIterator[bytes]:
+    """Yield what a request sends.
+
+    Raises:
+        BadRequest: It is more than ``most`` bytes, or breaks off.
+
+    """
     read = 0
     try:
         async for chunk in request.stream():

@@ -20,7 +20,7 @@ from comfywire.service.jobs.native_prompts import NativePrompts
 from comfywire.service.native.face import routes
 from comfywire.service.native.pictures import changed
 
-__all__ = ["ROUTES", "found"]
+__all__ = ["FOLDERS", "ROUTES", "found", "output_of"]
 
 FOLDERS = ("output", "input", "temp")
 WAIT = 30.0
@@ -53,14 +53,14 @@ async def view(request: Request, core: Core, caller: Caller) -> Response:
 async def found(core: Core, key_id: UUID, folder: str, subfolder: str, name: str) -> AssetRecord | None:
     """Return the file that a key means by this name; None if it has none."""
     if (place := place_of(subfolder, name)) is not None:
-        asset_id = await _output(core, key_id, place[0], path_of(place[1]))
+        asset_id = await output_of(core, key_id, place[0], path_of(place[1]))
     else:
         text = named_as(subfolder, name, folder)
         asset_id = (await assets_by_name(core.database, key_id, [text])).get(text)
     return None if asset_id is None else await core.assets.get(asset_id, key_id)
 
 
-async def _output(core: Core, key_id: UUID, job_id: UUID, path: str) -> UUID | None:
+async def output_of(core: Core, key_id: UUID, job_id: UUID, path: str) -> UUID | None:
     """Return the asset of an output; while its job is open, wait until the store has it."""
     prompts = NativePrompts(core.database)
     known = await prompts.output(key_id, job_id, path)

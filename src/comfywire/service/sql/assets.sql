@@ -71,6 +71,7 @@ SELECT pg_advisory_xact_lock(hashtextextended(%(name)s, 160));
 SELECT DISTINCT file_path FROM assets
  WHERE key_id = %(key_id)s AND job_id IS NULL AND file_path IS NOT NULL
    AND (expires_at IS NULL OR expires_at > now()) AND named_at IS DISTINCT FROM '-infinity'
+   AND right(file_path, 7) <> ' [temp]'
  LIMIT %(most)s;
 
 -- name: outputs_of_jobs

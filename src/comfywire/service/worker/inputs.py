@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,7 +15,8 @@ from comfywire.client import Client, Upload
 from comfywire.errors import ComfywireError
 from comfywire.service.assets.assets import AssetRecord, Assets
 from comfywire.service.assets.blobs import BlobGone
-from comfywire.service.assets.input_names import FOLDER, input_name
+from comfywire.service.assets.cached_pictures import cache_id, is_reader
+from comfywire.service.assets.input_names import FOLDER, input_name, input_stem
 from comfywire.service.assets.references import asset_ids, with_files
 from comfywire.service.jobs.leases import patiently
 
@@ -56,17 +59,31 @@ class Inputs:
             ConnectionFailed, ConnectionLost, ServerError: The ComfyUI did not take a file.
 
         """
-        wanted = asset_ids(prompt)
-        if not wanted:
+        if not asset_ids(prompt):
             return prompt
-        return with_files(
-            prompt, {asset_id: str(await self._brought(client, asset_id, folder)) for asset_id in wanted}
-        )
+        readers = {node_id: node for node_id, node in prompt.items() if is_reader(node)}
+        others = {node_id: node for node_id, node in prompt.items() if node_id not in readers}
+        files = {one: str(await self._brought(client, one, folder)) for one in asset_ids(others)}
+        cached = {one: await self._cached(client, one, folder) for one in asset_ids(readers)}
+        brought = with_files(others, files) | with_files(readers, cached)
+        return {node_id: brought[node_id] for node_id in prompt}
 
-    async def _brought(self, client: Client, asset_id: UUID, folder: Path) -> Upload:
+    async def _cached(self, client: Client, asset_id: UUID, folder: Path) -> str:
+        """Put a picture into the memory of a node pack, and return its id there."""
+        asset = await self._asset(asset_id)
+        name = cache_id(input_stem(self._secret, asset.key_id, asset.hash), time.time())
+        async with self._written(asset, folder) as path:
+            await client.tooling.put_picture(path, name)
+        return name
+
+    async def _asset(self, asset_id: UUID) -> AssetRecord:
         asset = await patiently(lambda: self._assets.get(asset_id))
         if asset is None:
             raise InputGone(f"asset {asset_id}, which the job reads, was removed")
+        return asset
+
+    async def _brought(self, client: Client, asset_id: UUID, folder: Path) -> Upload:
+        asset = await self._asset(asset_id)
         wanted = Upload(input_name(self._secret, asset), FOLDER)
         place = (client.url, wanted.filename)
         # Of several jobs that read the same asset on the same ComfyUI, the first sends the file; the others
@@ -84,12 +101,18 @@ class Inputs:
             return sent
 
     async def _send(self, client: Client, asset: AssetRecord, wanted: Upload, folder: Path) -> Upload:
+        async with self._written(asset, folder) as path:
+            return await client.upload(path, name=wanted.filename, subfolder=wanted.subfolder)
+
+    @contextlib.asynccontextmanager
+    async def _written(self, asset: AssetRecord, folder: Path) -> AsyncIterator[Path]:
+        """Have the bytes of an asset in a file, inside this context."""
         path = folder / uuid4().hex
         try:
             with path.open("wb") as file:
                 async for chunk in self._assets.read(asset):
                     await asyncio.to_thread(file.write, chunk)
-            return await client.upload(path, name=wanted.filename, subfolder=wanted.subfolder)
+            yield path
         except BlobGone as error:
             raise InputGone(f"the bytes of asset {asset.id}, which the job reads, are gone") from error
         finally:

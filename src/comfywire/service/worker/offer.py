@@ -20,6 +20,10 @@ __all__ = ["Offer"]
 
 MOST_FOLDERS = 100
 """Kinds of models; a ComfyUI has some twenty."""
+TOOLING = "ETN_LoadImageCache"
+"""A node of the pack comfyui-tooling-nodes, which also says what models are made for."""
+DESCRIBED = ("checkpoints", "diffusion_models", "unet_gguf")
+"""The folders of which krita-ai-diffusion asks that."""
 
 
 class Offer:
@@ -65,7 +69,7 @@ class Offer:
         if digest != self.digest:
             self._catalogue, self.digest, self._lacks = ObjectInfo(object_info), digest, {}
             self.learn(await self._registry.needs())
-            self._facts = await _facts_of(self._client)
+            self._facts = await _facts_of(self._client, has_tooling=TOOLING in object_info)
         self._read_at = self._asked_at = now
 
     async def read_if_due(self, now: float) -> None:
@@ -113,7 +117,13 @@ class Offer:
                 self._untold = {need: why for need, why in self._untold.items() if learnt.get(need) != why}
 
 
-async def _facts_of(client: Client) -> dict[str, Any]:
+async def _kinds_of(client: Client, folder: str) -> dict[str, Any]:
+    with contextlib.suppress(ComfywireError):
+        return await client.tooling.models(folder)
+    return {}
+
+
+async def _facts_of(client: Client, *, has_tooling: bool) -> dict[str, Any]:
     """Return what a ComfyUI says beside its catalogue; what an older one does not know is left out."""
     facts: dict[str, Any] = {"models": {}}
     with contextlib.suppress(ComfywireError):
@@ -121,6 +131,8 @@ async def _facts_of(client: Client) -> dict[str, Any]:
         facts["embeddings"] = await client.embeddings()
         for folder in (await client.models())[:MOST_FOLDERS]:
             facts["models"][folder] = await client.models(folder)
+    if has_tooling:
+        facts["model_info"] = {folder: await _kinds_of(client, folder) for folder in DESCRIBED}
     kept: dict[str, Any] = as_storable(facts)
     return kept
 

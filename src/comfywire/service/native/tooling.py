@@ -1,0 +1,104 @@
+"""/api/etn: the routes of the node pack comfyui-tooling-nodes (api.py, 3.3.0), for krita-ai-diffusion.
+
+Pictures on their way in and out are the caller's, kept by the service; what models are made for is what any
+ComfyUI of the fleet says of them. A fleet has it as far as its ComfyUIs have the pack.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from comfywire.service.access.keys import Caller
+from comfywire.service.api.content import content
+from comfywire.service.assets.by_name import assets_by_name
+from comfywire.service.assets.cached_pictures import FOLDER, place_of_id, upload_of_id
+from comfywire.service.assets.naming import keep_named
+from comfywire.service.core import Core
+from comfywire.service.fleet.registry import Registry
+from comfywire.service.native.face import BadRequest, routes
+from comfywire.service.native.pictures import LARGEST
+from comfywire.service.native.uploads import counted
+from comfywire.service.native.view import output_of
+
+__all__ = ["ROUTES"]
+
+AN_ID = re.compile(r"[\w.-]{1,200}", re.ASCII)
+PICTURES = re.compile(r"image/(png|jpeg|webp)")
+ANY_TYPE = "application/octet-stream"
+KEPT_FOR = 3600
+"""Seconds for which a picture waits for a job; a ComfyUI keeps it for ten minutes, if it needs the room."""
+
+
+async def put_picture(request: Request, core: Core, caller: Caller) -> Response:
+    """Keep a picture for jobs that will name it; other bytes under a name that is taken come in its place."""
+    name, kind = request.path_params["id"], request.headers.get("content-type", ANY_TYPE)
+    if not AN_ID.fullmatch(name):
+        raise BadRequest("a picture's id is up to 200 letters, digits, '.', '_' and '-'")
+    async with core.assets.staged(counted(request, LARGEST)) as staged:
+        await keep_named(
+            core.assets,
+            staged,
+            caller.key_id,
+            name=name,
+            subfolder=FOLDER,
+            folder="temp",
+            content_type=kind if PICTURES.fullmatch(kind) else ANY_TYPE,
+            overwrite=True,
+            expires_in=KEPT_FOR,
+        )
+    return JSONResponse({"status": "success"}, 201)
+
+
+async def get_picture(request: Request, core: Core, caller: Caller) -> Response:
+    """Return a picture that a node has made, while its job still runs, too, or one that was put here."""
+    name = request.path_params["id"]
+    if (place := place_of_id(name)) is not None:
+        asset_id = await output_of(core, caller.key_id, *place)
+    else:
+        path = upload_of_id(name)
+        asset_id = (await assets_by_name(core.database, caller.key_id, [path])).get(path)
+    asset = None if asset_id is None else await core.assets.get(asset_id, caller.key_id)
+    if asset is None:
+        return JSONResponse({"error": "Image not found"}, 404)
+    return await content(request, core.assets, asset)
+
+
+async def model_info(request: Request, core: Core, caller: Caller) -> Response:
+    """Say what the models of a folder are made for, page by page if a ``limit`` is named."""
+    del caller
+    folder = request.path_params.get("folder", "checkpoints")
+    offset, limit = _number(request, "offset", 0), _number(request, "limit", 1000)
+    known: dict[str, Any] = {}
+    for server in await Registry(core.database).facts():
+        known = {**((server["facts"].get("model_info") or {}).get(folder) or {}), **known}
+    page = dict(list(known.items())[offset : offset + limit])
+    if "limit" in request.query_params:
+        page["_meta"] = {"offset": offset, "count": len(page), "total": len(known)}
+    return JSONResponse(page)
+
+
+async def languages(request: Request, core: Core, caller: Caller) -> Response:
+    """List no language to translate from: that is done by one ComfyUI, and not by a fleet."""
+    del request, core, caller
+    return JSONResponse([])
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    try:
+        return max(0, int(request.query_params.get(name, default)))
+    except ValueError:
+        raise BadRequest(f"{name!r} is no whole number") from None
+
+
+ROUTES: list[Route] = [
+    *routes("/api/etn/image/{id}", get_picture),
+    *routes("/api/etn/image/{id}", put_picture, "PUT", scope="submit"),
+    *routes("/api/etn/model_info", model_info),
+    *routes("/api/etn/model_info/{folder}", model_info),
+    *routes("/api/etn/languages", languages),
+]
