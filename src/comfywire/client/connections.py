@@ -15,11 +15,11 @@ from comfywire.transport.news import News
 from .cancelling import Canceller
 from .catalogue import Catalogue
 from .downloads import Downloads
+from .files.tooling import Tooling
 from .follower import Follower
 from .patience import Patience
 from .routes import Routes
 from .submitter import Submitter
-from .tooling import Tooling
 from .uploads import FOLDER, Uploads
 
 __all__ = ["ClientConnections"]

@@ -12,16 +12,13 @@ from comfywire.errors import ConnectionFailed, ConnectionLost, ReplyRefused, Ser
 from comfywire.transport.http import Http
 from comfywire.transport.limits import chunks_of
 
+from .files.tooling import CACHE, CACHE_ROUTE
 from .saving import PartFile, Place
 
-__all__ = ["CACHE", "CACHE_ROUTE", "Downloads", "File", "FileTooLarge", "NotThere"]
+__all__ = ["Downloads", "File", "FileTooLarge", "NotThere"]
 
 AT_ONCE = 8
 TRIES = 5
-CACHE = "etn"
-"""The type of pictures in the memory of the node pack comfyui-tooling-nodes."""
-CACHE_ROUTE = "/etn/image"
-"""Where they are, below ``/api`` (comfyui-tooling-nodes, api.py, 3.3.0)."""
 File = tuple[str, str, str]
 """filename, subfolder and type, as the server named them."""
 

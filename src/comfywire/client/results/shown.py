@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from comfywire.client.downloads import CACHE
+from comfywire.client.files.tooling import CACHE
 
 __all__ = ["MODEL_SUFFIXES", "Shown", "cached_picture", "read_shown", "whole_texts"]
 

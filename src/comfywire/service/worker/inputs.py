@@ -73,7 +73,8 @@ class Inputs:
         asset = await self._asset(asset_id)
         name = cache_id(input_stem(self._secret, asset.key_id, asset.hash), time.time())
         async with self._written(asset, folder) as path:
-            await client.tooling.put_picture(path, name)
+            with path.open("rb") as file:
+                await client.tooling.put_picture(file, name)
         return name
 
     async def _asset(self, asset_id: UUID) -> AssetRecord:

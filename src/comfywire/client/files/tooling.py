@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from comfywire.transport.http import Http
 
-from .downloads import CACHE_ROUTE
-from .files.sources import UploadSource, open_source
-from .threads import in_thread
+__all__ = ["CACHE", "CACHE_ROUTE", "Tooling"]
 
-__all__ = ["Tooling"]
-
+CACHE = "etn"
+"""The type of pictures in the pack's memory, where a ComfyUI has ``output`` or ``temp``."""
+CACHE_ROUTE = "/etn/image"
+"""Where they are, below ``/api``."""
 PAGE = 8
 """Models that are asked for at a time: of each, the server reads the beginning of its file."""
 MOST_MODELS = 2_000
@@ -24,21 +24,15 @@ class Tooling:
     def __init__(self, http: Http) -> None:
         self._http = http
 
-    async def put_picture(self, source: UploadSource, name: str) -> None:
+    async def put_picture(self, content: bytes | BinaryIO, name: str) -> None:
         """Give the server a picture, which nodes load by ``name``.
 
         The pack keeps it in memory for a while, and the first of a name (put_image).
 
         Raises:
-            OSError: It cannot be read.
             ConnectionFailed, ConnectionLost, ServerError: The server did not take it.
 
         """
-        opened = await in_thread(open_source, source)
-        try:
-            content = await in_thread(opened.stream.read)
-        finally:
-            await in_thread(opened.close)
         path = f"{CACHE_ROUTE}/{quote(name, safe='')}"
         async with self._http.request("PUT", path, content=content, kind="application/octet-stream") as reply:
             await reply.read()
