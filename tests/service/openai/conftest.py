@@ -87,6 +87,12 @@ async def with_default(settings: Settings) -> AsyncIterator[Town]:
         yield there
 
 
+@pytest.fixture
+async def with_keys(settings: Settings) -> AsyncIterator[Town]:
+    async with town_of(replace(settings, keys_required=True, max_body_bytes=100_000)) as there:
+        yield there
+
+
 def png(size: int = 8, color: Any = "red") -> bytes:
     content = io.BytesIO()
     Image.new("RGBA", (size, size), color).save(content, "PNG")

@@ -13,6 +13,7 @@ from comfywire.service.workflows.registered import WorkflowRecord
 from comfywire.workflow import Parameter, Parameters, Workflow
 
 NOW = datetime.now(UTC)
+DRAWN = 10**6
 
 
 def record(*parameters: Parameter, **options: Any) -> WorkflowRecord:
@@ -22,6 +23,10 @@ def record(*parameters: Parameter, **options: Any) -> WorkflowRecord:
         name="draw", version=1, key_id=uuid.UUID(int=0), description="", prompt=text_to_image(),
         document=None, parameters=known, options=options, created_at=NOW, retired_at=None,
     )  # fmt: skip
+
+
+def entries(workflow: WorkflowRecord, fields: dict[str, Any], files: Files | None = None) -> Any:
+    return entries_of(workflow, fields, files, new_seed=lambda: DRAWN)
 
 
 DRAW = record(qualities={"low": {"steps": 1}, "high": {"steps": 9, "cfg": 3}})
@@ -49,7 +54,7 @@ PICTURES = record(
     ],
 )
 def test_fields_are_inputs(fields, inputs):
-    (entry,) = entries_of(DRAW, fields)
+    (entry,) = entries(DRAW, fields)
 
     assert entry == {"seed": "random", **inputs}
 
@@ -70,25 +75,25 @@ def test_fields_are_inputs(fields, inputs):
 )
 def test_what_cannot_be_honoured_is_refused_by_its_field(fields, param):
     with pytest.raises(BadRequest) as refused:
-        entries_of(DRAW, fields)
+        entries(DRAW, fields)
 
     assert refused.value.param == param
 
 
 def test_a_refused_quality_comes_with_those_that_there_are():
     with pytest.raises(BadRequest, match="auto or standard or low or high"):
-        entries_of(DRAW, {"quality": "hd"})
+        entries(DRAW, {"quality": "hd"})
 
 
 def test_a_workflow_without_a_prompt_takes_an_empty_one():
-    assert entries_of(record(SEED), {"prompt": ""}) == [{"seed": "random"}]
+    assert entries(record(SEED), {"prompt": ""}) == [{"seed": "random"}]
     with pytest.raises(BadRequest, match="takes no prompt"):
-        entries_of(record(SEED), {"prompt": "a boat"})
+        entries(record(SEED), {"prompt": "a boat"})
 
 
 def test_a_workflow_whose_size_cannot_be_set_says_so():
     with pytest.raises(BadRequest, match="has no width to set: send size=auto"):
-        entries_of(record(SEED), {"size": "64x64"})
+        entries(record(SEED), {"size": "64x64"})
 
 
 @pytest.mark.parametrize(
@@ -101,19 +106,42 @@ def test_a_workflow_whose_size_cannot_be_set_says_so():
     ],
 )
 def test_each_picture_has_a_seed_of_its_own(given, seeds):
-    assert [entry["seed"] for entry in entries_of(DRAW, {"n": 3, **given})] == seeds
+    assert [entry["seed"] for entry in entries(DRAW, {"n": 3, **given})] == seeds
+
+
+@pytest.mark.parametrize(
+    ("limits", "given", "seeds"),
+    [
+        pytest.param({}, {}, [DRAWN, DRAWN + 1, DRAWN + 2], id="drawn"),
+        pytest.param({"minimum": 5, "maximum": 7}, {}, [6, 7, 5], id="drawn-within-its-limits"),
+        pytest.param({"minimum": 5, "maximum": 7}, {"seed": 7}, [7, 5, 6], id="counted-round-its-limits"),
+        pytest.param({}, {"seed": "12"}, [12, 13, 14], id="given-as-words"),
+    ],
+)
+def test_a_seed_that_is_a_plain_number_differs_too(limits, given, seeds):
+    workflow = record(Parameter("seed", ("3.seed",), "int", **limits))
+
+    assert [entry["seed"] for entry in entries(workflow, {"n": 3, **given})] == seeds
+    assert [entry["seed"] for entry in entries(workflow, given)] == seeds[:1]
+
+
+def test_a_seed_that_cannot_be_is_refused_by_its_field():
+    with pytest.raises(BadRequest) as refused:
+        entries(DRAW, {"seed": "seven"})
+
+    assert refused.value.param == "seed"
 
 
 def test_as_many_pictures_come_as_are_asked_for():
     counting = record(SEED, Parameter("batch_size", ("5.batch_size",), "int"))
 
-    assert [entry.get("batch_size") for entry in entries_of(counting, {"n": 2})] == [1, 1]
-    assert [entry.get("batch_size") for entry in entries_of(counting, {})] == [None]
+    assert [entry.get("batch_size") for entry in entries(counting, {"n": 2})] == [1, 1]
+    assert [entry.get("batch_size") for entry in entries(counting, {})] == [None]
 
 
 def test_files_go_where_pictures_and_masks_are_taken():
-    assert entries_of(PICTURES, {}, Files(["a", "b"], "m")) == [{"first": "a", "second": "b", "where": "m"}]
-    assert entries_of(PICTURES, {}, Files(["a"])) == [{"first": "a"}]
+    assert entries(PICTURES, {}, Files(["a", "b"], "m")) == [{"first": "a", "second": "b", "where": "m"}]
+    assert entries(PICTURES, {}, Files(["a"])) == [{"first": "a"}]
 
 
 @pytest.mark.parametrize(
@@ -127,14 +155,14 @@ def test_files_that_nothing_takes_are_refused(files, words):
     workflow = PICTURES if files.images else DRAW
 
     with pytest.raises(BadRequest, match=words):
-        entries_of(workflow, {}, files)
+        entries(workflow, {}, files)
 
 
 def test_the_role_that_an_author_gives_outweighs_a_name():
     words = Parameter("words", ("6.text",), "text", role="prompt")
     other = Parameter("prompt", ("7.text",), "text")
 
-    assert entries_of(record(words, other), {"prompt": "a boat"}) == [{"words": "a boat"}]
+    assert entries(record(words, other), {"prompt": "a boat"}) == [{"words": "a boat"}]
 
 
 def test_a_size_is_two_numbers():
@@ -154,10 +182,10 @@ def test_a_size_is_two_numbers():
     ],
 )
 def test_a_field_named_like_a_role_sets_what_forms_know_by_it(parameter, fields):
-    assert entries_of(record(parameter), fields) == [{parameter.name: "x"}]
+    assert entries(record(parameter), fields) == [{parameter.name: "x"}]
 
 
 def test_a_picture_that_is_called_a_mask_is_one():
     workflow = record(Parameter("sky", ("1.image",), "image"), Parameter("sky_mask", ("2.image",), "image"))
 
-    assert entries_of(workflow, {}, Files(["a"], "m")) == [{"sky": "a", "sky_mask": "m"}]
+    assert entries(workflow, {}, Files(["a"], "m")) == [{"sky": "a", "sky_mask": "m"}]

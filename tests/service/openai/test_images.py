@@ -4,9 +4,11 @@ import asyncio
 import base64
 import json
 import uuid
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from tests.service.api.conftest import closed
 from tests.service.openai.conftest import EDIT, EDIT_PARAMETERS, png, shown
 from tests.service.rig import until
 
@@ -62,6 +64,60 @@ async def test_what_cannot_be_is_told_in_openais_shape(town):
     for answer in answers.values():
         assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
     assert await town.core.store.search() == []
+
+
+async def test_what_no_route_has_looked_at_is_told_in_openais_shape(with_keys):
+    small = with_keys.core.settings.max_body_bytes
+    foreign = {"Origin": "https://evil.example"}
+    path = "/v1/images/generations"
+    refused = {
+        "no-key": (with_keys.http.post(path, json={}), (401, "invalid_api_key")),
+        "too-large": (with_keys.http.post(path, content=b"x" * (small + 1)), (413, "payload_too_large")),
+        "too-large-in-pieces": (with_keys.http.post(path, content=pieces(small)), (401, "invalid_api_key")),
+        "a-foreign-page": (with_keys.http.post(path, json={}, headers=foreign), (403, "forbidden")),
+        "no-host": (with_keys.http.get("/v1/models", headers={"Host": 'a"b'}), (400, "invalid_request")),
+        "no-such-path": (with_keys.http.get("/v1/chat/completions"), (404, "not_found")),
+        "no-such-method": (with_keys.http.delete("/v1/models"), (405, "method_not_allowed")),
+    }
+
+    answers = {name: await asked for name, (asked, _) in refused.items()}
+
+    told = {name: (answer.status_code, answer.json()["error"]["code"]) for name, answer in answers.items()}
+    assert told == {name: expected for name, (_, expected) in refused.items()}
+    for answer in answers.values():
+        assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+    elsewhere = await with_keys.http.get("/api/v2/nothing")
+    assert set(elsewhere.json()["error"]) == {"code", "message", "details"}
+
+
+async def pieces(most: int) -> AsyncIterator[bytes]:
+    for _ in range(3):
+        yield b"x" * (most // 2)
+
+
+async def test_limits_are_told_in_openais_shape(with_keys):
+    _, secret = await with_keys.core.access.create("app", ["submit"], rate_per_minute=1)
+    headers = {"Authorization": f"Bearer {secret}"}
+    path = "/v1/images/generations"
+    await with_keys.http.post(path, json={}, headers=headers)
+
+    answer = await with_keys.http.post(path, json={}, headers=headers)
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"], error["code"]) == (
+        429,
+        "rate_limit_error",
+        "rate_limit_exceeded",
+    )
+    assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_an_outage_is_told_in_openais_shape(with_keys, database_url):
+    async with closed(database_url):
+        answer = await with_keys.http.get("/v1/models", headers={"Authorization": "Bearer cw_x"})
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"], error["param"]) == (503, "server_error", None)
 
 
 async def test_a_workflow_has_other_names(town):

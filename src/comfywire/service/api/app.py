@@ -25,7 +25,7 @@ from . import (
     webhooks,
     workflows,
 )
-from .errors import ENVELOPE, answer_errors
+from .errors import ENVELOPE, Dialects, answer_errors
 from .gallery import inspecting, presets, sharing
 from .guards import Guard
 
@@ -56,8 +56,10 @@ ERRORS = {
 }
 
 
-def create_app(core: Core, others: Iterable[APIRouter] = ()) -> FastAPI:
+def create_app(core: Core, others: Iterable[APIRouter] = (), dialects: Dialects | None = None) -> FastAPI:
     """Return the application that serves ``core``, with the routes of ``others`` beside its own.
+
+    ``dialects`` says in whose shape errors are told below the paths of others.
 
     The application needs no lifespan: the caller starts and stops ``core``. Before its server stops, the
     caller ends the streams of events with ``core.broker.close()``; the server would else wait for them.
@@ -77,7 +79,7 @@ def create_app(core: Core, others: Iterable[APIRouter] = ()) -> FastAPI:
     for router in others:
         app.include_router(router)
     openapi.publish(app)
-    answer_errors(app)
+    answer_errors(app, dialects)
     if core.settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -86,5 +88,5 @@ def create_app(core: Core, others: Iterable[APIRouter] = ()) -> FastAPI:
             allow_headers=["*"],
             expose_headers=["Retry-After", "Idempotency-Replayed", "X-Comfy-Request-Id"],
         )
-    app.add_middleware(Guard, settings=core.settings)
+    app.add_middleware(Guard, settings=core.settings, dialects=dialects)
     return app

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -23,7 +23,15 @@ from comfywire.service.jobs.store import QueueFull
 from comfywire.service.webhooks.messages import InvalidWebhookUrl
 from comfywire.service.webhooks.records import NoDelivery
 
-__all__ = ["ENVELOPE", "InvalidRequest", "NotFound", "answer_errors", "envelope", "error_response"]
+__all__ = [
+    "ENVELOPE",
+    "Dialects",
+    "InvalidRequest",
+    "NotFound",
+    "answer_errors",
+    "envelope",
+    "error_response",
+]
 
 CODES: Sequence[tuple[type[Exception], int, str]] = (
     (Unauthorized, 401, "unauthorized"),
@@ -117,12 +125,31 @@ def error_response(error: Exception) -> Response:
             return _answer(500, "upstream_error", UNEXPECTED)
 
 
-def answer_errors(app: FastAPI) -> None:
-    """Have ``app`` answer the errors that are expected in the envelope; guards.py answers the others."""
+class Dialects:
+    """In whose shape an error is told: in the envelope, but below the paths of other people's APIs in theirs.
+
+    Args:
+        by_prefix: What tells an error below a path, such as ``/v1/``.
+
+    """
+
+    def __init__(self, by_prefix: Mapping[str, Callable[[Exception], Response]] | None = None) -> None:
+        self._by_prefix = dict(by_prefix or {})
+
+    def told(self, path: str, error: Exception) -> Response:
+        """Return the HTTP answer for ``error`` at ``path``."""
+        for prefix, tell in self._by_prefix.items():
+            if path.startswith(prefix):
+                return tell(error)
+        return error_response(error)
+
+
+def answer_errors(app: FastAPI, dialects: Dialects | None = None) -> None:
+    """Have ``app`` answer the errors that are expected; guards.py answers the others."""
+    shapes = dialects or Dialects()
 
     async def answer(request: Request, error: Exception) -> Response:
-        del request
-        return error_response(error)
+        return shapes.told(request.url.path, error)
 
     for kind in (
         HTTPException,

@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket
 
 from comfywire.service.settings import Settings
 
-from .errors import error_response
+from .errors import Dialects
 
 __all__ = ["SAFE_METHODS", "Guard", "TooLargeBody", "is_foreign", "is_own_page", "is_rebound"]
 
@@ -47,12 +47,14 @@ class Guard:
     Args:
         app: Serves the requests that pass.
         settings: The sizes, addresses and origins that are allowed.
+        dialects: In whose shape a refusal is told.
 
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, dialects: Dialects | None = None) -> None:
         self._app = app
         self._settings = settings
+        self._dialects = dialects or Dialects()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
@@ -61,10 +63,11 @@ class Guard:
             return
         answer = _Answer(send)
         refusal = self._refusal(scope)
-        if refusal is not None and scope["type"] == "websocket":
-            await WebSocket(scope, receive, answer.send).send_denial_response(error_response(refusal))
-        elif refusal is not None:
-            await error_response(refusal)(scope, receive, answer.send)
+        told = None if refusal is None else self._dialects.told(scope["path"], refusal)
+        if told is not None and scope["type"] == "websocket":
+            await WebSocket(scope, receive, answer.send).send_denial_response(told)
+        elif told is not None:
+            await told(scope, receive, answer.send)
         elif scope["type"] == "websocket":
             await self._app(scope, receive, answer.send)
         else:
@@ -80,7 +83,7 @@ class Guard:
             if answer.has_begun:
                 raise  # a status was sent: uvicorn closes the connection, which shows the client
             log.exception("%s %s failed", scope["method"], scope["path"])
-            await error_response(error)(scope, receive, answer.send)
+            await self._dialects.told(scope["path"], error)(scope, receive, answer.send)
 
     def _refusal(self, scope: Scope) -> HTTPException | None:
         headers = Headers(scope=scope)

@@ -5,15 +5,16 @@ A field is honoured or refused: no picture is made that differs silently from wh
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from comfywire.errors import InvalidParameter
 from comfywire.service.workflows.registered import WorkflowRecord
 from comfywire.workflow import Parameter
-from comfywire.workflow.parameters.values import LARGEST_SEED, RANDOM
+from comfywire.workflow.parameters.values import LARGEST_SEED, RANDOM, draw_seed
 
 from .errors import BadRequest
 from .roles import by_role, images_of
@@ -21,6 +22,8 @@ from .roles import by_role, images_of
 __all__ = ["MOST_PICTURES", "Files", "entries_of", "size_of"]
 
 MOST_PICTURES = 10
+LARGEST_NUMBER = 2**31 - 1
+"""The largest seed that is drawn where an author calls it a number and names no limit: any node takes it."""
 _SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})", re.ASCII)
 # What a field may say although no parameter takes it: the picture is then what it asks for all the same.
 _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
@@ -51,7 +54,11 @@ class Files:
 
 
 def entries_of(
-    record: WorkflowRecord, fields: Mapping[str, Any], files: Files | None = None
+    record: WorkflowRecord,
+    fields: Mapping[str, Any],
+    files: Files | None = None,
+    *,
+    new_seed: Callable[[], int],
 ) -> list[dict[str, Any]]:
     """Return the inputs of each job: as many jobs as pictures are asked for.
 
@@ -60,6 +67,7 @@ def entries_of(
         fields: The body without what is about the answer: ``prompt``, ``n``, ``size``, ``quality``, and any
             other; null is as if a field were not there.
         files: What came with the body.
+        new_seed: Draws a seed, where the workflow takes one as a plain number.
 
     Raises:
         BadRequest: A field says what this workflow cannot honour.
@@ -76,7 +84,7 @@ def entries_of(
     common |= _files(record, files or Files())
     if count is not None and (counter := by_role(record.parameters).get("count")) is not None:
         common.setdefault(counter.name, 1)  # so that as many pictures come as were asked for
-    return [common | _seed(record, common, at) for at in range(count or 1)]
+    return [common | seed for seed in _seeds(record, common, count or 1, new_seed)]
 
 
 def size_of(text: str) -> tuple[int, int] | None:
@@ -161,23 +169,34 @@ def _files(record: WorkflowRecord, files: Files) -> dict[str, Any]:
     return found
 
 
-def _seed(record: WorkflowRecord, inputs: Mapping[str, Any], at: int) -> dict[str, Any]:
-    """Return the seed of picture number ``at``: without one of its own, each would be the same."""
+def _seeds(
+    record: WorkflowRecord, inputs: Mapping[str, Any], count: int, new_seed: Callable[[], int]
+) -> list[dict[str, Any]]:
+    """Return the seed of each picture: without one of its own, each would be the same."""
     seed = by_role(record.parameters).get("seed")
     if seed is None:
-        return {}
+        return [{}] * count
     given = inputs.get(seed.name)
-    if given is None:
-        return {seed.name: RANDOM} if seed.type == "seed" else {}
-    if at == 0 or given == RANDOM:
-        return {}
-    return {seed.name: _next(seed, given, at)}
+    if seed.type == "seed" and given in (None, RANDOM):
+        return [{seed.name: RANDOM}] * count
+    first = _drawn(seed, new_seed) if given is None else _checked(seed, given)
+    return [{seed.name: _next(seed, first, at)} for at in range(count)]
 
 
-def _next(seed: Parameter, given: Any, at: int) -> int:
+def _drawn(seed: Parameter, new_seed: Callable[[], int]) -> int:
+    most = LARGEST_NUMBER if seed.maximum is None else seed.maximum
+    return draw_seed(new_seed, seed.minimum, most)
+
+
+def _checked(seed: Parameter, given: Any) -> int:
     try:
-        first = int(seed.check(given))
+        return int(seed.check(given))
     except InvalidParameter as error:
         raise BadRequest(str(error), "seed") from None
+
+
+def _next(seed: Parameter, first: int, at: int) -> int:
+    """Return the number of picture ``at``; after the largest comes the least."""
     largest = LARGEST_SEED if seed.maximum is None else int(seed.maximum)
-    return first + at if first + at <= largest else first + at - largest - 1
+    least = 0 if seed.minimum is None else math.ceil(seed.minimum)
+    return first + at if first + at <= largest else least + first + at - largest - 1

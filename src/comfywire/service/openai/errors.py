@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
-from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from comfywire.errors import ComfywireError
-from comfywire.service.api.admission import KeyFirstRoute
 from comfywire.service.api.errors import error_response
 from comfywire.service.workflows.registered import UnknownWorkflow
 
-__all__ = ["BadRequest", "JobEnded", "UnknownModel", "openai_error", "openai_router"]
+__all__ = ["BadRequest", "JobEnded", "UnknownModel", "openai_error", "openai_response"]
 
-log = logging.getLogger("comfywire.service")
 TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 """The ``type`` of an error by its status; other statuses below 500 are requests that cannot be honoured."""
 CODES = {"unauthorized": "invalid_api_key", "rate_limited": "rate_limit_exceeded"}
@@ -67,29 +61,6 @@ class JobEnded(ComfywireError):
         super().__init__(message)
 
 
-class _OpenAIRoute(KeyFirstRoute):
-    """A route whose errors have OpenAI's shape."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler that answers errors, too."""
-        handler = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except ClientDisconnect:
-                raise  # nobody is there to be answered
-            except Exception as error:  # noqa: BLE001 - the edge of a request: what nobody expected is logged
-                return _answer(request, error)
-
-        return handle
-
-
-def openai_router() -> APIRouter:
-    """Return a router below ``/v1`` that looks at the key first and answers errors in OpenAI's shape."""
-    return APIRouter(prefix="/v1", tags=["openai"], route_class=_OpenAIRoute)
-
-
 def openai_error(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:
     """Return status, body and headers for ``error``."""
     if isinstance(error, UnknownWorkflow):
@@ -107,6 +78,12 @@ def openai_error(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]]
     return status, {"error": body}, headers
 
 
+def openai_response(error: Exception) -> Response:
+    """Return the HTTP answer for ``error``, whoever found it: a route, the guard, or the router."""
+    status, body, headers = openai_error(error)
+    return JSONResponse(body, status, headers)
+
+
 def _param(details: Any) -> str | None:
     """Return the field of a body that was found wrong before anybody looked at what it means."""
     match details:
@@ -114,10 +91,3 @@ def _param(details: Any) -> str | None:
             return field.removeprefix("body.")
         case _:
             return None
-
-
-def _answer(request: Request, error: Exception) -> Response:
-    status, body, headers = openai_error(error)
-    if status == 500:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return JSONResponse(body, status, headers)

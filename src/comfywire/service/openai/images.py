@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 
+from comfywire.service.api.admission import key_first_router
 from comfywire.service.api.context import Service, Submitting, origin_of
 from comfywire.service.core import Core
 
 from .bodies import Form, ImageBody, body_of, read_body
-from .errors import openai_router
 from .orders import Order, all_ended, canceling, is_kept, ordered, unless_gone
 from .pictures import body as body_with
 from .pictures import pictures_of
@@ -53,7 +53,7 @@ FORM = {
         },
     }
 }
-router = openai_router()
+router = key_first_router("/v1", tag="openai")
 
 
 @router.post(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 
+from comfywire.service.api.admission import key_first_router
 from comfywire.service.api.context import Reading, Service
 from comfywire.service.workflows.registered import WorkflowRecord
 
-from .errors import openai_router
-
 __all__ = ["router"]
 
-router: APIRouter = openai_router()
+router = key_first_router("/v1", tag="openai")
 
 
 class Model(BaseModel):

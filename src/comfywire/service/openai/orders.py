@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -80,10 +81,11 @@ async def ordered(
     if once is not None and (answer := await once.answered(core.database)) is not None:
         return _jobs_in(answer)
     record = await model_of(core, asked.model)
-    entries = entries_of(record, asked.inputs(), form.placeholders())
+    entries = entries_of(record, asked.inputs(), form.placeholders(), new_seed=_new_seed)
     if form.hashes():
         record.bind(entries[0])  # files become assets only when nothing else is wrong with the request
-        entries = entries_of(record, asked.inputs(), await form.kept(core.assets, caller.key_id))
+        kept = await form.kept(core.assets, caller.key_id)
+        entries = entries_of(record, asked.inputs(), kept, new_seed=_new_seed)
     common = common_of(record, labels=asked.labels())
     if len(entries) == 1:
         submission = await submission_of(core, caller, record, entries[0], common)
@@ -92,6 +94,10 @@ async def ordered(
         order = BatchOrder(source=BatchSource(registered=record), entries=entries, common=common)
         answer, _ = await submit_batch(core, caller, order, once, lambda _, job_ids: _kept(job_ids))
     return _jobs_in(answer)
+
+
+def _new_seed() -> int:
+    return secrets.randbits(63)
 
 
 def _once(caller: Caller, request: Request, said: Mapping[str, Any]) -> Once | None:

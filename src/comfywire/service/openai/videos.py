@@ -10,6 +10,7 @@ from fastapi import Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from comfywire.service.api.admission import key_first_router
 from comfywire.service.api.content import content
 from comfywire.service.api.context import Reading, Service, Submitting
 from comfywire.service.api.jobs import find
@@ -17,13 +18,13 @@ from comfywire.service.jobs.records import JobRecord
 from comfywire.service.jobs.states import JobState
 
 from .bodies import VideoBody, body_of, read_body
-from .errors import BadRequest, openai_router
+from .errors import BadRequest
 from .orders import ordered
 from .pictures import made_by
 
 __all__ = ["router"]
 
-router = openai_router()
+router = key_first_router("/v1", tag="openai")
 KINDS = ("video", "animation")
 IS_VIDEO = {"openai": "video"}
 STATUS: Mapping[JobState, str] = {
