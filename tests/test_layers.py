@@ -154,7 +154,7 @@ ROOMS: dict[str, set[str]] = {
         "workflows",
     },
     "service/assets": {"access", "addresses", "database", "fleet", "jobs", "settings", "sql"},
-    "service/faces": {"api", "core", "mcp", "native", "openai"},
+    "service/faces": {"api", "core", "mcp", "native", "openai", "router"},
     "service/batches": {
         "access",
         "core",
@@ -226,6 +226,15 @@ ROOMS: dict[str, set[str]] = {
     "service/page": set(),
     "service/postgres": set(),
     "service/relay": {"database", "jobs", "sql"},
+    "service/router": {
+        "access",
+        "api",
+        "core",
+        "jobs",
+        "submission",
+        "workflow_submission",
+        "workflows",
+    },
     "service/sql": set(),
     "service/submission": {
         "access",

@@ -8,17 +8,22 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from comfywire.service.api.app import create_app as create_api
-from comfywire.service.api.errors import envelope
+from comfywire.service.api.errors import Dialects, envelope
 from comfywire.service.core import Core
 from comfywire.service.native.app import attach
 from comfywire.service.openai import images, models, videos
+from comfywire.service.openai.errors import openai_response
+from comfywire.service.router import catalogue, runs
+from comfywire.service.router.errors import router_response
 
 __all__ = ["create_app"]
 
 
 def create_app(core: Core) -> FastAPI:
     """Return the application that serves ``core`` to everybody; see the API's own ``create_app``."""
-    app = create_api(core, [images.router, models.router, videos.router])
+    routers = [images.router, models.router, videos.router, catalogue.router, runs.router]
+    dialects = Dialects({"/v1/": openai_response, "/v2/models": router_response})
+    app = create_api(core, routers, dialects)
     app.router.routes.append(Route("/mcp", endpoint=_mcp(core), methods=None, include_in_schema=False))
     attach(app, core.settings)
     return app

@@ -81,6 +81,52 @@ def drive(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         }
 
 
+def drive_models() -> dict[str, Any]:
+    """``client.models``, with its Router at the service."""
+    with Comfy() as client:
+        models, updates = client.models, []
+        schema = models.schema("local/square")
+        made = models.run("local/square", {"color": 5})
+        handle = models.submit("local/square", {"color": 6})
+        again = models.handle("local/square", handle.request_id).get(timeout=60)
+        followed = models.subscribe("local/square", {}, on_queue_update=updates.append, timeout=60)
+        broken = models.submit("local/broken", {})
+        stopped = models.submit("local/slow", {})
+        stopped.cancel()
+        return {
+            "listed": [model.id for model in models.list(limit=2)],
+            "page": [len(models.list(limit=2).page().data), models.list(limit=2).page().has_more],
+            "takes": sorted(schema.document["components"]["schemas"]["Inputs"]["properties"]),
+            "unchanged": models.schema("local/square", etag=schema.etag).unchanged,
+            "made": [made["status"], made["inputs"], made["outputs"][0]["type"]],
+            "again": [again["inputs"], again["id"] == handle.request_id],
+            "replayed": models.run_detailed("local/square", {"color": 5}, idempotency_key="k").replayed,
+            "replayed_again": models.run_detailed("local/square", {"color": 5}, idempotency_key="k").replayed,
+            "followed": [followed["status"], updates[-1].status],
+            "broken": said(lambda: broken.get(timeout=60)),
+            "stopped": said(lambda: stopped.get(timeout=60)),
+            "failed": said(lambda: models.run("local/broken", {})),
+            "wrong": said(lambda: models.run("local/square", {"color": "blue"})),
+            "unknown": said(lambda: models.run("local/round", {})),
+            "elsewhere": said(lambda: models.run("bfl/flux", {})),
+            "reused": said(lambda: models.run("local/square", {"color": 9}, idempotency_key="k")),
+            "missing": said(
+                lambda: models.handle("local/square", "5f0c2f3e-0000-4000-8000-000000000000").status()
+            ),
+        }
+
+
+async def drive_models_async() -> dict[str, Any]:
+    async with AsyncComfy() as client:
+        handle = await client.models.submit("local/square", {"color": 6})
+        return {
+            "listed": [model.id async for model in client.models.list()],
+            "made": (await client.models.run("local/square", {"color": 5}))["status"],
+            "got": (await handle.get(timeout=60))["status"],
+            "failed": await said_later(client.models.run("local/broken", {})),
+        }
+
+
 async def drive_async(task: dict[str, Any]) -> dict[str, Any]:
     async with AsyncComfy() as client:
         made = client.workflows.from_json
@@ -104,5 +150,8 @@ async def drive_async(task: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     given = json.load(sys.stdin)
-    found = {"sync": drive(given, Path(given["folder"])), "async": asyncio.run(drive_async(given))}
+    if given.get("models"):
+        found = {"sync": drive_models(), "async": asyncio.run(drive_models_async())}
+    else:
+        found = {"sync": drive(given, Path(given["folder"])), "async": asyncio.run(drive_async(given))}
     sys.stdout.write(json.dumps(found))

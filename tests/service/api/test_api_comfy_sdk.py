@@ -112,6 +112,49 @@ async def test_the_sdk_as_published_does_all_that_it_documents(
     }
 
 
+async def test_the_sdks_models_are_registered_workflows(
+    service: Service, interpreter: str, task: dict[str, Any]
+):
+    core = service.core
+    _, secret = await core.access.create("author", ["submit"])
+    key_id = (await core.access.caller(secret)).key_id
+    color = {"parameters": {"color": {"type": "int", "inputs": ["1.color"], "min": 0}}}
+    await core.workflows.add("square", task["picture"], color, key_id=key_id)
+    await core.workflows.add("broken", task["broken"], {"parameters": {}}, key_id=key_id)
+    await core.workflows.add("slow", task["slow"], {"parameters": {}}, key_id=key_id)
+    async with Server(faults=Faults()) as server:
+        server.faults.nodes.slow(5.0, node_id="7", times=None)
+        async with working(worker_of(core, server.url)):
+            await until(lambda: is_up(service))
+            found = await driven(service, interpreter, {"models": True})
+
+    assert found["sync"] == {
+        "listed": ["local/broken", "local/slow", "local/square"],
+        "page": [2, True],
+        "takes": ["color"],
+        "unchanged": True,
+        "made": ["succeeded", {"color": 5}, "image"],
+        "again": [{"color": 6}, True],
+        "replayed": False,
+        "replayed_again": True,
+        "followed": ["succeeded", "COMPLETED"],
+        "broken": "ProviderError provider_error",
+        "stopped": "Cancelled cancelled",
+        "failed": "ProviderError provider_error",
+        "wrong": "InvalidInput invalid_input",
+        "unknown": "ModelNotFound model_not_found",
+        "elsewhere": "ModelNotFound model_not_found",
+        "reused": "InvalidInput invalid_input",
+        "missing": "RequestNotFound request_not_found",
+    }
+    assert found["async"] == {
+        "listed": ["local/broken", "local/slow", "local/square"],
+        "made": "succeeded",
+        "got": "succeeded",
+        "failed": "ProviderError provider_error",
+    }
+
+
 @pytest.fixture
 async def source() -> Path:
     try:
@@ -167,4 +210,5 @@ async def driven(service: Service, interpreter: str, task: dict[str, Any]) -> di
 async def environment_for(service: Service) -> dict[str, str]:
     """Where the SDK finds the service, and a key of its own."""
     _, secret = await service.core.access.create("the sdk", ["submit", "read"])
-    return {**os.environ, "COMFY_BASE_URL": service.url, "COMFY_API_KEY": secret}
+    addresses = {"COMFY_BASE_URL": service.url, "COMFY_ROUTER_BASE_URL": service.url}
+    return {**os.environ, **addresses, "COMFY_API_KEY": secret}

@@ -49,6 +49,8 @@ VALUES = {
     "model": "x",
     "key_id": "0" * 32,
     "preset": "x",
+    "provider": "local",
+    "request_id": "0" * 32,
     "video_id": "0" * 32,
 }
 
@@ -63,7 +65,7 @@ class Route:
     async def ask(self, client: httpx.AsyncClient, **ids: str) -> httpx.Response:
         body = BODIES.get((self.method, self.path), {} if self.method in ("POST", "PUT") else None)
         ids = {"job_id": "x", "asset_id": "x", "batch_id": "x", **ids}
-        path = self.path.format(**{**VALUES, **ids, "video_id": ids["job_id"]})
+        path = self.path.format(**{**VALUES, **ids, "video_id": ids["job_id"], "request_id": ids["job_id"]})
         return await client.request(self.method, path, json=body)
 
 
@@ -102,7 +104,7 @@ async def test_no_route_answers_without_a_key(service: Service, owned: dict[str,
 async def test_no_route_shows_or_changes_what_another_key_has(
     service: Service, client: httpx.AsyncClient, owned: dict[str, str]
 ):
-    own = ("{job_id}", "{asset_id}", "{batch_id}", "{video_id}")
+    own = ("{job_id}", "{asset_id}", "{batch_id}", "{video_id}", "{request_id}")
     theirs = [route for route in routes(service) if any(name in route.path for name in own)]
 
     async with service.client("submit", "read", "admin", name="another") as other:

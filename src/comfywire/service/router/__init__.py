@@ -1,0 +1,1 @@
+"""The Comfy Router's API over registered workflows, which comfy-sdk calls ``client.models``."""
