@@ -84,7 +84,8 @@ def drive(task: dict[str, Any], folder: Path) -> dict[str, Any]:
 def drive_models() -> dict[str, Any]:
     """``client.models``, with its Router at the service."""
     with Comfy() as client:
-        models, updates = client.models, []
+        models = client.models
+        updates: list[Any] = []
         schema = models.schema("local/square")
         made = models.run("local/square", {"color": 5})
         handle = models.submit("local/square", {"color": 6})

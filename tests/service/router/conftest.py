@@ -20,11 +20,10 @@ COLOUR = {"color": {"type": "int", "inputs": ["1.color"], "min": 0, "max": 0xFFF
 def square(sort: str = "EmptyImage") -> dict[str, Any]:
     empty = {"width": 8, "height": 8, "batch_size": 1, "color": 255}
     made = {"class_type": "EmptyImage", "inputs": empty}
-    save = {"class_type": "SaveImage", "inputs": {"images": ["3", 0], "filename_prefix": "x"}}
-    if sort == "EmptyImage":
-        save["inputs"]["images"] = ["1", 0]
-        return {"1": made, "2": save}
-    return {"1": made, "2": save, "3": {"class_type": sort, "inputs": {"value": ["1", 0]}}}
+    is_plain = sort == "EmptyImage"
+    shown = {"images": ["1" if is_plain else "3", 0], "filename_prefix": "x"}
+    graph = {"1": made, "2": {"class_type": "SaveImage", "inputs": shown}}
+    return graph if is_plain else {**graph, "3": {"class_type": sort, "inputs": {"value": ["1", 0]}}}
 
 
 @dataclass(frozen=True)
