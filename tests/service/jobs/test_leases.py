@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from tests.service.making import NEED, claimed, job
 
-from comfywire.service.jobs.leases import Claim, Fenced, KeptOutput, Leases
+from comfywire.service.jobs.claims import Claim, Fenced, KeptOutput
+from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.records import Retry
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store

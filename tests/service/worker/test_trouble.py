@@ -16,7 +16,8 @@ from comfywire.server import Server
 from comfywire.service.api.models import RetryPolicy
 from comfywire.service.database.pool import Database
 from comfywire.service.fleet.registry import Registry
-from comfywire.service.jobs.leases import Fenced, KeptOutput, Leases
+from comfywire.service.jobs.claims import Fenced, KeptOutput
+from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.records import JobRecord, Retry
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store

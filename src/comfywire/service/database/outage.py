@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from math import inf
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
-__all__ = ["AWAY", "DatabaseAway", "Outage", "is_suspicious"]
+__all__ = ["AWAY", "DatabaseAway", "Outage", "is_suspicious", "patiently"]
 
 T = TypeVar("T")
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
@@ -24,6 +24,8 @@ AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnl
 
 Whoever answers requests says 503, whoever works tries again.
 """
+TRIED_EVERY = 0.5
+"""Seconds until a worker that the database did not answer tries again."""
 OF_ONE_STATEMENT = ("2", "3", "40", "54", "550", "57014", "F0", "HV")
 """How the SQLSTATEs begin that psycopg has under the same heading when the database refuses one statement.
 
@@ -137,3 +139,16 @@ class Outage:
         if self._is_told:
             self._is_told = False
             self._log.warning("the database is back")
+
+
+async def patiently(action: Callable[[], Awaitable[T]]) -> T:
+    """Return what ``action`` returns, tried again for as long as the database is away.
+
+    Every action is safe to repeat: it names its attempt, so that one which took effect before the connection
+    broke is refused, or does the same again.
+    """
+    while True:
+        try:
+            return await action()
+        except AWAY:
+            await asyncio.sleep(TRIED_EVERY)

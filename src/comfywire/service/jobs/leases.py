@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from comfywire.service.database.outage import AWAY
-from comfywire.service.database.pool import Row, execute
+from comfywire.service.database.outage import patiently
+from comfywire.service.database.pool import execute
 from comfywire.service.database.storable import as_storable, as_text
+from comfywire.service.jobs.claims import Claim, Fenced, KeptOutput
 from comfywire.service.jobs.engine import Taken
 from comfywire.service.jobs.output_folders import without_folders
 from comfywire.service.jobs.records import JobRecord, Lease
@@ -19,99 +18,14 @@ from comfywire.service.jobs.states import OPEN, JobState, TransitionKind
 from comfywire.service.jobs.store import Store, change
 from comfywire.service.sql import queries
 
-__all__ = ["Claim", "Fenced", "KeptBytes", "KeptOutput", "Leases", "patiently"]
+__all__ = ["PUT_OFF_FOR", "Leases"]
 
 SQL = queries("jobs")
 OPEN_STATES = [state.value for state in OPEN]
-PAUSE = 0.5
 PUT_OFF_FOR = (2.0, 10.0, 30.0, 60.0, 120.0)
 """Seconds for which a job that cannot be seen to is left alone, time after time; then it fails."""
 PROGRESS_APART = 5.0
 """Seconds between two webhooks of one job's progress."""
-Value = TypeVar("Value")
-
-
-class Fenced(Exception):
-    """Another worker has claimed the job since, or the job is over: what we know of it counts no more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A job that this worker may run.
-
-    Attributes:
-        lease: What changes must name.
-        job: As it stands.
-        prompt: Its graph, as it was sent.
-        files: Inputs of it that name files with texts, with assets instead, by node and input.
-        output_folder: The folder that is put before what it saves.
-        document: The editor's document.
-        targets: The output nodes to run.
-        secret: The part of ``extra_data`` that is secret, encrypted.
-        extra_data: The other part.
-        is_native: Whether it came through ComfyUI's own API, so that what its ComfyUI says is told there.
-        client_id: Whose sockets hear that; None for nobody's.
-        is_announced: Whether it is written down where it is about to be sent, and was not sent before.
-
-    """
-
-    lease: Lease
-    job: JobRecord
-    prompt: dict[str, Any]
-    files: dict[str, dict[str, Any]] | None
-    output_folder: str | None
-    document: dict[str, Any] | None
-    targets: list[str] | None
-    secret: bytes | None
-    extra_data: dict[str, Any] | None = None
-    is_native: bool = False
-    client_id: str | None = None
-    is_announced: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class KeptBytes:
-    """Bytes in the asset store, which are to be an asset of the job.
-
-    Attributes:
-        hash: BLAKE3, hex.
-        content_type: What they are.
-        file_path: What the ComfyUI called them, with the subfolder.
-        size_bytes: How many.
-
-    """
-
-    hash: str
-    content_type: str
-    file_path: str | None
-    size_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptOutput:
-    """An output, and its bytes: none when they are withheld."""
-
-    position: int
-    node_id: str
-    class_type: str | None
-    key: str
-    kind: str
-    name: str | None
-    bytes: KeptBytes | None
-    value: Any
-
-
-async def patiently(action: Callable[[], Awaitable[Value]]) -> Value:
-    """Return what ``action`` returns, tried again for as long as the database is away.
-
-    Every action is safe to repeat: it names its attempt, so that one which took effect before the connection
-    broke is refused, or does the same again.
-    """
-    while True:
-        try:
-            return await action()
-        except AWAY:
-            await asyncio.sleep(PAUSE)
 
 
 class Leases:
@@ -138,29 +52,11 @@ class Leases:
                 async with self._database.connection() as connection:
                     await self._queue.finish(connection, taken.queue_id)
                 return None
-            return self._claim(taken, answer)
+            return Claim.of(taken, answer, self.worker)
 
-        return await patiently(claim) if taken.claimed is None else self._claim(taken, taken.claimed)
-
-    def _claim(self, taken: Taken, answer: Row) -> Claim:
-        job = JobRecord.of(answer)
-        has_folder = answer["output_folder"] is not None
-        lease = Lease(job.id, job.attempt, taken.queue_id, self.worker, has_folder=has_folder)
-        graph = {
-            name: answer[name]
-            for name in (
-                "prompt",
-                "files",
-                "output_folder",
-                "document",
-                "targets",
-                "secret",
-                "extra_data",
-                "is_native",
-                "client_id",
-            )
-        }
-        return Claim(lease, job, **graph, is_announced=bool(answer.get("is_ready")))
+        return (
+            await patiently(claim) if taken.claimed is None else Claim.of(taken, taken.claimed, self.worker)
+        )
 
     async def will_submit(self, lease: Lease, server: str) -> JobState:
         """Write down where the job is about to be sent; return its state, which may be canceling."""

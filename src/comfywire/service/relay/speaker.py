@@ -30,7 +30,7 @@ from comfywire.client.events import (
     SocketImage,
     Unknown,
 )
-from comfywire.service.jobs.leases import Claim
+from comfywire.service.jobs.claims import Claim
 from comfywire.service.jobs.native_names import shown_output
 from comfywire.service.jobs.output_folders import without_folders
 from comfywire.service.relay.relay import Relay

@@ -12,10 +12,9 @@ from uuid import UUID
 
 from comfywire.client import Client
 from comfywire.errors import ComfywireError, ConnectionFailed
-from comfywire.service.database.outage import AWAY
+from comfywire.service.database.outage import AWAY, patiently
 from comfywire.service.database.storable import as_storable, as_text
 from comfywire.service.fleet.registry import Registry
-from comfywire.service.jobs.leases import patiently
 from comfywire.service.jobs.placement import ServerView
 from comfywire.service.waiting import set_within
 from comfywire.service.worker.offer import Offer

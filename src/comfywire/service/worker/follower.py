@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from comfywire.errors import ComfywireError
+from comfywire.service.database.outage import patiently
 from comfywire.service.fleet.registry import Registry
+from comfywire.service.jobs.claims import Claim, Fenced
 from comfywire.service.jobs.engine import Taken
-from comfywire.service.jobs.leases import Claim, Fenced, patiently
 from comfywire.service.jobs.placement import ServerView
 from comfywire.service.jobs.records import JobRecord
 from comfywire.service.jobs.states import JobState, TransitionKind

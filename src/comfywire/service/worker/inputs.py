@@ -18,7 +18,7 @@ from comfywire.service.assets.blobs import BlobGone
 from comfywire.service.assets.cached_pictures import cache_id, is_reader
 from comfywire.service.assets.input_names import FOLDER, input_name, input_stem
 from comfywire.service.assets.references import asset_ids, with_files
-from comfywire.service.jobs.leases import patiently
+from comfywire.service.database.outage import patiently
 
 __all__ = ["InputGone", "Inputs"]
 

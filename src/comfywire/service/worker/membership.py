@@ -8,9 +8,8 @@ import time
 from collections.abc import Mapping
 from math import inf
 
-from comfywire.service.database.outage import AWAY
+from comfywire.service.database.outage import AWAY, patiently
 from comfywire.service.jobs.engine import Queue
-from comfywire.service.jobs.leases import patiently
 
 __all__ = ["Membership", "Silence"]
 

@@ -8,10 +8,9 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import partial
 
-from comfywire.service.database.outage import AWAY
+from comfywire.service.database.outage import AWAY, patiently
 from comfywire.service.fleet.added import AddedServer, AddedServers
 from comfywire.service.fleet.registry import Registry
-from comfywire.service.jobs.leases import patiently
 from comfywire.service.sealing import Sealer
 from comfywire.service.waiting import set_within
 from comfywire.service.worker.duties import for_ever

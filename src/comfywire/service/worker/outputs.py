@@ -19,8 +19,10 @@ from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.blobs import Staged
 from comfywire.service.assets.records import path_of
 from comfywire.service.assets.store_check import StoreCheck
+from comfywire.service.database.outage import patiently
 from comfywire.service.database.storable import DEEPEST, is_too_deep
-from comfywire.service.jobs.leases import Fenced, KeptBytes, KeptOutput, Leases, patiently
+from comfywire.service.jobs.claims import Fenced, KeptBytes, KeptOutput
+from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.output_folders import without_folders
 from comfywire.service.jobs.records import Lease
 from comfywire.service.worker.forgetting import forget_folders, forget_in_text

@@ -26,7 +26,7 @@ from comfywire.errors import (
     WorkflowError,
     WorkflowRejected,
 )
-from comfywire.service.jobs.leases import Claim, Fenced
+from comfywire.service.jobs.claims import Claim, Fenced
 from comfywire.service.jobs.states import JobState
 from comfywire.service.worker.control import Control, Ended
 from comfywire.service.worker.fleet_server import FleetServer

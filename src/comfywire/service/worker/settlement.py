@@ -24,7 +24,8 @@ from comfywire.errors import (
     ServerError,
     UnexpectedReply,
 )
-from comfywire.service.jobs.leases import Claim, patiently
+from comfywire.service.database.outage import patiently
+from comfywire.service.jobs.claims import Claim
 from comfywire.service.jobs.records import NOT_MADE
 from comfywire.service.jobs.states import JobState, TransitionKind
 from comfywire.service.relay.speaker import entry_of

@@ -14,7 +14,8 @@ from comfywire.service.assets.references import with_values
 from comfywire.service.assets.store_check import StoreCheck
 from comfywire.service.fleet.registry import Registry
 from comfywire.service.hooks import Hooks, job_facts
-from comfywire.service.jobs.leases import Claim, Fenced, Leases
+from comfywire.service.jobs.claims import Claim, Fenced
+from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.output_folders import prefixed
 from comfywire.service.relay.relay import Relay
 from comfywire.service.relay.speaker import Speaker
