@@ -7,11 +7,12 @@ from typing import Any
 from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.records import AssetRecord
 from comfywire.service.fleet.needs import need_of, requirement_of
+from comfywire.service.jobs.changes import change
 from comfywire.service.jobs.claims import Claim, KeptBytes, KeptOutput
 from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.records import JobRecord, NewJob
 from comfywire.service.jobs.states import JobState
-from comfywire.service.jobs.store import Store, change
+from comfywire.service.jobs.store import Store
 
 PROMPT = {"1": {"class_type": "EmptyImage", "inputs": {}}}
 REQUIREMENT = requirement_of(PROMPT)

@@ -7,10 +7,10 @@ from tests.service import making
 from tests.service.conftest import new_key
 
 from comfywire.service.api.prometheus import BUCKETS, Metrics
+from comfywire.service.jobs.changes import change
 from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.records import NewJob
 from comfywire.service.jobs.states import JobState, TransitionKind
-from comfywire.service.jobs.store import change
 
 PROMPT = {"1": {"class_type": "EmptyImage", "inputs": {}}}
 NEED = {"class_types": ["EmptyImage"], "models": {}, "tags": []}

@@ -22,8 +22,9 @@ from comfywire.service.assets.records import (
     path_of,
 )
 from comfywire.service.database.pool import Database
+from comfywire.service.jobs.changes import change
 from comfywire.service.jobs.states import JobState
-from comfywire.service.jobs.store import Store, change
+from comfywire.service.jobs.store import Store
 
 from .conftest import job, noise, pieces, whole
 

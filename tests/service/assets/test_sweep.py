@@ -11,9 +11,10 @@ from comfywire.service.assets.assets import AssetRecord, Assets
 from comfywire.service.assets.blobs import Blobs
 from comfywire.service.assets.sweep import Sweep
 from comfywire.service.database.pool import Database
+from comfywire.service.jobs.changes import change
 from comfywire.service.jobs.records import JobRecord
 from comfywire.service.jobs.states import JobState
-from comfywire.service.jobs.store import Store, change
+from comfywire.service.jobs.store import Store
 from comfywire.service.settings import Settings
 
 from .conftest import job, noise, pieces, whole

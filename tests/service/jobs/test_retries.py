@@ -10,9 +10,10 @@ from tests.service.making import NEED, claimed, job, job_in
 
 from comfywire.service.database.pool import Database
 from comfywire.service.fleet.registry import Registry
+from comfywire.service.jobs.admission import QueueFull
 from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.states import JobState
-from comfywire.service.jobs.store import QueueFull, Store
+from comfywire.service.jobs.store import Store
 
 
 async def test_a_retried_job_may_wait_as_long_as_at_first(store: Store, key_id: uuid.UUID) -> None:

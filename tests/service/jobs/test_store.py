@@ -10,10 +10,12 @@ from tests.service.conftest import new_key
 from tests.service.making import NEED, changed, claimed, job, job_in
 
 from comfywire.service.database.pool import Database
+from comfywire.service.jobs.admission import QueueFull
+from comfywire.service.jobs.changes import change
 from comfywire.service.jobs.engine import Queue
 from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.states import TERMINAL, TRANSITIONS, IllegalTransition, JobState, must_be_legal
-from comfywire.service.jobs.store import QueueFull, Store, change
+from comfywire.service.jobs.store import Store
 
 FIRST = uuid.UUID(int=1)
 LEGAL = [(before, after) for before, after in TRANSITIONS if before is not None]
@@ -270,7 +272,7 @@ async def test_what_a_dead_worker_left_held_back_is_let_in(database: Database, s
     await store.submit(job(key_id))
     await changed(store, first.id, JobState.FAILED)  # and whoever did it died before the next was let in
 
-    await store.admit_all_held()
+    await store.admission.admit_all_held()
 
     assert await held_and_admitted(store) == (0, 1)
 

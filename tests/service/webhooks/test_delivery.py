@@ -18,9 +18,10 @@ from tests.service.receiver import Receiver, receiver
 
 from comfywire.service.database.pool import Database
 from comfywire.service.fleet.needs import need_of, requirement_of
+from comfywire.service.jobs.changes import change
 from comfywire.service.jobs.records import JobRecord, NewJob
 from comfywire.service.jobs.states import JobState
-from comfywire.service.jobs.store import Store, change
+from comfywire.service.jobs.store import Store
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
 from comfywire.service.webhooks.delivery import MOST_PER_HOST, MOST_PER_KEY, Webhooks

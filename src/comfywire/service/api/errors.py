@@ -19,7 +19,7 @@ from comfywire.service.access.keys import Forbidden, KeyNotFound, Unauthorized
 from comfywire.service.access.limits import RateLimited
 from comfywire.service.batches import EntryRefused
 from comfywire.service.database.outage import AWAY
-from comfywire.service.jobs.store import QueueFull
+from comfywire.service.jobs.admission import QueueFull
 from comfywire.service.webhooks.messages import InvalidWebhookUrl
 from comfywire.service.webhooks.records import NoDelivery
 

@@ -10,12 +10,13 @@ from psycopg.types.json import Jsonb
 from comfywire.service.database.outage import patiently
 from comfywire.service.database.pool import execute
 from comfywire.service.database.storable import as_storable, as_text
+from comfywire.service.jobs.changes import change
 from comfywire.service.jobs.claims import Claim, Fenced, KeptOutput
 from comfywire.service.jobs.engine import Taken
 from comfywire.service.jobs.output_folders import without_folders
 from comfywire.service.jobs.records import JobRecord, Lease
 from comfywire.service.jobs.states import OPEN, JobState, TransitionKind
-from comfywire.service.jobs.store import Store, change
+from comfywire.service.jobs.store import Store
 from comfywire.service.sql import queries
 
 __all__ = ["PUT_OFF_FOR", "Leases"]
@@ -155,7 +156,7 @@ class Leases:
         if ended is None:
             raise Fenced
         if ended.key_is_limited:
-            await patiently(lambda: self._store.admit_held_of(ended.key_id))
+            await patiently(lambda: self._store.admission.admit_held_of(ended.key_id))
 
     async def give_back(
         self,

@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-
-from comfywire.errors import ComfywireError
-from comfywire.service.database.pool import Connection, Database, execute, row, rows
+from comfywire.service.database.pool import Connection, Database, execute, row
+from comfywire.service.jobs.admission import Admission
+from comfywire.service.jobs.changes import change
 from comfywire.service.jobs.columns import columns_of, native_columns_of
 from comfywire.service.jobs.engine import BAND, Queue
 from comfywire.service.jobs.headroom import SLACK, Headroom
@@ -26,96 +25,33 @@ from comfywire.service.jobs.records import (
     Transition,
 )
 from comfywire.service.jobs.states import (
-    KIND_OF_STATE,
-    OPEN,
-    TERMINAL,
-    TRANSITIONS,
     JobState,
     TransitionKind,
-    must_be_legal,
 )
 from comfywire.service.sql import queries
 
-__all__ = ["QueueFull", "Store", "sources_of"]
+__all__ = ["Store"]
 
 SQL = queries("jobs")
 RETRIABLE = [JobState.FAILED, JobState.CANCELED, JobState.EXPIRED]
 
 
-class QueueFull(ComfywireError):
-    """A key has as many jobs waiting as it may have.
-
-    Attributes:
-        limit: How many.
-
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        super().__init__(f"{limit} jobs of this key are waiting, which is all that may: try again later")
-
-
-def sources_of(after: JobState) -> list[str]:
-    """Return the states from which ``after`` may be reached, for SQL to check."""
-    return [before.value for before, target in TRANSITIONS if target == after and before is not None]
-
-
-async def change(
-    connection: Connection,
-    job_id: UUID,
-    to: JobState,
-    reason: str,
-    *,
-    kind: TransitionKind | None = None,
-    attempt: int | None = None,
-    sources: Sequence[JobState] | None = None,
-    error: Mapping[str, Any] | None = None,
-    warnings: Sequence[str] | None = None,
-    outputs_reused: bool | None = None,
-    afresh: bool = False,
-) -> JobRecord | None:
-    """Change a job's state, log it and tell everybody; None if it was not in a state that allows it.
+class Store:
+    """The jobs of one database.
 
     Args:
-        connection: Inside the caller's transaction.
-        job_id: Which job.
-        to: Its new state.
-        reason: In words, for the audit.
-        kind: What the change is, if its new state does not say that.
-        attempt: The claim under which this is done; None for those who act without one.
-        sources: From which states only; by default from all that the table allows.
-        error: What went wrong.
-        warnings: What the caller should know.
-        outputs_reused: Whether the outputs came from the ComfyUI's cache.
-        afresh: Whether attempts are counted anew.
+        database: Holds the jobs.
+        queue: The engine, which says which job is next.
+
+    Attributes:
+        admission: Which jobs of a key the engine gets, and when.
 
     """
-    for source in sources or ():
-        must_be_legal(source, to)
-    answer = await row(
-        connection,
-        SQL["change"],
-        job_id=job_id,
-        to=to.value,
-        reason=reason,
-        kind=(kind or KIND_OF_STATE[to]).value,
-        attempt=attempt,
-        error=None if error is None else Jsonb(dict(error)),
-        warnings=None if warnings is None else list(warnings),
-        outputs_reused=outputs_reused,
-        is_over=to in TERMINAL,
-        afresh=afresh,
-        **{"from": [source.value for source in sources] if sources else sources_of(to)},
-    )
-    return None if answer is None else JobRecord.of(answer)
-
-
-class Store:
-    """The jobs of one database."""
 
     def __init__(self, database: Database, queue: Queue) -> None:
         self.database = database
         self.queue = queue
+        self.admission = Admission(database, queue)
         self._headroom = Headroom()
 
     async def submit(self, job: NewJob, *, default_max_queued: int | None = None) -> JobRecord:
@@ -149,50 +85,12 @@ class Store:
         answer = await row(connection, SQL["submit"], **columns, has_room=has_room, admitted=None)
         if answer is None:
             async with connection.transaction():
-                is_admitted = await self._may_queue(connection, job.key_id, default_max_queued)
+                is_admitted = await self.admission.may_queue(connection, job.key_id, default_max_queued)
                 answer = await row(connection, SQL["submit"], **columns, has_room=False, admitted=is_admitted)
         assert answer is not None, "a job's key exists"
         if answer["spare"] is not None:
             self._headroom.counted(job.key_id, answer["spare"])
         return JobRecord.of(answer)
-
-    async def _may_queue(self, connection: Connection, key_id: UUID, default: int | None) -> bool:
-        """Whether the engine gets the job at once; the key is locked until the caller's transaction ends."""
-        limits = await row(connection, SQL["lock_key"], key_id=key_id)
-        assert limits is not None, "a job's key exists"
-        most = default if limits["max_queued"] is None else limits["max_queued"]
-        if most is not None and await _count(connection, "count_queued", key_id, most=most) >= most:
-            raise QueueFull(most)
-        most_running = limits["max_running"]
-        return most_running is None or await _count(connection, "count_admitted", key_id) < most_running
-
-    async def _admit(
-        self, connection: Connection, job_id: UUID, key_id: UUID, *, need: str, priority: int
-    ) -> int:
-        queue_id = await self.queue.put(connection, job_id, key_id, need=need, priority=priority)
-        await execute(connection, SQL["admit"], job_id=job_id, queue_id=queue_id)
-        return queue_id
-
-    async def admit_held(self, connection: Connection, key_id: UUID) -> None:
-        """Queue jobs of a key that waited for others of the same key to end."""
-        limits = await row(connection, SQL["lock_key"], key_id=key_id)
-        if limits is None:
-            return
-        free = 1000
-        if limits["max_running"] is not None:
-            free = max(limits["max_running"] - await _count(connection, "count_admitted", key_id), 0)
-        for held in await rows(connection, SQL["held"], key_id=key_id, most=free):
-            await self._admit(connection, held["id"], key_id, need=held["need"], priority=held["priority"])
-
-    async def admit_all_held(self) -> None:
-        """Queue what waits although its key has room again; a worker that died may have left it so."""
-        for key in await self.database.all(SQL["keys_that_hold"]):
-            await self.admit_held_of(key["key_id"])
-
-    async def admit_held_of(self, key_id: UUID) -> None:
-        """Queue what waits for others of the same key to end, as far as it has room now."""
-        async with self.database.transaction() as connection:
-            await self.admit_held(connection, key_id)
 
     async def get(self, job_id: UUID, key_id: UUID | None = None) -> JobRecord | None:
         """Return a job; None if there is none, or ``key_id`` is given and it is another key's."""
@@ -297,10 +195,10 @@ class Store:
             to = JobState.CANCELED if nowhere else JobState.CANCELING
             changed = await change(connection, job_id, to, reason)
             if taken_back and not nowhere:
-                await self._admit(connection, job_id, job.key_id, need=job.need, priority=20)
+                await self.admission.admit(connection, job_id, job.key_id, need=job.need, priority=20)
             await execute(connection, "SELECT pg_notify('comfywire_cancel', %(job_id)s)", job_id=str(job_id))
             if nowhere:
-                await self.admit_held(connection, job.key_id)
+                await self.admission.admit_held(connection, job.key_id)
             return changed
 
     async def retry(self, job_id: UUID, *, default_max_queued: int | None = None) -> JobRecord | None:
@@ -317,7 +215,7 @@ class Store:
             answer = await row(connection, SQL["get"] + " FOR UPDATE", job_id=job_id, key_id=None)
             if answer is None or answer["state"] not in RETRIABLE:
                 return None
-            is_admitted = await self._may_queue(connection, answer["key_id"], default_max_queued)
+            is_admitted = await self.admission.may_queue(connection, answer["key_id"], default_max_queued)
             job = await change(
                 connection,
                 job_id,
@@ -331,7 +229,9 @@ class Store:
                 return None
             await execute(connection, SQL["forget_outputs"], job_id=job_id)
             if is_admitted:
-                await self._admit(connection, job_id, job.key_id, need=job.need, priority=job.priority)
+                await self.admission.admit(
+                    connection, job_id, job.key_id, need=job.need, priority=job.priority
+                )
             return job
 
     async def expire_waiting(self) -> int:
@@ -355,12 +255,3 @@ class Store:
             return (
                 await change(connection, job_id, JobState.EXPIRED, error["message"], error=error) is not None
             )
-
-
-async def _count(connection: Connection, query: str, key_id: UUID, **values: Any) -> int:
-    answer = await row(connection, SQL[query], key_id=key_id, **values)
-    assert answer is not None
-    return int(answer["count"])
-
-
-OPEN_STATES = [state.value for state in OPEN]

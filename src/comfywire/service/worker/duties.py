@@ -23,7 +23,7 @@ async def tidy(store: Store, registry: Registry, *, every: float) -> None:
         await asyncio.sleep(every)
         with patience():
             await store.expire_waiting()
-            await store.admit_all_held()
+            await store.admission.admit_all_held()
             await registry.tidy()
             await store.queue.tidy()
 
