@@ -10,7 +10,8 @@ pytest.importorskip("procrastinate", reason="the job service needs the extra 'se
 import asyncio
 
 from comfywire.cli.main import main
-from comfywire.service.access.keys import Access, Caller, Unauthorized
+from comfywire.service.access.callers import Caller, Unauthorized
+from comfywire.service.access.keys import Access
 from comfywire.service.database.pool import Database
 from comfywire.service.migrate import migrate
 from comfywire.service.postgres.embedded import Cluster

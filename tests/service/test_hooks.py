@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.hooks import MOST_CALLS, BrokenHook, Hooks, HttpHook, Refusal, submission_facts
 from comfywire.service.jobs.records import NewJob
 from comfywire.service.settings import Settings

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from comfywire.errors import ComfywireError
+from comfywire.service.access.callers import Caller
 from comfywire.service.access.idempotency import Answer, Once
-from comfywire.service.access.keys import Caller
 from comfywire.service.jobs.batches import BatchRecord
 from comfywire.service.jobs.records import NewJob
 from comfywire.service.submission import Submission, new_job, queue_job

@@ -19,7 +19,7 @@ from typing import Any, Self
 import httpx
 
 from comfywire.errors import ComfywireError
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.assets.references import with_values
 from comfywire.service.jobs.records import JobRecord, NewJob
 

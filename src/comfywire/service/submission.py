@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from comfywire.service.access.callers import Caller
 from comfywire.service.access.idempotency import Answer, Once
-from comfywire.service.access.keys import Caller
 from comfywire.service.assets.by_name import Values, resolve_names
 from comfywire.service.assets.foreign_files import must_be_own
 from comfywire.service.assets.references import asset_ids, with_files, with_values

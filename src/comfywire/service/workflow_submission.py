@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.jobs.records import Retry
 from comfywire.service.submission import Submission, smallest
 from comfywire.service.workflows.files import FileInputs

@@ -4,7 +4,7 @@ import uuid
 import pytest
 from tests.service.conftest import new_key
 
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.access.limits import GOOD_FOR, RateLimited, RateLimits
 from comfywire.service.database.pool import Database
 

@@ -17,7 +17,8 @@ from tests.service.serving import asking, serving
 from tests.service.webhooks.test_delivery import ended
 
 from comfywire.errors import ComfywireError
-from comfywire.service.access.keys import LOCAL, Access, Forbidden, KeyNotFound, Unauthorized
+from comfywire.service.access.callers import LOCAL, Forbidden, Unauthorized
+from comfywire.service.access.keys import Access, KeyNotFound
 from comfywire.service.access.limits import RateLimits
 from comfywire.service.api import keys, webhooks
 from comfywire.service.database.pool import Database

@@ -10,7 +10,7 @@ import pytest
 from tests.service.flows.conftest import COLOUR, DRAW, register
 from tests.service.receiver import Receiver, receiver
 
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.batches import MOST_JOBS, BatchOrder, BatchSource, submit_batch
 from comfywire.service.core import Core
 from comfywire.service.submission import Submission

@@ -1,4 +1,4 @@
-"""API keys: which key a request presents, and what that key may do."""
+"""API keys: made, changed and revoked; and which of them a request presents."""
 
 from __future__ import annotations
 
@@ -13,51 +13,21 @@ from typing import Any
 from uuid import UUID
 
 from comfywire.errors import ComfywireError
+from comfywire.service.access.callers import LOCAL, SCOPES, Caller, KnownCallers, Unauthorized
 from comfywire.service.database.pool import Database, Row
 from comfywire.service.sql import queries
 
 __all__ = [
-    "LOCAL",
-    "SCOPES",
     "Access",
     "AmbiguousKey",
-    "Caller",
-    "Forbidden",
     "KeyNotFound",
     "KeyRecord",
-    "Unauthorized",
 ]
 
-SCOPES = ("submit", "read", "admin", "native")
-"""What a key may be for; a key for ``admin`` may do what the other scopes allow, too.
-
-``native`` is for ComfyUI's own API alone: submit, read, upload and cancel there, and nothing under /api/v2.
-"""
-LOCAL = UUID(int=0)
-"""The id of the key ``local``, to which all jobs and assets belong while no keys are required."""
 MARK = "cw_"
 SHOWN = len(MARK) + 5
 """How many characters of a secret stay readable, so that people can tell keys apart."""
-CACHED = 5.0
-"""Seconds for which a process trusts its last look at a key: so long a key revoked elsewhere still opens."""
 SQL = queries("keys")
-
-
-class Unauthorized(ComfywireError):
-    """The request presents no key, or one that is unknown, revoked or expired."""
-
-
-class Forbidden(ComfywireError):
-    """The key lacks the scope that the request needs.
-
-    Attributes:
-        scope: The scope that the key lacks.
-
-    """
-
-    def __init__(self, caller: Caller, scope: str) -> None:
-        self.scope = scope
-        super().__init__(f"key {caller.name!r} lacks the scope {scope!r}: use one that has it")
 
 
 class KeyNotFound(ComfywireError):
@@ -72,42 +42,6 @@ class AmbiguousKey(ComfywireError):
 
     def __init__(self, name: str, ids: Iterable[UUID]) -> None:
         super().__init__(f"several keys are called {name!r}: name one by its id, {', '.join(map(str, ids))}")
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """The key that a request presents.
-
-    Attributes:
-        key_id: The key's id, to which the caller's jobs and assets belong.
-        name: The key's name.
-        scopes: What the key is for, of ``SCOPES``.
-        rate_per_minute: Requests that this key may make a minute; None for the service's default.
-        run_timeout: Seconds for which each job of this key may run; None for the service's default.
-        webhook_url: The address that is told of jobs and batches which name none; None for none.
-
-    """
-
-    key_id: UUID
-    name: str
-    scopes: frozenset[str]
-    rate_per_minute: int | None = None
-    run_timeout: float | None = None
-    webhook_url: str | None = None
-
-    def may(self, scope: str) -> bool:
-        """Whether the key is for ``scope``; a key for ``admin`` is for every scope."""
-        return scope in self.scopes or "admin" in self.scopes
-
-    def must(self, scope: str) -> None:
-        """Raise unless the key is for ``scope``.
-
-        Raises:
-            Forbidden: The key is not for ``scope``.
-
-        """
-        if not self.may(scope):
-            raise Forbidden(self, scope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,12 +72,6 @@ class KeyRecord:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    caller: Caller
-    until: float
-
-
 class Access:
     """The keys of one database.
 
@@ -159,9 +87,7 @@ class Access:
     ) -> None:
         self._database = database
         self._keys_required = keys_required
-        self._clock = clock
-        self._seen: dict[bytes, _Seen] = {}
-        self._changes = 0
+        self._known = KnownCallers(clock)
         self._has_local = False
 
     async def create(
@@ -291,10 +217,7 @@ class Access:
                 "this service needs an API key: send 'Authorization: Bearer cw_…' (`comfywire keys create`)"
             )
         hashed = _hash(secret)
-        seen = self._seen.get(hashed)
-        if seen is not None and self._clock() < seen.until:
-            return seen.caller
-        return await self._look_up(hashed)
+        return self._known.get(hashed) or await self._look_up(hashed)
 
     async def caller_of_key(self, key_id: UUID) -> Caller:
         """Return the caller whose key has this id: of a session, or of an address that belongs to one key.
@@ -306,10 +229,9 @@ class Access:
         if key_id == LOCAL:
             return await self._local()
         name = b"id" + key_id.bytes
-        seen = self._seen.get(name)
-        if seen is not None and self._clock() < seen.until:
-            return seen.caller
-        changes = self._changes
+        if (known := self._known.get(name)) is not None:
+            return known
+        changes = self._known.changes
         return await self._opened(name, await self._database.one(SQL["by_id"], id=key_id), changes)
 
     async def local_key(self) -> UUID:
@@ -323,40 +245,28 @@ class Access:
         return Caller(await self.local_key(), "local", frozenset(SCOPES))
 
     async def _look_up(self, hashed: bytes) -> Caller:
-        changes = self._changes
+        changes = self._known.changes
         key = await self._database.one(SQL["by_hash"], hash=hashed)
         return await self._opened(hashed, key if key is not None and _is_of(key, hashed) else None, changes)
 
     async def _opened(self, name: bytes, key: Row | None, changes: int) -> Caller:
         """Return the caller of a key's row, if the key opens; remember it by ``name``, if nothing changed."""
-        self._seen.pop(name, None)
+        self._known.drop(name)
         if key is None:
             raise Unauthorized("this API key is unknown, or was rotated: check it, or ask for another")
         if not key["opens"]:
             gone = "was revoked" if key["revoked_at"] is not None else "has expired"
             raise Unauthorized(f"the API key {key['name']!r} {gone}: ask for another")
         await self._database.do(SQL["touch"], id=key["id"])
-        caller = Caller(
-            key["id"],
-            key["name"],
-            frozenset(key["scopes"]),
-            rate_per_minute=key["rate_per_minute"],
-            run_timeout=key["run_timeout"],
-            webhook_url=key["webhook_url"],
-        )
-        left = CACHED if key["seconds_left"] is None else min(CACHED, key["seconds_left"])
-        # revoke() and rotate() may run between the SELECT and this line, and clear `_seen` before the caller
-        # is in it: a caller read before such a change is answered once, and not remembered.
-        if changes == self._changes:
-            self._seen[name] = _Seen(caller, self._clock() + left)
+        caller = Caller.of(key)
+        self._known.add(name, caller, good_for=key["seconds_left"], changes=changes)
         return caller
 
     def _changed(self, key_id: UUID, key: Row | None) -> KeyRecord:
         """Forget what this process remembers of a key whose row was just changed."""
         if key is None:
             raise KeyNotFound(key_id)
-        self._changes += 1
-        self._seen = {hashed: seen for hashed, seen in self._seen.items() if seen.caller.key_id != key_id}
+        self._known.forget(key_id)
         return KeyRecord.of(key)
 
 

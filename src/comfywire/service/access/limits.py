@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from comfywire.errors import ComfywireError
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.database.pool import Database
 from comfywire.service.sql import queries
 

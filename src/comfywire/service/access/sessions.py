@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
-from comfywire.service.access.keys import CACHED, Access, Caller, Unauthorized
+from comfywire.service.access.callers import CACHED, Caller, Unauthorized
+from comfywire.service.access.keys import Access
 from comfywire.service.database.pool import Database
 from comfywire.service.sql import queries
 

@@ -13,8 +13,8 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import JSONResponse, Response
 
+from comfywire.service.access.callers import Caller
 from comfywire.service.access.idempotency import Once
-from comfywire.service.access.keys import Caller
 from comfywire.service.batches import MOST_JOBS, BatchOrder, BatchSource, submit_batch
 from comfywire.service.core import Core
 from comfywire.service.jobs.batches import BatchRecord

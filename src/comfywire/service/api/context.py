@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Depends, Header
 from starlette.requests import HTTPConnection
 
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.access.sessions import COOKIE
 from comfywire.service.core import Core
 

@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from comfywire.errors import ComfywireError, InvalidParameter, WorkflowError
-from comfywire.service.access.keys import Forbidden, KeyNotFound, Unauthorized
+from comfywire.service.access.callers import Forbidden, Unauthorized
+from comfywire.service.access.keys import KeyNotFound
 from comfywire.service.access.limits import RateLimited
 from comfywire.service.batches import EntryRefused
 from comfywire.service.database.outage import AWAY

@@ -12,8 +12,8 @@ from pydantic import AwareDatetime
 from starlette.responses import JSONResponse, Response
 
 from comfywire.errors import ComfywireError
+from comfywire.service.access.callers import Caller
 from comfywire.service.access.idempotency import Once
-from comfywire.service.access.keys import Caller
 from comfywire.service.core import Core
 from comfywire.service.database.storable import must_be_text
 from comfywire.service.jobs.records import JobLook, JobRecord

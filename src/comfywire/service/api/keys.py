@@ -10,7 +10,7 @@ from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.access.sessions import COOKIE, LIFETIME
 from comfywire.service.access.usage import usage_of
 from comfywire.service.webhooks.messages import must_be_webhook_url

@@ -12,7 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
-from comfywire.service.access.keys import Unauthorized
+from comfywire.service.access.callers import Unauthorized
 from comfywire.service.workflows.registered import WorkflowRecord
 from comfywire.service.workflows.schemas import schema_of
 

@@ -10,8 +10,8 @@ from fastapi import Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
+from comfywire.service.access.callers import Caller
 from comfywire.service.access.idempotency import Answer, Once
-from comfywire.service.access.keys import Caller
 from comfywire.service.core import Core
 from comfywire.service.jobs.records import JobRecord
 from comfywire.service.jobs.states import JobState

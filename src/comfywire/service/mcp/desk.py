@@ -9,7 +9,7 @@ from uuid import UUID
 from mcp_types import CallToolResult, TextContent, Tool
 
 from comfywire.errors import ComfywireError
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.assets.by_url import fetch_input
 from comfywire.service.core import Core
 from comfywire.service.jobs.records import JobRecord

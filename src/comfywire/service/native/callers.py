@@ -13,7 +13,7 @@ from uuid import UUID
 from starlette.requests import HTTPConnection
 
 from comfywire.errors import ComfywireError
-from comfywire.service.access.keys import Caller, Forbidden
+from comfywire.service.access.callers import Caller, Forbidden
 from comfywire.service.api.context import caller_of_cookie, core_of, secret_of
 from comfywire.service.core import Core
 

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.assets.naming import upload_names
 from comfywire.service.core import Core
 from comfywire.service.native.face import ReadyAnswer, etag_of, routes, sent

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from comfywire.errors import ComfywireError
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.api.bodies.json_bodies import read
 from comfywire.service.api.context import core_of
 from comfywire.service.api.errors import error_response

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.core import Core
 from comfywire.service.jobs.native_prompts import Mark, NativePrompts
 from comfywire.service.native.entries import rendered

@@ -15,7 +15,7 @@ import psycopg
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.assets.foreign_files import ForeignFile
 from comfywire.service.core import Core
 from comfywire.service.database.storable import must_be_storable

@@ -9,7 +9,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.core import Core
 from comfywire.service.jobs.native_prompts import NativePrompts, QueueItem, extra_data_of
 from comfywire.service.native.face import BadRequest, json_body, routes, words_of

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.api.content import content
 from comfywire.service.assets.by_name import assets_by_name
 from comfywire.service.assets.cached_pictures import FOLDER, place_of_id, upload_of_id

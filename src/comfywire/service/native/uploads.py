@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from comfywire.client.files.views import Unreadable, masked
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.api.bodies.multipart import MalformedForm, Part, parts
 from comfywire.service.assets.blobs import Staged
 from comfywire.service.assets.naming import keep_named

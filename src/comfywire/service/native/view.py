@@ -8,7 +8,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.api.content import content
 from comfywire.service.assets.by_name import assets_by_name
 from comfywire.service.assets.file_names import FileName

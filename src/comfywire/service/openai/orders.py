@@ -13,8 +13,8 @@ from uuid import UUID
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+from comfywire.service.access.callers import Caller
 from comfywire.service.access.idempotency import Answer, Once
-from comfywire.service.access.keys import Caller
 from comfywire.service.batches import BatchOrder, BatchSource, submit_batch
 from comfywire.service.core import Core
 from comfywire.service.jobs.records import JobRecord

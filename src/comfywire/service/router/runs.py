@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import Header, Request
 from starlette.responses import JSONResponse
 
+from comfywire.service.access.callers import Caller
 from comfywire.service.access.idempotency import Once
-from comfywire.service.access.keys import Caller
 from comfywire.service.api.admission import key_first_router
 from comfywire.service.api.context import Reading, Service, Submitting, origin_of
 from comfywire.service.api.errors import NotFound

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.core import Core
 from comfywire.service.native.editor.kept import Exists, File, Kept, path_of
 from comfywire.service.native.face import BadRequest, json_body, routes
