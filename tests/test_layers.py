@@ -198,7 +198,10 @@ ROOMS: dict[str, set[str]] = {
     "service/fleet": {"addresses", "database", "sql"},
     "service/hooks": {"access", "assets", "daemon_threads", "jobs", "settings"},
     "service/http_connections": set(),
-    "service/http_server": {"http_connections", "settings"},
+    "service/answers": set(),
+    "service/handover": {"http_server", "settings", "waiting"},
+    "service/http_server": {"answers", "http_connections", "settings"},
+    "service/leaving": {"core", "http_server"},
     "service/jobs": {"database", "fleet", "sql"},
     "service/mcp": {
         "access",

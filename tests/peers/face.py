@@ -24,18 +24,21 @@ PATIENCE = 60.0
 
 
 class Face:
-    """A service whose API and whose worker are processes of their own.
+    """A service whose API and whose worker are processes of their own, or one.
 
     Args:
         folder: Where it keeps everything.
         servers: What it is in front of.
+        is_whole: Whether one process is all of it.
 
     """
 
-    def __init__(self, folder: Path, servers: list[Server]) -> None:
+    def __init__(self, folder: Path, servers: list[Server], *, is_whole: bool = False) -> None:
         self.servers = servers
         self.url = ""
         self._folder = folder
+        self._is_whole = is_whole
+        self._leaving: list[subprocess.Popen[str]] = []
         self._api: subprocess.Popen[str] | None = None
         self._worker: subprocess.Popen[str] | None = None
 
@@ -44,18 +47,20 @@ class Face:
         """Have it run inside this context, with all of its servers up."""
         try:
             self.start_api()
-            self.start_worker()
+            if not self._is_whole:
+                self.start_worker()
             self.until_up()
             yield
         finally:
-            for process in (self._worker, self._api):
+            for process in (self._worker, self._api, *self._leaving):
                 if process is not None:
                     _stop(process)
 
-    def start_api(self) -> None:
-        """Start the API; again at the address that it had."""
+    def start_api(self, *more: str) -> None:
+        """Start the API, with its worker if there is no other; again at the address that it had."""
         port = self.url.rpartition(":")[2] or "0"
-        options = ["--data", str(self._folder), "--no-workers", "--port", port]
+        options = ["--data", str(self._folder), "--port", port, *more]
+        options += self._for_workers() if self._is_whole else ["--no-workers"]
         self._api, found = _started(re.compile(r"ready at (http://[\d.:]+)"), "serve", *options)
         self.url = found
 
@@ -63,9 +68,11 @@ class Face:
         """Start the worker."""
         database = Cluster(self._folder / "postgres").url
         options = ["--data", str(self._folder), "--database-url", database]
-        options += ["--server-patience", "2", "--drain-timeout", "0"]
-        options += [f"--server={server.url}" for server in self.servers]
+        options += ["--drain-timeout", "0", *self._for_workers()]
         self._worker, _ = _started(re.compile(r"(runs jobs)"), "worker", *options)
+
+    def _for_workers(self) -> list[str]:
+        return ["--server-patience", "2", *(f"--server={server.url}" for server in self.servers)]
 
     def restart_worker(self) -> None:
         """Stop the worker in the middle of its jobs, and start another."""
@@ -80,6 +87,23 @@ class Face:
             self._api.kill()
         _stop(self._api)
         self.start_api()
+
+    def succeed_api(self, *, is_told: bool) -> None:
+        """Tell the API to stop, and start the next one at once, or start that and have it tell the other."""
+        assert self._api is not None
+        self._leaving.append(self._api)
+        if is_told:
+            self._api.terminate()
+            self.start_api()
+        else:
+            self.start_api("--take-over")
+
+    def until_left(self) -> None:
+        """Wait until those that were told to stop have stopped, by themselves and well."""
+        while self._leaving:
+            process = self._leaving.pop()
+            process.communicate(timeout=PATIENCE)
+            assert process.returncode == 0
 
     def until_up(self) -> None:
         """Wait until it may use all of its servers."""
@@ -121,6 +145,7 @@ def _started(ready: re.Pattern[str], *command: str) -> tuple[subprocess.Popen[st
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
+    """Stop it; at once if it has been told before, and waits for somebody."""
     process.terminate()
     process.communicate()
 

@@ -227,7 +227,7 @@ def test_a_client_does_not_notice_that_the_worker_was_restarted(
 
 
 @pytest.mark.parametrize("name", ["sequences"])
-def test_a_client_that_asks_again_outlives_a_restart_of_the_api(
+def test_a_client_that_asks_again_outlives_the_death_of_the_api(
     fleet: Face, task: Prompt, commands: Callable[[str], list[str]], name: str
 ) -> None:
     held = [server.faults.nodes.hold(node_id="1") for server in fleet.servers]
@@ -235,7 +235,7 @@ def test_a_client_that_asks_again_outlives_a_restart_of_the_api(
     client.start()
     until(lambda: any(rule.hits for rule in held) or not client.is_alive())
 
-    fleet.restart_api()
+    fleet.restart_api(is_killed=True)
     for rule in held:
         rule.release()
 
@@ -256,7 +256,7 @@ def test_the_prompt_of_a_client_that_gives_up_is_in_history_with_its_picture(
     until(lambda: any(rule.hits for rule in held) or not client.is_alive())
     ((prompt_id, _),) = fleet.runs()
 
-    fleet.restart_api()
+    fleet.restart_api(is_killed=True)
     for rule in held:
         rule.release()
 

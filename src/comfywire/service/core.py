@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -74,6 +75,7 @@ class Core:
         broker: Who watches jobs for those who read their events.
         relay: Carries what ComfyUIs say to sockets of ComfyUI's own API.
         hub: Those sockets.
+        is_leaving: Set when the process has been told to stop: it answers on, for a while.
 
     """
 
@@ -101,6 +103,7 @@ class Core:
     broker: Broker
     relay: Relay
     hub: Hub
+    is_leaving: asyncio.Event
 
 
 @contextlib.asynccontextmanager
@@ -175,6 +178,7 @@ def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker, hub:
         broker=broker,
         relay=hub.relay,
         hub=hub,
+        is_leaving=asyncio.Event(),
     )
 
 

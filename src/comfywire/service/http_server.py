@@ -14,9 +14,10 @@ from starlette.types import ASGIApp
 from comfywire.errors import ComfywireError
 from comfywire.service.settings import Settings
 
+from .answers import Answers
 from .http_connections import Connections, most_connections
 
-__all__ = ["CannotListen", "bound", "serving"]
+__all__ = ["CannotListen", "HttpServer", "bound", "family_of", "serving", "tcp_socket"]
 
 BACKLOG = 2048
 STREAMS_MAY_LAST = 3
@@ -36,14 +37,22 @@ def bound(settings: Settings) -> socket.socket:
     """
     try:
         listener = socket.create_server(
-            (settings.host, settings.port), backlog=BACKLOG, family=_family(settings.host)
+            (settings.host, settings.port), backlog=BACKLOG, family=family_of(settings.host)
         )
     except OSError as error:
         where = f"{settings.host} port {settings.port}"
         raise CannotListen(f"cannot listen on {where}: {_reason(error)}") from error
-    # asyncio switches Nagle's algorithm off only for sockets that name their protocol. With Nagle's algorithm
-    # on, each answer whose body follows its head waits 40 ms for the client's acknowledgement of the head.
-    return socket.socket(listener.family, listener.type, socket.IPPROTO_TCP, fileno=listener.detach())
+    return tcp_socket(listener.detach())
+
+
+def tcp_socket(descriptor: int) -> socket.socket:
+    """Return a socket that names its protocol: asyncio switches Nagle's algorithm off for such sockets alone.
+
+    With that on, each answer whose body follows its head waits 40 ms for the client's acknowledgement of the
+    head.
+    """
+    with socket.socket(fileno=descriptor) as plain:
+        return socket.socket(plain.family, plain.type, socket.IPPROTO_TCP, fileno=plain.detach())
 
 
 def _reason(error: OSError) -> str:
@@ -55,16 +64,38 @@ def _reason(error: OSError) -> str:
     return "that is no address of this machine; choose another --host"
 
 
-def _family(host: str) -> socket.AddressFamily:
+def family_of(host: str) -> socket.AddressFamily:
+    """Return the family of an address as an operator writes it."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the process has its own, and drains its worker before it stops."""
+class HttpServer(uvicorn.Server):
+    """uvicorn without its signal handlers: the process has its own, and drains its worker before it stops.
+
+    Attributes:
+        answers: Those that are on their way.
+
+    """
+
+    def __init__(self, config: uvicorn.Config, answers: Answers) -> None:
+        super().__init__(config)
+        self.answers = answers
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the process."""
         yield
+
+    async def until_up(self) -> None:
+        """Wait until connections are taken; before, they wait in the listening socket."""
+        while not self.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.005)
+
+    def stop_listening(self) -> None:
+        """Take no more connections, since another process does; those that are open are served on."""
+        self.answers.are_last = True
+        for server in self.servers:
+            server.close()
 
 
 @contextlib.asynccontextmanager
@@ -73,7 +104,7 @@ async def serving(
     listener: socket.socket,
     on_stop: Callable[[], None],
     connections: Connections | None = None,
-) -> AsyncIterator[None]:
+) -> AsyncIterator[HttpServer]:
     """Answer requests on ``listener`` inside this context; at its end open requests have a few seconds.
 
     Args:
@@ -86,8 +117,9 @@ async def serving(
 
     """
     watched = connections or Connections(most_connections())
+    answers = Answers(app)
     config = uvicorn.Config(
-        app,
+        answers,
         log_config=None,
         access_log=False,
         lifespan="on",
@@ -95,11 +127,11 @@ async def serving(
         server_header=False,
         http=watched.protocol(),
     )
-    server = _Server(config)
+    server = HttpServer(config, answers)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="comfywire http")
     watching = asyncio.create_task(watched.watch(), name="comfywire http connections")
     try:
-        yield
+        yield server
     finally:
         on_stop()
         server.should_exit = True

@@ -116,7 +116,8 @@ class Settings:
         interrupt_grace: Seconds that a ComfyUI has for letting go of a prompt that is to end.
         max_output_bytes: The largest file that is fetched from a ComfyUI.
         stalled_after: Seconds without a heartbeat after which a worker's jobs are taken over.
-        drain_timeout: Seconds that a stopping worker waits for its jobs; then it hands them back.
+        drain_timeout: Seconds that a stopping process waits for its jobs, which it then hands back, and for
+            programs of ComfyUI's own API that are connected.
         allow_private_urls: Whether inputs by URL and webhooks may use private and loopback addresses.
         hook_url: An HTTP hook that is asked about each job and each output; see ``hooks.py``.
         hook_timeout: Seconds that a hook has for its answer.

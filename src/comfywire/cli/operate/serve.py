@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from comfywire.cli.jobs.service import DEFAULT_SERVICE
 from comfywire.cli.operate.database import database_words
 from comfywire.cli.operate.demo_servers import demo_servers
 from comfywire.cli.operate.service_options import settings_of, worker_options
+from comfywire.cli.operate.serving import answering, host_in_url, native_answering, work
 from comfywire.cli.operate.setting import setting
 from comfywire.cli.operate.worker import stop_signals
 
@@ -197,11 +198,18 @@ def native_address(text: str) -> NativeAddress:
     is_flag=True,
     help="Serve ComfyUI's own editor at /editor/: install comfyui-frontend-package beside this for it.",
 )
+@click.option(
+    "--take-over",
+    "takes_over",
+    is_flag=True,
+    help="Take the place of the service that is at this address, if one is: it is told to stop, and nobody "
+    "is refused meanwhile. Linux alone can do it.",
+)
 @click.option("--no-workers", is_flag=True, help="Serve the API alone: `comfywire worker` runs the jobs.")
 @click.option("--demo", is_flag=True, help="Start two test servers to run jobs on; no ComfyUI is needed.")
 @worker_options
 @debug_option
-def serve(*, no_workers: bool, demo: bool, **options: Any) -> None:
+def serve(*, takes_over: bool, no_workers: bool, demo: bool, **options: Any) -> None:
     """Serve the job service until it is told to stop (SIGTERM or Ctrl-C).
 
     Jobs are kept in a PostgreSQL that it starts in --data, or in your own. It speaks the Comfy API v2: the
@@ -215,22 +223,25 @@ def serve(*, no_workers: bool, demo: bool, **options: Any) -> None:
         raise click.UsageError("--demo needs a worker: leave --no-workers out")
     from comfywire.service.event_loop import new_event_loop  # noqa: PLC0415
 
-    serving = _serve(settings, runs_jobs=not no_workers, demo=demo)
+    serving = _serve(settings, takes_over=takes_over, runs_jobs=not no_workers, demo=demo)
     wait_for(serving, loop_factory=new_event_loop)
 
 
-async def _serve(settings: Settings, *, runs_jobs: bool, demo: bool) -> None:
+async def _serve(settings: Settings, *, takes_over: bool, runs_jobs: bool, demo: bool) -> None:
     from comfywire.service.access.reach import must_be_own, must_be_safe  # noqa: PLC0415
     from comfywire.service.core import open_core  # noqa: PLC0415
     from comfywire.service.faces import create_app  # noqa: PLC0415
-    from comfywire.service.http_server import bound, serving  # noqa: PLC0415
+    from comfywire.service.handover import place_at  # noqa: PLC0415
     from comfywire.service.native.editor.page import must_be_there  # noqa: PLC0415
 
     must_be_safe(settings)
     must_be_own(settings)
     must_be_there(settings)
-    with stop_signals() as stop, bound(settings) as listener:
-        async with contextlib.AsyncExitStack() as stack:
+    with stop_signals() as stop:
+        async with (
+            place_at(settings, takes_over=takes_over) as place,
+            contextlib.AsyncExitStack() as stack,
+        ):
             servers = await stack.enter_async_context(demo_servers(settings.data)) if demo else None
             if servers is not None:
                 settings = replace(settings, servers=(*settings.servers, *servers.urls))
@@ -238,53 +249,21 @@ async def _serve(settings: Settings, *, runs_jobs: bool, demo: bool) -> None:
             if servers is not None:
                 await servers.settle(core.database)
             app = create_app(core)
-            await stack.enter_async_context(serving(app, listener, core.broker.close))
-            await _announce(core, listener.getsockname()[1], runs_jobs=runs_jobs, demo=demo)
-            for address in settings.native_listen:
-                await stack.enter_async_context(_native_listening(core, app, address))
-            await _work(core, stop, runs_jobs=runs_jobs)
+            first = answering(core, app, place, core.broker.close, stop.set)
+            doors = [await stack.enter_async_context(first)]
+            await _announce(core, place.listener.getsockname()[1], runs_jobs=runs_jobs, demo=demo)
+            others = [
+                native_answering(core, app, address, stop.set, takes_over=takes_over)
+                for address in settings.native_listen
+            ]
+            doors += [await stack.enter_async_context(other) for other in others]
+            await work(core, doors, stop, runs_jobs=runs_jobs)
     click.echo("stopped")
-
-
-@contextlib.asynccontextmanager
-async def _native_listening(core: Core, app: Any, address: NativeAddress) -> AsyncIterator[None]:
-    """Serve ComfyUI's own API at an address of one key's."""
-    from comfywire.service.http_server import bound, serving  # noqa: PLC0415
-    from comfywire.service.native.addresses import OneKey  # noqa: PLC0415
-
-    key = await core.access.find(address.key)
-    there = replace(core.settings, host=address.host, port=address.port)
-    with bound(there) as listener:
-        async with serving(OneKey(app, key.id, there), listener, lambda: None):
-            place = f"http://{_host(address.host)}:{listener.getsockname()[1]}"
-            click.echo(f"  For programs without a key: {place} is ComfyUI's own API as {key.name!r}")
-            yield
-
-
-async def _work(core: Core, stop: asyncio.Event, *, runs_jobs: bool) -> None:
-    """Run jobs and tell webhooks until the process is told to stop."""
-    from comfywire.service.worker.worker import Worker  # noqa: PLC0415
-
-    async with asyncio.TaskGroup() as group:
-        telling = group.create_task(core.webhooks.run(), name="comfywire webhooks")
-        if runs_jobs:
-            await Worker(
-                core.settings,
-                core.store,
-                assets=core.assets,
-                store_check=core.store_check,
-                sealer=core.sealer,
-                hooks=core.hooks,
-                relay=core.relay,
-            ).run(stop)
-        else:
-            await stop.wait()
-        telling.cancel()
 
 
 async def _announce(core: Core, port: int, *, runs_jobs: bool, demo: bool) -> None:
     settings = core.settings
-    url = settings.base_url or f"http://{_host(settings.host)}:{port}"
+    url = settings.base_url or f"http://{host_in_url(settings.host)}:{port}"
     click.echo(f"Comfywire's job service is ready at {url}")
     if demo:
         await _introduce_demo(core)
@@ -359,7 +338,3 @@ def _commands(settings: Settings, url: str, *, demo: bool) -> Iterator[tuple[str
     yield "Run something:", f"{own_name()} submit {workflow} --out out{there}"
     yield "Watch it:", f"{own_name()} top{there}"
     yield "Official SDK:", f"COMFY_BASE_URL={url}"
-
-
-def _host(host: str) -> str:
-    return f"[{host}]" if ":" in host else {"0.0.0.0": "127.0.0.1", "": "127.0.0.1"}.get(host, host)  # noqa: S104

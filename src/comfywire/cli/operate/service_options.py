@@ -120,7 +120,8 @@ _OPTIONS = (
         type=click.FloatRange(0),
         default=30.0,
         metavar="SECONDS",
-        help="How long a process that is told to stop waits for its jobs; then others take them over.",
+        help="How long a process that is told to stop waits for its jobs, which others then take over, and "
+        "for programs of ComfyUI's own API that are connected.",
     ),
     setting(
         "--log-format",

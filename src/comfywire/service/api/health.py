@@ -49,7 +49,9 @@ async def health() -> Health:
 
 @router.get("/readyz", operation_id="getReadiness")
 async def readyz(core: Service) -> Health:
-    """Say whether requests can be served: the database takes jobs, and the asset store bytes."""
+    """Say whether requests can be served: the database takes jobs, the asset store bytes, and it goes on."""
+    if core.is_leaving.is_set():
+        raise NotReady("this process was told to stop, and is about to: send requests to another one")
     try:
         async with asyncio.timeout(PATIENCE):
             is_ready = await _is_current(core)

@@ -73,7 +73,9 @@ def routes(path: str, handler: Handler, *methods: str, scope: str = "read") -> l
     async def endpoint(request: Request) -> Response:
         try:
             caller = await caller_for(scope, request)
-            return await handler(request, core_of(request), caller)
+            core = core_of(request)
+            core.hub.note_question(caller.key_id)
+            return await handler(request, core, caller)
         except ComfywireError as error:
             return refusal(error)
 

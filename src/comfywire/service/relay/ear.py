@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -35,6 +36,7 @@ class Ear:
 
     Attributes:
         wants_metadata: Whether pictures come with their metadata (binary type 4), which it has to ask for.
+        used_at: When it was opened, or was last told an end: its program may be about to send a prompt.
 
     """
 
@@ -42,6 +44,7 @@ class Ear:
         self.sid = sid
         self.outbox = outbox
         self.wants_metadata = False
+        self.used_at = time.monotonic()
         self._jobs: dict[UUID, _Heard] = {}
         self._over: dict[UUID, None] = {}
         self._remaining = 0
@@ -76,6 +79,7 @@ class Ear:
         if ended.job_id in self._over:
             return
         self._over[ended.job_id] = None
+        self.used_at = time.monotonic()
         if len(self._over) > REMEMBERED:
             del self._over[next(iter(self._over))]
         heard = self._jobs.pop(ended.job_id, _Heard())

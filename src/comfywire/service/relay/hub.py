@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Coroutine
 from datetime import datetime
 from typing import Any, Self
@@ -35,6 +36,8 @@ STATUS_PAUSE = 0.5
 MOST_STATUSES = 100
 """Such messages a second to all of the sockets of a key, however many there are."""
 AWAY_PAUSE = 0.5
+QUIET = 10.0
+"""Seconds after which a program that has its result, or has just come, is not about to send a prompt."""
 LISTENS_WITHIN = 5.0
 """Seconds that the first socket waits for; PostgreSQL may be just away."""
 log = logging.getLogger("comfywire.service")
@@ -55,6 +58,7 @@ class Hub:
         self._ears: dict[UUID, dict[str, set[Ear]]] = {}
         self._ended: list[UUID] = []
         self._moved: set[UUID] = set()
+        self._asked_at: dict[UUID, float] = {}
         self._timers: dict[UUID, asyncio.TimerHandle] = {}
         self._status_due: dict[UUID, float] = {}
         self._checked_at: datetime | None = None
@@ -96,6 +100,37 @@ class Hub:
                 yield ear
             finally:
                 self._forget(key_id, client_id, ear)
+
+    def note_question(self, key_id: UUID) -> None:
+        """A program of a key asks: it may be one that asks again and again until its prompt has ended."""
+        self._asked_at[key_id] = time.monotonic()
+
+    async def is_waited_on(self, *, is_alone: bool = True) -> bool:
+        """Whether a program waits here for a prompt of its own, or may be about to send one.
+
+        Programs that open their socket once end with it: a process that stops holds these sockets until then.
+
+        Args:
+            is_alone: Whether no other process answers at this address: then programs that ask again and again
+                wait here, too.
+
+        """
+        ears = [ear for clients in self._ears.values() for ears in clients.values() for ear in ears]
+        since = time.monotonic() - QUIET
+        if any(ear.used_at > since or not ear.outbox.is_empty for ear in ears):
+            return True
+        audiences = [(key_id, client_id) for key_id, clients in self._ears.items() for client_id in clients]
+        values = {
+            "keys": [key_id for key_id, _ in audiences],
+            "clients": [client_id for _, client_id in audiences],
+            "asking": [key_id for key_id, at in self._asked_at.items() if at > since and is_alone],
+            "quiet": QUIET,
+        }
+        try:
+            found = await self._database.one(SQL["is_waited_on"], **values)
+        except AWAY:
+            return bool(ears)  # nobody can know; the end, when it is known, should reach them
+        return found is not None and bool(found["is_waited_on"])
 
     def _forget(self, key_id: UUID, client_id: str, ear: Ear) -> None:
         clients = self._ears[key_id]

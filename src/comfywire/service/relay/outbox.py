@@ -32,6 +32,11 @@ class Outbox:
         self._is_closed = False
         self.has_overflowed = False
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the reader has taken everything."""
+        return not self._waiting
+
     def put(self, kind: str, frame: Frame) -> None:
         """Add a frame."""
         if self._is_closed:

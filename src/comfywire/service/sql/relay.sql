@@ -48,6 +48,18 @@ SELECT id, job_id, key_id, client_id, socket, kind, text, bytes FROM taken ORDER
 SELECT count(*) AS remaining
   FROM jobs WHERE key_id = %(key_id)s AND in_history IS NOT NULL AND completed_at IS NULL;
 
+-- name: is_waited_on
+-- By a socket whose prompt has not ended, or by who asks again and again, and may have to fetch its files yet.
+SELECT EXISTS (
+    SELECT FROM jobs JOIN native_prompts AS native ON native.job_id = jobs.id
+     WHERE jobs.key_id = ANY(%(keys)s::uuid[]) AND in_history IS NOT NULL AND completed_at IS NULL
+       AND (jobs.key_id, native.client_id) IN (SELECT * FROM unnest(%(keys)s::uuid[], %(clients)s::text[]))
+) OR EXISTS (
+    SELECT FROM jobs
+     WHERE key_id = ANY(%(asking)s::uuid[]) AND in_history IS NOT NULL
+       AND (completed_at IS NULL OR completed_at > now() - make_interval(secs => %(quiet)s::float8))
+) AS is_waited_on;
+
 -- name: ended_columns
 SELECT jobs.id, jobs.key_id, client_id, state, started_at, error, entry, (
     SELECT count(*) FROM jobs AS other
