@@ -21,8 +21,9 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "client": ({"errors", "protocol", "transport", "workflow"}, {"PIL", "numpy"}),
     "sync": ({"errors", "client", "workflow"}, {"PIL", "numpy"}),
     "server": ({"errors", "workflow"}, {"aiohttp", "av", "numpy", "PIL"}),
+    "agent": ({"errors", "client", "workflow"}, {"PIL", "mcp", "mcp_types"}),
     "service": (
-        {"errors", "client", "workflow"},
+        {"errors", "agent", "client", "workflow"},
         {
             "PIL",
             "blake3",
@@ -49,7 +50,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "service_client": ({"errors", "client", "transport"}, {"aiohttp"}),
     "pytest_plugin": ({"errors", "server"}, {"pytest"}),
     "cli": (
-        {"errors", "client", "sync", "workflow", "server", "service", "service_client"},
+        {"errors", "agent", "client", "sync", "workflow", "server", "service", "service_client"},
         {"click", "rich", "PIL"},
     ),
 }

@@ -290,12 +290,13 @@ def test_a_registered_workflow_is_run_by_its_name(comfywire, here, red):
 )
 def test_a_workflow_has_the_aliases_that_its_parameters_file_gives_it(comfywire, here, options, alias):
     name = new_name()
-    (here / "scale.params.toml").write_text(f'aliases = ["of-the-file-{name}"]\n')
+    (here / "scale.params.toml").write_text(f'aliases = ["of-the-file-{name}"]\ndescription = "Scales."\n')
     options = [option.replace(alias, f"{alias}-{name}") for option in options]
 
     added = comfywire("workflows", "add", name, save(here / "scale.json", SCALE), *options, "--json")
 
     assert added.result["aliases"] == [f"{alias}-{name}"]
+    assert added.result["description"] == "Scales."
 
 
 def test_a_file_for_a_registered_workflow_that_is_not_here_is_named(comfywire, here):

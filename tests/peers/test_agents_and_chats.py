@@ -5,6 +5,7 @@ The clients of OpenAI's API are driven by programs of their own in ``drivers/``;
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -15,6 +16,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from PIL import Image
 from tests.peers import environments
@@ -293,3 +295,54 @@ def test_an_agent_gets_its_picture_after_the_service_was_killed(
     assert job["status"] in ("running", "succeeded")
     assert waited["structuredContent"]["status"] == "succeeded"
     assert "image" in [block["type"] for block in waited["content"]]
+
+
+def test_a_task_goes_on_after_the_service_was_killed(face: Face) -> None:
+    """The package's own client declares tasks: its call is answered at once, and asked for after the kill."""
+    pytest.importorskip("mcp", reason="agents need the extra 'mcp'")
+    secret = ask(face, "POST", "keys", name="agent")["secret"]
+    held = [server.faults.nodes.hold(node_id="1") for server in face.servers]
+
+    task_id = asyncio.run(begun(face.url, secret))
+    until(lambda: any(rule.hits for rule in held))
+    before = asyncio.run(looked_at(face.url, secret, task_id))
+    face.restart_api(is_killed=True)
+    for server, rule in zip(face.servers, held, strict=True):
+        rule.release()
+        server.call(server.faults.clear)
+    until(lambda: asyncio.run(looked_at(face.url, secret, task_id))["status"] != "working")
+    after = asyncio.run(looked_at(face.url, secret, task_id))
+
+    assert before["status"] == "working"
+    assert (after["status"], after["result"]["structuredContent"]["status"]) == ("completed", "succeeded")
+    assert "image" in [block["type"] for block in after["result"]["content"]]
+
+
+async def begun(url: str, secret: str) -> str:
+    """The id of the task that a call begins."""
+    from mcp.client import Client as Agent  # type: ignore[import-not-found,unused-ignore]
+    from mcp.client.streamable_http import (  # type: ignore[import-not-found,unused-ignore]
+        streamable_http_client,
+    )
+    from mcp.shared._httpx_utils import (  # type: ignore[import-not-found,unused-ignore]
+        create_mcp_http_client,
+    )
+    from tests.service.mcp.tasking import Tasks
+
+    tasks = Tasks()
+    async with (
+        create_mcp_http_client(headers={"Authorization": f"Bearer {secret}"}) as http,
+        Agent(
+            streamable_http_client(f"{url}/mcp", http_client=http), mode="2026-07-28", extensions=[tasks]
+        ) as agent,
+    ):
+        await agent.call_tool("run_square", {"color": 78})
+    return tasks.created[0]
+
+
+async def looked_at(url: str, secret: str, task_id: str) -> dict[str, Any]:
+    from tests.service.mcp.tasking import task_of
+
+    headers = {"Authorization": f"Bearer {secret}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as http:
+        return dict((await task_of(http, "tasks/get", task_id))["result"])

@@ -6,17 +6,15 @@ import io
 import re
 import sys
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
-import httpx
 import jsonschema
 import mcp_types  # type: ignore[import-not-found,unused-ignore]
 import pytest
-from mcp.client import ClaimContext, ClientExtension, ResultClaim  # type: ignore[import-not-found,unused-ignore]
 from mcp.shared.exceptions import MCPError  # type: ignore[import-not-found,unused-ignore]
 from PIL import Image
-from pydantic import Field
 from tests.service.mcp.conftest import COLOUR, DRAW, graph
+from tests.service.mcp.tasking import Tasks, task_of
 from tests.service.rig import until
 from tests.service.serving import asking, serving
 
@@ -89,6 +87,25 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
     "the-editors-format": ("run_graph", {"workflow": {"nodes": []}}, "editor's own"),
     "a-wrong-address": ("upload_from_url", {"url": "ftp://x/y.png"}, "come by http"),
 }
+
+
+async def test_texts_and_sounds_are_content_of_their_own(town):
+    workflow = {
+        "1": {"class_type": "CheckpointLoaderSimple",
+              "inputs": {"ckpt_name": "comfywire-placeholder.safetensors"}},
+        "2": {"class_type": "EmptyLatentAudio", "inputs": {"seconds": 1.0, "batch_size": 1}},
+        "3": {"class_type": "VAEDecodeAudio", "inputs": {"samples": ["2", 0], "vae": ["1", 2]}},
+        "4": {"class_type": "SaveAudio", "inputs": {"audio": ["3", 0], "filename_prefix": "x"}},
+        "5": {"class_type": "PreviewAny", "inputs": {"source": "words"}},
+    }  # fmt: skip
+    async with town.agent() as agent:
+        result = await agent.call_tool("run_graph", {"workflow": workflow})
+
+    kinds = {block.type: block for block in result.content[1:]}
+    assert set(kinds) == {"audio", "resource_link", "text"}
+    assert (kinds["audio"].mime_type, base64.b64decode(kinds["audio"].data)[:4]) == ("audio/flac", b"fLaC")
+    assert kinds["text"].text == "words"
+    assert sorted(output["type"] for output in result.structured_content["outputs"]) == ["audio", "text"]
 
 
 async def test_a_mistake_is_answered_in_words_to_act_on(town):
@@ -229,6 +246,7 @@ async def test_a_picture_that_was_uploaded_or_made_is_an_input(town):
     assert [result.structured_content["status"] for result in results] == ["succeeded"] * 3
 
 
+@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
 @pytest.mark.parametrize(
     ("headers", "end"),
     [
@@ -236,10 +254,10 @@ async def test_a_picture_that_was_uploaded_or_made_is_an_input(town):
         pytest.param({}, JobState.SUCCEEDED, id="the-job-goes-on"),
     ],
 )
-async def test_a_canceled_conversation_cancels_its_job_if_that_is_wanted(town, headers, end):
+async def test_a_canceled_conversation_cancels_its_job_if_that_is_wanted(town, headers, end, mode):
     await town.register("paint", graph())
     held = town.comfyui.faults.nodes.hold(node_id="8")
-    async with town.agent(mode="2026-07-28", headers=headers) as agent:
+    async with town.agent(mode=mode, headers=headers) as agent:
         calling = asyncio.create_task(agent.call_tool("run_paint", {}))
         await until(lambda: is_at_work(town))
         calling.cancel()
@@ -270,6 +288,44 @@ async def test_who_listens_is_told_that_workflows_changed(town):
     assert "run_another" in tools
 
 
+async def test_clients_of_the_old_handshake_are_told_that_workflows_changed(town):
+    told: asyncio.Queue[str] = asyncio.Queue()
+
+    async def hear(message: Any) -> None:
+        if isinstance(message, mcp_types.ToolListChangedNotification):
+            told.put_nowait(message.method)
+
+    async with town.agent(mode="legacy", message_handler=hear) as agent:
+        promised = agent.server_capabilities.tools
+        await asyncio.wait_for(told.get(), 60)  # the stream stands: whatever was missed is told at once
+        await town.register("another", DRAW, COLOUR)
+        await asyncio.wait_for(told.get(), 60)
+        tools = {tool.name for tool in (await agent.list_tools()).tools}
+
+    assert promised is not None
+    assert promised.list_changed
+    assert "run_another" in tools
+
+
+async def test_a_cancelation_of_another_client_is_not_heard(town):
+    """Two clients of one key number their requests alike."""
+    held = town.comfyui.faults.nodes.hold(node_id="1")
+    _, secret = await town.core.access.create("two", ["submit", "read"])
+    headers = {"Authorization": f"Bearer {secret}", "Accept": "application/json, text/event-stream"}
+    old = {**headers, "MCP-Protocol-Version": "2025-06-18"}
+    call = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "run_draw"}}
+    cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}}
+    async with asking(base_url=town.url, timeout=60) as http:
+        calling = asyncio.create_task(http.post("/mcp", json=call, headers={**old, "Mcp-Session-Id": "one"}))
+        await until(lambda: town.core.store.search(states=[JobState.RUNNING]))
+        for other in ({"Mcp-Session-Id": "two"}, {}):
+            assert (await http.post("/mcp", json=cancel, headers={**old, **other})).status_code == 202
+        held.release()
+        answer = await calling
+
+    assert "succeeded" in answer.text
+
+
 async def test_resources_are_workflows_and_results(town):
     async with town.agent() as agent:
         await agent.call_tool("run_draw", {})
@@ -280,43 +336,6 @@ async def test_resources_are_workflows_and_results(town):
 
     assert '"color"' in workflow.text  # type: ignore[union-attr]
     assert (picture.mime_type, picture.blob[:4]) == ("image/webp", "UklG")  # type: ignore[union-attr]
-
-
-class Created(mcp_types.Result):
-    result_type: Literal["task"] = Field(alias="resultType")
-    task_id: str = Field(alias="taskId")
-
-
-class Tasks(ClientExtension):
-    """A client that knows tasks, and resolves them by asking again."""
-
-    identifier = "io.modelcontextprotocol/tasks"
-
-    def __init__(self) -> None:
-        self.created: list[str] = []
-
-    def claims(self) -> Any:
-        return [ResultClaim(result_type="task", model=Created, resolve=self.resolve)]
-
-    async def resolve(self, task: Created, ctx: ClaimContext) -> mcp_types.CallToolResult:
-        self.created.append(task.task_id)
-        values = {"job_id": task.task_id, "status": "queued", "outputs": []}
-        return mcp_types.CallToolResult(content=[], structured_content=values)
-
-
-async def task_of(http: httpx.AsyncClient, method: str, task_id: str) -> dict[str, Any]:
-    meta = {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {"extensions": {Tasks.identifier: {}}},
-    }
-    headers = {
-        "Accept": "application/json, text/event-stream",
-        "MCP-Protocol-Version": "2026-07-28",
-        "Mcp-Method": method,
-    }
-    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"taskId": task_id, "_meta": meta}}
-    answer = await http.post("/mcp", json=body, headers=headers)
-    return dict(answer.json())
 
 
 async def test_a_task_is_a_job_that_outlives_the_service(town_with, settings):

@@ -25,6 +25,7 @@ PARAMETERS = Parameters(
     },
     {"final": ("9",), "all sizes": ("9", "Small")},
     ("gpt-image-1", 'the "old" one'),
+    'Paints a "portrait".',
 )
 
 
@@ -36,6 +37,7 @@ def test_what_is_written_is_for_people():
     text = to_toml(PARAMETERS, of="portrait\n.json")
 
     assert text.startswith("# What can be set in portrait.json,")
+    assert text.index('\ndescription = "Paints a \\"portrait\\"."\n') < text.index("\naliases = [")
     assert '\naliases = ["gpt-image-1", "the \\"old\\" one"]\n\n[parameters.prompt]\n' in text
     assert (
         '[parameters.seed]\ntype = "seed"\ninputs = ["3.seed", "10.noise_seed"]\ndefault = "random"\n\n'
@@ -104,6 +106,7 @@ def test_what_toml_cannot_say_is_refused():
         ),
         pytest.param("[parameters.x]\ntype = 'int'", "drives no input", id="no-inputs"),
         pytest.param("[outputs]\nx = 5", "x is a text or a list of texts", id="outputs"),
+        pytest.param("description = 5", "description is a text, in quotes", id="description"),
         pytest.param("aliases = 5", "aliases is a text or a list of texts", id="aliases"),
         pytest.param("parameters = 5", r"\[parameters\] in it is a table", id="parameters"),
     ],

@@ -39,7 +39,12 @@ def workflows() -> None:
     metavar="FILE",
     help="What can be set in it; by default the .params.toml beside FILE, or else what suggests itself.",
 )
-@click.option("--description", default="", metavar="TEXT", help="For people.")
+@click.option(
+    "--description",
+    default="",
+    metavar="TEXT",
+    help="For people and agents; by default the `description` of the .params.toml.",
+)
 @click.option("--output", "outputs", metavar="NAME", multiple=True, help="Run only this output. Repeatable.")
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Run it on servers with it. Repeatable.")
 @click.option("--priority", type=click.IntRange(-20, 20), metavar="N", help="Higher ones go first.")
@@ -126,10 +131,10 @@ def _body(
     return {
         "workflow": source,
         "document": workflow.document,
-        "description": description,
         "options": {key: value for key, value in options.items() if value not in (None, [], {})},
         **({} if described is None else to_tables(described)),
         **({"aliases": list(aliases)} if aliases else {}),
+        **({"description": description} if description else {}),
     }
 
 

@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request
 
 from comfywire.service.access.callers import Unauthorized
 from comfywire.service.workflows.registered import WorkflowRecord
-from comfywire.service.workflows.schemas import schema_of
+from comfywire.workflow.parameters.schemas import schema_of
 
 from .context import core_of, get_caller
 

@@ -19,7 +19,7 @@ from comfywire.service.jobs.until_over import until_over
 from comfywire.service.submission import Submission, submit_once
 from comfywire.service.workflow_submission import common_of, submission_of
 from comfywire.service.workflows.registered import WorkflowRecord, class_types_of
-from comfywire.service.workflows.schemas import schema_of
+from comfywire.workflow.parameters.schemas import schema_of
 from comfywire.workflow.parameters.toml import to_tables
 
 from .admission import key_first_router

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from mcp_types import CallToolResult, TextContent, Tool
 
+from comfywire.agent.tools import MOST_LISTED, RUN
 from comfywire.errors import ComfywireError
 from comfywire.service.access.callers import Caller
 from comfywire.service.assets.by_url import fetch_input
@@ -20,7 +21,7 @@ from comfywire.service.workflow_submission import common_of, submission_of
 from comfywire.service.workflows.registered import UnknownWorkflow
 
 from .results import refusal, result_of
-from .tools import MOST_LISTED, RUN, tools_for
+from .tools import tools_for
 
 __all__ = ["Desk", "NoSuchTool", "Progress", "told_of"]
 

@@ -9,11 +9,15 @@ from importlib.metadata import version
 from typing import Any, TypeAlias
 
 from mcp.server.context import HandlerResult, ServerRequestContext
-from mcp.server.lowlevel import Server
+from mcp.server.lowlevel import NotificationOptions, Server
+from mcp.server.models import InitializationOptions
+from mcp.server.streamable_http import REQUEST_CANCELLED
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.subscriptions import ListenHandler
+from mcp.shared.exceptions import MCPError
 from mcp_types import (
     CallToolRequestParams,
+    CancelledNotificationParams,
     ListResourcesResult,
     ListToolsResult,
     PaginatedRequestParams,
@@ -31,6 +35,7 @@ from comfywire.service.core import Core
 from comfywire.service.jobs.records import JobRecord
 
 from .desk import Desk, Progress, told_of
+from .handshake import Calls, NewsStreams, with_session
 from .news import WorkflowNews
 from .resources import list_resources, read_resource
 from .tasks import TASKS, TaskParams, cancel_task, created, get_task, wants_tasks
@@ -47,6 +52,19 @@ logging.getLogger("mcp.server.streamable_http_manager").setLevel(logging.WARNING
 Context: TypeAlias = "ServerRequestContext[Any, Any]"
 
 
+class _Server(Server[Any]):
+    """The package's server, which says in the handshake of old that changed lists are told."""
+
+    def create_initialization_options(
+        self,
+        notification_options: NotificationOptions | None = None,
+        experimental_capabilities: dict[str, dict[str, Any]] | None = None,
+        extensions: dict[str, dict[str, Any]] | None = None,
+    ) -> InitializationOptions:
+        told = notification_options or NotificationOptions(tools_changed=True, resources_changed=True)
+        return super().create_initialization_options(told, experimental_capabilities, extensions)
+
+
 class Face:
     """The ASGI application behind ``/mcp``.
 
@@ -57,9 +75,12 @@ class Face:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._working: set[asyncio.Task[HandlerResult]] = set()
-        listening = ListenHandler(WorkflowNews(core.database))
+        self._calls = Calls()
+        news = WorkflowNews(core.database)
+        self._streams = NewsStreams(core, news)
+        listening = ListenHandler(news)
         core.broker.on_close(listening.close)
-        self._server: Server[Any] = Server(
+        self._server = _Server(
             "comfywire",
             version=version("comfywire"),
             instructions=INSTRUCTIONS,
@@ -72,24 +93,38 @@ class Face:
         self._server.add_request_handler("tools/call", CallToolRequestParams, self._call_tool)
         self._server.add_request_handler("tasks/get", TaskParams, self._get_task)
         self._server.add_request_handler("tasks/cancel", TaskParams, self._cancel_task)
+        self._server.add_notification_handler(
+            "notifications/cancelled", CancelledNotificationParams, self._cancel_call
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it for its key."""
         request = Request(scope, receive)
-        if request.method != "POST":
-            # The stream that a GET would open belongs to a session, and there is none.
-            await Response(status_code=405, headers={"Allow": "POST"})(scope, receive, send)
-            return
         try:
-            await get_caller(request)
+            answer = await self._answer(request)
         except Exception as error:  # noqa: BLE001 - answered here: FastAPI's handlers are for its own routes
-            await error_response(error)(scope, receive, send)
+            answer = error_response(error)
+        if answer is not None:
+            await answer(scope, receive, send)
             return
         manager = StreamableHTTPSessionManager(
             self._server, stateless=True, max_request_body_size=self._core.settings.max_body_bytes
         )
         async with manager.run():
-            await manager.handle_request(scope, receive, send)
+            await manager.handle_request(scope, receive, with_session(request.headers, send))
+
+    async def _answer(self, request: Request) -> Response | None:
+        """Return the answer to what is no request of the protocol; None for those that are."""
+        if request.method not in ("POST", "GET", "DELETE"):
+            return Response(status_code=405, headers={"Allow": "POST, GET, DELETE"})
+        caller = await get_caller(request)
+        match request.method:
+            case "GET":
+                caller.must("read")
+                return self._streams.one(caller)
+            case "DELETE":  # the end of a session, of which nothing was kept
+                return Response(status_code=204)
+        return None
 
     def _desk(self, ctx: Context) -> Desk:
         request = ctx.request
@@ -101,9 +136,9 @@ class Face:
         return ListToolsResult(tools=await self._desk(ctx).tools())
 
     async def _call_tool(self, ctx: Context, params: CallToolRequestParams) -> HandlerResult:
-        return await self._apart(self._called(ctx, params))
+        return await self._apart(ctx, self._called(ctx, params))
 
-    async def _apart(self, work: Coroutine[Any, Any, HandlerResult]) -> HandlerResult:
+    async def _apart(self, ctx: Context, work: Coroutine[Any, Any, HandlerResult]) -> HandlerResult:
         """Return what ``work`` gives; when this is cancelled, ``work`` is, too, once, and ends by itself.
 
         The package's requests end by AnyIO's scopes, which cancel again and again until nothing waits any
@@ -112,9 +147,14 @@ class Face:
         working = asyncio.create_task(work, name="comfywire mcp call")
         self._working.add(working)
         working.add_done_callback(self._working.discard)
+        request = ctx.request
+        assert isinstance(request, Request), "requests come over HTTP"
         try:
-            return await asyncio.shield(working)
+            with self._calls.one(request, ctx.request_id, working):
+                return await asyncio.shield(working)
         except asyncio.CancelledError:
+            if working.cancelled():  # by a notification, and not with this request
+                raise MCPError(code=REQUEST_CANCELLED, message="the request was canceled") from None
             working.cancel()
             raise
 
@@ -142,6 +182,10 @@ class Face:
             if _cancels(ctx):
                 await self._core.store.cancel(job.id, "the agent's request was canceled")
             raise
+
+    async def _cancel_call(self, ctx: Context, params: CancelledNotificationParams) -> None:
+        assert isinstance(ctx.request, Request), "requests come over HTTP"
+        self._calls.cancel(ctx.request, params.request_id)
 
     async def _list_resources(
         self, ctx: Context, params: PaginatedRequestParams | None

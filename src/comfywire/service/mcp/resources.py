@@ -15,7 +15,7 @@ from mcp_types import (
 )
 
 from comfywire.errors import ComfywireError
-from comfywire.service.workflows.schemas import schema_of
+from comfywire.workflow.parameters.schemas import schema_of
 
 from .desk import Desk
 from .pictures import small_webp

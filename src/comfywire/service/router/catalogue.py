@@ -16,7 +16,7 @@ from comfywire.service.api.errors import InvalidRequest
 from comfywire.service.api.models import Job
 from comfywire.service.core import Core
 from comfywire.service.workflows.registered import WorkflowRecord
-from comfywire.service.workflows.schemas import schema_of
+from comfywire.workflow.parameters.schemas import schema_of
 
 from .errors import UnknownModel
 

@@ -160,12 +160,14 @@ class Parameters:
         by_name: The parameters, in the order in which a form shows them.
         outputs: Output nodes (ids, titles or class_types that stand once) by the name that callers use.
         aliases: Other names that a job service is to have the workflow under, such as ``gpt-image-1``.
+        description: What the workflow makes of what, in words: agents choose by it.
 
     """
 
     by_name: Mapping[str, Parameter] = field(default_factory=dict)
     outputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
+    description: str = ""
 
     def __post_init__(self) -> None:
         having: dict[str, str] = {}

@@ -34,7 +34,9 @@ _LARGEST_INTEGER = 2**63 - 1  # what every TOML reader takes; tomllib takes more
 def to_toml(parameters: Parameters, *, of: str = "this workflow") -> str:
     """Return ``parameters`` as the text of a ``.params.toml``; ``of`` names the workflow in it."""
     lines = [_HEAD.format(of="".join(filter(_is_plain, of)))]
-    if parameters.aliases:  # a key of the whole file stands before the first table
+    if parameters.description:  # keys of the whole file stand before the first table
+        lines += [f"description = {_value(parameters.description)}", ""]
+    if parameters.aliases:
         lines += [f"aliases = {_value(parameters.aliases)}", ""]
     for parameter in parameters.by_name.values():
         lines.append(f"[parameters.{_key(parameter.name)}]")
@@ -134,6 +136,7 @@ def to_tables(parameters: Parameters) -> dict[str, Any]:
         "parameters": {name: _parameter_table(parameter) for name, parameter in parameters.by_name.items()},
         "outputs": {name: list(nodes) for name, nodes in parameters.outputs.items()},
         **({"aliases": list(parameters.aliases)} if parameters.aliases else {}),
+        **({"description": parameters.description} if parameters.description else {}),
     }
 
 
@@ -153,7 +156,10 @@ def parse_tables(tables: Mapping[str, Any], *, where: str = "the parameters") ->
         InvalidParameter: They describe none; ``where`` names them in the message.
 
     """
-    _refuse_unknown(tables, ("parameters", "outputs", "aliases"), where)
+    _refuse_unknown(tables, ("parameters", "outputs", "aliases", "description"), where)
+    description = tables.get("description", "")
+    if not isinstance(description, str):
+        raise InvalidParameter(f"{where}: description is a text, in quotes")
     entries = _table(tables.get("parameters", {}), f"[parameters] in {where}")
     parameters = {name: _parse_parameter(name, entry, where) for name, entry in entries.items()}
     outputs = _table(tables.get("outputs", {}), f"[outputs] in {where}")
@@ -161,6 +167,7 @@ def parse_tables(tables: Mapping[str, Any], *, where: str = "the parameters") ->
         parameters,
         {name: _strings(nodes, name, where) for name, nodes in outputs.items()},
         _strings(tables.get("aliases", ()), "aliases", where),
+        description,
     )
 
 

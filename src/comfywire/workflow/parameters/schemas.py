@@ -1,11 +1,11 @@
-"""The JSON schema (2020-12) of a registered workflow's ``inputs``. Pure."""
+"""The JSON schema (2020-12) of a workflow's ``inputs``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from comfywire.workflow import Parameter, Parameters
+from comfywire.workflow.parameters.parameters import Parameter, Parameters
 from comfywire.workflow.parameters.values import RANDOM
 
 __all__ = ["ASSET", "schema_of", "schema_of_file"]
@@ -26,7 +26,7 @@ ASSET: Mapping[str, Any] = {
     "required": ["__type", "info"],
 }
 """An asset where a file goes, as the Comfy API v2 writes it."""
-FILE: list[dict[str, Any]] = [
+FILE: Sequence[Mapping[str, Any]] = [
     dict(ASSET),
     {"type": "string", "format": "uuid", "description": "The id of an asset."},
     {"type": "string", "pattern": "^https?://", "description": "A URL; the service fetches it."},
@@ -40,13 +40,27 @@ FILE: list[dict[str, Any]] = [
 MEDIA = {"image": "image/*", "mask": "image/*", "video": "video/*", "audio": "audio/*"}
 
 
-def schema_of(parameters: Parameters, *, title: str, description: str = "") -> dict[str, Any]:
-    """Return the schema of ``inputs``; values that the schema allows are taken, and numbers as texts, too."""
+def schema_of(
+    parameters: Parameters,
+    *,
+    title: str,
+    description: str = "",
+    file: Sequence[Mapping[str, Any]] = FILE,
+) -> dict[str, Any]:
+    """Return the schema of ``inputs``; values that the schema allows are taken, and numbers as texts, too.
+
+    Args:
+        parameters: What can be set.
+        title: The workflow's name.
+        description: What it does.
+        file: The schemas of what may stand for a file; by default what a job service takes.
+
+    """
     schema: dict[str, Any] = {
         "$schema": DIALECT,
         "title": title,
         "type": "object",
-        "properties": {parameter.name: _property(parameter) for parameter in parameters},
+        "properties": {parameter.name: _property(parameter, file) for parameter in parameters},
         "required": [
             parameter.name for parameter in parameters if parameter.is_required and parameter.default is None
         ],
@@ -57,8 +71,8 @@ def schema_of(parameters: Parameters, *, title: str, description: str = "") -> d
     return schema
 
 
-def _property(parameter: Parameter) -> dict[str, Any]:
-    schema = _typed(parameter)
+def _property(parameter: Parameter, file: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    schema = _typed(parameter, file)
     if parameter.label:
         schema["title"] = parameter.label
     if parameter.help:
@@ -72,9 +86,9 @@ def _property(parameter: Parameter) -> dict[str, Any]:
     return schema
 
 
-def _typed(parameter: Parameter) -> dict[str, Any]:
+def _typed(parameter: Parameter, file: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if parameter.is_file:
-        return schema_of_file(parameter.type)
+        return schema_of_file(parameter.type, file)
     match parameter.type:
         case "text":
             words: dict[str, Any] = {"type": "string", "x-multiline": parameter.is_multiline}
@@ -92,9 +106,9 @@ def _typed(parameter: Parameter) -> dict[str, Any]:
             return _choices(parameter)
 
 
-def schema_of_file(kind: str) -> dict[str, Any]:
-    """Return the schema of a file: an asset, its id, a URL, or the bytes in base64."""
-    schema: dict[str, Any] = {"anyOf": FILE, "x-file": kind}
+def schema_of_file(kind: str, file: Sequence[Mapping[str, Any]] = FILE) -> dict[str, Any]:
+    """Return the schema of a file: by default an asset, its id, a URL, or the bytes in base64."""
+    schema: dict[str, Any] = {"anyOf": [dict(each) for each in file], "x-file": kind}
     if kind in MEDIA:
         schema["contentMediaType"] = MEDIA[kind]
     return schema

@@ -1,8 +1,8 @@
 import jsonschema
 import pytest
 
-from comfywire.service.workflows.schemas import schema_of
 from comfywire.workflow import Parameter, Parameters
+from comfywire.workflow.parameters.schemas import schema_of
 
 PARAMETERS = Parameters(
     {
