@@ -5,14 +5,17 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 import tracemalloc
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from blake3 import blake3
 
+from comfywire.service.assets import blobs as blobs_module
 from comfywire.service.assets.blobs import BlobGone, Blobs, TooLarge
 from comfywire.service.assets.opening import UnusableStore
 
@@ -40,6 +43,14 @@ def s3() -> Iterator[str]:
         assert server.stdout is not None
         yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
         server.terminate()
+
+
+@pytest.fixture(autouse=True)
+def waiting(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A temporary folder of the test's own: others' files wait in everybody's."""
+    folder = tmp_path_factory.mktemp("waiting")
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
 
 
 @pytest.fixture(params=["folder", "memory", "s3"])
@@ -232,6 +243,89 @@ async def test_what_a_crash_left_is_discarded_when_it_is_old(blobs: Blobs) -> No
     assert kept[0] == 0
     assert len(kept[1]) == 1
     assert gone == (1, [])
+
+
+async def test_what_waits_for_an_object_store_is_private_and_goes_away(s3: str, waiting: Path) -> None:
+    async with on_s3(s3) as blobs:
+        async with blobs.staged(pieces(CONTENT)):
+            assert files_in(waiting) == [("comfywire-incoming", 0o600)]
+            assert names(blobs) == []
+        assert files_in(waiting) == []
+        (waiting / "comfywire-incoming-left").write_bytes(b"half")
+        (waiting / "other").write_bytes(b"not ours")
+
+        assert (await blobs.discard_stale(3600), await blobs.discard_stale(-3600)) == (0, 1)
+        assert [name for name, _ in files_in(waiting)] == ["other"]
+
+
+def files_in(folder: Path) -> list[tuple[str, int]]:
+    """The beginnings of names, and who may read the files."""
+    return [
+        (file.name.rpartition("-")[0] or file.name, file.stat().st_mode & 0o777) for file in folder.iterdir()
+    ]
+
+
+ONE_PUT = ["put_object"]
+PARTS = ["create_multipart_upload", *["upload_part"] * 3, "complete_multipart_upload"]
+
+
+@pytest.mark.parametrize(
+    ("size", "asked"),
+    [pytest.param(3_000_000, ONE_PUT, id="small"), pytest.param(15 << 20, PARTS, id="large")],
+)
+@pytest.mark.parametrize("is_file", [False, True])
+async def test_bytes_go_to_s3_once(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, size: int, asked: list[str], is_file: bool
+) -> None:
+    """Nothing is copied there, nothing is removed, and what is there is not sent again."""
+    content = noise(size)
+    called: list[str] = []
+    async with on_s3(s3) as blobs:
+        call = blobs._files._call_s3
+
+        def counted(method: str, *arguments: Any, **options: Any) -> Any:
+            called.append(method)
+            return call(method, *arguments, **options)
+
+        monkeypatch.setattr(blobs._files, "_call_s3", counted)
+
+        async def put() -> list[str]:
+            called.clear()
+            if is_file:
+                (tmp_path / "file").write_bytes(content)
+                async with blobs.staged_file(tmp_path / "file") as staged:
+                    await staged.keep()
+            else:
+                await blobs.put(pieces(content))
+            return [method for method in called if not method.startswith(("head", "list"))]
+
+        first, again = await put(), await put()
+
+        assert (first, again) == (asked, [])
+        assert await whole(blobs.read(blake3(content).hexdigest())) == content
+
+
+async def test_a_store_whose_puts_show_half_files_is_given_whole_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with SFTP or SMB: the bytes are put aside, and moved to their place."""
+    monkeypatch.setattr(blobs_module, "WHOLE", frozenset())
+    blobs = Blobs(f"memory://{uuid.uuid4()}")
+    seen: list[list[str]] = []
+    move = blobs._files.mv
+
+    def moved(source: str, target: str) -> None:
+        seen.append(names(blobs))
+        move(source, target)
+
+    monkeypatch.setattr(blobs._files, "mv", moved)
+    await blobs.put(pieces(CONTENT))
+    await blobs.put(pieces(CONTENT))
+
+    assert len(seen) == 1
+    assert "/incoming/" in seen[0][0]
+    assert names(blobs) == [blobs.path(HASH)]
+    assert await whole(blobs.read(HASH)) == CONTENT
 
 
 async def test_puts_of_the_same_bytes_at_once_are_one_blob(blobs: Blobs) -> None:

@@ -1,8 +1,13 @@
-"""Bytes by their hash, in a folder or an object store: written as a stream, published whole or not at all."""
+"""Bytes by their hash, in a folder or an object store: written as a stream, published whole or not at all.
+
+An object store cannot rename: bytes that go there under a temporary name cost a PUT, a COPY and a DELETE. So
+they wait in a file here until their hash is known, and are put under it at once; where they are, not at all.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import tempfile
@@ -13,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from blake3 import blake3
 
@@ -32,9 +37,18 @@ from comfywire.service.assets.opening import (
 __all__ = ["Blob", "BlobGone", "Blobs", "Staged", "TooLarge"]
 
 BLOCK = 8 << 20
-"""Bytes of one part, to and from an object store: S3 takes 10,000 parts, which makes 80 GB."""
+"""Bytes that are asked of an object store at a time."""
+PART = 5 << 20
+"""Bytes of one part of a file on its way to S3, which takes no smaller ones, and 10,000 of them at most."""
+PARTS_AT_ONCE = 3
+"""Parts that go to S3 side by side: each is twice in memory meanwhile."""
+MOST_PARTS = 10_000
 INCOMING = "incoming"
 """The folder for bytes that are still being written; old files in it were left by a crash."""
+WAITING = "comfywire-incoming-"
+"""How the names of files begin that wait in the temporary folder on their way to an object store."""
+WHOLE = frozenset({"s3", "gs", "abfs", "memory"})
+"""File systems of fsspec whose put shows all bytes or none; with others they are put aside, and moved."""
 
 PROOF = b"comfywire"
 """The bytes that a try of a store writes, over and over."""
@@ -134,27 +148,23 @@ class Blobs:
 
         Bytes that are not published are removed at the end of the block. Raises as :meth:`put` does.
         """
-        path = f"{self._root}/{INCOMING}/{uuid.uuid4().hex}"
+        path = self._waiting_place()
         try:
             yield Staged(self, path, await self._write(path, chunks, most))
         finally:
-            await in_thread(self._remove, path)
+            await in_thread(path.unlink, True)
 
     @contextlib.asynccontextmanager
     async def staged_file(self, path: Path) -> AsyncIterator[Staged]:
         """Take a whole file, as :meth:`staged` takes chunks; at the end of the block the file is gone."""
-        is_kept = False
         try:
-            if path.parent != self.incoming:
+            if self.incoming not in (None, path.parent):
                 async with self.staged(chunks_of(path)) as staged:
                     yield staged
                 return
-            staged = Staged(self, str(path), Blob(*await in_thread(hashed, path)))
-            yield staged
-            is_kept = staged.is_kept
+            yield Staged(self, path, Blob(*await in_thread(hashed, path)))
         finally:
-            if not is_kept:
-                await in_thread(path.unlink, True)
+            await in_thread(path.unlink, True)
 
     async def read(
         self, digest: str, start: int = 0, end: int | None = None, *, piece: int = CHUNK
@@ -221,7 +231,12 @@ class Blobs:
         """Return where the bytes of a hash are: two levels, so that no folder grows without bound."""
         return f"{self._root}/blake3/{digest[:2]}/{digest}"
 
-    async def _write(self, path: str, chunks: AsyncIterable[bytes], most: int | None) -> Blob:
+    def _waiting_place(self) -> Path:
+        if self.incoming is not None:
+            return self.incoming / uuid.uuid4().hex
+        return Path(tempfile.gettempdir()) / f"{WAITING}{uuid.uuid4().hex}"
+
+    async def _write(self, path: Path, chunks: AsyncIterable[bytes], most: int | None) -> Blob:
         digest, size = blake3(), 0
         file = await in_thread(self._open_to_write, path)
         try:
@@ -231,7 +246,6 @@ class Blobs:
                     raise TooLarge(most)
                 await in_thread(_append, file, digest, chunk)
         finally:
-            # A failed write is closed as well: all of fsspec's stores have no other way to end one.
             await in_thread(_close, file)
         return Blob(digest.hexdigest(), size)
 
@@ -258,19 +272,40 @@ class Blobs:
         if (free := shutil.disk_usage(folder).free) < room:
             raise OSError(f"{free >> 20} MiB are free in {folder}, and {room >> 20} MiB are wanted")
 
-    def _open_to_write(self, path: str) -> Any:
-        self._make_folder_of(path)
-        return self._files.open(path, "wb", block_size=BLOCK)
+    def _open_to_write(self, path: Path) -> BinaryIO:
+        if self.incoming is not None:
+            make_folder(path.parent)
+        # For this account alone: the temporary folder is everybody's.
+        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
     def _open_to_read(self, path: str) -> Any:
         return self._files.open(path, "rb", block_size=BLOCK, cache_type="readahead")
 
-    def _publish(self, source: str, target: str) -> None:
+    def _publish(self, source: Path, target: str) -> None:
         if self.incoming is not None:
-            moved(Path(source), Path(target))
-        elif not self._exists(target):
-            self._make_folder_of(target)
-            self._files.mv(source, target)
+            moved(source, Path(target))
+            return
+        self._files.invalidate_cache(target)  # another process may have put or removed it
+        if self._exists(target):
+            return
+        self._make_folder_of(target)
+        if not WHOLE.isdisjoint(_protocols(self._files)):
+            self._files.put_file(str(source), target, **self._parts(source))
+            return
+        aside = f"{self._root}/{INCOMING}/{source.name}"
+        self._make_folder_of(aside)
+        try:
+            self._files.put_file(str(source), aside)
+            self._files.mv(aside, target)
+        finally:
+            self._remove(aside)
+
+    def _parts(self, source: Path) -> dict[str, int]:
+        """Return how a file goes to S3: in parts of a bounded size, a few side by side."""
+        if "s3" not in _protocols(self._files):
+            return {}
+        size = max(PART, math.ceil(source.stat().st_size / MOST_PARTS))
+        return {"chunksize": size, "max_concurrency": PARTS_AT_ONCE}
 
     def _make_folder_of(self, path: str) -> None:
         folder = path.rpartition("/")[0]
@@ -287,6 +322,21 @@ class Blobs:
             self._files.rm_file(path)
 
     def _discard_stale(self, before: float) -> int:
+        return self._discard_waiting(before) + self._discard_in_store(before)
+
+    def _discard_waiting(self, before: float) -> int:
+        """Remove what a crash left in the temporary folder on its way to an object store."""
+        if self.incoming is not None:
+            return 0
+        discarded = 0
+        for path in Path(tempfile.gettempdir()).glob(f"{WAITING}*"):
+            with contextlib.suppress(OSError):  # somebody else's, or gone by now
+                if path.stat().st_mtime < before:
+                    path.unlink()
+                    discarded += 1
+        return discarded
+
+    def _discard_in_store(self, before: float) -> int:
         folder = f"{self._root}/{INCOMING}"
         self._files.invalidate_cache()  # other processes write there, too
         if not self._exists(folder):
@@ -304,32 +354,32 @@ class Staged:
 
     Attributes:
         blob: The hash and size of the bytes.
-        is_kept: Whether the bytes are published.
 
     """
 
     _blobs: Blobs
-    _path: str
+    _path: Path
     blob: Blob
-    is_kept: bool = False
 
     async def keep(self) -> None:
         """Publish the bytes under their hash, in one step; equal bytes that are there already stay."""
         await in_thread(self._blobs._publish, self._path, self._blobs.path(self.blob.hash))  # noqa: SLF001
-        self.is_kept = True
 
 
-def _append(file: Any, digest: Any, chunk: bytes) -> None:
+def _append(file: BinaryIO, digest: Any, chunk: bytes) -> None:
     digest.update(chunk)
     file.write(chunk)
 
 
-def _close(file: Any) -> None:
-    if hasattr(file, "fileno"):  # a real file must be on disk before the database names it
+def _close(file: BinaryIO) -> None:
+    with file:  # it must be on disk before the database names it
         file.flush()
-        with contextlib.suppress(OSError):  # files of the store in memory have the method and no number
-            os.fsync(file.fileno())
-    file.close()
+        os.fsync(file.fileno())
+
+
+def _protocols(files: Any) -> set[str]:
+    """Return the names by which fsspec knows a file system."""
+    return {files.protocol} if isinstance(files.protocol, str) else set(files.protocol)
 
 
 def _written_at(entry: dict[str, Any]) -> float:
