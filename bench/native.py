@@ -124,7 +124,9 @@ async def rate(runs: list[Run], jobs: int) -> float:
 @contextlib.asynccontextmanager
 async def company(url: str, sockets: int, pollers: int) -> AsyncIterator[None]:
     """Have others listen, and read the whole history again and again, inside this context."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    connector = aiohttp.TCPConnector(limit=0)
+    # What others do with their bytes is not the service's cost, and would be in the figures on one machine.
+    async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
 
         async def listen() -> None:
             async with session.ws_connect(f"{url}/ws?clientId={uuid.uuid4()}") as socket:

@@ -30,7 +30,20 @@ HAS_FACE = (
 """Whether the job service can be asked: it needs its extra, and the sockets of its face."""
 HELD = {
     f"tests.conformance.test_{name}"
-    for name in ("catalogue", "mistakes", "queue", "submission", "uploads", "userdata", "view")
+    for name in (
+        "catalogue",
+        "execution",
+        "jobs",
+        "messages",
+        "mistakes",
+        "queue",
+        "saving",
+        "sockets",
+        "submission",
+        "uploads",
+        "userdata",
+        "view",
+    )
 }
 """The modules that the job service is held to as well."""
 PATIENCE = 60.0  # a real server's node may be deep in arithmetic

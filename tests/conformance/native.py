@@ -20,6 +20,13 @@ PATIENCE = 60.0
 
 WORDS = "the service tells in words what is wrong where a ComfyUI answers 500 without any"
 ORDER = "history is in the order in which ends were recorded; of two that end together either may be first"
+FOLDER = "a file's subfolder begins with the id of the job that made it"
+ONCE = "each change of the count is told once, and what changes nothing is not told"
+ALL = "every socket of a client_id is told, not the newest alone"
+NOBODY = "what a prompt without a client_id does is told to nobody: to everybody would be to other keys, too"
+LATE = "who comes back is told all that it missed of what runs, with its prompt_id"
+RARE = "progress is told at most 20 times a second: what is superseded within that time is left out"
+KEYS = "the database keeps extra_data without the order of its keys"
 SAFE = "a browser is given files in the way that is safe, as at /api/v2/assets"
 DIFFERS: dict[str, str] = {
     "test_the_same_id_may_be_used_again_and_history_holds_the_last": "an id stands for one prompt, for ever",
@@ -43,7 +50,29 @@ DIFFERS: dict[str, str] = {
     "test_what_a_browser_would_run_is_sent_as_bytes": SAFE,
     "test_a_script_is_sent_as_bytes_by_new_servers_only": SAFE,
     "test_new_servers_keep_browsers_from_guessing_and_from_drawing_svg": SAFE,
-    "test_deleting_the_only_pending_prompt_is_told_twice": "each change of the count is told once",
+    "test_deleting_the_only_pending_prompt_is_told_twice": ONCE,
+    "test_feature_flags_after_another_frame_are_ignored": ONCE,
+    "test_after_the_old_socket_has_ended_the_same_client_id_hears_again": ONCE,
+    "test_nobody_else_is_told_what_runs_when_it_connects": ONCE,
+    "test_others_hear_only_how_long_the_queue_is": ONCE,
+    "test_a_second_socket_of_a_client_id_takes_the_firsts_place": ALL,
+    "test_the_old_sockets_end_takes_the_new_ones_registration_along": ALL,
+    "test_a_reconnect_is_told_what_runs_but_not_of_which_prompt": LATE,
+    "test_an_interrupt_without_a_submitter_is_told_to_everybody": NOBODY,
+    "test_progress_of_a_prompt_without_client_id_goes_to_everybody_and_nothing_else": NOBODY,
+    "test_a_prompt_is_told_from_start_to_end": RARE,
+    "test_progress_tells_every_node_that_has_begun": RARE,
+    "test_asynchronous_nodes_run_at_once": RARE,
+    "test_the_same_prompt_again_is_told_as_cached": FOLDER,
+    "test_a_saved_picture_is_numbered_from_one_in_its_folder": FOLDER,
+    "test_a_prefix_may_name_a_deeper_folder": FOLDER,
+    "test_a_preview_is_temporary_and_has_a_name_of_chance": FOLDER,
+    "test_is_changed_in_a_prompt_is_believed": FOLDER,
+    "test_a_completed_job_has_times_and_a_preview": FOLDER,
+    "test_prompt_and_workflow_are_written_into_a_picture": KEYS,
+    "test_old_servers_have_no_jobs_and_new_ones_not_without_api": "what is not there is 404 for every method",
+    "test_a_cycle_that_arises_while_running_is_an_error_that_history_calls_a_success": "it has failed, once",
+    "test_a_validator_of_its_own_may_take_its_time": "only its ComfyUI can ask it: the prompt fails there",
     "test_history_is_paged": ORDER,
     "test_history_entries_can_be_deleted_and_unknown_ids_are_no_error": ORDER,
     "test_history_of_one_prompt_is_its_entry_in_all_of_history": ORDER,

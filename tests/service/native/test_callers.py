@@ -2,12 +2,14 @@
 
 import base64
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx
 import pytest
+import websockets
 from tests.service.native.conftest import Service, submitted
+from tests.service.relay.streams import stream
 from tests.service.serving import asking
 
 
@@ -153,6 +155,31 @@ async def test_a_cookie_changes_something_only_from_a_page_of_ours(
     assert (await bare.post("/api/v2/jobs", json={})).status_code == 401
     foreign = await bare.post("/queue", json={"clear": True}, headers={"Origin": "https://evil.example"})
     assert foreign.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("origin", "by_cookie", "by_prefix"),
+    [("own", 101, 101), (None, 401, 101), ("https://evil.example", 403, 403)],
+)
+async def test_a_socket_by_cookie_or_prefix_is_for_pages_of_ours_and_a_prefix_for_programs(
+    service: Service, bare: httpx.AsyncClient, origin: str | None, by_cookie: int, by_prefix: int
+) -> None:
+    await signed_in(service, bare, "submit", "read")
+    cookie = {"Cookie": f"comfywire_session={bare.cookies['comfywire_session']}"}
+    said = service.url if origin == "own" else origin
+
+    assert await status_of_socket(service, "/ws", said, cookie) == by_cookie
+    assert await status_of_socket(service, f"/k/{await service.key('native')}/ws", said, {}) == by_prefix
+
+
+async def status_of_socket(
+    service: Service, path: str, origin: str | None, headers: Mapping[str, str]
+) -> int:
+    try:
+        async with stream(service.url, "me", path=path, origin=origin, additional_headers=headers):
+            return 101
+    except websockets.InvalidStatus as refused:
+        return refused.response.status_code
 
 
 async def test_signing_out_ends_the_session_and_not_the_key(

@@ -3,12 +3,13 @@
 import asyncio
 import json
 import uuid
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from tests.service.native.conftest import PROMPT, Service, ended, submitted
-from tests.service.rig import picture
+from tests.service.rig import picture, until
 from tests.service.serving import asking
 
 from comfywire.server import Server
@@ -150,28 +151,54 @@ async def test_what_is_dropped_is_told_and_the_rest_runs(
     assert entry["prompt"][4] == ["2"]
 
 
+def with_model(name: str) -> dict[str, Any]:
+    """A picture by a model."""
+    latent = {"width": 64, "height": 64, "batch_size": 1}
+    more = {
+        "3": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": name}},
+        "4": {"class_type": "VAEDecode", "inputs": {"samples": ["5", 0], "vae": ["3", 2]}},
+        "5": {"class_type": "EmptyLatentImage", "inputs": latent},
+    }
+    prompt = picture(0, **more)
+    prompt["2"]["inputs"]["images"] = ["4", 0]
+    return prompt
+
+
 async def test_a_model_that_no_server_has_is_refused_and_does_not_wait(
     service: Service, client: httpx.AsyncClient, server: Server
 ) -> None:
-    loader = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "nobody has this.safetensors"}}
-    prompt = picture(
-        0,
-        **{
-            "3": loader,
-            "4": {"class_type": "VAEDecode", "inputs": {"samples": ["5", 0], "vae": ["3", 2]}},
-            "5": {
-                "class_type": "EmptyLatentImage",
-                "inputs": {"width": 64, "height": 64, "batch_size": 1},
-            },
-        },
-    )
-    prompt["2"]["inputs"]["images"] = ["4", 0]
-
     async with service.worker(server):
-        told = await refused(client, prompt=prompt)
+        told = await refused(client, prompt=with_model("nobody has this.safetensors"))
 
     (error,) = told["node_errors"]["3"]["errors"]
     assert error["type"] == "value_not_in_list"
+
+
+async def test_a_model_that_only_a_server_has_which_is_away_is_waited_for(
+    service: Service, client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    file = tmp_path / "one/models/checkpoints/one.safetensors"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"a model")
+    async with Server(folder=tmp_path / "one") as one, Server() as other, service.worker(one, other):
+        await one.faults.life.kill()
+        await until(lambda: _is_down(service, one))
+        prompt_id = await submitted(client, with_model("one.safetensors"))
+        assert await _pending(client) == [prompt_id]
+        await one.faults.life.restart()
+        entry = await ended(client, prompt_id)
+
+    assert entry["status"]["status_str"] == "success"
+
+
+async def _pending(client: httpx.AsyncClient) -> list[str]:
+    return [item[1] for item in (await client.get("/queue")).json()["queue_pending"]]
+
+
+async def _is_down(service: Service, server: Server) -> bool:
+    sql = "SELECT state::text FROM servers WHERE url = %(url)s"
+    found = await service.core.database.one(sql, url=server.url)
+    return found is not None and found["state"] != "up"
 
 
 async def test_a_key_for_this_face_alone_opens_nothing_of_our_own_api(client: httpx.AsyncClient) -> None:

@@ -29,17 +29,20 @@ class Stream:
             self.told.append((message["type"], message["data"]))
         return self.told[-1]
 
-    async def until(self, condition: Callable[[str, Any], bool]) -> list[tuple[str, Any]]:
+    async def until(
+        self, condition: Callable[[str, Any], bool], *, seconds: float = 20
+    ) -> list[tuple[str, Any]]:
         """Read on until a message is as wanted; all that was told so far."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(seconds):
             while not condition(*await self.next()):
                 pass
         return self.told
 
-    async def until_over(self, prompt_id: str) -> list[tuple[str, Any]]:
+    async def until_over(self, prompt_id: str, *, seconds: float = 20) -> list[tuple[str, Any]]:
         """Read on until a prompt has ended, as programs know it."""
         return await self.until(
-            lambda kind, told: kind == "executing" and told == {"node": None, "prompt_id": prompt_id}
+            lambda kind, told: kind == "executing" and told == {"node": None, "prompt_id": prompt_id},
+            seconds=seconds,
         )
 
     def kinds(self, *but: str) -> list[str]:

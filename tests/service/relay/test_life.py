@@ -7,7 +7,7 @@ import pytest
 import websockets
 from tests.client.graphs import image
 from tests.service.relay.conftest import are_up, worker_of
-from tests.service.relay.streams import PASSING, stream
+from tests.service.relay.streams import FLAGS, PASSING, stream
 from tests.service.rig import until, working
 from tests.service.serving import serving
 
@@ -190,6 +190,26 @@ async def test_who_says_too_much_loses_the_socket(faces):
 
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1009
+
+
+async def flags_told(mine):
+    """Whether the service's own flags are told before the next thing that it tells for certain."""
+    await mine.until(lambda kind, told: kind in ("feature_flags", "status"))
+    return mine.told[-1][0] == "feature_flags"
+
+
+@pytest.mark.parametrize(
+    ("before", "is_answered"),
+    [("{not json", True), (b"bytes", True), ('{"type": "hello"}', False), ("[]", False)],
+)
+async def test_feature_flags_are_taken_from_the_first_frame_that_is_json(faces, before, is_answered):
+    async with faces(works=False) as face, stream(face.url, "me") as mine:
+        await mine.socket.send(before)
+        await mine.socket.send(FLAGS)
+        await mine.socket.ping()  # answered after what was said before has been read
+        await face.queue(image(), "me")
+
+        assert await flags_told(mine) == is_answered
 
 
 @pytest.mark.parametrize("said", ["no json", "[]", '{"type": "feature_flags", "data": 3}', b"\0\1"])

@@ -20,6 +20,7 @@ from comfywire.service.native import (
 )
 from comfywire.service.native.addresses import PathRewriter
 from comfywire.service.native.editor import internal, page, userdata
+from comfywire.service.native.route_table import RouteTable
 from comfywire.service.settings import Settings
 
 __all__ = ["attach"]
@@ -48,5 +49,6 @@ def attach(app: FastAPI, settings: Settings) -> None:
         *internal.ROUTES,
     ]
     app.router.routes.extend([*routes, *page.routes_of(settings)])
+    app.router.routes.insert(0, RouteTable(routes))
     roots = {route.path.split("/")[1] for route in routes if isinstance(route, Route | WebSocketRoute)}
     app.add_middleware(PathRewriter, roots=roots)

@@ -32,6 +32,8 @@ MOST = 10_000
 """Entries at most: as many as a ComfyUI keeps (execution.py, MAXIMUM_HISTORY_SIZE, 0.3.64)."""
 CACHED_BYTES = 64 << 20
 """Bytes of entries that are kept rendered, and as many of whole answers."""
+PAUSE = 0.03
+"""Seconds from one look at a key's whole history to the next."""
 Place = tuple[UUID, datetime]
 
 
@@ -44,11 +46,13 @@ class History:
         self._answers: OrderedDict[UUID, tuple[Mark, ReadyAnswer]] = OrderedDict()
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
         self._looks: dict[UUID, asyncio.Task[ReadyAnswer]] = {}
+        self._next_look: dict[UUID, float] = {}
 
     async def whole(self, prompts: NativePrompts, key_id: UUID) -> ReadyAnswer:
         """Return a key's history as it is now: the newest ``SHOWN``.
 
-        One look serves all who ask before it begins: it is no older than any of their requests.
+        One look serves all who ask before it begins: it is no older than any of their requests. While many
+        ask, one look follows another after a pause, for all who ask meanwhile.
         """
         look = self._looks.get(key_id)
         if look is None:
@@ -58,7 +62,10 @@ class History:
 
     async def _look(self, prompts: NativePrompts, key_id: UUID) -> ReadyAnswer:
         turn = self._turns.setdefault(key_id, asyncio.Lock())
+        loop = asyncio.get_running_loop()
         async with turn:
+            await asyncio.sleep(max(0.0, self._next_look.get(key_id, 0.0) - loop.time()))
+            self._next_look[key_id] = loop.time() + PAUSE
             del self._looks[key_id]  # who asks from here on may be asking about what this look does not see
             mark = await prompts.mark(key_id, SHOWN)
             kept = self._answers.get(key_id)

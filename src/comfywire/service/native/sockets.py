@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from contextlib import ExitStack, aclosing
 from typing import Any
 
-from starlette.routing import WebSocketRoute
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from comfywire.service.api.context import core_of
@@ -26,6 +28,8 @@ SLOWEST = 60.0
 LONGEST_ID = 200
 LONGEST_WORD = 64 << 10
 """The most that a client may say at once: its feature flags, and nothing else is of any use."""
+NO_JSON = object()
+"""Stands for a frame that is no JSON."""
 TOO_BIG, TRY_AGAIN = 1009, 1013
 """Why a socket is closed (RFC 6455, 7.4.1, and IANA's registry): it says too much, or reads too slowly."""
 
@@ -82,28 +86,45 @@ async def _send(socket: WebSocket, ear: Ear) -> None:
 
 
 async def _hear(socket: WebSocket, ear: Ear, flags: Mapping[str, Any]) -> None:
-    """Take in what the client says: its first word may be its feature flags, the rest is dropped."""
+    """Take in what the client says: its first word may be its feature flags, the rest is dropped.
+
+    What is no JSON is no word (server.py, websocket_handler, 0.3.64).
+    """
     is_first = True
     while (said := await socket.receive())["type"] != "websocket.disconnect":
         text = said.get("text")
         if len(text or said.get("bytes") or b"") > LONGEST_WORD:
             await socket.close(TOO_BIG, f"more than {LONGEST_WORD} bytes: say your feature flags only")
             return
-        if is_first and text is not None and (wanted := _flags_in(text)) is not None:
-            ear.wants_metadata = wanted.get("supports_preview_metadata") is True
-            ear.outbox.put("feature_flags", message("feature_flags", flags))
-        is_first = is_first and text is None
+        if is_first and text is not None and (word := _word_in(text)) is not NO_JSON:
+            is_first = False
+            wanted = _flags_in(word)
+            if wanted is not None:
+                ear.wants_metadata = wanted.get("supports_preview_metadata") is True
+                ear.outbox.put("feature_flags", message("feature_flags", flags))
 
 
-def _flags_in(text: str) -> Mapping[str, Any] | None:
+def _word_in(text: str) -> Any:
     try:
-        said = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
+        return NO_JSON
+
+
+def _flags_in(word: Any) -> Mapping[str, Any] | None:
+    if not isinstance(word, dict) or word.get("type") != "feature_flags":
         return None
-    if not isinstance(said, dict) or said.get("type") != "feature_flags":
-        return None
-    flags = said.get("data")
+    flags = word.get("data")
     return flags if isinstance(flags, dict) else {}
 
 
-ROUTES = [WebSocketRoute(path, listen) for path in ("/ws", "/api/ws")]
+async def _no_socket(request: Request) -> Response:
+    del request
+    return PlainTextResponse("this is a WebSocket: ask to upgrade the connection", 400)
+
+
+ROUTES = [
+    route
+    for path in ("/ws", "/api/ws")
+    for route in (WebSocketRoute(path, listen), Route(path, _no_socket, include_in_schema=False))
+]

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -110,6 +111,7 @@ def message(kind: str, told: Mapping[str, Any]) -> str:
     return json.dumps({"type": kind, "data": told})
 
 
+@lru_cache(64)
 def status_of(remaining: int, sid: str | None = None) -> str:
     """Return the message that so many prompts of the caller's wait or run; the greeting names its ``sid``."""
     told: dict[str, Any] = {"status": {"exec_info": {"queue_remaining": remaining}}}

@@ -45,8 +45,11 @@ WITH taken AS (DELETE FROM native_messages WHERE process = %(process)s RETURNING
 SELECT id, job_id, key_id, client_id, socket, kind, text, bytes FROM taken ORDER BY id;
 
 -- name: remaining
-SELECT count(*) AS remaining
-  FROM jobs WHERE key_id = %(key_id)s AND in_history IS NOT NULL AND completed_at IS NULL;
+-- As /prompt and /queue count them.
+SELECT count(*) AS remaining FROM jobs
+ WHERE key_id = %(key_id)s AND
+-- include: native.is_in_queue
+;
 
 -- name: is_waited_on
 -- By a socket whose prompt has not ended, or by who asks again and again, and may have to fetch its files yet.
@@ -63,7 +66,8 @@ SELECT EXISTS (
 -- name: ended_columns
 SELECT jobs.id, jobs.key_id, client_id, state, started_at, error, entry, (
     SELECT count(*) FROM jobs AS other
-     WHERE other.key_id = jobs.key_id AND other.in_history IS NOT NULL AND other.completed_at IS NULL) AS remaining
+     WHERE other.key_id = jobs.key_id AND other.in_history IS NOT NULL AND other.completed_at IS NULL
+       AND (other.state <> 'canceling' OR other.started_at IS NOT NULL)) AS remaining
   FROM jobs JOIN native_prompts ON job_id = jobs.id
 
 -- name: ended

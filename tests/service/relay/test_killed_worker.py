@@ -1,0 +1,33 @@
+"""A worker that is killed while a program listens: another one takes over, and the end is told."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests.client.graphs import image
+from tests.service.relay.conftest import are_up, worker_of
+from tests.service.relay.streams import PASSING, stream
+from tests.service.rig import killed, until, working
+
+from comfywire.server import Server
+
+
+@pytest.mark.hostile
+async def test_the_end_of_a_prompt_whose_worker_was_killed_is_told(faces):
+    async with faces(works=False) as face, Server() as server:
+        rig: Any = SimpleNamespace(folder=face.core.settings.data, database=face.core.database)
+        async with stream(face.url, "me") as mine:
+            async with killed(rig, server.url):
+                await until(lambda: are_up(face.core, 1))
+                held = server.faults.nodes.hold(node_id="2")
+                job = await face.queue(image(), "me")
+                await mine.until(lambda kind, told: kind == "executing" and told["node"] == "2", seconds=60)
+            eager = replace(face.core, settings=replace(face.core.settings, stalled_after=0.5))
+            async with working(worker_of(eager, [server])):
+                held.release()
+                await mine.until_over(str(job.id), seconds=60)
+
+    assert len(server.runs(str(job.id))) == 1
+    assert mine.kinds(*PASSING, "status")[-3:] == ["executed", "execution_success", "executing"]
+    assert mine.kinds().count("execution_success") == 1
