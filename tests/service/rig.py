@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+import time
 import uuid
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -65,7 +66,7 @@ class Rig:
         self.key_id = key_id
         self.sealer = Sealer.of(folder)
         self.assets = Assets(
-            database, Blobs(str(folder / "assets")), Signer(b"x" * 32), Settings(data=folder)
+            database, Blobs(str(folder / "assets")), Signer(b"x" * 32), Settings(data=folder), now=time.time
         )
         self.folder = folder
         self.store_check = StoreCheck(self.assets.blobs, every=0.5, soon=0.1)

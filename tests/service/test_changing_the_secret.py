@@ -1,5 +1,6 @@
 """COMFYWIRE_SECRET is changed in two rounds, process by process, and none misses anything meanwhile."""
 
+import time
 import uuid
 from pathlib import Path
 
@@ -81,7 +82,9 @@ async def test_the_folders_of_a_store_are_for_its_account_alone(
     async def once():
         yield b"bytes"
 
-    await Assets(database, Blobs(str(store)), Signer(b"x"), Settings(data=tmp_path)).create(key_id, once())
+    settings = Settings(data=tmp_path)
+    assets = Assets(database, Blobs(str(store)), Signer(b"x"), settings, now=time.time)
+    await assets.create(key_id, once())
 
     folders = [store, *(path for path in store.rglob("*") if path.is_dir())]
     assert {oct(folder.stat().st_mode & 0o777) for folder in folders} == {"0o700"}

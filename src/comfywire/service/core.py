@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from comfywire.errors import ComfywireError
@@ -17,6 +17,7 @@ from comfywire.service.assets.blobs import Blobs
 from comfywire.service.assets.signing import Signer
 from comfywire.service.assets.store_check import StoreCheck
 from comfywire.service.assets.thumbnails import Thumbnails
+from comfywire.service.database.clock import DatabaseClock
 from comfywire.service.database.pool import Database
 from comfywire.service.database.pooling import must_suit
 from comfywire.service.fleet.added import AddedServers
@@ -130,8 +131,9 @@ async def open_core(settings: Settings) -> AsyncIterator[Core]:
         async with _database(url, settings) as database, Hooks.of(settings) as hooks:
             await _must_be_current(database)
             hub = Hub(database, Relay(database))
-            async with Broker(Store(database, Queue(database))) as broker, hub:
-                core = _core(settings, sealer, hooks, broker, hub)
+            clock = DatabaseClock(database)
+            async with Broker(Store(database, Queue(database))) as broker, hub, clock:
+                core = _core(settings, sealer, hooks, broker, hub, now=clock.now)
                 await core.webhooks.secrets.seal_anew()
                 await core.added_servers.seal_anew()
                 async with contextlib.aclosing(core.assets.blobs), core.store_check:
@@ -147,12 +149,15 @@ def _database(url: str, settings: Settings) -> Database:
     )
 
 
-def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker, hub: Hub) -> Core:
+def _core(
+    settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker, hub: Hub, *, now: Callable[[], float]
+) -> Core:
     store = broker.store
     database = store.database
     access = Access(database, keys_required=settings.keys_required)
     blobs = Blobs(settings.assets_url or str(settings.data / "assets"))
-    assets = Assets(database, blobs, Signer(*sealer.derived_of_all("signed URLs")), settings)
+    signer = Signer(*sealer.derived_of_all("signed URLs"))
+    assets = Assets(database, blobs, signer, settings, now=now)
     return Core(
         settings=settings,
         database=database,
@@ -171,7 +176,7 @@ def _core(settings: Settings, sealer: Sealer, hooks: Hooks, broker: Broker, hub:
         webhooks=Webhooks(database, settings, sealer),
         workflows=Workflows(database),
         presets=Presets(database),
-        estimates=Estimates(database),
+        estimates=Estimates(database, now=now),
         operating=Operating(database),
         added_servers=AddedServers(database, sealer),
         catalogues=Catalogues(database),

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -69,7 +70,7 @@ def blobs(tmp_path: Path) -> Blobs:
 def assets_with(database: Database, blobs: Blobs, settings: Settings) -> Callable[..., Assets]:
     def made(**changes: object) -> Assets:
         changed = replace(settings, **changes)  # type: ignore[arg-type]
-        return Assets(database, blobs, Signer(b"secret"), changed)
+        return Assets(database, blobs, Signer(b"secret"), changed, now=time.time)
 
     return made
 

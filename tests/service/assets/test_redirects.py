@@ -1,6 +1,7 @@
 """Downloads from where the bytes are, for who asks: S3 signs a link, a folder has none."""
 
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -36,7 +37,7 @@ def served(
         own = replace(settings, **changes)  # type: ignore[arg-type]
         app, access = FastAPI(), Access(database)
         app.include_router(router)
-        assets = Assets(database, blobs, Signer(b"secret"), own)
+        assets = Assets(database, blobs, Signer(b"secret"), own, now=time.time)
         app.state.core = SimpleNamespace(
             assets=assets, settings=own, access=access, limits=RateLimits(database)
         )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any
@@ -40,10 +39,20 @@ class Assets:
         blobs: Has the bytes.
         signer: Signs URLs that are good without a key.
         settings: Retention, limits and the lifetime of URLs.
+        now: Tells the time that URLs go by: one clock for all processes.
 
     """
 
-    def __init__(self, database: Database, blobs: Blobs, signer: Signer, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        blobs: Blobs,
+        signer: Signer,
+        settings: Settings,
+        *,
+        now: Callable[[], float],
+    ) -> None:
+        self._now = now
         self.database = database
         self.blobs = blobs
         self._signer = signer
@@ -179,7 +188,7 @@ class Assets:
 
     def url_of(self, asset_id: UUID, base_url: str) -> tuple[str, datetime]:
         """Return the same as :meth:`url`, for an asset of which only the id is known."""
-        expires = int(time.time() + self._settings.url_lifetime)
+        expires = int(self._now() + self._settings.url_lifetime)
         signature = self._signer.sign(str(asset_id), expires)
         address = f"{base_url.rstrip('/')}/api/v2/signed/{asset_id}"
         return f"{address}?expires={expires}&signature={signature}", datetime.fromtimestamp(expires, UTC)
@@ -192,7 +201,7 @@ class Assets:
             AssetNotFound: The asset is gone.
 
         """
-        if not self._signer.is_good(str(asset_id), expires, signature, now=time.time()):
+        if not self._signer.is_good(str(asset_id), expires, signature, now=self._now()):
             raise UrlExpired
         if (asset := await self.get(asset_id)) is None:
             raise AssetNotFound(asset_id)

@@ -96,7 +96,7 @@ class Database:
 
         """
         try:
-            connection = await self._outage.unless_on(self._pool.getconn)
+            connection = await self._outage.unless_on(self._lent)
             try:
                 yield connection
             except (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.FeatureNotSupported) as error:
@@ -107,6 +107,21 @@ class Database:
         except psycopg.Error as error:
             self._suspect(error)
             raise
+
+    async def _lent(self) -> Connection:
+        """Return a connection of the pool, unless the caller was cancelled while it waited for one.
+
+        The pool waits with ``asyncio.wait_for``, which in Python 3.11 swallows a cancellation that comes
+        together with the connection: a loop that was told to end would go on, and nobody would say it again.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        before = task.cancelling()
+        connection = await self._pool.getconn()
+        if task.cancelling() > before:
+            await self._pool.putconn(connection)
+            raise asyncio.CancelledError
+        return connection
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

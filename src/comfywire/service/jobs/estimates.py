@@ -47,12 +47,20 @@ class Estimates:
 
     Args:
         database: The database that has the jobs and the servers.
+        now: Tells the time by the database's clock, in seconds since 1970.
         clock: Returns seconds, by which times in memory grow old.
 
     """
 
-    def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        now: Callable[[], float],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
+        self._now = now
         self._clock = clock
         self._took: dict[str, tuple[float, Row]] = {}
 
@@ -66,19 +74,26 @@ class Estimates:
 
         """
         if job.state == JobState.RUNNING and job.started_at is not None:
-            ran = (datetime.now(UTC) - job.started_at).total_seconds()
+            ran = self._now() - job.started_at.timestamp()
             share = (job.progress or {}).get("value")
             took = await self._taken(job.need)
             forecast = forecast_running(like_it=_took(took, "own"), ran=ran, share=share)
-            return _at(forecast) if forecast else Estimate(start_at=job.started_at)
+            return self._at(forecast) if forecast else Estimate(start_at=job.started_at)
         if job.state != JobState.QUEUED or position is None:
             return NOTHING
         took = await self._taken(job.need)
         servers = await self._database.all(SQL["busy"], need=job.need, silent_after=SILENT_AFTER)
         busy = [server["ran"] for server in servers]
-        return _at(
+        return self._at(
             forecast_waiting(like_it=_took(took, "own"), others=_took(took, "any"), ahead=position, busy=busy)
         )
+
+    def _at(self, forecast: Forecast | None) -> Estimate:
+        if forecast is None:
+            return NOTHING
+        now = datetime.fromtimestamp(self._now(), UTC)
+        start, end = timedelta(seconds=forecast.start), timedelta(seconds=forecast.end)
+        return Estimate(now + start, now + end, forecast.basis)
 
     async def _taken(self, need: str) -> Row:
         remembered = self._took.get(need)
@@ -95,11 +110,3 @@ class Estimates:
 def _took(row: Row, which: str) -> Took | None:
     runs = row[f"{which}_runs"]
     return Took(row[f"{which}_seconds"], runs) if runs else None
-
-
-def _at(forecast: Forecast | None) -> Estimate:
-    if forecast is None:
-        return NOTHING
-    now = datetime.now(UTC)
-    start, end = timedelta(seconds=forecast.start), timedelta(seconds=forecast.end)
-    return Estimate(now + start, now + end, forecast.basis)

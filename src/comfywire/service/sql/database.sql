@@ -8,6 +8,9 @@ LOCK TABLE jobs IN ROW EXCLUSIVE MODE;
 -- A real row, which is rolled back: what refuses writes says so here.
 INSERT INTO switches (name, value) VALUES (gen_random_uuid()::text, 'null');
 
+-- name: clock
+SELECT EXTRACT(epoch FROM clock_timestamp())::float8 AS seconds;
+
 -- name: is_standby
 SELECT pg_is_in_recovery() AS is_standby;
 
