@@ -3,29 +3,30 @@
 import datetime as dt
 import os
 import time
+from datetime import datetime as real_datetime
 from typing import Any
 
 SHIFT = float(os.environ["SHIFT"])
-REAL, REAL_NS, Real = time.time, time.time_ns, dt.datetime
+REAL, REAL_NS = time.time, time.time_ns
 
 
 class Kind(type):
     """What psycopg and others make is a datetime, too."""
 
     def __instancecheck__(cls, one: Any) -> bool:
-        return isinstance(one, Real)
+        return isinstance(one, real_datetime)
 
 
-class Shifted(Real, metaclass=Kind):
+class Shifted(real_datetime, metaclass=Kind):
     __slots__ = ()
 
     @classmethod
     def now(cls, tz: dt.tzinfo | None = None) -> Any:
-        return Real.fromtimestamp(time.time(), tz)
+        return real_datetime.fromtimestamp(time.time(), tz)
 
     @classmethod
     def utcnow(cls) -> Any:
-        return Real.fromtimestamp(time.time(), dt.UTC).replace(tzinfo=None)
+        return real_datetime.fromtimestamp(time.time(), dt.UTC).replace(tzinfo=None)
 
 
 time.time = lambda: REAL() + SHIFT
