@@ -8,8 +8,6 @@ import pytest
 
 from comfywire.server import Server, server_in_thread
 
-pytestmark = pytest.mark.timeout(90)  # a whole pytest starts in each
-
 ROOT = Path(__file__).parents[1]
 GREETING = "tests/conformance/test_sockets.py::test_the_first_message_is_the_status_with_the_client_id"
 

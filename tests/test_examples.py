@@ -44,7 +44,7 @@ def python(server: Server, tmp_path: Path) -> Python:
             env={**os.environ, "COMFYWIRE_SERVER": server.url},
             capture_output=True,
             text=True,
-            timeout=25,
+            timeout=100,
             check=False,
         )
         assert ran.returncode == 0, ran.stderr + ran.stdout

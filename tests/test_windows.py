@@ -67,7 +67,7 @@ def test_ctrl_c_takes_the_prompt_back_where_loops_have_no_signal_handlers(server
     server.wait(server.until_executing(prompt_id, "5"))
 
     running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=20)
+    out, err = running.communicate(timeout=60)
 
     assert running.returncode == 130
     assert json.loads(out.splitlines()[-1])["status"] == "interrupted"
@@ -81,7 +81,7 @@ def test_ctrl_c_ends_the_test_server_where_loops_have_no_signal_handlers():
     assert "http://" in running.stdout.readline()
 
     running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=20)
+    _, err = running.communicate(timeout=60)
 
     assert (running.returncode, err) == (0, "stopped\n")
 

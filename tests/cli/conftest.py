@@ -18,7 +18,7 @@ from tests.server.wire import Prompt, image, sleeper, text_to_image
 from comfywire.cli.main import main
 from comfywire.server import Server, server_in_thread
 
-PATIENCE = 20
+PATIENCE = 60
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield found[0]
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 @pytest.fixture(autouse=True)

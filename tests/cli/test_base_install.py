@@ -75,7 +75,7 @@ def base(python: Path, service: str, here: Path) -> Command:
             cwd=here,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=60,
             check=False,
         )
         assert ran.returncode == 0, ran.stderr

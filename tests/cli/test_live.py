@@ -60,7 +60,7 @@ class Screen:
         """Read to its end, and return its exit status."""
         while self._more():
             pass
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
     def close(self) -> None:
         self.process.kill()

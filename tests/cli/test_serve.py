@@ -140,7 +140,6 @@ def test_the_demo_says_that_its_key_is_not_needed(demo):
 
 
 @pytest.mark.hostile
-@pytest.mark.timeout(90)
 def test_the_demo_has_one_key_however_often_it_is_started(comfywire, twice, monkeypatch):
     monkeypatch.chdir(twice.folder)
 
@@ -152,7 +151,6 @@ def test_the_demo_has_one_key_however_often_it_is_started(comfywire, twice, monk
 
 
 @pytest.mark.hostile
-@pytest.mark.timeout(90)
 def test_a_job_of_the_demo_goes_on_when_that_was_killed_and_started_again(twice):
     before, after = twice.servers
 
@@ -355,7 +353,7 @@ def test_a_store_on_s3_names_the_extra_that_it_needs(here: Path):
     )
 
     ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=25
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )
 
     assert (ran.returncode, 'pip install ".[s3]"' in ran.stderr) == (2, True)

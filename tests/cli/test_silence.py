@@ -124,7 +124,6 @@ async def cancel_all(http: httpx.AsyncClient) -> None:
         await http.post(f"/api/v2/jobs/{job['id']}/cancel")
 
 
-@pytest.mark.timeout(120)  # six processes and a service begin first
 async def test_every_form_tells_it_in_time_and_that_it_is_over(forms: dict[str, Form]):
     for form in forms.values():
         form.relay.hang()

@@ -41,7 +41,7 @@ def test_a_title_that_the_console_cannot_say_ends_no_run(server, here, console, 
         env={**os.environ, "PYTHONIOENCODING": encoding},
         capture_output=True,
         check=False,
-        timeout=20,
+        timeout=60,
     )
 
     assert (done.returncode, done.stderr) == (0, b"")
@@ -68,7 +68,7 @@ def test_an_error_that_the_console_cannot_say_is_said(server, here):
         env={**os.environ, "PYTHONIOENCODING": "cp1252"},
         capture_output=True,
         check=False,
-        timeout=20,
+        timeout=60,
     )
 
     assert done.returncode == 2
@@ -101,7 +101,7 @@ def test_a_list_that_nobody_reads_on_ends_quietly(server, here):
     command = f"{sys.executable} -m comfywire nodes | head -1"
 
     done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], capture_output=True, check=False, timeout=20
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, check=False, timeout=60
     )
 
     assert (done.returncode, done.stdout.count(b"\n")) == (0, 1)

@@ -69,7 +69,7 @@ def bench(place: Any) -> Iterator[Bench]:
 )
 @given(place=st.sampled_from(PLACES), data=st.data(), value=VALUES, way=st.sampled_from(WAYS))
 @pytest.mark.hostile
-@pytest.mark.timeout(0 if EXAMPLES > 100 else 60)
+@pytest.mark.timeout(0 if EXAMPLES > 100 else 120)
 def test_nothing_that_is_given_vanishes(
     bench: Bench, place: Place, data: st.DataObject, value: Given, way: str
 ):

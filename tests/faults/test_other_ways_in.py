@@ -105,7 +105,7 @@ def test_the_command_line_saves_what_ended_while_the_socket_was_gone(
         server.faults.replies.fail("GET /ws", 503, times=None)
         server.wait(server.faults.sockets.cut("rst"))
         gate.release()
-        _, said = process.communicate(timeout=15)
+        _, said = process.communicate(timeout=60)
 
     assert (process.returncode, said) == (0, "")
     assert (tmp_path / "c1_00001_.png").exists()
@@ -117,7 +117,7 @@ def test_the_command_line_says_that_somebody_interrupted_the_prompt(server: Serv
     with run() as process:
         until_running(server)
         on_server(server, server.faults.prompts.interrupt)
-        _, said = process.communicate(timeout=15)
+        _, said = process.communicate(timeout=60)
 
     assert process.returncode == 130
     assert "was interrupted at node 2 (SaveImage)" in said
@@ -130,7 +130,7 @@ def test_the_command_line_says_that_the_server_forgot_the_prompt(server: Server,
         until_running(server)
         server.wait(server.faults.life.kill(restart_after=0.2))
         gate.release()
-        _, said = process.communicate(timeout=15)
+        _, said = process.communicate(timeout=60)
 
     assert process.returncode == 1
     assert "is no longer on" in said
@@ -149,7 +149,7 @@ def test_the_command_line_names_each_mistake(server: Server, tmp_path: Path) -> 
         capture_output=True,
         text=True,
         check=False,
-        timeout=15,
+        timeout=60,
     )
 
     assert ended.returncode == 1
@@ -168,6 +168,6 @@ def test_two_threads_share_a_blocking_client(server: Server) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(timeout=10)
+            thread.join(timeout=60)
 
     assert found == {color: f"c{color}_00001_.png" for color in range(4)}

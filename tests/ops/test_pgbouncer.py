@@ -19,7 +19,6 @@ from comfywire.service.postgres.cluster import PORT, Cluster
 
 from .programs import find, folder_of_nobody, free_port, running
 
-pytestmark = pytest.mark.timeout(90)  # a PostgreSQL, a pooler and a service start one after the other
 Pooler = Callable[[str], AbstractContextManager[str]]
 CONFIGURATION = """
 [databases]

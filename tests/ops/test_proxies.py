@@ -16,7 +16,6 @@ from comfywire.server import Server
 
 from .programs import find, folder_of_nobody, free_port, running
 
-pytestmark = pytest.mark.timeout(60)
 SAMPLES = Path(__file__).parents[2] / "deploy" / "proxies"
 NGINX = """
 daemon off;

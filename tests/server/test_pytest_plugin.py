@@ -14,7 +14,7 @@ from comfywire.server import Faults, Server, server_in_thread
 
 def post_prompt(url: str, **body: Any) -> dict[str, Any]:
     request = urllib.request.Request(f"{url}/prompt", json.dumps({"prompt": image(), **body}).encode())
-    with urllib.request.urlopen(request, timeout=5) as reply:
+    with urllib.request.urlopen(request, timeout=60) as reply:
         answer: dict[str, Any] = json.load(reply)
         return answer
 

@@ -191,7 +191,7 @@ def test_running_ends_with_a_signal(number):
     )
 
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
 
     assert done.stdout.startswith("http://127.0.0.1:")

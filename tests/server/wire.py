@@ -70,7 +70,7 @@ class Feed:
     async def next(self) -> dict[str, Any]:
         """The next JSON message; binary frames are put aside. EOFError when the socket ends."""
         while True:
-            frame = await asyncio.wait_for(self.ws.receive(), 20)
+            frame = await asyncio.wait_for(self.ws.receive(), 60)
             if frame.type is aiohttp.WSMsgType.TEXT:
                 message: dict[str, Any] = json.loads(frame.data)
                 self.heard.append(message)

@@ -7,7 +7,7 @@ allowed to make databases.
 import contextlib
 import os
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -73,11 +73,29 @@ def empty_database_url(postgres: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def empty(migrated_url: str) -> Iterator[Callable[[], None]]:
+    """Empties the database, over a connection that stays: a new one takes PostgreSQL five times as long."""
+    connection = psycopg.connect(migrated_url, autocommit=True)
+
+    def empty() -> None:
+        nonlocal connection
+        try:
+            connection.execute(EMPTY)
+        except psycopg.OperationalError:  # the test ended everybody's connections
+            connection.close()
+            connection = psycopg.connect(migrated_url, autocommit=True)
+            connection.execute(EMPTY)
+
+    yield empty
+    connection.close()
+
+
 @pytest.fixture
-def database_url(migrated_url: str) -> Iterator[str]:
+def database_url(migrated_url: str, empty: Callable[[], None]) -> Iterator[str]:
     """The URL of a database with the current schema and no row: emptied, which costs less than a new one."""
     yield migrated_url
-    execute(migrated_url, EMPTY)
+    empty()
 
 
 # Whoever is still connected would hold it up. As a replica PostgreSQL asks neither keys nor triggers.

@@ -56,7 +56,7 @@ async def service(
     process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, env=environment)
     try:
         url = f"{await _address(process)}/api/v2"
-        async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as http:
             yield Service(http)
     finally:
         process.terminate()

@@ -34,16 +34,43 @@ def application(core: Core) -> FastAPI:
     return app
 
 
+class Uvicorn(uvicorn.Server):
+    """uvicorn that ends when it is told to.
+
+    It looks for that ten times a second, and then waits for a tenth more: the longest part of many a test.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(uvicorn.Config(app, log_config=None, lifespan="off"))
+        self.told = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self.told.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for listening in sockets or []:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()  # at once, or after the answer that it is at
+        while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110 - it has no event for it
+            await asyncio.sleep(0.001)
+        for server in self.servers:
+            await server.wait_closed()
+
+
 @contextlib.asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """Serve ``app``; lend its URL. Connections wait in the socket until it is up."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    server = Uvicorn(app)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
-        server.should_exit = True
+        server.told.set()
         await task
 
 

@@ -98,7 +98,6 @@ def older_database_url(empty_database_url: str, older: Path) -> str:
 
 
 @pytest.mark.hostile
-@pytest.mark.timeout(90)  # four processes start one after the other
 async def test_an_older_and_a_newer_process_share_a_database_while_it_is_brought_up_to_date(
     older_database_url: str, older: Path, tmp_path: Path, server: Server
 ) -> None:

@@ -36,7 +36,7 @@ class Service:
         """Somebody with a key of their own."""
         _, secret = await self.core.access.create(name, scopes or ("submit", "read"), **limits)
         headers = {"Authorization": f"Bearer {secret}"}
-        async with asking(base_url=self.url, headers=headers, timeout=20) as client:
+        async with asking(base_url=self.url, headers=headers, timeout=60) as client:
             yield client
 
 

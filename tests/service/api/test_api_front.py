@@ -15,7 +15,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 @pytest.fixture
 async def stranger(service: Service) -> Any:
     """Somebody without a key, where keys are required."""
-    async with asking(base_url=service.url, timeout=20) as client:
+    async with asking(base_url=service.url, timeout=60) as client:
         yield client
 
 

@@ -23,7 +23,6 @@ QUIET = hypothesis.settings(
 
 
 @pytest.mark.hostile
-@pytest.mark.timeout(120)
 async def test_no_request_that_the_document_allows_ends_in_a_500(service: Service):
     async with service.client("admin") as client:
         document = (await client.get("/api/v2/openapi.json")).json()
@@ -46,7 +45,7 @@ def statuses(document: dict[str, Any], url: str, headers: dict[str, str]) -> dic
         @QUIET
         @hypothesis.given(case=operation.as_strategy())
         def ask(case: Any) -> None:
-            answer = case.call(base_url=url, headers=wanted, timeout=20)
+            answer = case.call(base_url=url, headers=wanted, timeout=60)
             name = f"{case.method} {case.path}"
             what = (
                 f"{name} {case.path_parameters} {case.query} {case.body!r:.300}"

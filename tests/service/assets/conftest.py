@@ -1,6 +1,5 @@
 """Assets over a real PostgreSQL and real files, and the router behind a real socket."""
 
-import asyncio
 import contextlib
 import hashlib
 import time
@@ -12,9 +11,8 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
-from tests.service.serving import asking
+from tests.service.serving import asking, serving
 
 from comfywire.service.access.keys import Access
 from comfywire.service.access.limits import RateLimits
@@ -80,23 +78,6 @@ def assets(assets_with: Callable[..., Assets]) -> Assets:
     return assets_with()
 
 
-@contextlib.asynccontextmanager
-async def serving(app: object) -> AsyncIterator[str]:
-    """Serve an ASGI application on a free port; the value is its URL."""
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off")  # type: ignore[arg-type]
-    )
-    task = asyncio.create_task(server.serve())
-    try:
-        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.001)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        await task
-
-
 @pytest.fixture
 async def service(database: Database, assets: Assets, settings: Settings) -> AsyncIterator[SimpleNamespace]:
     """The routes of assets as the service has them, with keys: ``url`` and ``access``."""
@@ -124,5 +105,5 @@ async def client_of(
 ) -> AsyncIterator[httpx.AsyncClient]:
     _, secret = await service.access.create(name, scopes)
     headers = {"Authorization": f"Bearer {secret}"}
-    async with asking(base_url=service.url, headers=headers, timeout=20) as opened:
+    async with asking(base_url=service.url, headers=headers, timeout=60) as opened:
         yield opened

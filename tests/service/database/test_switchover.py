@@ -61,7 +61,6 @@ def hosts(*clusters: Cluster) -> str:
     return f"postgresql://postgres@/postgres?host={folders}&port={','.join([str(PORT)] * len(clusters))}"
 
 
-@pytest.mark.timeout(60)  # two servers are made and started
 async def test_the_pool_works_where_writes_are_taken(primary: Cluster, standby: Cluster) -> None:
     await until(lambda: has_arrived(primary, standby))
     assert await what_is_said_of_previews(primary, standby) == "25006"

@@ -46,7 +46,7 @@ async def url(core: Core) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def http(url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with asking(base_url=url, timeout=20, trust_env=False) as client:
+    async with asking(base_url=url, timeout=60, trust_env=False) as client:
         yield client
 
 

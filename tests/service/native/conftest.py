@@ -36,7 +36,7 @@ class Service:
     async def client(self, *scopes: str, name: str = "a test") -> AsyncIterator[httpx.AsyncClient]:
         """Somebody with a key of their own."""
         headers = {"Authorization": f"Bearer {await self.key(*scopes, name=name)}"}
-        async with asking(base_url=self.url, headers=headers, timeout=30) as client:
+        async with asking(base_url=self.url, headers=headers, timeout=60) as client:
             yield client
 
     @contextlib.asynccontextmanager

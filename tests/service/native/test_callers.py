@@ -16,7 +16,7 @@ from tests.service.serving import asking
 @pytest.fixture
 async def bare(service: Service) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody without a key."""
-    async with asking(base_url=service.url, timeout=30) as client:
+    async with asking(base_url=service.url, timeout=60) as client:
         yield client
 
 

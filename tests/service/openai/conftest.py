@@ -62,7 +62,7 @@ async def town_of(settings: Settings) -> AsyncIterator[Town]:
         Server() as comfyui,
         serving(application(core)) as url,
         working(worker_of(core, comfyui.url)),
-        asking(base_url=url, timeout=25, trust_env=False) as http,
+        asking(base_url=url, timeout=60, trust_env=False) as http,
     ):
         yield Town(core, url, http, comfyui)
         core.broker.close()
