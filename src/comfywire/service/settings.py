@@ -103,6 +103,7 @@ class Settings:
         cors_origins: Pages of these origins may call the API.
         native_listen: Addresses at which ComfyUI's own API needs no key, since each is one key's.
         native_anywhere: Whether these may be others than this machine's own.
+        native_home: The ComfyUI whose node packs' routes and browser scripts are passed on; None: no one's.
         editor: Whether ComfyUI's own editor is served at ``/editor/``, if it is installed.
         job_retention: Seconds for which an ended job and its outputs are kept.
         asset_retention: Seconds for which an upload is kept; None keeps it.
@@ -151,6 +152,7 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     native_listen: tuple[NativeAddress, ...] = ()
     native_anywhere: bool = False
+    native_home: str | None = None
     editor: bool = False
     job_retention: float = 7 * 86400.0
     asset_retention: float | None = 7 * 86400.0

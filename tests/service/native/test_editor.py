@@ -18,6 +18,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (static / "assets").mkdir(parents=True)
     (static.parent / "__init__.py").write_text("raise RuntimeError('nothing of it runs in the service')")
     (static / "index.html").write_text("<title>the editor</title>")
+    for name in ("scripts/app.js", "extensions/core/old.js"):
+        (static / name).parent.mkdir(parents=True)
+        (static / name).write_text(name)
     (static / "assets" / "index-abc.js").write_text("1")
     (static.parent / "secret").write_text("outside")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
@@ -92,3 +95,45 @@ async def test_no_application_is_made_without_it(service_with: Any) -> None:
     with pytest.raises(NoEditor):
         async with service_with(editor=True):
             pass
+
+
+@pytest.mark.usefixtures("installed")
+async def test_what_scripts_of_packs_import_is_where_a_comfyui_has_it(service_with: Any) -> None:
+    async with service_with(editor=True) as service, asking(base_url=service.url) as browser:
+        for name in ("scripts/app.js", "extensions/core/old.js"):
+            for place in ("", "/editor"):
+                assert (await browser.get(f"{place}/{name}")).text == name
+
+
+@pytest.mark.usefixtures("installed")
+async def test_templates_are_those_of_the_packages_that_are_installed(
+    service_with: Any, tmp_path: Path
+) -> None:
+    for package, name in (("json", "index.json"), ("media_image", "a-1.webp"), ("core", "")):
+        folder = tmp_path / "site" / f"comfyui_workflow_templates_{package}"
+        folder.mkdir()
+        (folder / "__init__.py").write_text("raise RuntimeError('nothing of it runs in the service')")
+        if name:
+            (folder / "templates").mkdir()
+            (folder / "templates" / name).write_text(package)
+
+    async with service_with(editor=True) as service, asking(base_url=service.url) as browser:
+        listed = await browser.get("/editor/templates/index.json")
+        assert (listed.text, listed.headers["content-type"]) == ("json", "application/json")
+        assert (await browser.get("/editor/templates/a-1.webp")).text == "media_image"
+        assert (await browser.get("/editor/templates/nope.json")).status_code == 404
+        assert (await browser.get("/editor/templates/%2e%2e/__init__.py")).status_code == 404
+
+
+@pytest.mark.usefixtures("installed")
+async def test_without_such_packages_the_list_of_templates_is_empty(service_with: Any) -> None:
+    async with service_with(editor=True) as service, asking(base_url=service.url) as browser:
+        assert (await browser.get("/editor/templates/index.json")).json() == []
+
+
+@pytest.mark.usefixtures("installed")
+async def test_the_page_links_the_editor_where_there_is_one(service_with: Any) -> None:
+    for has_editor in (True, False):
+        async with service_with(editor=has_editor) as service, asking(base_url=service.url) as browser:
+            page = await browser.get("/", headers={"Accept": "text/html"})
+            assert ('data-editor="editor/"' in page.text) == has_editor

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -62,6 +63,19 @@ def native_address(text: str) -> NativeAddress:
         return NativeAddress.parse(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def home_server(ctx: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
+    """Refuse what is no address of a ComfyUI, for ``--native-home``.
+
+    Raises:
+        click.BadParameter: It is none.
+
+    """
+    del ctx, parameter
+    if url is not None and not (url.startswith(("http://", "https://")) and urlsplit(url).hostname):
+        raise click.BadParameter(f"{url!r} is no address of a ComfyUI: write http://127.0.0.1:8188, say")
+    return url
 
 
 @click.command(short_help="Serve the job service: a durable queue in front of your ComfyUIs.")
@@ -192,6 +206,13 @@ def native_address(text: str) -> NativeAddress:
     "--native-anywhere",
     is_flag=True,
     help="Let --native-listen name addresses that others reach.",
+)
+@setting(
+    "--native-home",
+    metavar="URL",
+    callback=home_server,
+    help="The ComfyUI whose node packs' own routes and browser scripts are passed on; what changes anything, "
+    "to keys of scope admin alone.",
 )
 @setting(
     "--editor",

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from comfywire.service.api.context import core_of
 from comfywire.service.page.routes import document
 
 __all__ = ["router"]
@@ -38,7 +39,7 @@ router = APIRouter()
 async def front(request: Request) -> Response:
     """Give browsers the page, and tell other clients what the service is; neither needs a key."""
     if "text/html" in request.headers.get("accept", ""):
-        return document(request)
+        return document(request, has_editor=core_of(request).settings.editor)
     return JSONResponse(
         {"service": "comfywire", "version": version("comfywire"), "what": WHAT, "keys": KEYS, **PLACES},
         headers=HEADERS,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi import FastAPI
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
@@ -10,6 +12,7 @@ from comfywire.service.native import (
     history,
     jobs,
     models,
+    packs,
     prompts,
     queue,
     sockets,
@@ -20,6 +23,7 @@ from comfywire.service.native import (
 )
 from comfywire.service.native.addresses import PathRewriter
 from comfywire.service.native.editor import internal, page, userdata
+from comfywire.service.native.home import Home
 from comfywire.service.native.route_table import RouteTable
 from comfywire.service.settings import Settings
 
@@ -33,6 +37,8 @@ def attach(app: FastAPI, settings: Settings) -> None:
         NoEditor: The editor is wanted, and is not installed.
 
     """
+    home = None if settings.native_home is None else Home(settings.native_home)
+    classes = catalogue.FleetCatalogue()
     routes: list[BaseRoute] = [
         *prompts.ROUTES,
         *queue.ROUTES,
@@ -40,15 +46,26 @@ def attach(app: FastAPI, settings: Settings) -> None:
         *jobs.routes_of(),
         *view.ROUTES,
         *uploads.ROUTES,
-        *catalogue.routes_of(catalogue.FleetCatalogue()),
+        *catalogue.routes_of(classes),
         *models.ROUTES,
         *system.ROUTES,
         *sockets.ROUTES,
-        *tooling.ROUTES,
+        *tooling.routes_of(home),
+        *page.routes_for_scripts(settings),
+        *packs.routes_of(settings, home, classes),
         *userdata.ROUTES,
         *internal.ROUTES,
     ]
     app.router.routes.extend([*routes, *page.routes_of(settings)])
     app.router.routes.insert(0, RouteTable(routes))
+    if home is not None:
+        app.router.routes.append(packs.fallback_of(home, _taken(routes)))
     roots = {route.path.split("/")[1] for route in routes if isinstance(route, Route | WebSocketRoute)}
     app.add_middleware(PathRewriter, roots=roots)
+
+
+def _taken(routes: Sequence[BaseRoute]) -> set[str]:
+    """Return the first parts of the paths of ComfyUI's own API, those behind ``/api`` among them."""
+    parts = [path.split("/") for route in routes if (path := getattr(route, "path", ""))]
+    below = {path[2] for path in parts if path[1] == "api" and len(path) > 2}
+    return ({path[1] for path in parts} | below) - {"api", "etn"}

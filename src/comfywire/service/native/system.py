@@ -68,23 +68,11 @@ async def users(request: Request, core: Core, caller: Caller) -> Response:
     return JSONResponse({"storage": "server", "migrated": True})
 
 
-async def nothing(request: Request, core: Core, caller: Caller) -> Response:
-    """List no browser scripts of node packs: these ask for routes that no fleet has."""
-    del request, core, caller
-    return JSONResponse([])
-
-
 async def free(request: Request, core: Core, caller: Caller) -> Response:
     """Have every ComfyUI that has nothing to do let go of its models."""
     del request, caller
     await Registry(core.database).want_free()
     return Response()
-
-
-async def no_additions(request: Request, core: Core, caller: Caller) -> Response:
-    """Tell of no translations and templates of node packs."""
-    del request, core, caller
-    return JSONResponse({})
 
 
 async def not_there(request: Request, core: Core, caller: Caller) -> Response:
@@ -97,11 +85,6 @@ ROUTES = [
     *routes("/features", get_features),
     *routes("/system_stats", system_stats),
     *routes("/users", users),
-    *routes("/extensions", nothing),
     *routes("/view_metadata/{folder}", not_there),
-    *routes("/i18n", no_additions),
-    *routes("/workflow_templates", no_additions),
-    *routes("/global_subgraphs", no_additions),
-    *routes("/node_replacements", no_additions),
     *routes("/free", free, "POST", scope="admin"),
 ]

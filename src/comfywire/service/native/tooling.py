@@ -21,11 +21,12 @@ from comfywire.service.assets.naming import keep_named
 from comfywire.service.core import Core
 from comfywire.service.fleet.registry import Registry
 from comfywire.service.native.face import BadRequest, routes
+from comfywire.service.native.home import Home
 from comfywire.service.native.pictures import LARGEST
 from comfywire.service.native.uploads import counted
 from comfywire.service.native.view import output_of
 
-__all__ = ["ROUTES"]
+__all__ = ["routes_of"]
 
 AN_ID = re.compile(r"[\w.-]{1,200}", re.ASCII)
 PICTURES = re.compile(r"image/(png|jpeg|webp)")
@@ -95,10 +96,12 @@ def _number(request: Request, name: str, default: int) -> int:
         raise BadRequest(f"{name!r} is no whole number") from None
 
 
-ROUTES: list[Route] = [
-    *routes("/api/etn/image/{id}", get_picture),
-    *routes("/api/etn/image/{id}", put_picture, "PUT", scope="submit"),
-    *routes("/api/etn/model_info", model_info),
-    *routes("/api/etn/model_info/{folder}", model_info),
-    *routes("/api/etn/languages", languages),
-]
+def routes_of(home: Home | None) -> list[Route]:
+    """Return the routes; a home server answers the others of the pack, languages among them."""
+    return [
+        *routes("/api/etn/image/{id}", get_picture),
+        *routes("/api/etn/image/{id}", put_picture, "PUT", scope="submit"),
+        *routes("/api/etn/model_info", model_info),
+        *routes("/api/etn/model_info/{folder}", model_info),
+        *([] if home is not None else routes("/api/etn/languages", languages)),
+    ]

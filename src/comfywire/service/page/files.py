@@ -24,6 +24,8 @@ TYPES = {
 INDEX = "index.html"
 DIGEST_MARK = "DIGEST"
 """Stands in ``index.html`` where the digest goes."""
+EDITOR_MARK = "EDITOR"
+"""Stands there where the address of ComfyUI's own editor goes, if the service has that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def digest_of_all() -> str:
 
 
 @cache
-def index() -> StaticFile:
-    """Return the document itself, whose links lead to the files of this version."""
-    text = static_files()[INDEX].content.decode()
-    return StaticFile.of(INDEX, text.replace(DIGEST_MARK, digest_of_all()).encode())
+def index(*, has_editor: bool = False) -> StaticFile:
+    """Return the document itself, whose links lead to the files of this version, and to the editor."""
+    text = static_files()[INDEX].content.decode().replace(DIGEST_MARK, digest_of_all())
+    return StaticFile.of(INDEX, text.replace(EDITOR_MARK, 'data-editor="editor/"' * has_editor).encode())

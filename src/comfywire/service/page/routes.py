@@ -37,9 +37,13 @@ FOR_EVER = "public, max-age=31536000, immutable"
 router = APIRouter()
 
 
-def document(request: Request) -> Response:
+def document(request: Request, *, has_editor: bool = False) -> Response:
     """Return the page's document; browsers ask for it each time, and find the newest files."""
-    return _answer(request, index(), {**SAFE, "Cache-Control": "no-cache", "Vary": "Accept, Accept-Encoding"})
+    return _answer(
+        request,
+        index(has_editor=has_editor),
+        {**SAFE, "Cache-Control": "no-cache", "Vary": "Accept, Accept-Encoding"},
+    )
 
 
 @router.api_route("/page/{digest}/{name}", methods=["GET", "HEAD"], include_in_schema=False)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import iter_modules
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -19,9 +20,10 @@ from comfywire.service.api.errors import error_response
 from comfywire.service.native.callers import caller_for
 from comfywire.service.settings import Settings
 
-__all__ = ["NoEditor", "must_be_there", "routes_of"]
+__all__ = ["NoEditor", "must_be_there", "routes_for_scripts", "routes_of"]
 
 PACKAGE = "comfyui_frontend_package"
+TEMPLATES = "comfyui_workflow_templates"
 INDEX = "index.html"
 SAFE = {
     # A key may stand in the address (/k/KEY/editor/), and nobody else's page may show this one.
@@ -61,8 +63,46 @@ def routes_of(settings: Settings) -> list[BaseRoute]:
         return []
     return [
         Route("/editor", _with_slash, include_in_schema=False),
+        *_templates(),
         Mount("/editor", _Files(directory=_folder())),
     ]
+
+
+def routes_for_scripts(settings: Settings) -> list[BaseRoute]:
+    """Return what browser scripts of node packs import from the front end by ComfyUI's own addresses.
+
+    Raises:
+        NoEditor: The editor is wanted and not installed.
+
+    """
+    folders = ("scripts", "extensions/core") if settings.editor else ()
+    places = [(name, _folder() / name) for name in folders]
+    return [Mount(f"/{name}", _Files(directory=place)) for name, place in places if place.is_dir()]
+
+
+def _templates() -> list[BaseRoute]:
+    """Return the routes of ComfyUI's templates, out of the packages that the operator has installed.
+
+    There are several, which share out the files (comfyui-workflow-templates, 0.11.97). Without any the list
+    is empty.
+    """
+    found: list[str | tuple[str, str]] = [
+        (name, "templates")
+        for _, name, is_package in iter_modules()
+        if is_package and name.startswith(TEMPLATES) and _has_templates(name)
+    ]
+    if found:
+        return [Mount("/editor/templates", _Files(packages=found))]
+    return [Route("/editor/templates/index.json", _no_templates, include_in_schema=False)]
+
+
+def _has_templates(package: str) -> bool:
+    return any((place / "templates").is_dir() for place in _places(package))
+
+
+async def _no_templates(request: Request) -> Response:
+    del request
+    return JSONResponse([], headers=SAFE)
 
 
 class _Files(StaticFiles):
@@ -90,10 +130,15 @@ async def _with_slash(request: Request) -> Response:
     return RedirectResponse("editor/")
 
 
+def _places(package: str) -> list[Path]:
+    """Return where a package is installed, without running anything of it."""
+    spec = find_spec(package)
+    return [Path(place) for place in (spec.submodule_search_locations or ())] if spec is not None else []
+
+
 def _folder() -> Path:
-    spec = find_spec(PACKAGE)
-    for place in (spec.submodule_search_locations or ()) if spec is not None else ():
-        if (folder := Path(place, "static")).joinpath(INDEX).is_file():
+    for place in _places(PACKAGE):
+        if (folder := place / "static").joinpath(INDEX).is_file():
             return folder
     raise NoEditor(
         "--editor serves ComfyUI's own front end, which is not installed beside Comfywire: "

@@ -24,11 +24,12 @@ const place = h("main", { id: "content", tabindex: "-1" });
 const pulse = h("a", { class: "pulse num", href: "#/operate" });
 const tabs = h("nav", { class: "tabs", "aria-label": "Views" }, TABS.map((name) =>
   h("a", { href: `#/${name}`, data: { tab: name } }, icon(name), VIEWS[name].title)));
+const editor = h("a", { class: "pulse", href: document.body.dataset.editor ?? "", hidden: !document.body.dataset.editor, title: "ComfyUI's own editor" }, "Editor");
 const leave = button("Sign out", { icon: "key", class: "bare who", label: "Sign out", hidden: true, on: { click: out } });
 const bar = h("header", { class: "bar" },
   h("a", { class: "skip", href: "#content", on: { click: toContent } }, "Go to the content"),
   h("a", { class: "brand", href: "#/run" }, brandIcon(), "Comfywire"), tabs,
-  h("div", { class: "bar-end" }, pulse,
+  h("div", { class: "bar-end" }, editor, pulse,
     button("", { icon: "theme", class: "bare icon", label: "Light or dark", on: { click: switchTheme } }), leave));
 
 let ending = new AbortController();
@@ -69,7 +70,7 @@ async function askForKey() {
   ending.abort();
   jobs.pause();
   const { showSignIn } = await import("./signin.js");
-  for (const part of [tabs, pulse, leave]) part.hidden = true;
+  for (const part of [tabs, editor, pulse, leave]) part.hidden = true;
   bar.hidden = false;
   showSignIn(place, begin);
 }
@@ -77,6 +78,7 @@ async function askForKey() {
 async function begin() {
   isSignedOut = false;
   for (const part of [tabs, pulse]) part.hidden = false;
+  editor.hidden = !document.body.dataset.editor;
   showKey();
   jobs.resume();
   await open();
