@@ -8,6 +8,7 @@ TESTS = Path(__file__).parent
 PATCHING = ("setattr", "patch", "patch.object")
 SIZES = {
     "JSON_BYTES",
+    "LARGEST",
     "LARGEST_SETTINGS",
     "MAXIMUM_HISTORY_SIZE",
     "MAXIMUM_LOG_SIZE",

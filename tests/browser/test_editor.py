@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parents[2] / ".peers"
 VERSIONS = ("1.49.6", "1.58.1")
 HARMLESS = (
     "Failed to load resource"  # files that a new user does not have, and addresses that the test closes
-    "|graph accessed before initialization|Error loading core workflow templates"
+    "|graph accessed before initialization"
 )
 READY = "window.app?.graph && window.app.extensionManager && window.app.api.socket?.readyState === 1"
 IS_RUNNING = "window.app.api.getQueue().then(queue => queue.Running.length === 1)"
@@ -111,3 +111,36 @@ async def test_two_users_see_their_own_and_find_their_workflows_again(demo: Demo
             await one.evaluate("window.app.api.getSetting('Comfy.ColorPalette')") for one in (page, other)
         ]
         assert shown[0] == "light" != shown[1]
+
+
+NOTICE = "Nodes that need scripts of their packs"
+KJNODES = {
+    "version": 0.4,
+    "nodes": [
+        {"id": 1, "type": "SetNode", "pos": [0, 0], "widgets_values": ["a"]},
+        {"id": 2, "type": "GetNode", "pos": [300, 0], "widgets_values": ["a"]},
+        {"id": 3, "type": "Power Lora Loader (rgthree)", "pos": [600, 0]},
+    ],
+    "links": [],
+}
+
+
+async def test_nodes_that_need_scripts_of_their_packs_are_pointed_out(demo: Demo, opened: Opening) -> None:
+    async with editor(demo, opened, demo.key) as page:
+        await load(page, demo)
+        await page.wait_for_function("window.app.graph._nodes.length > 5")
+        assert await page.get_by_text(NOTICE).count() == 0
+        await page.evaluate("workflow => { window.app.loadGraphData(workflow); }", KJNODES)
+        await page.get_by_text(NOTICE).first.wait_for()
+        words = await page.get_by_text("--native-home").first.inner_text()
+
+        assert "SetNode, GetNode (comfyui-kjnodes); Power Lora Loader (rgthree) (rgthree-comfy)" in words
+
+
+async def test_the_page_leads_to_the_editor(demo: Demo, opened: Opening) -> None:
+    async with editor(demo, opened, demo.key) as page:
+        await page.goto(f"{demo.url}/")
+        await page.get_by_role("link", name="Editor").click()
+        await page.wait_for_function(READY)
+
+        assert page.url == f"{demo.url}/editor/"
