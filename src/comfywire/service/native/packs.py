@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from comfywire.errors import ComfywireError
-from comfywire.service.access.keys import Caller
+from comfywire.service.access.callers import Caller
 from comfywire.service.api.guards import SAFE_METHODS
 from comfywire.service.core import Core
 from comfywire.service.native.callers import caller_for
