@@ -10,7 +10,7 @@ from aiohttp import web
 from tests.service.native.conftest import Service
 from tests.service.native.test_editor import installed  # noqa: F401 - a fixture
 
-from comfywire.service.native.packs import OWN
+from comfywire.service.native.editor.packs import OWN
 
 SCRIPT = "/extensions/a pack/js/a.js"
 
@@ -164,7 +164,7 @@ async def test_every_place_of_the_service_is_known_to_be_its_own(passing: Servic
 async def test_nobody_is_sent_elsewhere_and_nothing_is_too_large(
     someone: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("comfywire.service.native.home.LARGEST", 1000)
+    monkeypatch.setattr("comfywire.service.native.editor.home.LARGEST", 1000)
 
     elsewhere = await someone.get("/pack/elsewhere")
     large = await someone.get("/pack/large")

@@ -12,7 +12,6 @@ from comfywire.service.native import (
     history,
     jobs,
     models,
-    packs,
     prompts,
     queue,
     sockets,
@@ -22,8 +21,8 @@ from comfywire.service.native import (
     view,
 )
 from comfywire.service.native.addresses import PathRewriter
-from comfywire.service.native.editor import internal, page, userdata
-from comfywire.service.native.home import Home
+from comfywire.service.native.editor import internal, packs, page, userdata
+from comfywire.service.native.editor.home import Home
 from comfywire.service.native.route_table import RouteTable
 from comfywire.service.settings import Settings
 

@@ -20,8 +20,8 @@ from comfywire.service.assets.cached_pictures import FOLDER, place_of_id, upload
 from comfywire.service.assets.naming import keep_named
 from comfywire.service.core import Core
 from comfywire.service.fleet.registry import Registry
+from comfywire.service.native.editor.home import Home
 from comfywire.service.native.face import BadRequest, routes
-from comfywire.service.native.home import Home
 from comfywire.service.native.pictures import LARGEST
 from comfywire.service.native.uploads import counted
 from comfywire.service.native.view import output_of

@@ -1,1 +1,1 @@
-"""ComfyUI's own editor, where the operator has installed it, and what it keeps on its server."""
+"""ComfyUI's own editor, where it is installed: what it keeps on its server, what node packs add to it."""

@@ -19,7 +19,7 @@ NOTICE = f"{PLACE}/packs.js"
 @cache
 def notice() -> bytes:
     """Return the script that tells the editor's user which nodes would send wrong values."""
-    return files(__package__).joinpath("packs.js").read_bytes()
+    return files(__package__).joinpath("notice.js").read_bytes()
 
 
 def packs_by_type(classes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -20,9 +20,9 @@ from comfywire.service.api.guards import SAFE_METHODS
 from comfywire.service.core import Core
 from comfywire.service.native.callers import caller_for
 from comfywire.service.native.catalogue import FleetCatalogue
+from comfywire.service.native.editor.home import Home, HomeAway
 from comfywire.service.native.editor.scripts import NOTICE, PLACE, notice, packs_by_type
 from comfywire.service.native.face import Handler, refusal, routes
-from comfywire.service.native.home import Home, HomeAway
 from comfywire.service.settings import Settings
 
 __all__ = ["fallback_of", "routes_of"]
