@@ -86,9 +86,11 @@ async def test_servers(stack: contextlib.AsyncExitStack, count: int) -> list[str
 
 
 @contextlib.asynccontextmanager
-async def service(servers: Sequence[str], data: Path, workers: int = 0) -> AsyncIterator[str]:
+async def service(
+    servers: Sequence[str], data: Path, workers: int = 0, more: Sequence[str] = ()
+) -> AsyncIterator[str]:
     """The service for these servers, once they are up: in one process, or with ``workers`` beside it."""
-    options = ["--max-queued=1000000"]
+    options = ["--max-queued=1000000", *more]
     options += ["--no-workers"] if workers else [f"--server={url}" for url in servers]
     async with contextlib.AsyncExitStack() as stack:
         url = await stack.enter_async_context(comfywire("serve", "--port=0", f"--data={data}", *options))
