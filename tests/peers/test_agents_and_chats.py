@@ -23,7 +23,7 @@ from tests.peers import environments
 from tests.peers.environments import NotInstalled, skip
 from tests.peers.face import Face, until
 from tests.peers.test_peers import DRIVER_TIMEOUT, PHOTO, Prompt, printed_by, python_driver, shown
-from tests.server.wire import image, text_to_image
+from tests.server.wire import film, image, masked_edit, text_to_image
 
 from comfywire.server import server_in_thread
 from comfywire.sync import Client
@@ -35,32 +35,13 @@ pytestmark = [pytest.mark.timeout(240)]
 BLANK = (255, 255, 255)
 BLUE = (0, 0, 255)
 # A sheet of paper is there, so that one model both draws and edits, as the one that LibreChat asks for does.
-EDIT = {
-    "1": {"class_type": "LoadImage", "inputs": {"image": "blank.png"}},
-    "2": {"class_type": "LoadImageMask", "inputs": {"image": "blank.png", "channel": "alpha"}},
-    "3": {"class_type": "MaskToImage", "inputs": {"mask": ["2", 0]}},
-    "4": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "edited"}},
-    "5": {"class_type": "SaveImage", "inputs": {"images": ["3", 0], "filename_prefix": "mask"}},
-    "6": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["7", 1], "text": ""}},
-    "7": {
-        "class_type": "CheckpointLoaderSimple",
-        "inputs": {"ckpt_name": "comfywire-placeholder.safetensors"},
-    },
-}
+EDIT = masked_edit("blank.png", "blank.png")
 EDIT_PARAMETERS = {
     "image": {"type": "image", "inputs": ["1.image"], "default": "blank.png"},
     "mask": {"type": "mask", "inputs": ["2.image"], "default": "blank.png"},
     "prompt": {"type": "text", "inputs": ["6.text"], "default": ""},
 }
-FILM = {
-    "1": {"class_type": "LoadImage", "inputs": {"image": "blank.png"}},
-    "3": {"class_type": "RepeatImageBatch", "inputs": {"image": ["1", 0], "amount": 3}},
-    "2": {
-        "class_type": "SaveAnimatedWEBP",
-        "inputs": {"images": ["3", 0], "filename_prefix": "f", "fps": 6.0, "lossless": True, "quality": 80,
-                   "method": "default"},
-    },
-}  # fmt: skip
+FILM = film("blank.png")
 FILM_PARAMETERS = {
     "image": {"type": "image", "inputs": ["1.image"]},
     "seconds": {"type": "float", "inputs": ["2.fps"], "min": 1},

@@ -58,6 +58,39 @@ def text_to_image(text: str = "a lighthouse", *, seed: int = 1, steps: int = 3, 
     }
 
 
+def masked_edit(picture: str, mask: str) -> Prompt:
+    """What an edit of images is: a picture and a mask, saved as they came, and words."""
+    return {
+        "1": {"class_type": "LoadImage", "inputs": {"image": picture}},
+        "2": {"class_type": "LoadImageMask", "inputs": {"image": mask, "channel": "alpha"}},
+        "3": {"class_type": "MaskToImage", "inputs": {"mask": ["2", 0]}},
+        "4": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "edited"}},
+        "5": {"class_type": "SaveImage", "inputs": {"images": ["3", 0], "filename_prefix": "mask"}},
+        "6": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["7", 1], "text": ""}},
+        "7": {
+            "class_type": "CheckpointLoaderSimple",
+            "inputs": {"ckpt_name": "comfywire-placeholder.safetensors"},
+        },
+    }
+
+
+def film(picture: str) -> Prompt:
+    """Three times the same picture, as an animated WebP."""
+    animated = {
+        "images": ["3", 0],
+        "filename_prefix": "f",
+        "fps": 6.0,
+        "lossless": True,
+        "quality": 80,
+        "method": "default",
+    }
+    return {
+        "1": {"class_type": "LoadImage", "inputs": {"image": picture}},
+        "3": {"class_type": "RepeatImageBatch", "inputs": {"image": ["1", 0], "amount": 3}},
+        "2": {"class_type": "SaveAnimatedWEBP", "inputs": animated},
+    }
+
+
 class Feed:
     """One socket and everything it heard."""
 

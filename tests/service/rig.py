@@ -23,7 +23,7 @@ from comfywire.service.fleet.needs import need_of, requirement_of
 from comfywire.service.hooks import Hooks
 from comfywire.service.jobs.engine import Queue
 from comfywire.service.jobs.records import JobRecord, NewJob
-from comfywire.service.jobs.states import TERMINAL
+from comfywire.service.jobs.states import TERMINAL, JobState
 from comfywire.service.jobs.store import Store
 from comfywire.service.relay.relay import Relay
 from comfywire.service.sealing import Sealer
@@ -163,3 +163,9 @@ async def until(condition: Callable[[], Awaitable[object]]) -> None:
 async def up(rig: Rig) -> None:
     """Wait until a server is known to be there."""
     await until(lambda: rig.database.one("SELECT 1 FROM servers WHERE state = 'up'"))
+
+
+async def is_at_work(store: Store) -> bool:
+    """Whether a node has run: an interrupt that comes as a prompt begins is lost (ComfyUI clears it then)."""
+    running = await store.search(states=[JobState.RUNNING])
+    return any((job.progress or {}).get("value") for job in running)

@@ -15,7 +15,7 @@ from mcp.shared.exceptions import MCPError  # type: ignore[import-not-found,unus
 from PIL import Image
 from tests.service.mcp.conftest import COLOUR, DRAW, graph
 from tests.service.mcp.tasking import Tasks, task_of
-from tests.service.rig import until
+from tests.service.rig import is_at_work, until
 from tests.service.serving import asking, serving
 
 from comfywire.service.core import open_core
@@ -259,7 +259,7 @@ async def test_a_canceled_conversation_cancels_its_job_if_that_is_wanted(town, h
     held = town.comfyui.faults.nodes.hold(node_id="8")
     async with town.agent(mode=mode, headers=headers) as agent:
         calling = asyncio.create_task(agent.call_tool("run_paint", {}))
-        await until(lambda: is_at_work(town))
+        await until(lambda: is_at_work(town.core.store))
         calling.cancel()
         await asyncio.gather(calling, return_exceptions=True)
         if end is JobState.CANCELED:  # a node that is let go might end well before it is interrupted
@@ -267,12 +267,6 @@ async def test_a_canceled_conversation_cancels_its_job_if_that_is_wanted(town, h
         held.release()
 
         await until(lambda: town.core.store.search(states=[end]))
-
-
-async def is_at_work(town: Any) -> bool:
-    """Whether a node has run: an interrupt that comes as a prompt begins is lost (ComfyUI clears it then)."""
-    running = await town.core.store.search(states=[JobState.RUNNING])
-    return any((job.progress or {}).get("value") for job in running)
 
 
 async def test_who_listens_is_told_that_workflows_changed(town):
@@ -367,7 +361,7 @@ async def test_a_task_can_be_canceled_by_its_owner_alone(town):
     async with town.agent(mode="2026-07-28", extensions=[tasks]) as agent:
         await agent.call_tool("run_paint", {})
     (task_id,) = tasks.created
-    await until(lambda: is_at_work(town))
+    await until(lambda: is_at_work(town.core.store))
     _, stranger = await town.core.access.create("other", ["read", "submit"])
     _, owner = await town.core.access.rotate((await town.core.store.search())[0].key_id)
 

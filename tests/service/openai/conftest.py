@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
-from tests.server.wire import text_to_image
+from tests.server.wire import masked_edit, text_to_image
 from tests.service.rig import worker_of, working
 from tests.service.serving import application, asking, serving
 
@@ -17,18 +17,7 @@ from comfywire.server import Server
 from comfywire.service.core import Core, open_core
 from comfywire.service.settings import Settings
 
-EDIT = {
-    "1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
-    "2": {"class_type": "LoadImageMask", "inputs": {"image": "b.png", "channel": "alpha"}},
-    "3": {"class_type": "MaskToImage", "inputs": {"mask": ["2", 0]}},
-    "4": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "edited"}},
-    "5": {"class_type": "SaveImage", "inputs": {"images": ["3", 0], "filename_prefix": "mask"}},
-    "6": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["7", 1], "text": ""}},
-    "7": {
-        "class_type": "CheckpointLoaderSimple",
-        "inputs": {"ckpt_name": "comfywire-placeholder.safetensors"},
-    },
-}
+EDIT = masked_edit("a.png", "b.png")
 EDIT_PARAMETERS = {
     "image": {"type": "image", "inputs": ["1.image"], "required": True},
     "mask": {"type": "mask", "inputs": ["2.image"], "required": True},

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.service.api.conftest import closed
 from tests.service.openai.conftest import EDIT, EDIT_PARAMETERS, png, shown
-from tests.service.rig import until
+from tests.service.rig import is_at_work, until
 
 from comfywire.service.jobs.states import JobState
 
@@ -200,7 +200,7 @@ async def test_a_client_that_hangs_up_cancels_its_job(town, headers, end, stream
     held = town.comfyui.faults.nodes.hold(node_id="3")
     body = {"model": "draw", "prompt": "a boat", "size": "64x64", "stream": stream}
     asking = asyncio.create_task(_read(town.http, body, headers))
-    await until(lambda: is_at_work(town))
+    await until(lambda: is_at_work(town.core.store))
 
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
@@ -209,12 +209,6 @@ async def test_a_client_that_hangs_up_cancels_its_job(town, headers, end, stream
     held.release()
 
     await until(lambda: town.core.store.search(states=[end]))
-
-
-async def is_at_work(town: Any) -> bool:
-    """Whether a node has run: an interrupt that comes as a prompt begins is lost (ComfyUI clears it then)."""
-    running = await town.core.store.search(states=[JobState.RUNNING])
-    return any((job.progress or {}).get("value") for job in running)
 
 
 async def _read(http: Any, body: Any, headers: Any) -> None:

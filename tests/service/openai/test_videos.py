@@ -1,18 +1,11 @@
 import uuid
 
 import pytest
+from tests.server.wire import film as film_of
 from tests.service.openai.conftest import png
 from tests.service.rig import until
 
-FILM = {
-    "1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
-    "3": {"class_type": "RepeatImageBatch", "inputs": {"image": ["1", 0], "amount": 3}},
-    "2": {
-        "class_type": "SaveAnimatedWEBP",
-        "inputs": {"images": ["3", 0], "filename_prefix": "f", "fps": 6.0, "lossless": True, "quality": 80,
-                   "method": "default"},
-    },
-}  # fmt: skip
+FILM = film_of("a.png")
 PARAMETERS = {
     "image": {"type": "image", "inputs": ["1.image"], "required": True},
     "seconds": {"type": "float", "inputs": ["2.fps"], "min": 1},
