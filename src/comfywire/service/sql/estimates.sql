@@ -28,9 +28,13 @@ SELECT (SELECT EXTRACT(epoch FROM now() - max(started_at))::float8
 
 -- name: waiting
 -- What waits for a server, by what it needs of one; not what waits for others of its own key. The largest needs only.
-SELECT jobs.need, needs.requirement, count(*) AS count, min(jobs.created_at) AS oldest
-  FROM jobs JOIN needs USING (need)
- WHERE jobs.state = 'queued' AND jobs.queue_id IS NOT NULL AND jobs.submitted_at IS NULL
- GROUP BY jobs.need, needs.requirement
- ORDER BY count(*) DESC, jobs.need
+SELECT need, needs.requirement, count, oldest
+  FROM (SELECT need, count(*) FILTER (WHERE queue_id IS NOT NULL AND submitted_at IS NULL) AS count,
+               min(created_at) FILTER (WHERE queue_id IS NOT NULL AND submitted_at IS NULL) AS oldest
+          FROM jobs
+         WHERE state = 'queued'
+         GROUP BY need) AS waiting
+  JOIN needs USING (need)
+ WHERE count > 0
+ ORDER BY count DESC, need
  LIMIT %(limit)s;

@@ -144,7 +144,8 @@ SELECT
         SELECT FROM outputs LEFT JOIN assets ON assets.id = outputs.asset_id
          WHERE outputs.job_id = jobs.id AND (outputs.kind = ANY(%(kinds)s::text[])) <> %(is_rest)s::bool
            AND (%(film)s::bool IS NULL OR outputs.kind <> 'animation'
-                OR starts_with(COALESCE(assets.content_type, ''), 'video/') = %(film)s)))
+                OR starts_with(COALESCE(assets.content_type, ''), 'video/') = %(film)s)
+        OFFSET 0))  -- without it PostgreSQL may make a list of everybody's outputs first
    AND (%(before)s::timestamptz IS NULL OR (created_at, id) < (%(before)s, %(before_id)s))
  ORDER BY created_at DESC, id DESC
  LIMIT %(limit)s;

@@ -31,13 +31,15 @@ SELECT COALESCE((SELECT (value ->> 'paused')::bool FROM switches WHERE name = 'q
        (SELECT min(created_at) FROM jobs WHERE state = 'queued') AS oldest;
 
 -- name: waiting_by_key
-SELECT jobs.priority, key_id, keys.name AS key_name, count(*) AS count, min(jobs.created_at) AS oldest,
-       bool_or(jobs.queue_id IS NULL) AS is_held
-  FROM jobs JOIN keys ON keys.id = jobs.key_id
- WHERE jobs.state = 'queued'
- GROUP BY jobs.priority, key_id, keys.name
- ORDER BY jobs.priority DESC, min(jobs.created_at)
- LIMIT %(limit)s;
+SELECT priority, key_id, keys.name AS key_name, count, oldest, is_held
+  FROM (SELECT priority, key_id, count(*) AS count, min(created_at) AS oldest, bool_or(queue_id IS NULL) AS is_held
+          FROM jobs
+         WHERE state = 'queued'
+         GROUP BY priority, key_id
+         ORDER BY priority DESC, min(created_at)
+         LIMIT %(limit)s) AS waiting
+  JOIN keys ON keys.id = key_id
+ ORDER BY priority DESC, oldest;
 
 -- name: to_front
 -- Round 0 of the highest priority that waits, in the order in which they were submitted.

@@ -1,0 +1,90 @@
+"""What waits is looked at without looking at what has ended, in a database that has been used.
+
+``bench/scale.py`` measures what each step costs there; this holds what it found.
+"""
+
+import asyncio
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+from tests.service.conftest import temporary_database
+
+from comfywire.service.database.connecting import SCHEMA
+from comfywire.service.migrate import migrate
+from comfywire.service.sql import queries
+
+FILE = Path(__file__).parents[3] / "bench" / "scale_fill.py"
+WAITING = {
+    "metrics": ("metrics", "waiting"),
+    "the queue's overview": ("operating", "queue"),
+    "what waits, by key": ("operating", "waiting_by_key"),
+    "demand": ("estimates", "waiting"),
+}
+
+
+@pytest.fixture(scope="module")
+def scale_fill() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("scale_fill", FILE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["scale_fill"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def used(postgres: str, scale_fill: ModuleType) -> Iterator[str]:
+    with temporary_database(postgres) as url:
+        asyncio.run(migrate(url))
+        size = scale_fill.Size(
+            keys=10, ended=20_000, waiting=200, names=10, versions=2, assets=2000, deliveries=100
+        )
+        scale_fill.fill(url, size)
+        scale_fill.check(url)
+        yield url
+
+
+@pytest.fixture
+def connection(used: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(used, cursor_factory=psycopg.ClientCursor) as opened:
+        opened.execute(f"SET search_path TO {SCHEMA}")
+        yield opened
+
+
+def plan(connection: psycopg.Connection, query: str, **values: Any) -> str:
+    """How PostgreSQL answers a query, in its words."""
+    rows = connection.execute(b"EXPLAIN (COSTS OFF) " + query.encode(), values).fetchall()
+    return "\n".join(row[0] for row in rows)
+
+
+@pytest.mark.parametrize("of", WAITING.values(), ids=WAITING)
+def test_what_waits_is_counted_without_looking_at_what_has_ended(
+    connection: psycopg.Connection, of: tuple[str, str]
+) -> None:
+    file, name = of
+
+    found = plan(connection, queries(file)[name], limit=100)
+
+    assert "jobs_waiting" in found or "jobs_admitted" in found
+    assert "Seq Scan on jobs" not in found
+    assert "jobs_newest" not in found
+
+
+def test_jobs_with_a_picture_are_found_without_looking_at_everybodys(
+    connection: psycopg.Connection,
+) -> None:
+    key = connection.execute("SELECT id FROM keys LIMIT 1").fetchone()
+    assert key is not None
+    nothing = ("states", "workflow", "batch", "words", "since", "until", "before", "before_id")
+    wanted = dict.fromkeys(nothing) | {"kinds": ["image", "animation"], "is_rest": False, "film": False}
+
+    found = plan(connection, queries("jobs")["list"], key_id=key[0], labels=Jsonb({}), limit=50, **wanted)
+
+    assert "Seq Scan on outputs" not in found
