@@ -2,17 +2,20 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import re
 import shutil
+import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 pytest.importorskip("procrastinate", reason="the job service needs the extra 'service'")
@@ -43,11 +46,7 @@ class Demo:
     process: Process | None = field(default=None)
 
     async def start(self) -> None:
-        port = self.url.rpartition(":")[2] or "0"
-        environment = {name: text for name, text in os.environ.items() if not name.startswith("COMFYWIRE_")}
-        environment.update(self.variables)
-        command = [sys.executable, "-u", "-m", "comfywire", "serve", "--demo", "--port", port]
-        command += ["--data", str(self.folder), *self.options]
+        command, environment = self.command()
         self.process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, env=environment)
         told = ""
         assert self.process.stdout is not None
@@ -55,6 +54,16 @@ class Demo:
             line = (await self.process.stdout.readline()).decode()
             assert line, f"it ended, having said: {told}"
             told += line
+        self.read(told)
+
+    def command(self) -> tuple[list[str], dict[str, str]]:
+        port = self.url.rpartition(":")[2] or "0"
+        environment = {name: text for name, text in os.environ.items() if not name.startswith("COMFYWIRE_")}
+        environment.update(self.variables)
+        command = [sys.executable, "-u", "-m", "comfywire", "serve", "--demo", "--port", port]
+        return [*command, "--data", str(self.folder), *self.options], environment
+
+    def read(self, told: str) -> None:
         self.url = re.search(r"ready at (\S+)", told)[1]  # type: ignore[index]
         self.key = re.search(r"A key: (\S+)", told)[1]  # type: ignore[index]
 
@@ -85,6 +94,66 @@ async def demo_at(folder: Path, *options: str, **variables: str) -> AsyncIterato
 async def demo(tmp_path: Path) -> AsyncIterator[Demo]:
     async with demo_at(tmp_path / "data") as demo:
         yield demo
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One demo with keys for many tests, each of which has a key of its own: :func:`guest`."""
+    demo = Demo(tmp_path_factory.mktemp("house"), ("--keys", "--allow-private-urls"))
+    command, environment = demo.command()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
+        assert process.stdout is not None
+        told = ""
+        for line in process.stdout:
+            told += line
+            if "Ctrl-C" in line:
+                break
+        demo.read(told)
+        yield demo
+        process.terminate()
+
+
+NUMBERS = itertools.count()
+
+
+@pytest.fixture
+async def guest(house: Demo) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the house with a key of its own, which sees nothing of other tests."""
+    async with httpx.AsyncClient(base_url=f"{house.url}/api/v2", timeout=60, trust_env=False) as admin:
+        body = {"name": f"guest {next(NUMBERS)}", "scopes": ["submit", "read", "admin"]}
+        made = await admin.post("/keys", json=body, headers={"Authorization": f"Bearer {house.key}"})
+        key = made.json()["secret"]
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(
+        base_url=f"{house.url}/api/v2", timeout=60, trust_env=False, headers=headers
+    ) as client:
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def entered(
+    opened: "Opening", guest: httpx.AsyncClient, view: str = "run", **options: Any
+) -> AsyncIterator[Any]:
+    """The page at a view, signed in as a guest."""
+    url = str(guest.base_url).removesuffix("/api/v2/")
+    allow = "|".join(filter(None, ["401", options.pop("allow", "")]))
+    async with opened(url, allow=allow, **options) as page:
+        key = guest.headers["Authorization"].removeprefix("Bearer ")
+        await page.get_by_label("Key", exact=True).fill(key)
+        await page.get_by_role("button", name="Sign in").click()
+        await page.get_by_role("link", name="Run", exact=True).wait_for()
+        await page.evaluate("(hash) => { location.hash = hash; }", f"#/{view}")
+        await page.locator("main h1").first.wait_for()
+        yield page
+
+
+async def made(guest: httpx.AsyncClient, **inputs: Any) -> dict[str, Any]:
+    """A job of the demo's workflow, ended."""
+    labels = inputs.pop("metadata", {})
+    body = {"inputs": {"steps": 2, "width": 64, "height": 64, **inputs}, "metadata": labels}
+    answer = await guest.post("/workflows/text-to-image/jobs?wait=60", json=body)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """Every view for everybody: axe-core finds nothing, the keyboard reaches all, a phone is enough."""
 
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from tests.browser.conftest import Demo, Opening
+from tests.browser.conftest import Demo, Opening, entered, made
 from tests.browser.test_first_run import run_something
 
 AXE = Path(__file__).parents[2] / ".peers" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
@@ -46,6 +48,72 @@ async def test_axe_finds_nothing_on_any_view(demo: Demo, opened: Opening, axe: s
             found[view] = await violations(page, axe)
 
     assert found == {view: [] for view in VIEWS}
+
+
+async def fails(page: Any, guest: httpx.AsyncClient) -> str:
+    """Have the page believe that a job failed: what the demo runs succeeds."""
+    job = await made(guest)
+    error = {"code": "node_failed", "message": "out of memory", "node_id": "3", "class_type": "KSampler"}
+    told = {**job, "status": "failed", "outputs": [], "error": {**error, "traceback": "one line\nanother"}}
+    await page.route(f"**/api/v2/jobs/{job['id']}", lambda route: route.fulfill(json=told))
+    return str(job["id"])
+
+
+async def goes(page: Any, view: str) -> None:
+    await page.evaluate("(hash) => { location.hash = hash; }", f"#/{view}")
+    await page.locator("main h1").first.wait_for()
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "phone"])
+async def test_axe_finds_nothing_on_what_opens_over_the_views(
+    house: Demo, opened: Opening, guest: httpx.AsyncClient, axe: str, look: str
+) -> None:
+    """Sign-in, dialogs, lists, what failed, what is empty, and two results compared."""
+    options: dict[str, Any] = PHONE if look == "phone" else {"color_scheme": look}
+    found: dict[str, list[str]] = {}
+    async with opened(house.url, allow="401", **options) as page:
+        await page.get_by_label("Key", exact=True).wait_for()
+        found["sign-in"] = await violations(page, axe)
+        await page.get_by_label("Key", exact=True).fill("cw_wrong")
+        await page.get_by_role("button", name="Sign in").click()
+        await page.get_by_role("alert").wait_for()
+        found["sign-in refused"] = await violations(page, axe)
+
+    async with entered(opened, guest, "results", allow="404", reduced_motion="reduce", **options) as page:
+
+        async def looked(name: str, selector: str, act: Callable[[], Awaitable[Any]] | None = None) -> None:
+            if act is not None:
+                await act()
+            await page.locator(selector).first.wait_for()
+            found[name] = await violations(page, axe)
+
+        async def pressed(name: str) -> None:
+            await page.get_by_role("button", name=name).first.click()
+
+        await looked("nothing made yet", ".results .note")
+        jobs = [await made(guest, seed=seed) for seed in (1, 2)]
+        broken = await fails(page, guest)
+        await looked("what failed", ".todo", lambda: goes(page, f"job/{broken}"))
+        with_other = f"view/{jobs[1]['id']}/0/with/{jobs[0]['id']}/0"
+        await looked("compared", ".compare", lambda: goes(page, with_other))
+        await looked("a label", "dialog", lambda: pressed("Label"))
+        await page.keyboard.press("Escape")
+        await looked("no such job", "[role=alert]", lambda: page.evaluate("location.hash = '#/job/none'"))
+        await goes(page, "operate")
+        await looked("a new server", "dialog", lambda: pressed("Add a server"))
+        await page.keyboard.press("Escape")
+        await goes(page, "results")
+        await looked("a list of choices", "[role=listbox]", page.get_by_role("combobox").first.click)
+        await page.keyboard.press("Escape")
+        if look != "phone":
+            await page.evaluate("document.activeElement.blur()")
+            await looked("the keys", "dialog", lambda: page.keyboard.press("?"))
+            await page.keyboard.press("Escape")
+        await page.route("**/api/v2/workflows", lambda route: route.fulfill(json={"workflows": []}))
+        await looked("no workflow", ".drop.big", lambda: goes(page, "run"))
+
+    assert {name: told for name, told in found.items() if told} == {}
+    assert len(found) >= 10
 
 
 async def test_a_phone_runs_a_prompt_and_nothing_is_wider_than_it(demo: Demo, opened: Opening) -> None:

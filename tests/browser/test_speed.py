@@ -18,6 +18,75 @@ WATCH = """() => { window.long = [];
         .observe({type: 'longtask'}); }"""
 
 
+FIRST_VIEW = 120_000
+"""Bytes of the page's own files, unpacked, until the form stands."""
+AT_ONCE = 100
+"""Milliseconds within which an action shows what is happening; a busy machine gets five times as long."""
+
+
+async def test_the_first_view_is_small_and_there_within_a_second(
+    demo: Demo, opened: Opening, record_property: Any
+) -> None:
+    sizes: dict[str, int] = {}
+
+    async def measure(answer: Any) -> None:
+        if "/page/" in answer.url or answer.url.rstrip("/") == demo.url:
+            sizes[answer.url] = len(await answer.body())
+
+    async with opened("about:blank") as page:
+        page.on("response", measure)
+        times = []
+        for _ in range(5):
+            await page.goto(demo.url)
+            await page.locator("form.form").wait_for()
+            times.append(await page.evaluate("performance.now()"))
+            await page.goto("about:blank")
+        await page.goto(demo.url)
+        await page.wait_for_load_state("networkidle")
+        names = await page.evaluate("performance.getEntriesByType('resource').map((one) => one.name)")
+
+    own = {name.partition("#")[0] for name in names if "/page/" in name}
+    figures = [sum(sizes.values()), len(own), round(times[0]), round(min(times))]
+    record_property("first view: bytes, files, ms at first, ms at best", figures)
+    assert own <= sizes.keys()
+    assert sum(sizes.values()) < FIRST_VIEW
+    assert min(times) < 1000
+
+
+async def test_every_action_says_at_once_what_is_happening(
+    demo: Demo, opened: Opening, record_property: Any
+) -> None:
+    """The service takes a second for each change: the page says before that what it does."""
+
+    async def slowly(route: Any) -> None:
+        if route.request.method != "GET":
+            await page.wait_for_timeout(1000)
+        await route.continue_()
+
+    watch = """([selector, text]) => new Promise((done) => {
+        const button = [...document.querySelectorAll(selector)].find((one) => one.textContent.includes(text));
+        const began = performance.now();
+        const see = new MutationObserver(() => { see.disconnect(); done(performance.now() - began); });
+        see.observe(document.body, {subtree: true, childList: true, characterData: true, attributes: true});
+        button.click(); })"""
+    took: dict[str, float] = {}
+    async with opened(demo.url) as page:
+        await page.locator("form.form").wait_for()
+        await page.route("**/api/v2/**", slowly)
+        took["run"] = await page.evaluate(watch, [".runbar .btn", "Run"])
+        await page.locator(".live").get_by_text("Running").wait_for()
+        took["cancel"] = await page.evaluate(watch, [".live .btn", "Cancel this prompt"])
+        took["results"] = await page.evaluate(watch, [".tabs a", "Results"])
+        await page.locator(".results").wait_for()
+        took["operate"] = await page.evaluate(watch, [".tabs a", "Operate"])
+        await page.get_by_role("button", name="Pause the queue").wait_for()
+        took["pause"] = await page.evaluate(watch, [".operate .btn", "Pause the queue"])
+        await page.get_by_role("button", name="Let prompts begin again").wait_for()
+
+    record_property("until something is said, ms", {name: round(one) for name, one in took.items()})
+    assert max(took.values()) < 5 * AT_ONCE, took
+
+
 def job(number: int, status: str) -> dict[str, Any]:
     made = datetime(2026, 1, 31, tzinfo=UTC) - timedelta(minutes=7 * number)
     name = str(uuid.UUID(int=number + 1))

@@ -79,6 +79,12 @@ class Catalogues:
         """Return the catalogues that are known by digest, that of the newest version first."""
         return await self._known()
 
+    async def by_server(self) -> dict[str, ObjectInfo]:
+        """Return the catalogue of each server of which one is known, by the server's URL."""
+        known = await self._known()
+        found = await self._database.all(SQL["catalogues_by_server"])
+        return {row["url"]: known[row["digest"]] for row in found if row["digest"] in known}
+
     async def covering(self, class_types: Collection[str]) -> ObjectInfo | None:
         """Return the catalogue that has the most of these node types; None if no server is known."""
         known = (await self._known()).values()

@@ -71,5 +71,8 @@ SELECT servers.url, servers.state, servers.wanted, servers.reason, refusal.reaso
 -- name: catalogues
 SELECT DISTINCT ON (catalogue) catalogue AS digest, version FROM servers WHERE catalogue IS NOT NULL;
 
+-- name: catalogues_by_server
+SELECT url, catalogue AS digest FROM servers WHERE catalogue IS NOT NULL AND state <> 'gone' AND NOT is_removed;
+
 -- name: object_info
 SELECT object_info FROM catalogues WHERE digest = %(digest)s;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Request
@@ -11,6 +12,9 @@ from pydantic import BaseModel, Field
 
 from comfywire.service.api.admission import key_first_router
 from comfywire.service.api.context import Reading, Service
+from comfywire.service.core import Core
+from comfywire.service.fleet.needs import requirement_of
+from comfywire.service.jobs.placement import refusals
 from comfywire.service.workflows.registered import class_types_of
 from comfywire.workflow import Workflow
 from comfywire.workflow.parameters.toml import to_tables
@@ -18,12 +22,21 @@ from comfywire.workflow.parameters.toml import to_tables
 __all__ = ["router"]
 
 router = key_first_router("/api/v2/workflows", tag="workflows")
+MOST_LACKS = 20
 BODY = {
     "requestBody": {
         "required": True,
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
+
+
+class Fit(BaseModel):
+    """What one server has for a workflow."""
+
+    url: str
+    is_up: Annotated[bool, Field(description="Whether it takes jobs at present.")]
+    lacks: Annotated[list[str], Field(description="`node 'X'`, `checkpoint 'x.safetensors'`; 20 at most.")]
 
 
 class Inspection(BaseModel):
@@ -35,6 +48,7 @@ class Inspection(BaseModel):
     outputs: dict[str, list[str]]
     unknown: Annotated[list[str], Field(description="Node types of it that no server is known to have.")]
     warnings: list[str]
+    servers: Annotated[list[Fit], Field(description="Which servers could run it now, and what others lack.")]
 
 
 @router.post("/inspect", operation_id="inspectWorkflow", openapi_extra=BODY)
@@ -53,7 +67,24 @@ async def inspect(request: Request, core: Service, _: Reading) -> Inspection:
         outputs=tables["outputs"],
         unknown=[] if catalogue is None else sorted(types - {*catalogue}),
         warnings=list(workflow.warnings),
+        servers=await _fits(core, workflow.prompt),
     )
+
+
+async def _fits(core: Core, prompt: Mapping[str, Any]) -> list[Fit]:
+    """Say of each server whose nodes are known what it lacks for a prompt, those first that lack least."""
+    requirement = requirement_of(prompt)
+    catalogues = await core.catalogues.by_server()
+    fits = [
+        Fit(
+            url=server.url,
+            is_up=server.is_heard and server.state == "up" and server.wanted == "active",
+            lacks=refusals(requirement, catalogues[server.url], server.tags)[:MOST_LACKS],
+        )
+        for server in await core.operating.servers()
+        if server.url in catalogues
+    ]
+    return sorted(fits, key=lambda fit: (len(fit.lacks), not fit.is_up, fit.url))
 
 
 def _types_in(content: bytes) -> set[str]:

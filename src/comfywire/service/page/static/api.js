@@ -65,6 +65,7 @@ async function read(answer) {
 export const get = async (path, options) => read(await send("GET", path, options));
 export const post = async (path, body, more) => read(await send("POST", path, { body, more }));
 export const put = async (path, body) => read(await send("PUT", path, { body }));
+export const patch = async (path, body) => read(await send("PATCH", path, { body }));
 export const del = async (path) => read(await send("DELETE", path));
 
 // A request that may be sent twice and counts once.

@@ -2,7 +2,7 @@
 // first looked at; it gets a place, the rest of its address, and a signal that ends with it.
 
 import { get, onSignedOut, signOut } from "./api.js";
-import { brandIcon, button, fill, h, icon, note, say, state, tell } from "./dom.js";
+import { allStyles, brandIcon, button, fill, h, icon, note, say, state, tell } from "./dom.js";
 import { jobs } from "./jobs.js";
 import { keysHelp, shortcuts } from "./keys.js";
 
@@ -55,12 +55,12 @@ async function open() {
   }
   document.title = `${view.title} · Comfywire`;
   try {
-    const { show } = await view.module();
+    const [{ show }] = await Promise.all([view.module(), view === VIEWS.run || allStyles()]);
     if (!signal.aborted) await show(place, rest, signal);
     // Who came by the keyboard goes on where the view begins.
     if (!signal.aborted && document.activeElement === document.body) place.focus({ preventScroll: true });
   } catch (error) {
-    if (!signal.aborted && !isSignedOut) fill(place, h("div", { class: "view" }, note("bad", h("p", {}, error.message))));
+    if (!signal.aborted && !isSignedOut) fill(place, h("div", { class: "view stack-16" }, h("h1", {}, view.title), note("bad", h("p", {}, error.message))));
   }
 }
 
@@ -69,7 +69,7 @@ async function askForKey() {
   isSignedOut = true;
   ending.abort();
   jobs.pause();
-  const { showSignIn } = await import("./signin.js");
+  const [{ showSignIn }] = await Promise.all([import("./signin.js"), allStyles()]);
   for (const part of [tabs, editor, pulse, leave]) part.hidden = true;
   bar.hidden = false;
   showSignIn(place, begin);
@@ -81,6 +81,7 @@ async function begin() {
   editor.hidden = !document.body.dataset.editor;
   showKey();
   jobs.resume();
+  beat();
   await open();
 }
 
@@ -129,7 +130,7 @@ addEventListener("hashchange", open);
 addEventListener("keydown", (event) => shortcuts(event, { 1: "#/run", 2: "#/results", 3: "#/operate" }, keysHelp));
 document.addEventListener("visibilitychange", beat);
 setInterval(beat, 4000);
-say(pulse, "");
+fill(pulse, h("span", { class: "quiet" }, "Queue")); // a link has a name at any time
 jobs.resume();
 let openBefore = 0;
 jobs.addEventListener("change", () => { if (jobs.open.length !== openBefore) { openBefore = jobs.open.length; beat(); } });

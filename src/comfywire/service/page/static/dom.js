@@ -2,6 +2,7 @@
 // stands in a workflow or an output stays a text, whatever it says.
 
 const icons = new URL("icons.svg", import.meta.url).href;
+let styles = null;
 const SVG = "http://www.w3.org/2000/svg";
 const PROPERTIES = new Set(["value", "checked", "disabled", "hidden", "open", "muted", "loop", "indeterminate"]);
 
@@ -71,13 +72,22 @@ const STATES = {
 // The state of a job or a server: a shape and a word, and colour only as the third sign.
 export function state(kind, word) {
   const [name, usual] = STATES[kind] ?? ["info", kind];
-  return h("span", { class: `state ${kind}` }, icon(name), word ?? usual);
+  return h("span", { class: `state ${kind}` }, icon(name, kind === "running" ? "i spin" : "i"), word ?? usual);
 }
 
 export function note(kind, ...children) {
   const marks = { bad: "s-failed", warn: "s-stuck" };
   const alert = kind === "bad" ? { role: "alert" } : {};
   return h("div", { class: `note ${kind}`, ...alert }, icon(marks[kind] ?? "info"), children);
+}
+
+// The styles of everything but the form: asked for by whatever is shown beside it. Resolves when they hold.
+export function allStyles() {
+  styles ??= new Promise((done) => {
+    const href = new URL("views.css", import.meta.url).href;
+    document.head.append(h("link", { rel: "stylesheet", href, on: { load: done, error: done } }));
+  });
+  return styles;
 }
 
 // Says something to readers of screens, in the one polite region.

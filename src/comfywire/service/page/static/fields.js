@@ -2,7 +2,6 @@
 // goes to the service, undefined where nothing is set.
 
 import { button, h, icon, set } from "./dom.js";
-import { fileField } from "./files.js";
 import { isFile, rangeWords, rolled, slider, whyWrong } from "./parameters.js";
 import { picker } from "./picker.js";
 
@@ -10,7 +9,7 @@ let numbered = 0;
 const nextId = (name) => `f${(numbered += 1)}-${name.replace(/\W/g, "_")}`;
 
 export function field(one, given, onChange, context) {
-  if (isFile(one)) return fileField(one, given, onChange, context);
+  if (isFile(one)) return context.fileField(one, given, onChange, context);
   if (one.type === "seed") return seedField(one, given, onChange);
   if (one.type === "bool") return boolField(one, given, onChange);
   if (one.choices?.length) return choiceField(one, given, onChange);

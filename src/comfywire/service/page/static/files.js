@@ -1,7 +1,7 @@
 // Files into a workflow: dropped, pasted, chosen, photographed or taken from an earlier result; a mask painted over them.
 
 import { ApiError, content, get, upload } from "./api.js";
-import { button, fill, h } from "./dom.js";
+import { allStyles, button, fill, h } from "./dom.js";
 import { bytes } from "./format.js";
 
 const ACCEPTS = { image: "image/*", mask: "image/*", video: "video/*", audio: "audio/*", file: "" };
@@ -105,7 +105,7 @@ export function fileField(one, given, onChange, context) {
     const source = one.type === "mask" ? context.pictureFor?.() : { url: asset && content(asset.url), name: asset?.file_path };
     if (!source?.url) return complain("Choose the picture first: the mask is painted over it.");
     complain("");
-    const { paintMask } = await import("./painter.js");
+    const [{ paintMask }] = await Promise.all([import("./painter.js"), allStyles()]);
     const painted = await paintMask(source.url, { isOwnFile: one.type === "mask" });
     const stem = (source.name ?? "picture").split("/").pop().replace(/\.\w+$/, "");
     if (painted) await take(new File([painted], `${stem}_mask.png`, { type: "image/png" }));
@@ -113,7 +113,7 @@ export function fileField(one, given, onChange, context) {
   }
 
   async function earlier() {
-    const { chooseResult } = await import("./earlier.js");
+    const [{ chooseResult }] = await Promise.all([import("./earlier.js"), allStyles()]);
     const chosen = await chooseResult(one.type);
     if (chosen) await show(chosen, { isNews: true });
   }

@@ -21,7 +21,8 @@ function remembered(name) {
   }
 }
 
-export function workflowForm(workflow, { given, onStarted, signal }) {
+// `fileField` makes the field of a file; whoever opens a workflow without any needs none.
+export function workflowForm(workflow, { given, onStarted, fileField, signal }) {
   const parameters = listed(workflow);
   const values = { ...Object.fromEntries(parameters.map((one) => [one.name, one.type === "seed" ? undefined : one.default])), ...(given ?? remembered(workflow.name)) };
   const fields = new Map();
@@ -30,7 +31,7 @@ export function workflowForm(workflow, { given, onStarted, signal }) {
   const expected = h("p", { class: "small quiet num" });
   const seed = parameters.find((one) => one.type === "seed");
   const batch = batchFields(parameters, seed, changed);
-  const context = { usesMask: (one) => readsMask(workflow, one), pictureFor: () => [...fields].find(([one]) => one.type === "image")?.[1].picture };
+  const context = { fileField, usesMask: (one) => readsMask(workflow, one), pictureFor: () => [...fields].find(([one]) => one.type === "image")?.[1].picture };
 
   for (const one of parameters) fields.set(one, field(one, values[one.name], changed, context));
   const sets = groups(parameters).map(([name, members]) => group(name, members));

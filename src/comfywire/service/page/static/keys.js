@@ -5,7 +5,7 @@ import { button, h } from "./dom.js";
 const KEYS = [
   ["1  2  3", "Run, Results, Operate"], ["/", "to the search of this view"], ["Ctrl Enter", "run what the form says"],
   ["R", "roll a new seed"], ["arrows, Home, End", "move in the results; Enter opens, Space selects"],
-  ["←  →", "the result before, the next one"], ["C", "compare with the one before"], ["D", "download"],
+  ["←  →", "the result before, the next one"], ["C", "compare with the one before"], ["P", "pick this one of the batch"], ["D", "download"],
   ["I", "the inputs, on or off"], ["Esc", "back"], ["[  ]", "a smaller or larger brush"], ["E", "erase, or paint"],
   ["Ctrl Z", "undo a stroke"], ["?", "this list"],
 ];

@@ -18,7 +18,7 @@ export function layout(entries, { width, ratio, keyOfDay, isNarrow = false }) {
 }
 
 const id = ({ job, index }) => `${job.id}/${index ?? "-"}`;
-const looks = ({ entry, width }, selected) => `${id(entry)} ${Math.round(width)} ${entry.job.status} ${entry.job.progress?.step ?? ""} ${selected.has(id(entry))}`;
+const looks = ({ entry, width }, selected) => `${id(entry)} ${Math.round(width)} ${entry.job.status} ${entry.job.progress?.step ?? ""} ${entry.job.metadata?.picked ?? ""} ${selected.has(id(entry))}`;
 
 function days(entries, keyOfDay) {
   const found = [];

@@ -1,7 +1,8 @@
 // The view "Operate": what needs somebody, the servers, what waits and why, batches, keys, webhooks. What a key may not see
 // or change is not there.
 
-import { get, post } from "./api.js";
+import { del, get, post } from "./api.js";
+import { asked, confirmed } from "./dialogs.js";
 import { button, fill, h, icon, note, state, tell } from "./dom.js";
 import { bytes, clock, many, serverName, since, span, title } from "./format.js";
 import { meter } from "./picker.js";
@@ -9,15 +10,15 @@ import { meter } from "./picker.js";
 const EVERY = 2500;
 
 export async function show(place, _rest, signal) {
-  const parts = { head: h("div", { class: "row spread" }), told: h("div", { class: "stack" }), sum: h("div", { class: "sum num" }), servers: section("Servers"), queue: section("What waits"), batches: section("Batches"), keys: section("Keys"), webhooks: section("Webhooks") };
+  const parts = { head: h("div", { class: "row spread" }), told: h("div", { class: "stack" }), sum: h("div", { class: "sum num" }), servers: section("Servers", h("span", { class: "bar-end" })), queue: section("What waits"), keysWait: section("What waits, by priority and key"), batches: section("Batches"), keys: section("Keys"), webhooks: section("Webhooks") };
   const wrong = h("div", {});
   let isAdmin = false;
   fill(place, h("div", { class: "view operate" }, parts.head, wrong, parts.told, parts.sum, parts.servers.element,
-    h("div", { class: "low" }, h("div", { class: "stack-24" }, parts.queue.element, parts.webhooks.element), h("div", { class: "stack-24" }, parts.batches.element, parts.keys.element))));
+    h("div", { class: "low" }, h("div", { class: "stack-24" }, parts.keysWait.element, parts.queue.element, parts.webhooks.element), h("div", { class: "stack-24" }, parts.batches.element, parts.keys.element))));
 
-  async function act(path, body, words) {
+  async function act(path, body, words, send = post) {
     try {
-      await post(path, body);
+      await send(path, body);
       fill(wrong);
       tell(words);
     } catch (error) {
@@ -38,11 +39,35 @@ export async function show(place, _rest, signal) {
     drawServers(fleet.servers, jobs);
     drawQueue(jobs.filter((job) => job.status === "queued"), queue, fleet.waiting);
     drawBatches(batches);
+    if (isAdmin) drawKeysWait((await get("queue/waiting", { signal })).waiting);
+  }
+
+  async function addServer() {
+    const fields = [["url", "Address", "with user:password@ if it wants that", { placeholder: "http://127.0.0.1:8188", inputmode: "url" }], ["tags", "Tags", "by which jobs ask for it, with commas", {}], ["slots", "Jobs at a time", "may be empty", { inputmode: "numeric", class: "in num" }]];
+    const made = await asked("Add a server", fields, "Add it", ({ url, tags, slots }) => post("servers", { url, tags: tags.split(",").map((tag) => tag.trim()).filter(Boolean), slots: slots === "" ? null : Number(slots) }));
+    if (made) { tell(`${serverName(made.url)} is added`); await look(); }
+  }
+
+  async function removeServer(one) {
+    const name = serverName(one.url);
+    const why = one.is_empty ? "No job of the service is on it." : "Jobs that are on it end there; it takes no more.";
+    if (await confirmed(`Remove ${name}?`, why, "Remove it")) await act(`servers?url=${encodeURIComponent(one.url)}`, undefined, `${name} is removed`, del);
+  }
+
+  function drawKeysWait(waiting) {
+    parts.keysWait.element.hidden = waiting.length === 0;
+    const isFirst = (one) => waiting.length === 1 || one === waiting[0];
+    parts.keysWait.show(h("table", { class: "rows" }, heads("Key", "Priority", "Prompts", "The oldest waits", ""), h("tbody", {}, waiting.map((one) =>
+      h("tr", {}, h("td", {}, h("span", { class: "strong" }, one.key_name), one.is_held && h("small", {}, "Some wait for others of their key.")), h("td", { class: "num half", "data-th": "Priority" }, one.priority),
+        h("td", { class: "num half", "data-th": "Prompts" }, one.count), h("td", { class: "num half", "data-th": "Waits" }, span(since(one.oldest))),
+        h("td", { class: "half acts end" }, !isFirst(one) && button("To the front", { class: "slim", label: `Move what ${one.key_name} has waiting at priority ${one.priority} to the front`, on: { click: () => act("queue/front", { key_id: one.key_id, priority: one.priority }, `${one.key_name} is next`) } })))))));
   }
 
   const needsSomebody = (one) => one.is_heard && ["stuck", "broken", "down"].includes(one.state) && one.reason !== "not probed yet";
 
   function drawHead(queue) {
+    const end = parts.servers.element.querySelector(".bar-end");
+    if (isAdmin && !end.firstChild) fill(end, button("Add a server", { icon: "plus", class: "slim", on: { click: addServer } }));
     const look = `${queue.paused} ${isAdmin}`;
     if (parts.head.dataset.look === look) return;
     parts.head.dataset.look = look;
@@ -65,13 +90,13 @@ export async function show(place, _rest, signal) {
       const [free, total] = [device?.vram_free ?? 0, device?.vram_total ?? 0];
       const used = total ? (total - free) / total : 0;
       return h("tr", {}, h("td", { class: "half" }, h("span", { class: "strong" }, serverName(one.url)), " ", one.tags.map((tag) => h("span", { class: "label-tag" }, tag)), h("small", {}, one.version ? `ComfyUI ${one.version}` : "version not known")),
-        h("td", { class: "state-cell" }, state(kind), h("small", { class: "why" }, !one.is_heard ? "No worker looks after it." : kind === "drained" && one.is_empty ? "Empty: it may be stopped." : one.reason)),
+        h("td", { class: "state-cell" }, state(kind), h("small", { class: "why" }, one.is_removed ? "It was removed: its last jobs end." : !one.is_heard ? "No worker looks after it." : kind === "drained" && one.is_empty ? "Empty: it may be stopped." : one.reason)),
         h("td", { "data-th": "Memory" }, total ? h("div", { class: "mem" }, meter([[used > 0.93 ? "fill high" : "fill", used]]), h("span", { class: "num" }, `${bytes(total - free)} of ${bytes(total)}`)) : h("span", { class: "quiet" }, "not known")),
         h("td", { "data-th": "Loaded", class: "half" }, one.loaded.length ? one.loaded.join(", ") : h("span", { class: "quiet" }, "nothing yet")),
         h("td", { "data-th": "Runs now" }, runs(one, running)), h("td", { "data-th": "Here", class: "half num" }, `${one.running} run, ${one.pending} wait${one.foreign_prompts ? `, ${one.foreign_prompts} of others` : ""}`),
         h("td", { class: "acts" }, isAdmin && actions(one)));
     });
-    parts.servers.show(servers.length ? h("table", { class: "rows servers" }, heads("Server", "State", "Memory", "Loaded model", "Runs now", "Prompts", ""), h("tbody", {}, rows)) : h("p", { class: "body quiet" }, "No ComfyUI yet: name one with --server http://127.0.0.1:8188."));
+    parts.servers.show(servers.length ? h("table", { class: "rows servers" }, heads("Server", "State", "Memory", "Loaded model", "Runs now", "Prompts", ""), h("tbody", {}, rows)) : h("p", { class: "body quiet" }, "No ComfyUI yet: name one with --server http://127.0.0.1:8188, or add one here."));
   }
 
   function runs(one, running) {
@@ -82,9 +107,11 @@ export async function show(place, _rest, signal) {
   function actions(one) {
     const to = (action, words) => () => act(`servers/${action}`, { url: one.url }, words);
     const name = serverName(one.url);
+    if (one.is_removed) return null;
     return h("div", { class: "row" }, one.wanted === "active"
       ? [button("Drain", { icon: "drain", class: "slim", label: `Drain ${name}`, on: { click: to("drain", `${name} drains`) } }), button("Pause", { icon: "pause", class: "slim bare", label: `Pause ${name}`, on: { click: to("pause", `${name} is paused`) } })]
-      : button("Take prompts again", { class: "slim", label: `Let ${name} take prompts again`, on: { click: to("resume", `${name} takes prompts`) } }));
+      : button("Take prompts again", { class: "slim", label: `Let ${name} take prompts again`, on: { click: to("resume", `${name} takes prompts`) } }),
+      one.is_added && button("", { icon: "close", class: "slim bare icon", label: `Remove ${name}`, on: { click: () => removeServer(one) } }));
   }
 
   function drawQueue(waiting, queue, demand) {
@@ -136,19 +163,19 @@ export async function show(place, _rest, signal) {
   }
 
   await look();
-  for (const part of [parts.keys, parts.webhooks]) part.element.hidden = true;
+  for (const part of [parts.keys, parts.webhooks, ...(isAdmin ? [] : [parts.keysWait])]) part.element.hidden = true;
   lookAtWebhooks().catch(() => {});
   if (isAdmin) { parts.keys.element.hidden = false; lookAtKeys().catch((error) => parts.keys.show(h("p", { class: "body error" }, error.message))); }
   const timer = setInterval(() => !document.hidden && look().catch((error) => !signal.aborted && fill(wrong, note("warn", h("p", {}, error.message)))), EVERY);
   signal.addEventListener("abort", () => clearInterval(timer));
 }
 
-function section(name) {
+function section(name, end = null) {
   const words = h("span", { class: "quiet small num" });
   const body = h("div", {});
   let drawn = "";
   return {
-    element: h("section", { class: "panel", "aria-label": name }, h("div", { class: "head" }, h("h2", {}, name), words), body),
+    element: h("section", { class: "panel", "aria-label": name }, h("div", { class: "head" }, h("h2", {}, name), words, end), body),
     words: (text) => { words.textContent = text; },
     // Draws only what has changed, so that a button does not go from under a finger.
     show: (...children) => {

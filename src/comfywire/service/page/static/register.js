@@ -1,9 +1,9 @@
 // Registers a workflow: looks at a file, lets somebody choose what others may set, and gives it a name.
 
 import { ApiError, get, inspect, put } from "./api.js";
-import { button, fill, h, icon, note, tell } from "./dom.js";
+import { button, fill, h, icon, note, state, tell } from "./dom.js";
 import { dropZone, takeDropped } from "./drop.js";
-import { many, shorten } from "./format.js";
+import { many, serverName, shorten } from "./format.js";
 import { go } from "./route.js";
 
 const slug = (name) => name.replace(/\.(app\.)?\w+$/, "").replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[^A-Za-z0-9]+|-+$/g, "").slice(0, 64) || "workflow";
@@ -50,13 +50,26 @@ export async function show(place, [kind, jobId], signal) {
     const count = h("span", { class: "quiet small num" });
 
     const nodeOf = (target) => { const id = target.split(".")[0]; const node = found.workflow[id]; return node ? `${id} · ${node._meta?.title ?? node.class_type}` : id; };
+    // Moves a row among those that are listed; the order of the rows is the order of the form.
+    function move(row, by) {
+      const listed = rows.filter((one) => showsAll || one.isSuggested);
+      const other = listed[listed.indexOf(row) + by];
+      if (!other) return;
+      rows.splice(rows.indexOf(row), 1);
+      rows.splice(rows.indexOf(other) + (by > 0 ? 1 : 0), 0, row);
+      drawRows();
+      table.querySelector(`[aria-label="${CSS.escape(`Move ${row.name} ${by < 0 ? "up" : "down"}`)}"]`)?.focus();
+      tell(`${row.name} is number ${rows.filter((one) => showsAll || one.isSuggested).indexOf(row) + 1}`);
+    }
+    const mover = (row, by) => button("", { icon: "down", class: `slim bare icon ${by < 0 ? "turned" : ""}`, label: `Move ${row.name} ${by < 0 ? "up" : "down"}`, on: { click: () => move(row, by) } });
     function drawRows() {
       fill(table, rows.filter((row) => showsAll || row.isSuggested).map((row) => {
         const box = h("input", { type: "checkbox", checked: row.isOn, "aria-label": `Expose ${row.name}`, on: { change: () => { row.isOn = box.checked; line.classList.toggle("off", !row.isOn); say(); } } });
         const called = h("input", { class: "in", value: row.name, "aria-label": `Name of ${row.name}`, on: { change: () => { row.name = called.value.trim() || row.name; called.value = row.name; } } });
         const line = h("tr", { class: row.isOn ? "" : "off" }, h("td", { class: "half" }, h("label", { class: "check" }, box, h("span", { class: "only-narrow" }, "Expose"))), h("td", { "data-th": "Name" }, called),
           h("td", { "data-th": "Node", class: "half" }, row.told.inputs.map(nodeOf).join(", ")), h("td", { "data-th": "Type", class: "half" }, row.told.type),
-          h("td", { "data-th": "Default", class: "half" }, h("span", { class: "cut" }, row.told.default === undefined ? "required" : shorten(String(row.told.default), 60))), h("td", { "data-th": "Range", class: "half" }, rangeOf(row.told)));
+          h("td", { "data-th": "Default", class: "half" }, h("span", { class: "cut" }, row.told.default === undefined ? "required" : shorten(String(row.told.default), 60))), h("td", { "data-th": "Range", class: "half" }, rangeOf(row.told)),
+          h("td", { "data-th": "Order", class: "half acts" }, mover(row, -1), mover(row, 1)));
         return line;
       }));
       say();
@@ -95,16 +108,22 @@ export async function show(place, [kind, jobId], signal) {
         found.unknown.length > 0 && note("warn", h("p", {}, `No server has ${many(found.unknown.length, "node type")} of it: ${found.unknown.join(", ")}. It can be registered, and runs once one has.`)), found.warnings.map((words) => note("warn", h("p", {}, words))),
         h("section", { class: "panel" }, h("div", { class: "body two meta" }, labelled("Name, as it stands in addresses", name), labelled("What it does, in a sentence", description))),
         h("section", { class: "panel" }, h("div", { class: "head" }, h("h2", {}, "Inputs"), count, h("div", { class: "bar-end" }, switcher)),
-          h("table", { class: "rows regs" }, h("thead", {}, h("tr", {}, ["Expose", "Name", "Node", "Type", "Default", "Range or choices"].map((word) => h("th", { scope: "col" }, word)))), table), told,
+          h("table", { class: "rows regs" }, h("thead", {}, h("tr", {}, ["Expose", "Name", "Node", "Type", "Default", "Range or choices", "Order"].map((word) => h("th", { scope: "col" }, word)))), table), told,
           h("div", { class: "runbar" }, submit, after))),
-      h("section", { class: "panel" }, h("div", { class: "head" }, h("h2", {}, "Outputs")), h("div", { class: "body stack" }, outputs.map((one) => {
+      h("div", { class: "stack-24" }, where(found.servers), h("section", { class: "panel" }, h("div", { class: "head" }, h("h2", {}, "Outputs")), h("div", { class: "body stack" }, outputs.map((one) => {
         const box = h("input", { type: "checkbox", checked: true, on: { change: () => { one.isOn = box.checked; } } });
         return h("label", { class: "check" }, box, `${one.nodes.map((id) => nodeOf(id)).join(", ")}`);
-      })))));
+      }))))));
     drawRows();
     versions();
   }
 }
+
+// Which servers have its nodes and models, and what the others lack.
+const where = (servers) => h("section", { class: "panel", "aria-label": "Where it can run" }, h("div", { class: "head" }, h("h2", {}, "Where it can run")),
+  servers.length ? h("ul", { class: "body stack-16 where" }, servers.map((one) => h("li", { class: "stack" }, h("div", { class: "row spread" }, h("span", { class: "strong" }, serverName(one.url)), one.lacks.length ? state("waits", "Not now") : state(one.is_up ? "up" : "down", one.is_up ? "Can run it" : "Could, and is not up")),
+    one.lacks.length > 0 && h("p", { class: "small quiet" }, `It lacks ${one.lacks.slice(0, 6).join(", ")}${one.lacks.length > 6 ? ` and ${one.lacks.length - 6} more` : ""}.`))))
+    : h("p", { class: "body quiet" }, "No server is known yet: it runs once one is there."));
 
 const labelled = (words, input) => h("div", { class: "field" }, h("label", { class: "label", for: input.id }, words), input);
 

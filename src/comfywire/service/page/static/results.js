@@ -12,13 +12,14 @@ import { entriesOf, keyOf, ratioOf, tile } from "./tiles.js";
 import { tray } from "./tray.js";
 
 const PAGE = 100;
-const KINDS = [["", "all"], ["image", "pictures"], ["video", "videos"], ["audio", "sound"], ["text", "text"], ["file", "files"]];
+const KINDS = [["", "all"], ["image", "pictures"], ["video", "videos"], ["audio", "sound"], ["text", "text"], ["3d", "3D models"], ["file", "files"]];
 const STATES = [["", "all"], ["succeeded", "succeeded"], ["failed", "failed"], ["canceled,expired", "ended early"], ["queued,running,canceling", "open"]];
+const PICKS = [["", "all"], ["yes", "picked"]];
 const DAYS = [["", "all"], ["1", "today"], ["7", "last 7 days"], ["30", "last 30 days"]];
-const kept = { scroll: 0, filters: { words: "", workflow: "", label: "", state: "", days: "", kind: "" } };
+const kept = { scroll: 0, filters: { words: "", workflow: "", label: "", state: "", days: "", kind: "", picked: "" } };
 
 export async function show(place, [batch], signal) {
-  const filters = batch ? { words: "", workflow: "", label: "", state: "", days: "", kind: "", batch } : kept.filters;
+  const filters = batch ? { words: "", workflow: "", label: "", state: "", days: "", kind: "", picked: "", batch } : kept.filters;
   const found = new Map();
   const selected = new Map();
   let cursor = null, isAsking = false, isAll = false, rows = [], focused = null, generation = 0;
@@ -47,6 +48,10 @@ export async function show(place, [batch], signal) {
   const query = () => {
     const asked = new URLSearchParams({ details: "true", limit: PAGE });
     if (filters.state) asked.set("status", filters.state);
+    if (filters.words.trim()) asked.set("words", filters.words.trim());
+    if (filters.kind) asked.set("kind", filters.kind);
+    if (filters.days) asked.set("since", earliest().toISOString());
+    if (filters.picked) asked.set("metadata[picked]", "yes");
     if (filters.workflow) asked.set("workflow", filters.workflow);
     if (filters.batch) asked.set("batch_id", filters.batch);
     const at = filters.label.indexOf(":");
@@ -64,7 +69,7 @@ export async function show(place, [batch], signal) {
       if (mine !== generation) return;
       for (const { job, batch_index } of page.jobs) found.set(job.id, { ...job, batch_index });
       cursor = page.next_cursor;
-      isAll = !cursor || isTooOld(page.jobs.at(-1)?.job);
+      isAll = !cursor;
       fill(told);
     } catch (error) {
       if (signal.aborted) return;
@@ -77,14 +82,9 @@ export async function show(place, [batch], signal) {
   }
 
   const earliest = () => (filters.days ? new Date(new Date().setHours(0, 0, 0, 0) - (filters.days - 1) * 86400e3) : null);
-  const isTooOld = (job) => Boolean(job && earliest() && new Date(job.created_at) < earliest());
 
-  function entries() {
-    const words = filters.words.trim().toLowerCase();
-    return [...found.values()].sort(byAge)
-      .filter((job) => !isTooOld(job) && (!words || JSON.stringify(job.inputs ?? {}, (_key, value) => (typeof value === "bigint" ? String(value) : value)).toLowerCase().includes(words)))
-      .flatMap(entriesOf).filter(({ output }) => !filters.kind || output?.type === filters.kind);
-  }
+  const kindOf = (output) => (output?.kind === "3d" ? "3d" : output?.type === "latent" ? "file" : output?.type);
+  const entries = () => [...found.values()].sort(byAge).flatMap(entriesOf).filter(({ output }) => !filters.kind || kindOf(output) === filters.kind);
 
   const draw = oncePerFrame(() => {
     if (signal.aborted) return;
@@ -175,7 +175,7 @@ export async function show(place, [batch], signal) {
 
   function showAll(event) {
     event.preventDefault();
-    Object.assign(kept.filters, { words: "", workflow: "", label: "", state: "", days: "", kind: "" });
+    Object.assign(kept.filters, { words: "", workflow: "", label: "", state: "", days: "", kind: "", picked: "" });
     dispatchEvent(new Event("hashchange"));
   }
 
@@ -186,13 +186,13 @@ export async function show(place, [batch], signal) {
   }
 
   let typing = 0;
-  const words = h("input", { class: "in", type: "search", "aria-label": "Words in the inputs", placeholder: "Words in the inputs", value: filters.words, on: { input: () => { filters.words = words.value; clearTimeout(typing); typing = setTimeout(draw, 120); } } });
+  const words = h("input", { class: "in", type: "search", "aria-label": "Words in inputs and labels", placeholder: "Words in inputs and labels", value: filters.words, on: { input: () => { filters.words = words.value; clearTimeout(typing); typing = setTimeout(begin, 250); } } });
   const label = h("input", { class: "in label-in", "aria-label": "Label, as name: value", placeholder: "Label, as name: value", value: filters.label, on: { change: () => { filters.label = label.value; begin(); } } });
   fill(place, h("div", { class: "view stack-16 results" },
     h("div", { class: "row spread" }, h("h1", {}, batch ? "One batch" : "Results"), count),
     h("div", { class: "filters", role: "search", "aria-label": "Filter results" }, words,
       choose("workflow", "Workflow", [["", "all"], ...workflows.map((one) => [one.name, title(one.name)])]), label,
-      choose("state", "State", STATES), choose("days", "Day", DAYS), choose("kind", "Kind", KINDS)),
+      choose("state", "State", STATES), choose("days", "Day", DAYS), choose("kind", "Kind", KINDS), batch && choose("picked", "Pick", PICKS)),
     told, wall, bottom.element));
   wall.addEventListener("keydown", move);
   wall.addEventListener("focusin", (event) => { focused = event.target.closest(".tile")?.dataset.key ?? focused; });
@@ -204,13 +204,13 @@ export async function show(place, [batch], signal) {
   signal.addEventListener("abort", () => watching.disconnect());
   await more();
   if (kept.scroll && !batch) { draw(); requestAnimationFrame(() => scrollTo(0, kept.scroll)); }
-  const fits = (job) => !filters.state && !filters.label && (!filters.workflow || filters.workflow === job.workflow_name) && (!filters.batch || filters.batch === job.batch_id);
+  const fits = (job) => !filters.state && !filters.label && !filters.words && !filters.kind && !filters.picked && (!filters.workflow || filters.workflow === job.workflow_name) && (!filters.batch || filters.batch === job.batch_id);
   // What runs now changes in place; what is new comes in at the top, unless a filter says otherwise.
   jobs.watch(() => {
     let isNews = false;
     for (const job of jobs.newest) {
       const known = found.get(job.id);
-      if (known ? known.status !== job.status || known.outputs.length !== job.outputs.length || known.progress?.step !== job.progress?.step : fits(job)) { found.set(job.id, { ...known, ...job }); isNews = true; }
+      if (known ? known.status !== job.status || known.outputs.length !== job.outputs.length || known.progress?.step !== job.progress?.step || known.metadata?.picked !== job.metadata?.picked : fits(job)) { found.set(job.id, { ...known, ...job }); isNews = true; }
     }
     if (isNews) draw();
   }, signal);

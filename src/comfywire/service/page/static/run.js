@@ -2,12 +2,13 @@
 
 import { content, get } from "./api.js";
 import { go } from "./route.js";
-import { fill, h, icon, oncePerFrame } from "./dom.js";
+import { allStyles, fill, h, icon, oncePerFrame } from "./dom.js";
 import { many, title } from "./format.js";
 import { workflowForm } from "./form.js";
 import { isOpen, jobs } from "./jobs.js";
 import { livePanel } from "./live.js";
 import { dropZone } from "./drop.js";
+import { isFile } from "./parameters.js";
 import { entriesOf, isPicture, mediaOf, ratioOf, tile } from "./tiles.js";
 
 const LAST = "comfywire.workflow";
@@ -25,18 +26,19 @@ export async function show(place, [wanted], signal) {
   const { workflows } = await get("workflows", { signal });
   if (signal.aborted) return;
   if (!workflows.length) {
-    const { showEmpty } = await import("./empty.js");
+    const [{ showEmpty }] = await Promise.all([import("./empty.js"), allStyles()]);
     showEmpty(place, signal);
     return;
   }
   const name = [wanted, localStorage.getItem(LAST), workflows[0].name].find((one) => workflows.some((known) => known.name === one));
   localStorage.setItem(LAST, name);
   const workflow = await get(`workflows/${name}`, { signal });
+  const files = Object.values(workflow.parameters).some(isFile) ? await import("./files.js") : null;
   if (signal.aborted) return;
   const live = livePanel({ signal, onDuplicate: (job) => (job.workflow_name === name ? form.show(job.inputs ?? {}) : runAgain(job)) });
   const given = again?.name === name ? again.inputs : undefined;
   again = null;
-  const form = workflowForm(workflow, { given, signal, onStarted: (id) => { live.watch(id); live.element.scrollIntoView({ block: "nearest" }); } });
+  const form = workflowForm(workflow, { given, signal, fileField: files?.fileField, onStarted: (id) => { live.watch(id); live.element.scrollIntoView({ block: "nearest" }); } });
   const gallery = h("div", { class: "gallery g-small" });
   const nothing = h("p", { class: "quiet" }, "What you run appears here.");
   const latest = h("section", { class: "stack latest", "aria-label": "Latest results" },

@@ -66,7 +66,7 @@ function looks({ job, output }) {
   if (output.type === "audio") return h("span", { class: "pic sound" }, wave(), h("span", { class: "tag" }, icon("sound"), "sound"));
   const isMoving = output.type === "video";
   return h("span", { class: "pic" }, mediaOf(output, { alt: "", size: 512 }), isMoving && h("span", { class: "play" }, icon("run")), output.kind === "3d" && h("span", { class: "tag" }, icon("cube"), "3D"),
-    isMoving && h("span", { class: "tag" }, icon("video"), "video"), job.status === "running" && h("span", { class: "tag" }, icon("s-running"), "running"));
+    isMoving && h("span", { class: "tag" }, icon("video"), "video"), job.metadata?.picked === "yes" && h("span", { class: "tag picked-tag" }, icon("check"), "picked"), job.status === "running" && h("span", { class: "tag" }, icon("s-running"), "running"));
 }
 
 function standing(job) {

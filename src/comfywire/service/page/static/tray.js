@@ -2,9 +2,10 @@
 
 import { apiUrl, content } from "./api.js";
 import { button, fill, h, tell } from "./dom.js";
+import { labelAll } from "./labels.js";
 import { go } from "./route.js";
 
-export function tray({ selected, onDone }) {
+export function tray({ selected, onChange = () => {}, onDone }) {
   const element = h("div", { class: "tray", role: "toolbar", "aria-label": "What is selected", hidden: true });
   function draw() {
     element.hidden = selected.size === 0;
@@ -14,6 +15,7 @@ export function tray({ selected, onDone }) {
     tell(`${all.length} selected`);
     return fill(element, h("span", { class: "strong num" }, `${all.length} selected`),
       all.length === 2 && pictures.length === 2 && button("Compare", { icon: "compare", class: "main", on: { click: () => compare(pictures) } }),
+      button("Label", { class: "bare", label: "Put a label on them", on: { click: () => labelAll([...new Map(all.map(({ job }) => [job.id, job])).values()]).then((isDone) => isDone && onChange()) } }),
       button("Download", { icon: "download", class: all.length === 2 ? "bare fold" : "main", label: "Download", on: { click: () => download(all) } }),
       button("", { icon: "close", class: "bare icon", label: "Clear the selection", on: { click: onDone } }));
   }
