@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -21,6 +22,12 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def exported_by_module() -> dict[str, list[str]]:
+    """Read in the test: what is done where a module is collected, each worker does."""
+    return {name_of(path): names for path in MODULES if (names := exported(path)) is not None}
+
+
 def exported(path: Path) -> list[str] | None:
     """``__all__``, read and not imported."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
@@ -32,22 +39,21 @@ def exported(path: Path) -> list[str] | None:
     return None
 
 
-EXPORTED = {name_of(path): names for path in MODULES if (names := exported(path)) is not None}
-
-
 def isort_key(name: str) -> tuple[int, str]:
     """CONSTANTS, then Classes, then functions: as ruff sorts them."""
     return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
 
 
 def test_the_names_of_every_module_are_sorted():
-    assert {module: sorted(set(names), key=isort_key) for module, names in EXPORTED.items()} == EXPORTED
+    found = exported_by_module()
+
+    assert {module: sorted(set(names), key=isort_key) for module, names in found.items()} == found
 
 
 def test_the_names_of_every_module_exist():
     missing = [
         f"{module}.{name}"
-        for module, names in EXPORTED.items()
+        for module, names in exported_by_module().items()
         for name in names
         if not hasattr(import_module(module), name)
     ]

@@ -16,11 +16,12 @@ from urllib.parse import urlsplit
 import pytest
 from tests.client import models_3d
 from tests.client.test_shown import PlainText
+from tests.conformance.graphs import PARTS, slow
 from tests.conformance.native import DIFFERS, DIFFERS_FOR, NATIVE, native_face
 from tests.server.test_secrets import Secret
 from tests.server.wire import Feed, Wire
 
-from comfywire.server import server_in_thread
+from comfywire.server import Server, server_in_thread
 from comfywire.workflow.catalogues.packaged import packaged
 
 OURS = ("0.3.64", "0.33.0")
@@ -54,12 +55,14 @@ NODES_OF_CASES = {"BCPlainText": PlainText, "BCSecret": Secret}
 class Place:
     """A server, what it says it is, and where its input files are, if that is known.
 
-    Ours has nodes of the tests' own here, and where such run, it lets in pages of this machine alone.
+    Ours has nodes of the tests' own here, and where such run, it lets in pages of this machine alone. The
+    nodes of a slow prompt are slow there without arithmetic, which would take the tests beside it their time.
     """
 
     url: str
     input: Path | None = None
     is_ours: bool = False
+    has_slow_nodes: bool = False
 
     @cached_property
     def version(self) -> tuple[int, ...]:
@@ -104,17 +107,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def place(request) -> Iterator[Place]:
     if request.param in OURS:
         with server_in_thread(profile=request.param, **more_nodes(request.param)) as server:
-            yield Place(server.url, server.folder / "input", is_ours=True)
+            slow_down(server)
+            yield Place(server.url, server.folder / "input", is_ours=True, has_slow_nodes=True)
         return
     if request.param == NATIVE:
-        with native_face() as url:
-            yield Place(url, None)
+        with native_face() as (url, server):
+            slow_down(server)
+            yield Place(url, None, has_slow_nodes=True)
         return
     folder = request.config.getoption("--comfyui-input")
     place = Place(request.param.rstrip("/"), None if folder is None else Path(folder))
     if place.read("/prompt")["exec_info"]["queue_remaining"]:
         pytest.exit(f"{place.url} has prompts queued, and this suite would delete them: use an idle server")
     yield place
+
+
+def slow_down(server: Server) -> None:
+    """Have each part of a slow prompt take a tenth of a second."""
+    for part in range(PARTS):
+        server.call(server.faults.nodes.silent, 0.1, node_id=f"scale{part}", times=None)
 
 
 def more_nodes(profile: str) -> dict[str, Any]:
@@ -149,11 +160,9 @@ async def feed(wire: Wire) -> Feed:
 
 
 @pytest.fixture
-async def running(wire: Wire, feed: Feed) -> str:
+async def running(place: Place, wire: Wire, feed: Feed) -> str:
     """The id of a prompt that runs for many seconds, so that others wait."""
-    from tests.conformance.graphs import slow
-
-    prompt_id = await wire.submit(slow(), feed)
+    prompt_id = await wire.submit(slow(by_itself=not place.has_slow_nodes), feed)
     while (await feed.until("executing"))["data"].get("prompt_id") != prompt_id:
         pass
     while not (await wire.get("/queue"))[1]["queue_running"]:

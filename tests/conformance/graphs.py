@@ -38,10 +38,16 @@ def failing() -> Prompt:
     return {"1": empty(), "2": node("SaveImage", images=["1", 0], filename_prefix="../../x")}
 
 
-def slow(parts: int = 60) -> Prompt:
-    """A prompt of many seconds that ends soon when interrupted: each part takes a tenth of a second."""
-    prompt = {"1": empty(width=3072, height=3072)}
-    for part in range(parts):
+PARTS = 60
+
+
+def slow(*, by_itself: bool = True) -> Prompt:
+    """A prompt of many seconds that ends soon when interrupted: each part takes a tenth of a second.
+
+    By arithmetic, unless the server was told to take as long over each "scale" of it.
+    """
+    prompt = {"1": empty(width=3072, height=3072) if by_itself else empty()}
+    for part in range(PARTS):
         prompt[f"scale{part}"] = node(
             "ImageScale", image=["1", 0], upscale_method="lanczos", width=8 + part, height=8, crop="disabled"
         )

@@ -11,7 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 
-from comfywire.server import server_in_thread
+from comfywire.server import Server, server_in_thread
 
 __all__ = ["DIFFERS", "DIFFERS_FOR", "NATIVE", "native_face"]
 
@@ -89,8 +89,8 @@ DIFFERS_FOR = {
 
 
 @contextlib.contextmanager
-def native_face() -> Iterator[str]:
-    """Run ``comfywire serve`` in front of a test server; give its address once it knows the nodes."""
+def native_face() -> Iterator[tuple[str, Server]]:
+    """Run ``comfywire serve`` in front of a test server; give both once it knows the nodes."""
     with server_in_thread(profile="0.33.0") as server, tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "comfywire", "serve", "--port", "0", "--data", folder]
         with subprocess.Popen(
@@ -100,7 +100,7 @@ def native_face() -> Iterator[str]:
                 assert process.stdout is not None
                 url = next(line for line in process.stdout if "is ready at" in line).split()[-1]
                 _wait_for_nodes(url)
-                yield url
+                yield url, server
             finally:
                 process.terminate()
 
