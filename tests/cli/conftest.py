@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,6 +149,13 @@ def save(path: Path | str, prompt: Prompt) -> str:
     """Write a workflow, and return its path."""
     Path(path).write_text(json.dumps(prompt), encoding="utf-8")
     return str(path)
+
+
+def submitted(server: Server, path: str) -> str:
+    """The id of a prompt that somebody else gave the server: without a process, for which it is no test."""
+    body = json.dumps({"prompt": json.loads(Path(path).read_text(encoding="utf-8"))}).encode()
+    with urllib.request.urlopen(f"{server.url}/prompt", body) as reply:
+        return str(json.load(reply)["prompt_id"])
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import save
+from tests.cli.conftest import save, submitted
 from tests.cli.test_main import failing, rejected
 
 from comfywire.cli.json_lines import print_json
@@ -113,8 +113,7 @@ def test_what_was_finished_before_a_failure_is_in_the_result(comfywire, server, 
 
 
 def test_a_prompt_that_somebody_deleted_is_lost(start, server, slow):
-    ahead = start("run", slow, "--json")
-    server.wait(server.until_running(json.loads(ahead.line())["prompt_id"]))
+    server.wait(server.until_running(submitted(server, slow)))
     running = start("run", slow, "--json")
     prompt_id = json.loads(running.line())["prompt_id"]
 

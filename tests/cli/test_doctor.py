@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.cli.conftest import save
+from tests.cli.conftest import save, submitted
 
 
 def findings(finished) -> dict[str, bool | None]:
@@ -79,8 +79,8 @@ def test_events_that_do_not_arrive_are_found_out(comfywire, server):
     assert (finished.status, findings(finished)["event"]) == (1, False)
 
 
-def test_a_busy_server_is_not_blamed(comfywire, start, server, slow):
-    server.wait(server.until_running(json.loads(start("run", slow, "--json").line())["prompt_id"]))
+def test_a_busy_server_is_not_blamed(comfywire, server, slow):
+    server.wait(server.until_running(submitted(server, slow)))
 
     finished = comfywire("doctor", "--json")
 

@@ -4,17 +4,16 @@ import json
 import uuid
 
 import pytest
-from tests.cli.conftest import save
+from tests.cli.conftest import save, submitted
 from tests.server.wire import image
 
 
 @pytest.fixture
-def two(start, server, slow) -> tuple[str, str]:
+def two(server, slow) -> tuple[str, str]:
     """The ids of a prompt that runs and of one that waits."""
-    first = json.loads(start("run", slow, "--json").line())["prompt_id"]
+    first = submitted(server, slow)
     server.wait(server.until_executing(first, "5"))
-    second = json.loads(start("run", slow, "--json").line())["prompt_id"]
-    return first, second
+    return first, submitted(server, slow)
 
 
 def test_queue_shows_what_runs_and_what_waits(comfywire, two):

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from tests.cli.conftest import save
+from tests.cli.conftest import save, submitted
 from tests.server.wire import image
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -110,8 +110,8 @@ def test_a_terminal_shows_the_steps_of_the_node_at_work(screen, server, steps):
     shown.until("3/5 steps")
 
 
-def test_a_terminal_shows_the_place_in_the_queue(screen, start, server, slow, picture):
-    start("run", slow).line()
+def test_a_terminal_shows_the_place_in_the_queue(screen, server, slow, picture):
+    submitted(server, slow)
     shown = screen("run", picture)
 
     shown.until("1 ahead in the queue")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.cli.conftest import save
+from tests.cli.conftest import save, submitted
 from tests.server.wire import image, sleeper, text_to_image
 
 from comfywire.cli.run.reports import _count
@@ -237,9 +237,7 @@ def test_a_job_that_takes_too_long_is_cancelled(comfywire, server, slow):
 
 
 def test_the_place_in_the_queue_is_told(start, server, picture, slow):
-    ahead = start("run", slow, "--json")
-    first = json.loads(ahead.line())["prompt_id"]
-    server.wait(server.until_running(first))
+    server.wait(server.until_running(submitted(server, slow)))
     behind = start("run", slow)
     behind.line()
 
