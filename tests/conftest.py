@@ -22,13 +22,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: many tests wait for a process, or for a time that is part of them."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are cores: many tests wait for a process, or for a time that is part of them."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first: no worker is left alone with it in the end."""
-    items.sort(key=lambda item: item.get_closest_marker("hostile") is None)
+    """What takes longest begins first: no worker is left alone with it in the end.
+
+    Then come those that ask a service which is started for all of them: side by side they are one worker's,
+    more or less, and not every worker starts it.
+    """
+    items.sort(key=lambda item: (item.get_closest_marker("hostile") is None, not _asks_the_service(item)))
+
+
+def _asks_the_service(item: pytest.Item) -> bool:
+    """Whether it is one of the command line on a service, or of conformance on the service's ComfyUI API."""
+    arguments = getattr(getattr(item, "callspec", None), "params", {})
+    is_cli = item.path.parent.name == "cli" and "service" in getattr(item, "fixturenames", ())
+    return is_cli or arguments.get("place") == "native"
 
 
 def pytest_collection_finish() -> None:
