@@ -19,6 +19,7 @@ from comfywire import (
     ComfywireError,
     ConnectionFailed,
     ConnectionLost,
+    Executing,
     InvalidParameter,
     Job,
     JobLost,
@@ -446,6 +447,26 @@ async def test_a_prompt_of_another_client_can_be_attached_to(server: Server, cli
         hold.release()
 
         assert [output.filename for output in (await waiting).outputs] == ["test_00001_.png"]
+
+
+@pytest.mark.parametrize("takes_over", [True, False])
+async def test_who_takes_a_prompt_over_hears_what_its_submitter_would(
+    server: Server, client: Client, *, takes_over: bool
+):
+    hold = server.faults.nodes.hold(node_id="1")
+    async with Client(server.url) as gone:
+        submitted = await gone.submit(over_socket())
+        await server.until_executing(submitted.prompt_id, "1")
+    job = client.attach(submitted.prompt_id, takes_over=takes_over)
+    await server.until(lambda: server.requests["GET /queue"] > 0)
+    if takes_over:
+        async with asyncio.timeout(20):
+            async for event in job.events():
+                if isinstance(event, Executing):  # who connects is told what runs
+                    break
+    hold.release()
+
+    assert len((await job.result()).outputs) == takes_over
 
 
 async def test_a_prompt_that_has_ended_can_be_attached_to(server: Server):

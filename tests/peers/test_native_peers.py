@@ -206,7 +206,7 @@ def test_a_client_does_not_notice_that_a_server_was_killed(
     assert {prompt_id for prompt_id, times in fleet.runs() if times > 1} == {lost}
 
 
-# What SaveImageWebsocket sends goes to the worker that submitted, and to no other: stable_canvas begins so.
+# What SaveImageWebsocket sends before the next worker listens is lost, and stable_canvas begins with that.
 @pytest.mark.parametrize("name", [name for name in ALL if name != "stable_canvas"])
 def test_a_client_does_not_notice_that_the_worker_was_restarted(
     fleet: Face, task: Prompt, commands: Callable[[str], list[str]], name: str

@@ -48,6 +48,29 @@ def test_the_lost_id_is_reopened_beside_it_while_it_has_open_prompts() -> None:
     assert feeds.wanted() == (FeedKey("b", 0),)
 
 
+def test_the_id_of_somebody_who_is_gone_is_heard_beside_the_main_feed() -> None:
+    feeds = watch()
+
+    feeds.take_over("old")
+    feeds.take_over("old")
+    feeds.take_over("a")
+
+    assert feeds.wanted() == (FeedKey("a", 0), FeedKey("old", 0))
+    feeds.retire({"a", "old"})
+    assert FeedKey("old", 0) in feeds.wanted()
+    feeds.retire({"a"})
+    assert feeds.wanted() == (FeedKey("a", 0),)
+
+
+def test_no_more_ids_are_heard_than_there_are_echoes() -> None:
+    feeds = watch()
+
+    for number in range(ECHOES + 1):
+        feeds.take_over(str(number))
+
+    assert len(feeds.wanted()) == 1 + ECHOES
+
+
 def test_a_feed_that_never_opened_is_tried_again_under_its_id() -> None:
     feeds = FeedWatch(iter("abc").__next__)
 

@@ -29,6 +29,18 @@ def test_pending_prompts_are_listed_in_the_order_in_which_they_will_run() -> Non
     assert ("a" in snapshot, "d" in snapshot, "x" in snapshot) == (True, True, False)
 
 
+def test_who_submitted_a_prompt_is_known_where_the_server_says_it() -> None:
+    items = [
+        [0, "a", {}, {"client_id": "me"}, []],
+        [1, "b", {}, {"client_id": 3}, []],
+        [2, "c", {}],
+        [3, "d"],
+    ]
+    reply = {"queue_running": items[:1], "queue_pending": items[1:]}
+
+    assert parse_queue(reply).client_ids == {"a": "me"}
+
+
 @pytest.mark.parametrize(
     "reply",
     [

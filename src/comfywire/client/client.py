@@ -231,14 +231,20 @@ class Client(ClientConnections):
         """
         return await check_server(self, self.submit, no_prompt=no_prompt, greeting=self._patience.greeting)
 
-    def attach(self, prompt_id: str) -> Job:
+    def attach(self, prompt_id: str, *, takes_over: bool = False) -> Job:
         """Return a handle on a prompt that somebody else, or an earlier process, submitted.
 
         Its end and its outputs are found by reading, soon after they are there; its messages go to whoever
         submitted it. A prompt that the server does not know ends as :class:`~comfywire.JobLost`.
+
+        Args:
+            prompt_id: Which prompt.
+            takes_over: Whether to hear what its submitter would be told from now on, pictures of
+                SaveImageWebsocket, say. A server tells one socket of a client_id: the submitter must be gone.
+
         """
         self._must_be_open()
-        return self._handle(self._follower.attach(prompt_id))
+        return self._handle(self._follower.attach(prompt_id, takes_over=takes_over))
 
     def _handle(
         self, watch: Watch, node_errors: Mapping[str, Any] | None = None, ready: Ready | None = None

@@ -85,9 +85,11 @@ class Follower:
         """Follow a prompt that is about to be submitted."""
         return self._watch(self._session.expect(prompt_id, graph, self._now(), targets=targets))
 
-    def attach(self, prompt_id: str) -> Watch:
-        """Follow a prompt that is somebody else's."""
-        watch = self._watches.get(prompt_id) or self._watch(self._session.attach(prompt_id, self._now()))
+    def attach(self, prompt_id: str, *, takes_over: bool = False) -> Watch:
+        """Follow a prompt that is somebody else's, or was."""
+        watch = self._watches.get(prompt_id)
+        if watch is None:
+            watch = self._watch(self._session.attach(prompt_id, self._now(), takes_over=takes_over))
         self._pump()
         return watch
 

@@ -114,6 +114,11 @@ class FeedWatch:
         beside = [*self._echoes.values(), *([self._witness] if self._witness else [])]
         return (self._main.key, *(feed.key for feed in beside))
 
+    def take_over(self, client_id: str) -> None:
+        """Hear what is told to a client_id that was somebody else's: the newest socket of one is told."""
+        if client_id != self._main.key.client_id and client_id not in self._echoes:
+            self._add_echo(FeedKey(client_id, 0))
+
     def opened(self, key: FeedKey, now: float) -> None:
         """The socket was opened and greeted."""
         for feed in self._find(key):
@@ -193,7 +198,10 @@ class FeedWatch:
         old = self._main
         self._main = _Feed(FeedKey(self._new_client_id(), 0))
         if old.key.client_id in open_ids:
-            self._echoes[old.key.client_id] = _Feed(FeedKey(old.key.client_id, old.key.generation + 1))
+            self._add_echo(FeedKey(old.key.client_id, old.key.generation + 1))
+
+    def _add_echo(self, key: FeedKey) -> None:
+        self._echoes[key.client_id] = _Feed(key)
         while len(self._echoes) > ECHOES:
             del self._echoes[next(iter(self._echoes))]
 

@@ -68,9 +68,13 @@ class Session:
         tracked.has_missed = not self.feeds.is_open
         return self._follow(tracked)
 
-    def attach(self, prompt_id: str, now: float) -> Tracked:
-        """Follow a prompt that somebody else, or an earlier process, submitted."""
+    def attach(self, prompt_id: str, now: float, *, takes_over: bool = False) -> Tracked:
+        """Follow a prompt that somebody else, or an earlier process, submitted.
+
+        If that one is gone for good, ``takes_over`` has what it would be told told to us.
+        """
         tracked = Tracked.begin(prompt_id, {}, client_id=None, now=now)
+        tracked.takes_over = takes_over
         tracked.accepted_at, tracked.has_missed = now, True
         self._schedule.ask_queue(now)
         return self._follow(tracked)
@@ -258,6 +262,10 @@ class Session:
         tracked.see("the running queue" if place < len(snapshot.running) else "the pending queue", now)
         if not tracked.graph and snapshot.graphs.get(tracked.prompt_id):
             self._learn_graph(tracked, snapshot.graphs[tracked.prompt_id])
+        submitter = snapshot.client_ids.get(tracked.prompt_id)
+        if tracked.takes_over and tracked.client_id is None and submitter is not None:
+            tracked.client_id = submitter
+            self.feeds.take_over(submitter)
         return [tracked] if before != (tracked.state.phase, tracked.position) else []
 
     def _learn_graph(self, tracked: Tracked, graph: Mapping[str, Any]) -> None:

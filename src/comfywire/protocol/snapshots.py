@@ -24,6 +24,8 @@ class QueueSnapshot:
     """prompt_ids in the order in which they will run."""
     graphs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False, repr=False)
     """The API-format graph of each, where the server sent it."""
+    client_ids: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """Under which each was submitted, where the server said it."""
 
     def __contains__(self, prompt_id: str) -> bool:
         return prompt_id in self.running or prompt_id in self.pending
@@ -69,6 +71,7 @@ def parse_queue(reply: object) -> QueueSnapshot:
         running=tuple(entry[1] for entry in running),
         pending=tuple(entry[1] for entry in pending),
         graphs={entry[1]: entry[2] for entry in (*running, *pending)},
+        client_ids={entry[1]: entry[3] for entry in (*running, *pending) if entry[3]},
     )
 
 
@@ -96,17 +99,20 @@ def parse_jobs(reply: object) -> QueueSnapshot:
     )
 
 
-def _items(entries: object) -> list[tuple[float, str, Mapping[str, Any]]]:
+def _items(entries: object) -> list[tuple[float, str, Mapping[str, Any], str]]:
     """Each item is ``[number, prompt_id, graph, extra_data, outputs]``, and a sixth from 0.3.68 on."""
     if not isinstance(entries, list):
         raise UnexpectedReply("GET /queue answered without queue_running and queue_pending")
-    found: list[tuple[float, str, Mapping[str, Any]]] = []
+    found: list[tuple[float, str, Mapping[str, Any], str]] = []
     for entry in entries:
         if not isinstance(entry, list) or len(entry) < 2:
             raise UnexpectedReply("GET /queue listed something that is no prompt")
         number = entry[0] if isinstance(entry[0], int | float) else 0.0
         graph = entry[2] if len(entry) > 2 and isinstance(entry[2], dict) else {}
-        found.append((float(number), str(entry[1]), graph))
+        extra = entry[3] if len(entry) > 3 and isinstance(entry[3], dict) else {}
+        client_id = extra.get("client_id")
+        submitter = client_id if isinstance(client_id, str) else ""
+        found.append((float(number), str(entry[1]), graph, submitter))
     return found
 
 

@@ -40,7 +40,7 @@ class Tracked:
     graph: Mapping[str, Any]
     tally: ProgressTally
     client_id: str | None
-    """Under which it was submitted; None when somebody else did."""
+    """Under which it was submitted; None when somebody else did, who hears of it."""
     began_at: float
     """When we began to submit or follow it."""
     accepted_at: float | None = None
@@ -58,6 +58,8 @@ class Tracked:
     read_pause: float = 0.0
     has_missed: bool = False
     """Whether messages of this prompt may have been lost."""
+    takes_over: bool = False
+    """Whether what its submitter would hear is to be heard here, once it is known who that was."""
     images: list[SocketImage] = field(default_factory=list)
 
     @classmethod

@@ -145,9 +145,9 @@ class Client:
         """See :meth:`comfywire.Client.check`."""
         return wait(self._client.check(no_prompt=no_prompt))
 
-    def attach(self, prompt_id: str) -> Job:
+    def attach(self, prompt_id: str, *, takes_over: bool = False) -> Job:
         """See :meth:`comfywire.Client.attach`."""
-        return Job(LOOP.call(lambda: self._client.attach(prompt_id)))
+        return Job(LOOP.call(lambda: self._client.attach(prompt_id, takes_over=takes_over)))
 
     def queue(self, *, graphs: bool = True) -> QueueSnapshot:
         """See :meth:`comfywire.Client.queue`."""

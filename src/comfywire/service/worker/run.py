@@ -134,7 +134,7 @@ class JobRun:
     async def _adopt(self) -> None:
         """Somebody submitted it, or was about to: what that server has of it is taken over."""
         for is_last_look in (False, True):
-            handle = self.server.client.attach(str(self.claim.job.id))
+            handle = self.server.client.attach(str(self.claim.job.id), takes_over=True)
             if await self._see_through(handle, may_be_late=not is_last_look):
                 return
             await asyncio.sleep(self._pace.late_arrival)
