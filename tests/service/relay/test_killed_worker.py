@@ -51,3 +51,4 @@ async def test_pictures_for_the_socket_come_from_a_prompt_whose_worker_was_kille
 
     (picture,) = [frame for frame in mine.of("binary") if frame[8:12] == b"\x89PNG"]
     assert picture
+    assert {told["prompt_id"] for told in mine.of("executing")} == {str(job.id)}
