@@ -453,10 +453,11 @@ async def test_a_prompt_of_another_client_can_be_attached_to(server: Server, cli
 async def test_who_takes_a_prompt_over_hears_what_its_submitter_would(
     server: Server, client: Client, *, takes_over: bool
 ):
-    hold = server.faults.nodes.hold(node_id="1")
+    hold, before = server.faults.nodes.hold(node_id="1"), set(server.life.sockets.by_sid)
     async with Client(server.url) as gone:
         submitted = await gone.submit(over_socket())
         await server.until_executing(submitted.prompt_id, "1")
+    await server.until(lambda: set(server.life.sockets.by_sid) == before)
     job = client.attach(submitted.prompt_id, takes_over=takes_over)
     await server.until(lambda: server.requests["GET /queue"] > 0)
     if takes_over:
@@ -464,6 +465,9 @@ async def test_who_takes_a_prompt_over_hears_what_its_submitter_would(
             async for event in job.events():
                 if isinstance(event, Executing):  # who connects is told what runs
                     break
+        await server.until(
+            lambda: all(server.life.sockets.flags.values())
+        )  # else the picture names no prompt
     hold.release()
 
     assert len((await job.result()).outputs) == takes_over

@@ -25,6 +25,8 @@ Event = Message | SocketImage
 GONE = QueueSnapshot()
 CONFIRM = 0.75
 """Seconds between the two looks that must both find a prompt nowhere before that is believed."""
+LAST_WORD = 0.5
+"""Seconds for which the socket of a prompt that was taken over may be behind the history."""
 READ_AGAIN = 0.1
 """Seconds before a history entry that should be there is read again; doubled each time, up to one second."""
 
@@ -283,6 +285,10 @@ class Session:
         if tracked is None:
             return None
         if entry is not None:
+            if self._may_yet_hear(tracked, now):
+                assert tracked.last_word_by is not None
+                self._due[prompt_id] = tracked.last_word_by
+                return None
             return self._finish(tracked, entry, now)
         if tracked.absent_after is not None and began >= tracked.absent_after:
             return self._is_absent(tracked, now)
@@ -292,6 +298,14 @@ class Session:
             self._due[prompt_id] = now + tracked.read_pause
             self._schedule.ask_queue(now)
         return None
+
+    def _may_yet_hear(self, tracked: Tracked, now: float) -> bool:
+        """Whether a prompt that was taken over has ended, and its socket may be about to say more of it."""
+        if not tracked.takes_over or tracked.client_id is None or tracked.state.history_is_due:
+            return False
+        if tracked.last_word_by is None:
+            tracked.last_word_by = now + LAST_WORD
+        return now < tracked.last_word_by
 
     def _finish(self, tracked: Tracked, entry: HistoryEntry | None, now: float) -> Tracked:
         was_silent, was_probed = not tracked.state.history_is_due, tracked.absent_after is None

@@ -60,6 +60,8 @@ class Tracked:
     """Whether messages of this prompt may have been lost."""
     takes_over: bool = False
     """Whether what its submitter would hear is to be heard here, once it is known who that was."""
+    last_word_by: float | None = None
+    """Until when what was said of it last may be on its way, though its end was read."""
     images: list[SocketImage] = field(default_factory=list)
 
     @classmethod
