@@ -110,6 +110,27 @@ async def test_a_body_of_too_many_values_is_refused_before_it_is_parsed(
     assert str(MOST_ELEMENTS) in answer.json()["error"]["message"]
 
 
+FACES = ["/prompt", "/api/queue", "/mcp", "/v1/images/generations", "/v1/images/edits", "/v1/videos"]
+"""Where the other APIs in front of the service take JSON."""
+
+
+@pytest.mark.parametrize("path", FACES)
+async def test_other_apis_refuse_a_stranger_before_the_body_has_come(service: Service, path: str):
+    assert await first_line(service.url, "POST", path, None) == "401"
+
+
+@pytest.mark.parametrize("path", FACES)
+async def test_other_apis_bound_a_body_before_they_parse_it(service: Service, path: str):
+    many = b"[" + b",".join([b"0"] * TOO_MANY) + b"]"
+    deep = b"[" * 1_000 + b"]" * 1_000
+    async with service.client("submit", "read", "native") as client:
+        answers = [await client.post(path, content=content, headers=JSON) for content in (many, deep)]
+
+    assert answers[0].status_code == 413
+    assert answers[1].status_code in (400, 422)
+    assert "levels deep" in answers[1].text
+
+
 @pytest.mark.parametrize(
     "content",
     [

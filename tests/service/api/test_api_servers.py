@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -36,7 +37,7 @@ async def joins(
             "url": url, "address": b"sealed", "worker": "w", "state": "up", "reason": "", "tags": ["big"],
             "version": "0.3.64",
             "devices": [], "catalogue": catalogue, "loaded": [], "running": 1, "pending": 0,
-            "foreign_prompts": 2, "counts": {"succeeded": 5}, "running_for": None,
+            "foreign_prompts": 2, "counts": {"succeeded": 5}, "running_for": 90.0,
         }
     )  # fmt: skip
 
@@ -67,6 +68,8 @@ async def test_servers_are_listed_as_their_workers_see_them(service: Service, cl
     )
     assert (server["running"], server["foreign_prompts"], server["counts"]) == (1, 2, {"succeeded": 5})
     assert "sealed" not in str(server)
+    running = datetime.now(UTC) - datetime.fromisoformat(server["running_since"])
+    assert timedelta(seconds=89) < running < timedelta(seconds=200)
 
 
 @pytest.mark.parametrize(

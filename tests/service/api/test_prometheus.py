@@ -195,8 +195,9 @@ async def test_counters_outlive_the_jobs(metrics, submit, end, database):
 
 async def test_servers_are_shown_by_state_and_load(metrics, database):
     await database.do(
-        "INSERT INTO servers (url, worker, state, running, pending, foreign_prompts, counts) "
-        """VALUES ('http://a', 'w', 'broken', 1, 1, 3, '{"succeeded": 7, "events_lost": 2}')"""
+        "INSERT INTO servers (url, worker, state, running, pending, foreign_prompts, counts, running_since) "
+        """VALUES ('http://a', 'w', 'broken', 1, 1, 3, '{"succeeded": 7, "events_lost": 2}', """
+        "now() - interval '1 hour')"
     )
 
     found = await scrape(metrics)
@@ -204,6 +205,7 @@ async def test_servers_are_shown_by_state_and_load(metrics, database):
     assert [found["server_state", "http://a", state] for state in ("up", "broken")] == [0, 1]
     assert [found["server_prompts", "http://a", whose] for whose in ("ours", "others")] == [2, 3]
     assert found["server_events_total", "http://a", "events_lost"] == 2
+    assert 3600 <= found["server_running_seconds", "http://a"] < 3800
 
 
 @pytest.mark.parametrize(

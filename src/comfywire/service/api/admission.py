@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from .bodies.json_bodies import elements_in, read, validated
 from .context import CALLERS
 
-__all__ = ["KeyFirstRoute", "key_first_router"]
+__all__ = ["KeyFirstRoute", "key_first_router", "read_apart"]
 
 FEW_ELEMENTS = 2_000
 FEW_BYTES = 64 << 10
@@ -72,11 +72,25 @@ async def _admitted(request: Request, model: TypeAdapter[Any]) -> Request:
     body = await request.body()
     if not body or not _is_json(request.headers.get("content-type", "")):
         return request
-    if len(body) <= FEW_BYTES and elements_in(body, FEW_ELEMENTS) <= FEW_ELEMENTS:
+    if _is_small(body):
         return _Admitted(request, body, read(body))
     # FastAPI takes an instance of the model as it is, so that a body validated in the thread is not validated
     # once more on the event loop.
     return _Admitted(request, body, await asyncio.to_thread(lambda: validated(model, read(body))))
+
+
+async def read_apart(body: bytes) -> Any:
+    """Return the value that a body has as JSON, within its bounds; a large one is parsed in a thread.
+
+    Raises:
+        TooManyElements, RequestValidationError, InvalidRequest: As :func:`.bodies.json_bodies.read` does.
+
+    """
+    return read(body) if _is_small(body) else await asyncio.to_thread(read, body)
+
+
+def _is_small(body: bytes) -> bool:
+    return len(body) <= FEW_BYTES and elements_in(body, FEW_ELEMENTS) <= FEW_ELEMENTS
 
 
 def _is_json(content_type: str) -> bool:

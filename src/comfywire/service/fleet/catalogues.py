@@ -40,7 +40,7 @@ class Catalogues:
         self._kinds = InputKinds()
         self._versions: dict[str, str | None] = {}
         self._looked_at = float("-inf")
-        self._lock = asyncio.Lock()
+        self._look: asyncio.Task[None] | None = None
 
     async def verdict(
         self,
@@ -91,15 +91,30 @@ class Catalogues:
         return max(known, key=lambda catalogue: sum(map(catalogue.__contains__, class_types)), default=None)
 
     async def _known(self) -> Mapping[str, ObjectInfo]:
-        async with self._lock:
-            if self._clock() - self._looked_at > KEPT:
-                rows = sorted(await self._database.all(SQL["catalogues"]), key=_release, reverse=True)
-                self._versions = {row["digest"]: row["version"] for row in rows}
-                parsed = {digest: await self._get(digest) for digest in self._versions}
-                if parsed.keys() != self._parsed.keys():
-                    self._parsed, self._kinds = parsed, InputKinds(parsed.values())
-                self._looked_at = self._clock()
-            return self._parsed
+        """Return the catalogues by digest, as they were seconds ago at the most.
+
+        One look serves all who ask meanwhile, also when it fails: one after the other, each would wait for a
+        database that is slow to answer, and the last of many submissions for minutes.
+        """
+        if self._clock() - self._looked_at > KEPT:
+            if self._look is None:
+                self._look = asyncio.create_task(self._read(), name="comfywire catalogues")
+                self._look.add_done_callback(self._looked)
+            await asyncio.shield(self._look)
+        return self._parsed
+
+    def _looked(self, look: asyncio.Task[None]) -> None:
+        self._look = None
+        if not look.cancelled():
+            look.exception()  # who asked has heard of it, or waits no more
+
+    async def _read(self) -> None:
+        rows = sorted(await self._database.all(SQL["catalogues"]), key=_release, reverse=True)
+        self._versions = {row["digest"]: row["version"] for row in rows}
+        parsed = {digest: await self._get(digest) for digest in self._versions}
+        if parsed.keys() != self._parsed.keys():
+            self._parsed, self._kinds = parsed, InputKinds(parsed.values())
+        self._looked_at = self._clock()
 
     async def _get(self, digest: str) -> ObjectInfo:
         if (known := self._parsed.get(digest)) is not None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Coroutine, Mapping
 from importlib.metadata import version
 from typing import Any, TypeAlias
 
+from fastapi.exceptions import RequestValidationError
 from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.models import InitializationOptions
@@ -26,9 +28,10 @@ from mcp_types import (
 )
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from comfywire.errors import ComfywireError
+from comfywire.service.api.admission import read_apart
 from comfywire.service.api.context import get_caller, origin_of
 from comfywire.service.api.errors import error_response
 from comfywire.service.core import Core
@@ -111,7 +114,8 @@ class Face:
             self._server, stateless=True, max_request_body_size=self._core.settings.max_body_bytes
         )
         async with manager.run():
-            await manager.handle_request(scope, receive, with_session(request.headers, send))
+            replay = _read_before(await request.body(), receive)
+            await manager.handle_request(scope, replay, with_session(request.headers, send))
 
     async def _answer(self, request: Request) -> Response | None:
         """Return the answer to what is no request of the protocol; None for those that are."""
@@ -124,6 +128,9 @@ class Face:
                 return self._streams.one(caller)
             case "DELETE":  # the end of a session, of which nothing was kept
                 return Response(status_code=204)
+        # The package parses it once more, on the event loop, and says what is no JSON.
+        with contextlib.suppress(RequestValidationError):
+            await read_apart(await request.body())
         return None
 
     def _desk(self, ctx: Context) -> Desk:
@@ -201,6 +208,16 @@ class Face:
 
     async def _cancel_task(self, ctx: Context, params: TaskParams) -> HandlerResult:
         return await cancel_task(self._desk(ctx), params.task_id)
+
+
+def _read_before(body: bytes, receive: Receive) -> Receive:
+    """Return what gives a body that was read once more, and then what ``receive`` gives."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replay
 
 
 def _cancels(ctx: Context) -> bool:

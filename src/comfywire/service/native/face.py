@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from comfywire.errors import ComfywireError
 from comfywire.service.access.callers import Caller
-from comfywire.service.api.bodies.json_bodies import read
+from comfywire.service.api.admission import read_apart
 from comfywire.service.api.context import core_of
 from comfywire.service.api.errors import error_response
 from comfywire.service.core import Core
@@ -34,8 +33,6 @@ __all__ = [
     "words_of",
 ]
 
-FEW_BYTES = 64 << 10
-"""Bytes of a body that the event loop parses itself; larger ones are parsed in a thread."""
 Handler: TypeAlias = Callable[[Request, Core, Caller], Awaitable[Response]]
 
 
@@ -140,7 +137,7 @@ async def json_body(request: Request) -> Any:
     """
     body = await request.body()
     try:
-        return read(body) if len(body) <= FEW_BYTES else await asyncio.to_thread(read, body)
+        return await read_apart(body)
     except ComfywireError:
         raise
     except Exception as error:  # FastAPI's own, of a body that is no JSON

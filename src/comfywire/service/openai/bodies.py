@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect
 
-from comfywire.service.api.bodies.json_bodies import read as read_json
+from comfywire.service.api.admission import read_apart
 from comfywire.service.api.bodies.multipart import MalformedForm, Part, parts
 from comfywire.service.api.models import Text
 from comfywire.service.assets.assets import Assets
@@ -142,7 +142,7 @@ async def read_body(request: Request, assets: Assets, most: int, until_kept: Asy
     """
     kind = request.headers.get("content-type", "")
     if kind.partition(";")[0].strip().lower() == "application/json":
-        return _of_json(read_json(await request.body()))
+        return _of_json(await read_apart(await request.body()))
     form = Form()
     async with aclosing(parts(kind, _counted(request, most))) as coming:
         async for part in coming:
