@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from comfywire.service.handover import Place, place_at
+from comfywire.service.handover import ListeningPlace, place_at
 from comfywire.service.http_server import CannotListen, HttpServer, serving
 from comfywire.service.settings import Settings
 
@@ -34,7 +34,7 @@ class Process:
     @contextlib.asynccontextmanager
     async def answering(
         self, settings: Settings, *, takes_over: bool = False
-    ) -> AsyncIterator[tuple[Place, HttpServer]]:
+    ) -> AsyncIterator[tuple[ListeningPlace, HttpServer]]:
         routes = [
             Route("/", self._answer, methods=["GET", "POST"]),
             Route("/file", self._file),
@@ -65,7 +65,7 @@ class Process:
         yield b"two"
 
 
-def at(folder: Path, place: Place) -> Settings:
+def at(folder: Path, place: ListeningPlace) -> Settings:
     return Settings(data=folder, port=place.listener.getsockname()[1])
 
 

@@ -24,7 +24,7 @@ from .http_server import CannotListen, HttpServer, bound, family_of, tcp_socket
 from .settings import Settings
 from .waiting import set_within
 
-__all__ = ["Place", "place_at"]
+__all__ = ["ListeningPlace", "place_at"]
 
 ASK, STOP = b"give", b"stop"
 HERE, BUSY, READY = b"here", b"busy", b"ready"
@@ -39,7 +39,7 @@ CREDENTIALS = struct.Struct("3i")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ListeningPlace:
     """An address to listen on.
 
     Attributes:
@@ -124,7 +124,7 @@ class Place:
 
 
 @contextlib.asynccontextmanager
-async def place_at(settings: Settings, *, takes_over: bool = False) -> AsyncIterator[Place]:
+async def place_at(settings: Settings, *, takes_over: bool = False) -> AsyncIterator[ListeningPlace]:
     """Have the address of the settings, inside this context; if need be from a process that is to stop.
 
     Args:
@@ -139,7 +139,7 @@ async def place_at(settings: Settings, *, takes_over: bool = False) -> AsyncIter
         yield place
 
 
-async def _taken(settings: Settings, wanted: bytes) -> Place:
+async def _taken(settings: Settings, wanted: bytes) -> ListeningPlace:
     for is_last in [False] * ENDS_WITHIN + [True]:
         try:
             listener = bound(settings)
@@ -154,11 +154,11 @@ async def _taken(settings: Settings, wanted: bytes) -> Place:
             if given is None:
                 raise
             return given
-        return Place(listener, _door(*listener.getsockname()[:2]))
+        return ListeningPlace(listener, _door(*listener.getsockname()[:2]))
     raise AssertionError("unreachable")
 
 
-def _asked_for(settings: Settings, wanted: bytes) -> Place | None:
+def _asked_for(settings: Settings, wanted: bytes) -> ListeningPlace | None:
     """Return the place of a process that is about to stop; None if nobody there is.
 
     Raises:
@@ -184,7 +184,7 @@ def _asked_for(settings: Settings, wanted: bytes) -> Place | None:
             stack.pop_all()
             door = socket.socket(fileno=given[1])
             door.setblocking(False)
-            return Place(tcp_socket(given[0]), door, before)
+            return ListeningPlace(tcp_socket(given[0]), door, before)
     return None
 
 

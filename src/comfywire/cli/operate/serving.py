@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from comfywire.service.core import Core
-    from comfywire.service.handover import Place
+    from comfywire.service.handover import ListeningPlace
     from comfywire.service.http_server import HttpServer
     from comfywire.service.settings import NativeAddress
 
@@ -21,7 +21,7 @@ __all__ = ["answering", "host_in_url", "native_answering", "work"]
 
 @contextlib.asynccontextmanager
 async def answering(
-    core: Core, app: Any, place: Place, on_stop: Callable[[], None], stop: Callable[[], None]
+    core: Core, app: Any, place: ListeningPlace, on_stop: Callable[[], None], stop: Callable[[], None]
 ) -> AsyncIterator[HttpServer]:
     """Answer at an address until the next process does, and go on with what is open there.
 
