@@ -645,6 +645,8 @@ def test_top_shows_servers_queue_and_jobs_once_into_a_pipe(comfywire, here, serv
     job_id = submitted(
         comfywire("submit", save(here / "slow.json", sleeper(60)), "--label", "for=top", "--json")
     )
+    while httpx.get(f"{service}/api/v2/jobs/{job_id}").json()["status"] != "running":
+        pass  # one that begins between the two lists that are read is in neither
 
     lines = [line.split("\t") for line in comfywire("top").out.splitlines()]
     comfywire("cancel", job_id)
