@@ -2,6 +2,8 @@
 
 import base64
 import logging
+import re
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -218,3 +220,27 @@ async def test_a_wrong_key_signs_nobody_in(bare: httpx.AsyncClient) -> None:
 
     assert answer.status_code == 401
     assert "set-cookie" not in answer.headers
+
+
+NEEDS_NO_KEY = re.compile(r"/healthz|/readyz|/api/v2/(health|session|signed/.*|shared/.*)")
+
+
+async def test_a_key_for_this_face_opens_nothing_of_the_others(
+    service: Service, bare: httpx.AsyncClient
+) -> None:
+    headers = {"Authorization": f"Bearer {await service.key('native')}"}
+    paths = service.app.openapi()["paths"]
+    asked = [(method, path) for path, methods in paths.items() for method in methods]
+    closed = [(method, path) for method, path in asked if not NEEDS_NO_KEY.fullmatch(path)]
+    statuses = {}
+    for method, path in closed:
+        address = re.sub(r"\{[^}]+\}", str(uuid.uuid4()), path)
+        answer = await bare.request(method, address, headers=headers, json={})
+        statuses[f"{method} {path}"] = answer.status_code
+
+    headers["Accept"] = "application/json, text/event-stream"
+    asks = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    statuses["post /mcp"] = (await bare.post("/mcp", headers=headers, json=asks)).status_code
+
+    assert len(statuses) > 50
+    assert {name: status for name, status in statuses.items() if status != 403} == {}

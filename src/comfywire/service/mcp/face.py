@@ -122,6 +122,8 @@ class Face:
         if request.method not in ("POST", "GET", "DELETE"):
             return Response(status_code=405, headers={"Allow": "POST, GET, DELETE"})
         caller = await get_caller(request)
+        if not caller.may("submit"):
+            caller.must("read")  # a key for ComfyUI's own API alone is for nothing here
         match request.method:
             case "GET":
                 caller.must("read")
