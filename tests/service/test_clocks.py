@@ -72,7 +72,11 @@ async def in_a_shifted_process(shift: float, *arguments: object) -> dict[str, An
         stdout=asyncio.subprocess.PIPE,
         env=environment | {"SHIFT": str(shift)},
     )
-    told, _ = await process.communicate()
+    try:
+        told, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
     assert process.returncode == 0
     return dict(json.loads(told))
 
