@@ -251,6 +251,7 @@ def serve(*, takes_over: bool, no_workers: bool, demo: bool, **options: Any) -> 
 async def _serve(settings: Settings, *, takes_over: bool, runs_jobs: bool, demo: bool) -> None:
     from comfywire.service.access.reach import must_be_own, must_be_safe  # noqa: PLC0415
     from comfywire.service.core import open_core  # noqa: PLC0415
+    from comfywire.service.event_loop import spare_the_collector  # noqa: PLC0415
     from comfywire.service.faces import create_app  # noqa: PLC0415
     from comfywire.service.handover import place_at  # noqa: PLC0415
     from comfywire.service.native.editor.page import must_be_there  # noqa: PLC0415
@@ -270,6 +271,7 @@ async def _serve(settings: Settings, *, takes_over: bool, runs_jobs: bool, demo:
             if servers is not None:
                 await servers.settle(core.database)
             app = create_app(core)
+            spare_the_collector()
             first = answering(core, app, place, core.broker.close, stop.set)
             doors = [await stack.enter_async_context(first)]
             await _announce(core, place.listener.getsockname()[1], runs_jobs=runs_jobs, demo=demo)

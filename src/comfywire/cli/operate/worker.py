@@ -44,6 +44,7 @@ def worker(*, health_port: int | None, **options: Any) -> None:
 
 async def _work(settings: Settings, health_port: int | None) -> None:
     from comfywire.service.core import open_core  # noqa: PLC0415
+    from comfywire.service.event_loop import spare_the_collector  # noqa: PLC0415
     from comfywire.service.worker.health import answering  # noqa: PLC0415
     from comfywire.service.worker.worker import Worker  # noqa: PLC0415
 
@@ -58,6 +59,7 @@ async def _work(settings: Settings, health_port: int | None) -> None:
                 hooks=core.hooks,
                 relay=core.relay,
             )
+            spare_the_collector()
             if health_port is not None:
 
                 def is_ready() -> bool:
