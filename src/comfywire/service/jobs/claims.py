@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg.types.json import Jsonb
+
 from comfywire.service.database.pool import Row
+from comfywire.service.database.storable import as_storable, as_text
 from comfywire.service.jobs.engine import Taken
+from comfywire.service.jobs.output_folders import without_folders
 from comfywire.service.jobs.records import JobRecord, Lease
 
-__all__ = ["Claim", "Fenced", "KeptBytes", "KeptOutput"]
+__all__ = [
+    "NO_OUTPUT",
+    "Claim",
+    "Fenced",
+    "KeptBytes",
+    "KeptOutput",
+    "columns_of_output",
+    "storable_text",
+    "storable_value",
+]
 
 GRAPH = (
     "prompt",
@@ -102,3 +116,50 @@ class KeptOutput:
     name: str | None
     bytes: KeptBytes | None
     value: Any
+
+
+NO_OUTPUT: Mapping[str, Any] = dict.fromkeys(
+    (
+        "position",
+        "node_id",
+        "class_type",
+        "key",
+        "kind",
+        "name",
+        "value",
+        "hash",
+        "content_type",
+        "file_path",
+    )
+)
+"""The columns of :func:`columns_of_output` where there is no output."""
+
+
+def columns_of_output(lease: Lease, output: KeptOutput) -> dict[str, Any]:
+    """Return what the database is given of an output of a job."""
+    kept = output.bytes
+    place = None if kept is None else kept.file_path
+    return {
+        "position": output.position,
+        "node_id": as_text(output.node_id),
+        "class_type": output.class_type,
+        "key": as_text(output.key),
+        "kind": output.kind,
+        "name": None if output.name is None else storable_text(lease, output.name),
+        "value": None if output.value is None else Jsonb(storable_value(lease, output.value)),
+        "hash": None if kept is None else kept.hash,
+        "content_type": None if kept is None else kept.content_type,
+        "file_path": None if place is None else storable_text(lease, place),
+    }
+
+
+def storable_text(lease: Lease, said: str) -> str:
+    """Return what is said of a job as it can be kept and shown."""
+    text = as_text(said)
+    return str(without_folders(text)) if lease.has_folder else text
+
+
+def storable_value(lease: Lease, said: Any) -> Any:
+    """Return JSON about a job as it can be kept and shown."""
+    value = as_storable(said)
+    return without_folders(value) if lease.has_folder else value

@@ -10,12 +10,19 @@ from psycopg.types.json import Jsonb
 from comfywire.service.database.outage import patiently
 from comfywire.service.database.pool import execute
 from comfywire.service.database.storable import as_storable, as_text
-from comfywire.service.jobs.changes import change
-from comfywire.service.jobs.claims import Claim, Fenced, KeptOutput
+from comfywire.service.jobs.changes import change, sources_of
+from comfywire.service.jobs.claims import (
+    NO_OUTPUT,
+    Claim,
+    Fenced,
+    KeptOutput,
+    columns_of_output,
+    storable_text,
+    storable_value,
+)
 from comfywire.service.jobs.engine import Taken
-from comfywire.service.jobs.output_folders import without_folders
-from comfywire.service.jobs.records import JobRecord, Lease
-from comfywire.service.jobs.states import OPEN, JobState, TransitionKind
+from comfywire.service.jobs.records import Lease
+from comfywire.service.jobs.states import KIND_OF_STATE, OPEN, JobState, TransitionKind
 from comfywire.service.jobs.store import Store
 from comfywire.service.sql import queries
 
@@ -78,24 +85,14 @@ class Leases:
 
     async def began(self, lease: Lease) -> None:
         """Write down that a server runs the prompt. Nothing changes for a job that is being canceled."""
-
-        async def begin() -> JobRecord | None:
-            async with self._database.connection() as connection:
-                return await change(
-                    connection,
-                    lease.job_id,
-                    JobState.RUNNING,
-                    "a ComfyUI runs it",
-                    attempt=lease.attempt,
-                    sources=[JobState.QUEUED],
-                )
-
-        if await patiently(begin) is None:
+        values = {"job_id": lease.job_id, "attempt": lease.attempt}
+        said = {"kind": KIND_OF_STATE[JobState.RUNNING].value, "reason": "a ComfyUI runs it"}
+        if await patiently(lambda: self._database.one(SQL["began"], **values, **said)) is None:
             await self.state(lease)
 
     async def progress(self, lease: Lease, snapshot: Mapping[str, Any]) -> None:
         """Keep the latest progress."""
-        kept = Jsonb(_value(lease, dict(snapshot)))
+        kept = Jsonb(storable_value(lease, dict(snapshot)))
         values = {"progress": kept, "open": OPEN_STATES, "apart": PROGRESS_APART}
         await self._fenced(SQL["progress"], lease, **values)
 
@@ -106,22 +103,7 @@ class Leases:
 
     async def keep(self, lease: Lease, output: KeptOutput) -> None:
         """Record an output, and make an asset of its bytes, which are shelved."""
-        place = None if output.bytes is None else output.bytes.file_path
-        value = None if output.value is None else Jsonb(_value(lease, output.value))
-        await self._fenced(
-            SQL["insert_output"],
-            lease,
-            position=output.position,
-            node_id=as_text(output.node_id),
-            class_type=output.class_type,
-            key=as_text(output.key),
-            kind=output.kind,
-            name=None if output.name is None else _text(lease, output.name),
-            value=value,
-            hash=None if output.bytes is None else output.bytes.hash,
-            content_type=None if output.bytes is None else output.bytes.content_type,
-            file_path=None if place is None else _text(lease, place),
-        )
+        await self._fenced(SQL["insert_output"], lease, **columns_of_output(lease, output))
 
     async def native_entry(self, lease: Lease, entry: Mapping[str, Any]) -> None:
         """Keep what the ComfyUI's history says of a job of ComfyUI's own API; before the job ends."""
@@ -136,27 +118,26 @@ class Leases:
         error: Mapping[str, Any] | None = None,
         warnings: Sequence[str] | None = None,
         outputs_reused: bool | None = None,
+        output: KeptOutput | None = None,
     ) -> None:
-        """End the job in one statement: its state, the engine's entry, its webhook; and let others come."""
+        """End the job in one statement: its state, the engine's entry, its webhook; and let others come.
 
-        async def end() -> JobRecord | None:
-            async with self._database.connection() as connection:
-                return await change(
-                    connection,
-                    lease.job_id,
-                    to,
-                    _text(lease, reason),
-                    attempt=lease.attempt,
-                    error=None if error is None else _value(lease, dict(error)),
-                    warnings=None if warnings is None else [_text(lease, warning) for warning in warnings],
-                    outputs_reused=outputs_reused,
-                )
-
-        ended = await patiently(end)
-        if ended is None:
-            raise Fenced
-        if ended.key_is_limited:
-            await patiently(lambda: self._store.admission.admit_held_of(ended.key_id))
+        ``output`` is recorded in the same statement, as :meth:`keep` would before it.
+        """
+        ended = await self._fenced(
+            SQL["end"],
+            lease,
+            to=to.value,
+            change=KIND_OF_STATE[to].value,
+            reason=storable_text(lease, reason),
+            error=None if error is None else Jsonb(storable_value(lease, dict(error))),
+            warnings=None if warnings is None else [storable_text(lease, warning) for warning in warnings],
+            outputs_reused=outputs_reused,
+            **(NO_OUTPUT if output is None else columns_of_output(lease, output)),
+            **{"from": sources_of(to)},
+        )
+        if ended["key_is_limited"]:
+            await patiently(lambda: self._store.admission.admit_held_of(ended["key_id"]))
 
     async def give_back(
         self,
@@ -189,7 +170,7 @@ class Leases:
                     connection,
                     lease.job_id,
                     JobState.QUEUED,
-                    _text(lease, reason),
+                    storable_text(lease, reason),
                     kind=kind,
                     attempt=lease.attempt,
                     sources=[JobState.QUEUED, JobState.RUNNING],
@@ -229,7 +210,7 @@ class Leases:
                     job_id=lease.job_id,
                     attempt=lease.attempt,
                     worker=self.worker,
-                    reason=_text(lease, reason),
+                    reason=storable_text(lease, reason),
                     kind=kind.value,
                     open=OPEN_STATES,
                 )
@@ -283,15 +264,3 @@ class Leases:
         if answer is None:
             raise Fenced
         return answer
-
-
-def _text(lease: Lease, said: str) -> str:
-    """Return what is said of a job as it can be kept and shown."""
-    text = as_text(said)
-    return str(without_folders(text)) if lease.has_folder else text
-
-
-def _value(lease: Lease, said: Any) -> Any:
-    """Return JSON about a job as it can be kept and shown."""
-    value = as_storable(said)
-    return without_folders(value) if lease.has_folder else value

@@ -274,12 +274,9 @@ WITH old AS (
            error = %(error)s::jsonb,
            warnings = CASE WHEN %(afresh)s THEN '{}' ELSE COALESCE(%(warnings)s::text[], warnings) END,
            outputs_reused = CASE WHEN %(afresh)s THEN NULL ELSE COALESCE(%(outputs_reused)s::bool, outputs_reused) END,
-           -- What ended well is whole, and says so before its end: a number of its own, which readers may ask after.
            progress = CASE WHEN %(to)s::text = 'queued' THEN NULL
-                           WHEN %(to)s::text = 'succeeded' THEN progress || jsonb_build_object(
-                                'value', 1.0, 'nodes_done', COALESCE(progress -> 'nodes_total', '0'),
-                                'current_node', NULL, 'current_node_class', NULL,
-                                'step', NULL, 'steps', NULL, 'message', NULL)
+                           WHEN %(to)s::text = 'succeeded' THEN
+-- include: jobs.whole_progress
                            ELSE progress END,
            progress_event = CASE WHEN %(to)s::text = 'succeeded' AND progress IS NOT NULL THEN nextval('event_ids')
                                  ELSE progress_event END,
@@ -328,6 +325,92 @@ SELECT
 , (SELECT max_running FROM keys WHERE keys.id = new.key_id) AS max_running, (SELECT count(*) FROM told) AS told,
   (SELECT pg_notify('comfywire_jobs', job_id::text) FROM logged) AS notified
   FROM new;
+
+-- name: began
+-- The change that every job makes, without what `change` has for others: a statement opens each table that it names, with
+-- all its indexes, whether or not it touches a row.
+WITH new AS (
+    UPDATE jobs SET state = 'running', error = NULL, started_at = COALESCE(started_at, now())
+     WHERE id = %(job_id)s AND attempt = %(attempt)s AND state = 'queued'
+    RETURNING id, attempt, worker, server, webhook_url, webhook_events
+), logged AS (
+    INSERT INTO job_transitions (job_id, from_state, to_state, attempt, worker, server, kind, reason)
+    SELECT id, 'queued', 'running', attempt, worker, server, %(kind)s::transition_kind, %(reason)s FROM new
+), told AS (
+    INSERT INTO deliveries (job_id, type, url)
+    SELECT id, 'job.started', webhook_url
+      FROM new
+     WHERE webhook_url IS NOT NULL AND 'job.started' = ANY(webhook_events)
+    RETURNING pg_notify('comfywire_webhooks', job_id::text)
+)
+SELECT pg_notify('comfywire_jobs', id::text), (SELECT count(*) FROM told) AS told FROM new;
+
+-- name: end
+-- The end of a job that a worker has, and its last output with it, if it is not recorded yet: `change` and `insert_output`
+-- in one. The output comes first, then the progress, then the end: readers are told in the order of these numbers.
+WITH old AS (
+    SELECT id, key_id, state, worker, server, queue_id FROM jobs
+     WHERE id = %(job_id)s AND attempt = %(attempt)s AND state = ANY(%(from)s::job_state[])
+       FOR UPDATE
+), asset AS (
+    INSERT INTO assets (key_id, hash, content_type, file_path, tags, job_id)
+    SELECT key_id, %(hash)s, %(content_type)s, %(file_path)s, '{output}', id
+      FROM old
+     WHERE %(hash)s::text IS NOT NULL
+    RETURNING id
+), kept AS (
+    INSERT INTO outputs AS own (job_id, position, node_id, class_type, key, kind, name, asset_id, value)
+    SELECT old.id, %(position)s, %(node_id)s, %(class_type)s, %(key)s, %(kind)s, %(name)s, asset.id, %(value)s
+      FROM old LEFT JOIN asset ON true
+     WHERE %(position)s::int IS NOT NULL
+-- include: jobs.kept_before
+    RETURNING job_id
+), new AS (
+    UPDATE jobs
+       SET state = %(to)s::job_state,
+           error = %(error)s::jsonb,
+           warnings = COALESCE(%(warnings)s::text[], warnings),
+           outputs_reused = COALESCE(%(outputs_reused)s::bool, outputs_reused),
+           progress = CASE WHEN %(to)s::text = 'succeeded' THEN
+-- include: jobs.whole_progress
+                           ELSE progress END,
+           progress_event = CASE WHEN %(to)s::text = 'succeeded' AND progress IS NOT NULL THEN nextval('event_ids')
+                                 ELSE progress_event END,
+           completed_at = now(),
+           expires_at = now() + (expires_at - created_at),
+           secret = NULL,
+           queue_id = NULL
+      FROM old LEFT JOIN kept ON true
+     WHERE jobs.id = old.id
+    RETURNING jobs.id, jobs.key_id, jobs.state, jobs.attempt, jobs.webhook_url, jobs.webhook_events
+), logged AS (
+    INSERT INTO job_transitions (job_id, from_state, to_state, attempt, worker, server, kind, reason)
+    SELECT new.id, old.state, new.state, new.attempt, old.worker, old.server, %(change)s::transition_kind, %(reason)s
+      FROM new JOIN old USING (id)
+), forgotten AS (
+    -- The engine's row goes with the end, in the same breath.
+    DELETE FROM procrastinate_jobs USING old WHERE procrastinate_jobs.id = old.queue_id
+), unseen AS (
+    DELETE FROM previews USING new WHERE previews.job_id = new.id
+), told AS (
+    INSERT INTO deliveries (job_id, type, url)
+    SELECT id, 'job.' || state::text, webhook_url FROM new WHERE webhook_url IS NOT NULL
+    RETURNING pg_notify('comfywire_webhooks', job_id::text)
+), outdated AS (
+    DELETE FROM deliveries USING new
+     WHERE 'job.progress' = ANY(new.webhook_events)
+       AND deliveries.job_id = new.id AND deliveries.type = 'job.progress' AND deliveries.state = 'waiting'
+)
+SELECT key_id, (SELECT max_running FROM keys WHERE keys.id = new.key_id) IS NOT NULL AS key_is_limited,
+       (SELECT count(*) FROM told) AS told, pg_notify('comfywire_jobs', id::text)
+  FROM new;
+
+-- name: whole_progress
+-- What ended well is whole, and says so before its end: a number of its own, which readers may ask after.
+progress || jsonb_build_object(
+    'value', 1.0, 'nodes_done', COALESCE(progress -> 'nodes_total', '0'),
+    'current_node', NULL, 'current_node_class', NULL,
+    'step', NULL, 'steps', NULL, 'message', NULL)
 
 -- name: progress
 -- Who wants webhooks of it has one every few seconds at most, and only the newest: one that is being tried, or was not
@@ -378,13 +461,17 @@ WITH mine AS (
 INSERT INTO outputs AS own (job_id, position, node_id, class_type, key, kind, name, asset_id, value)
 SELECT mine.id, %(position)s, %(node_id)s, %(class_type)s, %(key)s, %(kind)s, %(name)s, asset.id, %(value)s
   FROM mine LEFT JOIN asset ON true
-    ON CONFLICT (job_id, position) DO UPDATE  -- kept by a worker that died since, or said again
+-- include: jobs.kept_before
+RETURNING pg_notify('comfywire_jobs', job_id::text);
+
+-- name: kept_before
+-- An output that a worker kept which died since, or that is said again.
+    ON CONFLICT (job_id, position) DO UPDATE
    SET node_id = excluded.node_id, class_type = excluded.class_type, key = excluded.key, kind = excluded.kind,
        name = excluded.name, asset_id = excluded.asset_id, value = excluded.value,
        event_id = CASE WHEN (own.node_id, own.key, own.name, own.value, own.asset_id IS NULL) IS NOT DISTINCT FROM
                             (excluded.node_id, excluded.key, excluded.name, excluded.value, excluded.asset_id IS NULL)
                        THEN own.event_id ELSE excluded.event_id END
-RETURNING pg_notify('comfywire_jobs', job_id::text);
 
 -- name: forget_outputs
 -- Of an attempt that was lost: the next one makes its own.

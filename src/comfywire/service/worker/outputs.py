@@ -63,10 +63,18 @@ class Keeper:
         self._withhold = withhold
         self._kept: Counter[tuple[str, ...]] = Counter()
         self._position = 0
+        self._last: KeptOutput | None = None
         self.withheld: list[str] = []
         """One sentence for each output that was withheld."""
 
-    async def keep(self, lease: Lease, outputs: list[Output], *, waits: bool = True) -> None:
+    def take_last(self) -> KeptOutput | None:
+        """Return the output that :meth:`keep` has not recorded; from now on the caller has to see to it."""
+        last, self._last = self._last, None
+        return last
+
+    async def keep(
+        self, lease: Lease, outputs: list[Output], *, waits: bool = True, ends: bool = False
+    ) -> None:
         """Keep those of ``outputs`` that are not kept yet; when this returns, the store has the bytes of all.
 
         Args:
@@ -74,6 +82,8 @@ class Keeper:
             outputs: All outputs that the job has so far, those of earlier calls among them.
             waits: Whether to wait for an asset store that is full or away, for as long as that lasts; the
                 outputs stay on the ComfyUI meanwhile.
+            ends: Whether the job is about to end: the last output is recorded with its end then, from
+                :meth:`take_last`, since most jobs have one output, and a statement less is felt.
 
         Raises:
             CannotKeep: The store does not take an output.
@@ -90,16 +100,22 @@ class Keeper:
             identity = _identity(output)
             seen[identity] += 1
             if seen[identity] > self._kept[identity]:
-                await self._keep(lease, output, waits=waits)
+                await self._keep(lease, output, waits=waits, ends=ends)
                 self._kept[identity] += 1
 
-    async def _keep(self, lease: Lease, output: Output, *, waits: bool) -> None:
+    async def _keep(self, lease: Lease, output: Output, *, waits: bool, ends: bool) -> None:
+        # Readers see an output before the next one is fetched, which may take long.
+        if (before := self.take_last()) is not None:
+            await self._leases.keep(lease, before)
         name = (
             output.filename
             or f"node{output.node_id}_{output.key}.{'txt' if output.kind == 'text' else 'json'}"
         )
         kept = await self._kept_bytes(lease, output, name, waits=waits)
-        await self._leases.keep(lease, self._record(output, name, kept))
+        self._last = self._record(output, name, kept)
+        if not ends:
+            await self._leases.keep(lease, self._last)
+            self._last = None
 
     async def _kept_bytes(self, lease: Lease, output: Output, name: str, *, waits: bool) -> KeptBytes | None:
         """Bring the bytes into the store; while the store does not work, wait for it and try again.

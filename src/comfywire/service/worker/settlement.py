@@ -144,7 +144,7 @@ class Settlement:
         deadline = None
         while True:
             try:
-                await self.keeper.keep(self._claim.lease, result.outputs)
+                await self.keeper.keep(self._claim.lease, result.outputs, ends=True)
             except (ConnectionFailed, ConnectionLost, ServerError, UnexpectedReply) as error:
                 deadline = now() + self._server.patience if deadline is None else deadline
                 await self._must_wait(error, is_late=now() >= deadline)
@@ -263,7 +263,7 @@ class Settlement:
     async def _keep_what_there_is(self, error: JobError) -> None:
         """A job that ended badly keeps what it had finished, as far as that can be had."""
         with contextlib.suppress(ComfywireError, OSError):
-            await self.keeper.keep(self._claim.lease, error.outputs)
+            await self.keeper.keep(self._claim.lease, error.outputs, ends=True)
 
     async def lost(self, why: str) -> None:
         """Queue a job again whose prompt was lost: an attempt is spent if the prompt may have begun."""
@@ -323,7 +323,7 @@ class Settlement:
             if self._entry is not None:
                 await self._leases.native_entry(lease, self._entry)
             await self._relay.flush()
-        await self._leases.end(lease, state, reason, **details)
+        await self._leases.end(lease, state, reason, output=self.keeper.take_last(), **details)
 
 
 def is_about_the_request(error: ComfywireError) -> bool:
