@@ -8,6 +8,7 @@ body would keep its event loop busy for seconds.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -17,6 +18,7 @@ from pydantic import TypeAdapter
 
 from .bodies.json_bodies import elements_in, read, validated
 from .context import CALLERS
+from .straight import NotStraight, Straight
 
 __all__ = ["KeyFirstRoute", "key_first_router", "read_apart"]
 
@@ -37,13 +39,20 @@ class KeyFirstRoute(APIRoute):
         kind: Any = None if field is None else field.field_info.annotation
         model = None if field is None else TypeAdapter[Any](kind)
 
+        straight = Straight.of(self, model)
+
         async def handle(request: Request) -> Response:
             # Before the body: a request that is refused for its key costs this process no bytes of it. The
             # caller is kept in the request's state, so that FastAPI's own call does not count it again.
+            caller: Any = None
             for get_caller in wanted:
                 assert get_caller is not None
-                await get_caller(request)
-            return await handler(request if model is None else await _admitted(request, model))
+                caller = await get_caller(request)
+            asked = request if model is None else await _admitted(request, model)
+            if straight is not None and (model is None or isinstance(asked, _Admitted)):
+                with contextlib.suppress(NotStraight):
+                    return await straight.handle(asked, caller)
+            return await handler(asked)
 
         return handle
 
