@@ -141,7 +141,7 @@ Reading = Annotated[Caller, Depends(get_reader)]
 Submitting = Annotated[Caller, Depends(get_submitter)]
 Administering = Annotated[Caller, Depends(get_admin)]
 CALLERS = (get_reader, get_submitter, get_admin)
-"""The dependencies by which a route says whom it is for; admission.py calls them before it reads a body."""
+"""The dependencies by which a route says whom it is for; called before a body is read (admission.py)."""
 IdempotencyKey = Annotated[
     str | None, Header(description="The same request once more gets the first one's answer, for 24 hours.")
 ]

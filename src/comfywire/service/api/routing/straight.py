@@ -17,7 +17,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from .context import CALLERS, core_of, get_core
+from comfywire.service.api.context import CALLERS, core_of, get_core
 
 __all__ = ["NotStraight", "Straight"]
 
