@@ -39,14 +39,14 @@ class Control:
     Attributes:
         why: Why it is ended, if it is.
         begun: Set when it has begun.
-        is_held: Set when the ComfyUI did not let go of it.
+        held: Done when the ComfyUI did not let go of it.
 
     """
 
     def __init__(self, handle: Job, server: FleetServer, pace: Pace, *, grace: float) -> None:
         self.why: Ended | None = None
         self.begun = asyncio.Event()
-        self.is_held = asyncio.Event()
+        self.held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._handle = handle
         self._server = server
         self._pace = pace
@@ -78,8 +78,12 @@ class Control:
                 log.info("prompt %s could not be canceled yet: %s", self._handle.prompt_id, error)
                 await asyncio.sleep(AGAIN)
             if now() >= deadline and not self._handle.is_done and await self._is_there():
-                self.is_held.set()
+                self._hold()
                 return
+
+    def _hold(self) -> None:
+        if not self.held.done():
+            self.held.set_result(None)
 
     async def _is_there(self) -> bool:
         """Whether the ComfyUI answers, and has it still: one that is away may come back without it."""
@@ -93,7 +97,7 @@ class Control:
 
         Args:
             or_leave: Whether to leave it there if it cannot be taken off, though it may run after all:
-                :attr:`is_held` is set then.
+                :attr:`held` is done then.
 
         """
         if self.waits:
@@ -116,7 +120,7 @@ class Control:
         if self.why is None:
             self.why = Ended.TAKEN_BACK
             if is_left:
-                self.is_held.set()
+                self._hold()
 
     async def settled(self) -> None:
         """Wait until it is known whether it was taken back: its loss may be noticed before that."""

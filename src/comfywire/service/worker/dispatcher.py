@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf
 
 from comfywire.service.assets.store_check import StoreCheck
 from comfywire.service.database.outage import AWAY
 from comfywire.service.jobs import engine
 from comfywire.service.jobs.engine import Taken
-from comfywire.service.jobs.placement import choose
+from comfywire.service.jobs.placement import Choice, ServerView, choose
 from comfywire.service.jobs.store import Store
 from comfywire.service.waiting import set_within
 from comfywire.service.worker.duties import patience
@@ -116,20 +116,31 @@ class Dispatcher:
         needs = frozenset[str]().union(*(view.needs for view in views))
         if not needs or not self._may_take:
             return False
-        able = {need: [view.url for view in views if need in view.needs] for need in sorted(needs)}
-        only = {need: urls[0] for need, urls in able.items() if len(urls) == 1}
         alone = not self._tasks
-        choice = choose(await self._queue.heads(list(able), only, alone=alone), views, self._needs.models)
+        has_choice = len(needs) > 1 or len(views) > 1
+        choice = (
+            await self._choose(needs, views, alone=alone)
+            if has_choice
+            else Choice(next(iter(needs)), views[0].url)
+        )
         if choice is None:
             return False
         server = self._servers[choice.url]
-        # None where another worker was faster.
+        # None where another worker was faster, or where nothing was looked for first.
         taken = await self._queue.take(
             choice.need, self._membership.number, self._name, choice.url, alone=alone
         )
         if taken is not None:
             self._start(taken, server)
-        return True
+        return has_choice or taken is not None
+
+    async def _choose(
+        self, needs: frozenset[str], views: Sequence[ServerView], *, alone: bool
+    ) -> Choice | None:
+        able = {need: [view.url for view in views if need in view.needs] for need in sorted(needs)}
+        only = {need: urls[0] for need, urls in able.items() if len(urls) == 1}
+        heads = await self._queue.heads(list(able), only, alone=alone)
+        return choose(heads, views, self._needs.models)
 
     async def _even_out(self) -> None:
         """Take prompts back from a ComfyUI's queue, where they would wait in vain or longer than they must.

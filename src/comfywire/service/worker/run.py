@@ -260,13 +260,14 @@ class JobRun:
             handle, self.claim.lease, self._leases, keeper, tick=tick, on_began=lambda: self._began(control)
         )
         telling = asyncio.create_task(teller.run(), name="comfywire tell")
-        beside = [
-            asyncio.create_task(control.is_held.wait(), name="comfywire held"),
-            asyncio.create_task(self._limit(control), name="comfywire limit"),
-        ]
+        limits = [limit for limit in (self.claim.job.run_timeout, self._around.run_timeout) if limit]
+        beside: list[asyncio.Future[None]] = [control.held]
+        if limits:
+            limiting = self._limit(control, min(limits))
+            beside.append(asyncio.create_task(limiting, name="comfywire limit"))
         try:
             # It ends with the prompt, or as soon as the job is another worker's.
-            await asyncio.wait([telling, beside[0]], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([telling, control.held], return_when=asyncio.FIRST_COMPLETED)
             if not telling.done():
                 teller.abandon()
                 raise _Held
@@ -291,11 +292,9 @@ class JobRun:
         self._settlement.note_begin()
         self.server.state.began(str(self.claim.job.id))
 
-    async def _limit(self, control: Control) -> None:
+    async def _limit(self, control: Control, most: float) -> None:
         """End it when it has run for as long as it may, which it may have begun to do with another worker."""
-        limits = [limit for limit in (self.claim.job.run_timeout, self._around.run_timeout) if limit]
-        if limits:
-            is_running = self.claim.job.state is JobState.RUNNING
-            with contextlib.suppress(Fenced):  # then the telling ends, too
-                ran_for = await self._leases.running_for(self.claim.lease) if is_running else 0.0
-                await control.limit(min(limits), ran_for=ran_for)
+        is_running = self.claim.job.state is JobState.RUNNING
+        with contextlib.suppress(Fenced):  # then the telling ends, too
+            ran_for = await self._leases.running_for(self.claim.lease) if is_running else 0.0
+            await control.limit(most, ran_for=ran_for)
