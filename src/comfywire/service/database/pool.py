@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 import psycopg
@@ -86,8 +88,7 @@ class Database:
             await asyncio.wait([self._trying])
         await self._pool.close()
 
-    @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection; every statement commits by itself, so that nothing is open at the end.
 
         Raises:
@@ -95,18 +96,7 @@ class Database:
             psycopg_pool.PoolTimeout: All connections were in use for 10 seconds.
 
         """
-        try:
-            connection = await self._outage.unless_on(self._lent)
-            try:
-                yield connection
-            except (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.FeatureNotSupported) as error:
-                await _leave_standby(connection, error)
-                raise
-            finally:
-                await self._pool.putconn(connection)
-        except psycopg.Error as error:
-            self._suspect(error)
-            raise
+        return _Lent(self._pool, self._lent, self._outage, self._suspect)
 
     async def _lent(self) -> Connection:
         """Return a connection of the pool, unless the caller was cancelled while it waited for one.
@@ -189,6 +179,48 @@ class Database:
         if is_stale:  # the pool's connections may lead to a server that was another one's primary
             await self._pool.drain()
         self._outage.is_over()
+
+
+class _Lent:
+    """A connection that is lent: a class, since each statement enters one, and a generator costs more."""
+
+    __slots__ = ("_ask", "_connection", "_outage", "_pool", "_suspect")
+
+    def __init__(
+        self,
+        pool: AsyncConnectionPool[Connection],
+        ask: Callable[[], Coroutine[Any, Any, Connection]],
+        outage: Outage,
+        suspect: Callable[[Exception], None],
+    ) -> None:
+        self._pool = pool
+        self._ask = ask
+        self._outage = outage
+        self._suspect = suspect
+
+    async def __aenter__(self) -> Connection:
+        try:
+            self._connection = await self._outage.unless_on(self._ask)
+        except psycopg.Error as error:
+            self._suspect(error)
+            raise
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if isinstance(error, (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.FeatureNotSupported)):
+                await _leave_standby(self._connection, error)
+        except psycopg.Error as worse:
+            error = worse
+            raise
+        finally:
+            try:
+                await self._pool.putconn(self._connection)
+            finally:
+                if isinstance(error, psycopg.Error):
+                    self._suspect(error)
 
 
 async def _try_to_write(connection: Connection) -> None:
