@@ -13,18 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import ModuleSpec, SourceFileLoader
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from comfywire.errors import InvalidParameter, UncertainWorkflow, UnreadableWorkflow, UnusablePack
 from comfywire.workflow.catalogues.packaged import packaged
-from comfywire.workflow.conversion.convert import convert
-from comfywire.workflow.conversion.packs.pack import Pack
-from comfywire.workflow.metadata.bounded import MOST_BYTES
-from comfywire.workflow.metadata.find import HEAD_BYTES, find_in_file, format_of
-from comfywire.workflow.parameters.toml import parse_toml, to_toml
 
 from .nearest import did_you_mean
 from .recognise import Found, parse_json, recognise
@@ -33,6 +27,10 @@ from .subgraph import Subgraph
 Choose: TypeAlias = Callable[[Sequence[Any]], Any]
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from comfywire.workflow.conversion.convert import Conversion
+    from comfywire.workflow.conversion.packs.pack import Pack
     from comfywire.workflow.parameters.parameters import Parameters
 
     from .object_info import ObjectInfo
@@ -93,7 +91,7 @@ def read_workflow(
         shown = subgraphs_of(found.document, object_info, packs=known)
         return Loaded(_without_residue(found.prompt), found.document, subgraphs=shown)
     assert found.document is not None
-    conversion = convert(found.document, object_info or packaged(), choose=choose, packs=known)
+    conversion = _converted(found.document, object_info, choose=choose, packs=known)
     if strict and conversion.warnings:
         raise UncertainWorkflow(conversion.warnings)
     return Loaded(conversion.prompt, found.document, tuple(conversion.warnings), tuple(conversion.subgraphs))
@@ -107,14 +105,28 @@ def subgraphs_of(
     if document is None or not isinstance(extra, Mapping) or "linearData" not in extra:
         return ()
     try:
-        return tuple(convert(document, object_info or packaged(), packs=packs).subgraphs)
+        return tuple(_converted(document, object_info, packs=packs).subgraphs)
     except UnreadableWorkflow:
         return ()  # the prompt is what counts
+
+
+def _converted(
+    document: Mapping[str, Any],
+    object_info: ObjectInfo | None,
+    *,
+    choose: Choose | None = None,
+    packs: Sequence[Pack] = (),
+) -> Conversion:
+    from comfywire.workflow.conversion.convert import convert  # noqa: PLC0415 - half of what there is to import
+
+    return convert(document, object_info or packaged(), choose=choose, packs=packs)
 
 
 @cache
 def _installed_packs() -> tuple[Pack, ...]:
     """Return the rules that installed packages bring, by the entry point ``comfywire.packs``."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - takes as long as three modules of ours
+
     return tuple(_loaded_entry(entry) for entry in entry_points(group="comfywire.packs"))
 
 
@@ -132,6 +144,8 @@ def _loaded_entry(entry: EntryPoint) -> Pack:
 
 def _read_pack(source: PackSource) -> Pack:
     """Run the Python file that was named; nothing is ever looked for beside a workflow."""
+    from comfywire.workflow.conversion.packs.pack import Pack  # noqa: PLC0415 - few name packs
+
     if isinstance(source, Pack):
         return source
     path = Path(source)
@@ -146,6 +160,8 @@ def _read_pack(source: PackSource) -> Pack:
 
 
 def _checked(pack: Any, where: str) -> Pack:
+    from comfywire.workflow.conversion.packs.pack import Pack  # noqa: PLC0415 - as above
+
     if not isinstance(pack, Pack):
         raise UnusablePack(f"{where!r} has no PACK: a comfywire.workflow.Pack says what the node pack does")
     return pack
@@ -180,6 +196,8 @@ def read_params(workflow: str | os.PathLike[str]) -> Parameters | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidParameter(f"{path.name!r} cannot be read: {error}") from error
+    from comfywire.workflow.parameters.toml import parse_toml  # noqa: PLC0415 - few have such a file
+
     return parse_toml(text, where=repr(path.name))
 
 
@@ -191,6 +209,8 @@ def write_params(workflow: str | os.PathLike[str], parameters: Parameters) -> Pa
 
     """
     path = params_path(workflow)
+    from comfywire.workflow.parameters.toml import to_toml  # noqa: PLC0415 - as above
+
     path.write_text(to_toml(parameters, of=Path(workflow).name), encoding="utf-8")
     return path
 
@@ -253,6 +273,9 @@ def _find_in_stream(stream: IO[Any]) -> Found:
 
 
 def _find_in_file(file: IO[bytes], *, where: str) -> Found:
+    from comfywire.workflow.metadata.bounded import MOST_BYTES  # noqa: PLC0415 - a dict has no file
+    from comfywire.workflow.metadata.find import HEAD_BYTES, find_in_file, format_of  # noqa: PLC0415
+
     head = file.read(HEAD_BYTES)
     file.seek(0)
     if not head:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 __all__ = ["Input", "NodeType", "ObjectInfo", "OutputSlot", "parse_inputs"]
 
@@ -202,6 +202,8 @@ class ObjectInfo(Mapping[str, NodeType]):
 
     """
 
+    _latest: ClassVar[ObjectInfo | None] = None
+
     def __init__(
         self, raw: Mapping[str, Any], *, is_packaged: bool = False, version: str | None = None
     ) -> None:
@@ -210,10 +212,24 @@ class ObjectInfo(Mapping[str, NodeType]):
         self.version = version
         self._parsed: dict[str, NodeType] = {}
 
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> ObjectInfo:
+        """Return ``raw`` as a catalogue: the same one each time in a row that the same object is given.
+
+        So a raw answer that a program gives with each of its workflows is parsed once. One is remembered,
+        since a catalogue holds megabytes. A node type that was replaced in it meanwhile is parsed anew.
+        """
+        if isinstance(raw, ObjectInfo):
+            return raw
+        latest = cls._latest
+        if latest is None or latest.raw is not raw:
+            latest = cls._latest = cls(raw)
+        return latest
+
     def __getitem__(self, class_type: str) -> NodeType:
         known = self._parsed.get(class_type)
-        if known is None:
-            entry = self.raw[class_type]
+        entry = self.raw[class_type]
+        if known is None or known.raw is not entry:
             if not isinstance(entry, Mapping):
                 raise KeyError(class_type)
             known = self._parsed[class_type] = _parse_node_type(class_type, entry)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from comfywire.errors import UnknownNode
 from comfywire.workflow.catalogues.packaged import packaged
-from comfywire.workflow.drawing.graph import draw
 from comfywire.workflow.load import read_workflow, subgraphs_of, write_prompt
 from comfywire.workflow.nearest import did_you_mean
 from comfywire.workflow.node import Node, is_link
@@ -198,10 +197,12 @@ class Workflow:
             ValueError: There is no such form.
 
         """
+        from comfywire.workflow.drawing.graph import draw  # noqa: PLC0415 - few look at it
+
         return draw(self, form)
 
     def _repr_svg_(self) -> str:
-        return draw(self, "svg")
+        return self.graph("svg")
 
     def parameters(self) -> Parameters:
         """Return what callers will want to set.
@@ -360,6 +361,4 @@ def _must_be_graph(prompt: object) -> None:
 
 
 def _parse(object_info: Mapping[str, Any] | None) -> ObjectInfo | None:
-    return (
-        object_info if object_info is None or isinstance(object_info, ObjectInfo) else ObjectInfo(object_info)
-    )
+    return None if object_info is None else ObjectInfo.of(object_info)
