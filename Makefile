@@ -8,7 +8,7 @@ PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 FRONTENDS := 1.49.6 1.58.1
 PEERS := tests/peers tests/service/api/test_api_comfy_sdk.py
 
-.PHONY: help demo serve test test-browser test-hostile test-ops test-peers check lint types cover docs fix soak soak-service clean
+.PHONY: help demo serve test test-browser test-hostile test-ops test-peers check lint types cover docs bench-quick fix soak soak-service clean
 
 help:  ## say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ cover: $(VENV)/.installed-dev  ## the tests, half as slow again, and what they d
 
 docs: $(VENV)/.installed-dev  ## renew the pages that are made from the code
 	$(BIN)/python docs/make_reference.py
+
+bench-quick: $(VENV)/.installed  ## ratios to the least that is possible, beside those published last; minutes; not part of check or CI
+	$(BIN)/python bench/quick.py
 
 soak: $(VENV)/.installed  ## half an hour of random faults; not part of check
 	$(BIN)/python bench/soak.py --seconds 1800
