@@ -62,7 +62,7 @@ async def test_each_further_output_costs_two(rig: Rig, server: Server, asked: Co
     second = {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "y"}}
 
     async with working(rig.worker(server.url, pace=replace(FAST, tick=600.0))):
-        job = await rig.ended(await rig.submit(picture(**{"3": second})))
+        job = await rig.ended(await rig.submit(picture() | {"3": second}))
 
     assert len(await rig.store.outputs(job.id)) == 2
     assert (asked["assets.touch"], asked["jobs.insert_output"], asked["jobs.end"]) == (2, 1, 1)
