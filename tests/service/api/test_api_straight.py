@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field, TypeAdapter
 
 from comfywire.service.api import jobs
-from comfywire.service.api.routing.admission import KeyFirstRoute, key_first_router
+from comfywire.service.api.admission import KeyFirstRoute, key_first_router
 from comfywire.service.api.routing.straight import Straight
 
 

@@ -30,10 +30,10 @@ from comfywire.service.assets.records import (
 from comfywire.service.assets.uploads import keep_once, request_of
 from comfywire.service.core import Core
 
+from .admission import key_first_router
 from .content import content, redirection
 from .context import IdempotencyKey, Reading, Service, Submitting, origin_of
 from .models import Text
-from .routing.admission import key_first_router
 
 __all__ = ["Asset", "AssetFromHash", "asset_body", "router"]
 

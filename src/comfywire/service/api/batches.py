@@ -21,13 +21,13 @@ from comfywire.service.jobs.batches import BatchRecord
 from comfywire.service.workflow_submission import common_of
 
 from . import models
+from .admission import key_first_router
 from .batch_events import BatchEvents
 from .context import IdempotencyKey, Reading, Service, Submitting
 from .errors import InvalidRequest, NotFound
 from .events import EventStream, sse_frame
 from .models import ExtraData, Graph, RunTimeout, Text
 from .rendering import cursor_of, item_of, place_of, prefix_of
-from .routing.admission import key_first_router
 from .workflows import Names, Priority, Tags
 
 __all__ = ["router"]

@@ -15,11 +15,11 @@ from comfywire.service.core import Core
 from comfywire.service.jobs.live_jobs import LiveJob
 from comfywire.service.jobs.reader import Reader
 
+from .admission import key_first_router
 from .context import Reading, Service, core_of, get_caller, origin_of
 from .errors import InvalidRequest, error_response
 from .jobs import find
 from .rendering import Renderer
-from .routing.admission import key_first_router
 
 __all__ = ["EventStream", "router"]
 

@@ -22,10 +22,10 @@ from comfywire.service.submission import Submission, submit_once
 from comfywire.service.submission_checks import MOST_LABELS, check_labels
 
 from . import models
+from .admission import key_first_router
 from .context import IdempotencyKey, Reading, Service, Submitting, job_id_of, origin_of
 from .errors import InvalidRequest, NotFound
 from .rendering import Renderer, cursor_of, item_of, place_of, transition_of
-from .routing.admission import key_first_router
 
 __all__ = ["find", "router"]
 

@@ -15,9 +15,9 @@ from comfywire.service.access.sessions import COOKIE, LIFETIME
 from comfywire.service.access.usage import usage_of
 from comfywire.service.webhooks.messages import must_be_webhook_url
 
+from .admission import key_first_router
 from .context import Administering, Service, core_of, get_caller
 from .models import Text
-from .routing.admission import key_first_router
 
 __all__ = ["router"]
 

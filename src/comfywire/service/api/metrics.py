@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from comfywire.service.api.prometheus import CONTENT_TYPE, Metrics
 
+from .admission import key_first_router
 from .context import Administering, Service
-from .routing.admission import key_first_router
 
 __all__ = ["router"]
 

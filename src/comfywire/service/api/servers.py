@@ -15,8 +15,8 @@ from comfywire.service.database.storable import must_be_text
 from comfywire.service.jobs.overview import UnknownServer
 from comfywire.service.settings import MOST_SLOTS
 
+from .admission import key_first_router
 from .context import Administering, Reading, Service, origin_of
-from .routing.admission import key_first_router
 
 __all__ = ["router"]
 

@@ -11,9 +11,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from comfywire.service.webhooks.secrets import GRACE
 
+from .admission import key_first_router
 from .context import Reading, Service, Submitting
 from .rendering import cursor_of, place_of
-from .routing.admission import key_first_router
 
 __all__ = ["router"]
 

@@ -22,11 +22,11 @@ from comfywire.service.workflows.registered import WorkflowRecord, class_types_o
 from comfywire.workflow.parameters.schemas import schema_of
 from comfywire.workflow.parameters.toml import to_tables
 
+from .admission import key_first_router
 from .context import Administering, Reading, Service, Submitting, origin_of
 from .models import ExtraData, Graph, RetryPolicy, RunTimeout, Text, WebhookEvents, WebhookUrl, asked
 from .models import Job as JobBody
 from .rendering import Renderer
-from .routing.admission import key_first_router
 
 __all__ = ["router"]
 

@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 
+from comfywire.service.api.admission import key_first_router
 from comfywire.service.api.context import Service, Submitting, origin_of
-from comfywire.service.api.routing.admission import key_first_router
 from comfywire.service.core import Core
 
 from .bodies import Form, ImageBody, body_of, read_body

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
+from comfywire.service.api.admission import key_first_router
 from comfywire.service.api.context import Reading, Service
-from comfywire.service.api.routing.admission import key_first_router
 from comfywire.service.workflows.registered import WorkflowRecord
 
 __all__ = ["router"]

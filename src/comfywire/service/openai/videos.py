@@ -10,10 +10,10 @@ from fastapi import Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from comfywire.service.api.admission import key_first_router
 from comfywire.service.api.content import content
 from comfywire.service.api.context import Reading, Service, Submitting
 from comfywire.service.api.jobs import find
-from comfywire.service.api.routing.admission import key_first_router
 from comfywire.service.jobs.records import JobRecord
 from comfywire.service.jobs.states import JobState
 

@@ -10,10 +10,10 @@ from fastapi import Depends, Header, Query, Request
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
+from comfywire.service.api.admission import key_first_router
 from comfywire.service.api.context import Reading, Service
 from comfywire.service.api.errors import InvalidRequest
 from comfywire.service.api.models import Job
-from comfywire.service.api.routing.admission import key_first_router
 from comfywire.service.core import Core
 from comfywire.service.workflows.registered import WorkflowRecord
 from comfywire.workflow.parameters.schemas import schema_of

@@ -10,12 +10,12 @@ from starlette.responses import JSONResponse
 
 from comfywire.service.access.callers import Caller
 from comfywire.service.access.idempotency import Once
+from comfywire.service.api.admission import key_first_router
 from comfywire.service.api.context import Reading, Service, Submitting, origin_of
 from comfywire.service.api.errors import NotFound
 from comfywire.service.api.jobs import find
 from comfywire.service.api.models import Graph
 from comfywire.service.api.rendering import Renderer
-from comfywire.service.api.routing.admission import key_first_router
 from comfywire.service.core import Core
 from comfywire.service.jobs.records import JobRecord
 from comfywire.service.jobs.states import JobState

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from fastapi import Request
 from pydantic import BaseModel, Field
 
+from comfywire.service.api.admission import key_first_router
 from comfywire.service.api.context import Reading, Service
-from comfywire.service.api.routing.admission import key_first_router
 from comfywire.service.core import Core
 from comfywire.service.fleet.needs import requirement_of
 from comfywire.service.jobs.placement import refusals

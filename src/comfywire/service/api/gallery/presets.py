@@ -10,9 +10,9 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from comfywire.service.api.admission import key_first_router
 from comfywire.service.api.context import Administering, Reading, Service, Submitting
 from comfywire.service.api.models import Graph
-from comfywire.service.api.routing.admission import key_first_router
 from comfywire.service.assets.records import AssetNotFound
 from comfywire.service.workflows.presets import MOST_PRESETS
 

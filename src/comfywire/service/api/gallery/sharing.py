@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from comfywire.service.api import models
+from comfywire.service.api.admission import key_first_router
 from comfywire.service.api.context import Reading, Service, Submitting, origin_of
 from comfywire.service.api.gallery.archives import archive
 from comfywire.service.api.jobs import find
 from comfywire.service.api.rendering import Renderer
-from comfywire.service.api.routing.admission import key_first_router
 from comfywire.service.core import Core
 from comfywire.service.jobs.records import JobRecord
 from comfywire.service.jobs.states import JobState

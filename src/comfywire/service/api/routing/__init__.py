@@ -1,1 +1,1 @@
-"""The way of a request from its route to its handler: its key, its body, and the call."""
+"""The call of a route's handler, without asking anew what the handler depends on."""

@@ -16,10 +16,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
-from comfywire.service.api.bodies.json_bodies import elements_in, read, validated
-from comfywire.service.api.context import CALLERS
-
-from .straight import NotStraight, Straight
+from .bodies.json_bodies import elements_in, read, validated
+from .context import CALLERS
+from .routing.straight import NotStraight, Straight
 
 __all__ = ["KeyFirstRoute", "key_first_router", "read_apart"]
 
