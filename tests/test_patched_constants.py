@@ -16,8 +16,8 @@ SIZES = {
     "PIECE",
 }
 """Of what would take a test long to fill."""
-OTHERS = {"PACKAGE", "ROOT"}
-"""Where something is: the tests' own folder, and the package of ComfyUI's editor."""
+OTHERS = {"PACKAGE", "ROOT", "WHOLE"}
+"""Where something is: the tests' own folder, the package of ComfyUI's editor; which stores are like S3."""
 
 
 def patched_constants(source: str) -> Iterator[str]:

@@ -223,7 +223,7 @@ EMBEDDED = "service/postgres/"
 """Its modules run only where ``must_be_possible`` has let them: it refuses Windows in a sentence."""
 
 
-WINDOWS = {"sys.platform == 'win32'", "os.name == 'nt'"}
+WINDOWS = {"sys.platform == 'win32'", "sys.platform != 'linux'", "os.name == 'nt'"}
 
 
 def posix_only(source: str) -> list[str]:

@@ -135,6 +135,23 @@ async def working(worker: Worker) -> AsyncIterator[asyncio.Event]:
 
 
 @contextlib.asynccontextmanager
+async def at_work(core: Core, *servers: str) -> AsyncIterator[None]:
+    """A worker of a whole service, whose servers are up: each has run the prompt that it is tried with.
+
+    A fault that is set before that prompt has ended may strike it instead of a test's own.
+    """
+    count = "SELECT count(*) AS up FROM servers WHERE state = 'up'"
+
+    async def are_up() -> bool:
+        found = await core.database.one(count)
+        return found is not None and found["up"] == len(servers)
+
+    async with working(worker_of(core, *servers)):
+        await until(are_up)
+        yield
+
+
+@contextlib.asynccontextmanager
 async def killed(
     rig: Rig, *servers: str, options: Sequence[str] = (), number: int = signal.SIGKILL
 ) -> AsyncIterator[Process]:

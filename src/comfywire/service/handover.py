@@ -165,7 +165,9 @@ def _asked_for(settings: Settings, wanted: bytes) -> ListeningPlace | None:
         ConnectionError: It has ended in the middle of this.
 
     """
-    if sys.platform != "linux" or not settings.port:
+    if sys.platform != "linux":
+        return None
+    if not settings.port:
         return None
     with contextlib.ExitStack() as stack:
         before = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))

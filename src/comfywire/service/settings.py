@@ -108,6 +108,7 @@ class Settings:
         job_retention: Seconds for which an ended job and its outputs are kept.
         asset_retention: Seconds for which an upload is kept; None keeps it.
         max_asset_bytes: All blobs together; beyond it the oldest that nothing uses go; None does not limit.
+        router_wait: Seconds that an answer of the Comfy Router's API waits for its job; comfy-sdk waits 600.
         url_lifetime: Seconds for which a signed download URL is good.
         redirect_downloads: Whether downloads are answered with a link into the asset store, where that makes
             some: S3.
@@ -157,6 +158,7 @@ class Settings:
     job_retention: float = 7 * 86400.0
     asset_retention: float | None = 7 * 86400.0
     max_asset_bytes: int | None = None
+    router_wait: float = 300.0
     url_lifetime: float = 3600.0
     redirect_downloads: bool = False
     server_patience: float = 300.0

@@ -44,7 +44,7 @@ async def test_a_browser_gets_the_page_and_every_file_that_it_names(
     found = {link: (await stranger.get(urljoin(f"{service.url}/", link))).status_code for link in links}
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert found == dict.fromkeys(links, 200)
-    assert len(links) > 4
+    assert len(links) >= 4  # what is not named is loaded by a view, when somebody opens it
 
 
 async def test_the_page_s_links_hold_behind_a_proxy_that_has_the_service_under_a_path(

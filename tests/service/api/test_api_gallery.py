@@ -227,6 +227,6 @@ async def test_a_file_without_a_workflow_is_told_to_be_none(client: httpx.AsyncC
 
 
 async def test_a_preset_of_what_is_no_workflow_s_name_is_not_there(client: httpx.AsyncClient):
-    answers = [await client.delete(f"/api/v2/workflows/{name}/presets/x") for name in ("%00", "no", "a%20b")]
+    answers = [await client.delete(f"/api/v2/workflows/{name}/presets/x") for name in ("%01", "no", "a%20b")]
 
     assert [error_of(answer) for answer in answers] == [(404, "not_found")] * 3

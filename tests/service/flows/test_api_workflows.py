@@ -68,7 +68,7 @@ async def test_a_removed_workflow_is_not_found(http, draw):
     assert error_of(await http.get("/api/v2/workflows/draw")) == (404, "not_found")
 
 
-@pytest.mark.parametrize("name", ["nothing", "a%00b", "ä", "x" * 300])
+@pytest.mark.parametrize("name", ["nothing", "a%01b", "ä", "x" * 300])
 async def test_a_workflow_that_never_was_is_not_found(http, name):
     assert error_of(await http.get(f"/api/v2/workflows/{name}")) == (404, "not_found")
     assert error_of(await http.delete(f"/api/v2/workflows/{name}")) == (404, "not_found")

@@ -13,7 +13,7 @@ from mcp.client import Client  # type: ignore[import-not-found,unused-ignore]
 from mcp.client.streamable_http import streamable_http_client  # type: ignore[import-not-found,unused-ignore]
 from mcp.shared._httpx_utils import create_mcp_http_client  # type: ignore[import-not-found,unused-ignore]
 from tests.server.wire import text_to_image
-from tests.service.rig import worker_of, working
+from tests.service.rig import at_work
 from tests.service.serving import serving
 
 from comfywire.server import Server
@@ -67,7 +67,7 @@ def town_with(settings: Settings) -> Callable[..., contextlib.AbstractAsyncConte
             open_core(settings) as core,
             Server() as comfyui,
             serving(create_app(core)) as url,
-            working(worker_of(core, comfyui.url)),
+            at_work(core, comfyui.url),
         ):
             there = Town(core, url, comfyui)
             await there.register("draw", DRAW, COLOUR, description="Paint a square.")

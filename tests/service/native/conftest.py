@@ -41,7 +41,7 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def worker(self, *servers: Server) -> AsyncIterator[None]:
-        """A worker on these servers, once it knows what they have."""
+        """A worker on these servers, once they are up: before, a fault may strike what tries them."""
         core = self.core
         settings = replace(core.settings, servers=tuple(server.url for server in servers))
         worker = Worker(
@@ -55,13 +55,13 @@ class Service:
             pace=FAST,
         )
         async with working(worker):
-            count = "SELECT count(*) AS n FROM servers WHERE catalogue IS NOT NULL"
+            count = "SELECT count(*) AS n FROM servers WHERE state = 'up'"
 
-            async def all_are_known() -> bool:
+            async def all_are_up() -> bool:
                 found = await core.database.one(count)
                 return found is not None and found["n"] == len(servers)
 
-            await until(all_are_known)
+            await until(all_are_up)
             yield
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from PIL import Image
 from tests.server.wire import masked_edit, text_to_image
-from tests.service.rig import worker_of, working
+from tests.service.rig import at_work
 from tests.service.serving import application, asking, serving
 
 from comfywire.server import Server
@@ -50,7 +50,7 @@ async def town_of(settings: Settings) -> AsyncIterator[Town]:
         open_core(settings) as core,
         Server() as comfyui,
         serving(application(core)) as url,
-        working(worker_of(core, comfyui.url)),
+        at_work(core, comfyui.url),
         asking(base_url=url, timeout=60, trust_env=False) as http,
     ):
         yield Town(core, url, http, comfyui)

@@ -1,23 +1,33 @@
 """What a process that was told to stop waits for: programs with a socket, until they have their results."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from tests.client.graphs import image
+from tests.service.relay.conftest import Face
 from tests.service.relay.streams import stream
 from tests.service.rig import until
 
 from comfywire.service.core import Core
 from comfywire.service.leaving import see_out
-from comfywire.service.relay import hub
 
 
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "QUIET", 0.0)
+@pytest.fixture(name="faces")
+def hasty_faces(faces: Any) -> Any:
+    """Faces whose programs are not about to send anything once they have their results."""
+
+    @contextlib.asynccontextmanager
+    async def face(**options: Any) -> AsyncIterator[Face]:
+        async with faces(**options) as there:
+            there.core.hub.quiet = 0.0
+            yield there
+
+    return face
 
 
 async def is_waited_on(core: Core) -> bool:
@@ -71,16 +81,15 @@ async def test_who_asks_again_and_again_is_waited_for_until_somebody_else_answer
     async with faces(works=False) as face, httpx.AsyncClient(verify=False, base_url=face.url) as http:
         await face.queue(image(), None)
         assert not await face.core.hub.is_waited_on()
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(hub, "QUIET", 60.0)
-            assert (await http.get("/history")).json() == {}
-            assert await face.core.hub.is_waited_on()
-            assert not await face.core.hub.is_waited_on(is_alone=False)
+        face.core.hub.quiet = 60.0
+        assert (await http.get("/history")).json() == {}
+        assert await face.core.hub.is_waited_on()
+        assert not await face.core.hub.is_waited_on(is_alone=False)
 
 
-async def test_a_program_that_has_just_come_is_waited_for(faces: Any, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(hub, "QUIET", 60.0)
+async def test_a_program_that_has_just_come_is_waited_for(faces: Any):
     async with faces(works=False) as face:
+        face.core.hub.quiet = 60.0
         assert await is_left_alone(face.core)
         async with stream(face.url, "me"):
             assert await is_waited_on(face.core)

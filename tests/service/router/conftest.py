@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.service.rig import worker_of, working
+from tests.service.rig import at_work
 from tests.service.serving import application, asking, serving
 
 from comfywire.server import Server
@@ -50,7 +50,7 @@ async def town_of(settings: Settings) -> AsyncIterator[Town]:
         open_core(settings) as core,
         Server() as comfyui,
         serving(application(core)) as url,
-        working(worker_of(core, comfyui.url)),
+        at_work(core, comfyui.url),
     ):
         _, secret = await core.access.create("app", ["submit", "read"])
         caller = await core.access.caller(secret)
@@ -68,4 +68,11 @@ async def town_of(settings: Settings) -> AsyncIterator[Town]:
 @pytest.fixture
 async def town(database_url: str, tmp_path: Any) -> AsyncIterator[Town]:
     async with town_of(Settings(data=tmp_path, database_url=database_url, keys_required=True)) as there:
+        yield there
+
+
+@pytest.fixture
+async def hasty_town(database_url: str, tmp_path: Any) -> AsyncIterator[Town]:
+    settings = Settings(data=tmp_path, database_url=database_url, keys_required=True, router_wait=0.2)
+    async with town_of(settings) as there:
         yield there

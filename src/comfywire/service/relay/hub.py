@@ -36,8 +36,6 @@ STATUS_PAUSE = 0.5
 MOST_STATUSES = 100
 """Such messages a second to all of the sockets of a key, however many there are."""
 AWAY_PAUSE = 0.5
-QUIET = 10.0
-"""Seconds after which a program that has its result, or has just come, is not about to send a prompt."""
 LISTENS_WITHIN = 5.0
 """Seconds that the first socket waits for; PostgreSQL may be just away."""
 log = logging.getLogger("comfywire.service")
@@ -50,10 +48,15 @@ class Hub:
         database: Where jobs end.
         relay: Brings what ComfyUIs say.
 
+    Attributes:
+        quiet: Seconds after which a program that has its result, or has just come, is not about to send a
+            prompt.
+
     """
 
     def __init__(self, database: Database, relay: Relay) -> None:
         self.relay = relay
+        self.quiet = 10.0
         self._database = database
         self._ears: dict[UUID, dict[str, set[Ear]]] = {}
         self._ended: list[UUID] = []
@@ -116,7 +119,7 @@ class Hub:
 
         """
         ears = [ear for clients in self._ears.values() for ears in clients.values() for ear in ears]
-        since = time.monotonic() - QUIET
+        since = time.monotonic() - self.quiet
         if any(ear.used_at > since or not ear.outbox.is_empty for ear in ears):
             return True
         audiences = [(key_id, client_id) for key_id, clients in self._ears.items() for client_id in clients]
@@ -124,7 +127,7 @@ class Hub:
             "keys": [key_id for key_id, _ in audiences],
             "clients": [client_id for _, client_id in audiences],
             "asking": [key_id for key_id, at in self._asked_at.items() if at > since and is_alone],
-            "quiet": QUIET,
+            "quiet": self.quiet,
         }
         try:
             found = await self._database.one(SQL["is_waited_on"], **values)

@@ -28,8 +28,6 @@ from .errors import GoesOn, JobEnded, NoRequest, error_type_of
 
 __all__ = ["router"]
 
-LONGEST_WAIT = 300.0
-"""Seconds that an answer waits for its job: half of what comfy-sdk waits for an answer."""
 REPLAYED = {"Idempotent-Replayed": "true"}
 STATUS = {JobState.QUEUED: "IN_QUEUE", JobState.RUNNING: "IN_PROGRESS", JobState.CANCELING: "IN_PROGRESS"}
 SOON = {"Retry-After": "1"}
@@ -49,7 +47,7 @@ async def run(  # noqa: PLR0917 - FastAPI names them all
 ) -> JSONResponse:
     """Run a model; the answer is the job, with its outputs, when it has succeeded."""
     job_id, is_new = await _submitted(core, caller, model, inputs, idempotency_key)
-    job = await until_over(core.broker, job_id, LONGEST_WAIT)
+    job = await until_over(core.broker, job_id, core.settings.router_wait)
     if job is None:
         raise NoRequest(str(job_id))
     if not job.is_over:
