@@ -23,7 +23,7 @@ test: $(VENV)/.installed-dev  ## run the tests, but for those of the three targe
 	$(PYTEST) -m 'not hostile' $(addprefix --ignore=,$(PEERS))
 
 test-peers: $(VENV)/.installed-dev  ## run other people's clients, installed by pip and npm, against our servers: none may be missing
-	CI=true $(PYTEST) $(PEERS)
+	CI=true $(PYTEST) -n 2 $(PEERS)
 
 test-hostile: $(VENV)/.installed-dev  ## run the tests that kill, restart and send requests at random, a minute or more each
 	$(PYTEST) -n 2 -m hostile tests/acceptance tests/cli tests/conformance tests/service

@@ -207,8 +207,9 @@ class Server:
         """Stop listening, so that the system refuses connections; prompts go on."""
         site, self._site = self._site, None
         if site is not None:
-            await site.stop()
             self._port.reserve()
+            await site.stop()
+            self._port.must_be_reserved()
         if drop_existing:
             self._reset_connections()
 

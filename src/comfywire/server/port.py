@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 
@@ -19,6 +20,7 @@ class Port:
         self._host = host
         self.number = number
         self._reserved: socket.socket | None = None
+        self._listener: socket.socket | None = None
 
     def listen(self) -> socket.socket:
         """Return a bound socket to listen on.
@@ -30,6 +32,7 @@ class Port:
         listener = self._bind()
         self.number = listener.getsockname()[1]
         listener.setblocking(False)
+        self._listener = listener
         return listener
 
     def is_listened_to(self) -> None:
@@ -37,9 +40,22 @@ class Port:
         self.release()
 
     def reserve(self) -> None:
-        """Keep the port while nobody listens."""
-        self.release()
-        self._reserved = self._bind()
+        """Keep the port while nobody listens, from now on: whoever listened may stop behind this.
+
+        Were it let go of first, the system could give it to any connection that begins in between. Only
+        sockets that both say SO_REUSEPORT may have a port while one of them listens; the one that listens
+        says so now, since until now nobody else should get in.
+        """
+        if self._reserved is None and self._listener is not None and hasattr(socket, "SO_REUSEPORT"):
+            with contextlib.suppress(OSError):  # the system is another one: it is reserved behind the end
+                self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                self._reserved = self._bind(is_shared=True)
+        self._listener = None
+
+    def must_be_reserved(self) -> None:
+        """Reserve the port now that nobody listens, where that was not possible before."""
+        if self._reserved is None:
+            self._reserved = self._bind()
 
     def release(self) -> None:
         """Let the port go."""
@@ -47,9 +63,11 @@ class Port:
             self._reserved.close()
             self._reserved = None
 
-    def _bind(self) -> socket.socket:
+    def _bind(self, *, is_shared: bool = False) -> socket.socket:
         bound = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET)
         try:
+            if is_shared:
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             # So that a restart, and a reservation, may follow at once on connections that are being closed.
             if os.name == "posix":  # elsewhere it would let others take the port while we listen
                 bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
