@@ -66,7 +66,7 @@ function outputs(job, graph) {
   const size = job.outputs.reduce((sum, one) => sum + one.size_bytes, 0);
   return h("section", { class: "panel" }, h("div", { class: "head" }, h("h2", {}, "Outputs"), h("span", { class: "quiet small num" }, `${many(job.outputs.length, "file")}, ${bytes(size)}, kept until ${day(job.expires_at)}`)),
     h("div", { class: job.outputs.length === 1 ? "outs one" : "outs" }, job.outputs.map((output, index) => h("figure", { class: "out" },
-      h("a", { class: "out-pic checks", href: `#/view/${job.id}/${index}`, "aria-label": `Look at ${output.name}` }, mediaOf(output, { size: 512, alt: altOf(job) })),
+      h("a", { class: "out-pic checks", href: `#/view/${job.id}/${index}` }, h("span", { class: "only-read" }, `Look at ${output.name}: `), mediaOf(output, { size: 512, alt: altOf(job) })),
       h("figcaption", { class: "small" }, h("span", { class: "strong cut-line" }, output.name), h("span", { class: "quiet num" }, `${nodeWords(graph, output.node_id, output.class_type).name} · ${output.width ? `${output.width} × ${output.height} · ` : ""}${bytes(output.size_bytes)}`))))));
 }
 

@@ -158,7 +158,7 @@ export function livePanel({ signal, onDuplicate }) {
     const look = output ? output.id : job.status === "failed" ? "failed" : preview ? `preview ${preview.length} ${preview.slice(-24)}` : "none";
     if (look === drawnPicture) return;
     drawnPicture = look;
-    if (output) fill(picture, h("a", { class: "pic-link", href: `#/view/${job.id}/${job.outputs.indexOf(output)}`, "aria-label": "Look at the result" }, mediaOf(output, { size: 512, alt: jobTitle(job) })));
+    if (output) fill(picture, h("a", { class: "pic-link", href: `#/view/${job.id}/${job.outputs.indexOf(output)}` }, h("span", { class: "only-read" }, "Look at the result: "), mediaOf(output, { size: 512, alt: jobTitle(job) })));
     else if (job.status === "failed") fill(picture, note("bad", h("h3", {}, "It failed"), h("p", { class: "mono" }, job.error?.message ?? "")));
     else if (preview) {
       const shown = picture.querySelector("img.preview");

@@ -55,7 +55,8 @@ export function tile(entry, { isSelected = false, onSelect = null, tabindex = nu
   const to = output ? `#/view/${job.id}/${index}` : `#/job/${job.id}`;
   const mark = output && onSelect && h("span", { class: "mark" }, h("input", { type: "checkbox", checked: isSelected, "aria-label": `Select ${shorten(altOf(job), 60)}`, tabindex: "-1", on: { change: (event) => onSelect(entry, event) } }));
   return h("div", { class: isSelected ? "tile picked" : "tile", data: { key: keyOf(entry) } },
-    h("a", { class: "pic-link", href: to, tabindex, "aria-label": output ? altOf(job) : `${name}: ${job.status}` }, inside), mark,
+    // Its name begins with words of ours and holds all that is seen inside, such as a text or what went wrong.
+    h("a", { class: "pic-link", href: to, tabindex }, h("span", { class: "only-read" }, `${output ? altOf(job) : name}: `), inside), mark,
     h("span", { class: "cap" }, h("span", {}, name), h("span", { class: "num" }, clock(job.completed_at ?? job.created_at))));
 }
 
