@@ -18,6 +18,7 @@ import pytest
 from tests.server.wire import sleeper
 
 from comfywire.cli.calling import quoted
+from comfywire.cli.signals import WAKES_EVERY, called_on
 from comfywire.server import Server, server_in_thread
 from comfywire.service.event_loop import new_event_loop
 from comfywire.service.postgres.embedded import NoDatabase, must_be_possible
@@ -84,6 +85,28 @@ def test_ctrl_c_ends_the_test_server_where_loops_have_no_signal_handlers():
     _, err = running.communicate(timeout=60)
 
     assert (running.returncode, err) == (0, "stopped\n")
+
+
+async def test_a_loop_without_signal_handlers_never_waits_for_long(monkeypatch):
+    """Python may hear of a signal behind the wait only, where that came just before it."""
+    loop = asyncio.get_running_loop()
+    select, waits, often = loop._selector.select, [], asyncio.Event()
+
+    def no_handlers(*_):
+        raise NotImplementedError
+
+    def watched(timeout):
+        waits.append(timeout)
+        if len(waits) == 5:
+            often.set()
+        return select(timeout)
+
+    monkeypatch.setattr(loop, "add_signal_handler", no_handlers)
+    with called_on([signal.SIGINT], list):
+        monkeypatch.setattr(loop._selector, "select", watched)
+        await asyncio.wait_for(often.wait(), 20)
+
+    assert all(wait is not None and wait <= WAKES_EVERY for wait in waits)
 
 
 def test_a_blocking_wait_has_an_end_every_fifth_of_a_second():

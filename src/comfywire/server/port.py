@@ -49,7 +49,7 @@ class Port:
         if self._reserved is None and self._listener is not None and hasattr(socket, "SO_REUSEPORT"):
             with contextlib.suppress(OSError):  # the system is another one: it is reserved behind the end
                 self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-                self._reserved = self._bind(is_shared=True)
+                self._reserved = self._bind(socket.SO_REUSEPORT)
         self._listener = None
 
     def must_be_reserved(self) -> None:
@@ -63,11 +63,11 @@ class Port:
             self._reserved.close()
             self._reserved = None
 
-    def _bind(self, *, is_shared: bool = False) -> socket.socket:
+    def _bind(self, *options: int) -> socket.socket:
         bound = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET)
         try:
-            if is_shared:
-                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            for option in options:
+                bound.setsockopt(socket.SOL_SOCKET, option, 1)
             # So that a restart, and a reservation, may follow at once on connections that are being closed.
             if os.name == "posix":  # elsewhere it would let others take the port while we listen
                 bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
