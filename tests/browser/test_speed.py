@@ -180,14 +180,18 @@ async def test_twenty_thousand_results_scroll_and_few_are_in_the_page(
             if "20 000 results" in await page.locator("main").inner_text():
                 break
         await page.get_by_text("20 000 results").wait_for()
+        await page.bring_to_front()  # a page that nobody sees gets no frames
         frames = await page.evaluate(
             """() => new Promise((done) => { const times = []; let last = performance.now(), y = 0;
+                const end = () => done(times.sort((a, b) => a - b));
                 const step = (now) => { times.push(now - last); last = now; y += 400; scrollTo(0, y);
-                    times.length < 120 ? requestAnimationFrame(step) : done(times.sort((a, b) => a - b)); };
+                    times.length < 120 ? requestAnimationFrame(step) : end(); };
+                setTimeout(end, 20000);
                 requestAnimationFrame(step); })"""
         )
         count = await page.locator(".wall .tile").count()
 
-    record_property("frames: median, slowest", [round(frames[60]), round(frames[-1])])
     assert count < 200
+    assert len(frames) == 120, "the browser draws too few frames within 20 s"
+    record_property("frames: median, slowest", [round(frames[60]), round(frames[-1])])
     assert frames[60] < 50
