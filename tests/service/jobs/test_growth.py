@@ -72,7 +72,7 @@ def test_what_waits_is_counted_without_looking_at_what_has_ended(
 
     found = plan(connection, queries(file)[name], limit=100)
 
-    assert "jobs_waiting" in found or "jobs_admitted" in found
+    assert any(index in found for index in ("jobs_waiting", "jobs_admitted", "jobs_by_state"))
     assert "Seq Scan on jobs" not in found
     assert "jobs_newest" not in found
 

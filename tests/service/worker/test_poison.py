@@ -9,6 +9,7 @@ from tests.service.rig import Rig, picture, runs_of, until, up, working
 
 from comfywire.client import Client
 from comfywire.server import Faults, Server
+from comfywire.server.faults.rules import Rule
 from comfywire.service.database.pool import Database
 from comfywire.service.fleet.needs import need_of, requirement_of
 from comfywire.service.jobs.leases import Leases
@@ -293,11 +294,12 @@ async def test_what_waited_behind_the_prompt_that_killed_the_comfyui_is_spared(
     never = Retry(lost=False, errors=(), max_attempts=1)
     async with working(rig.worker(server.url)):
         await up(rig)
-        server.faults.nodes.hold(class_type="EmptyImage")
+        once = server.faults.nodes.hold(class_type="SaveImage")
         killer = await rig.submit(picture(1))
         await rig.until(killer, lambda now: now.state is JobState.RUNNING)
         behind = await rig.submit(picture(2), retry=never)
         await rig.until(behind, lambda now: now.submitted_at is not None)
+        await until(lambda: _is_struck(once, 1))
         await server.faults.life.restart()
         killer, behind = await rig.ended(killer), await rig.ended(behind)
 
@@ -308,14 +310,16 @@ async def test_what_waited_behind_the_prompt_that_killed_the_comfyui_is_spared(
 async def test_what_was_lost_twice_has_nobody_wait_behind_it(rig: Rig, server: Server) -> None:
     async with working(rig.worker(server.url)):
         await up(rig)
-        server.faults.nodes.hold(class_type="EmptyImage", times=2)
+        # The worker's own prompt, which tries a server that is back, saves nothing: no fault is for it.
+        twice = server.faults.nodes.hold(class_type="SaveImage", times=2)
         killer = await rig.submit(picture(1))
         for number in (1, 2):
             await rig.until(
                 killer, lambda now, number=number: (now.state, now.submissions) == (JobState.RUNNING, number)
             )
+            await until(lambda number=number: _is_struck(twice, number))
             await server.faults.life.restart()
-        hold = server.faults.nodes.hold(class_type="EmptyImage")
+        hold = server.faults.nodes.hold(class_type="SaveImage")
         await rig.until(killer, lambda now: (now.state, now.submissions) == (JobState.RUNNING, 3))
         behind = await rig.submit(picture(2))
         found = await rig.now(behind)
@@ -327,6 +331,10 @@ async def test_what_was_lost_twice_has_nobody_wait_behind_it(rig: Rig, server: S
 
     assert waiting.submitted_at is None
     assert {job.state for job in ended} == {JobState.SUCCEEDED}
+
+
+async def _is_struck(rule: Rule, times: int) -> bool:
+    return rule.hits == times
 
 
 async def test_a_job_that_ran_out_of_memory_goes_to_another_comfyui_if_one_can_run_it(
