@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.server.wire import sleeper
@@ -89,7 +90,7 @@ def test_ctrl_c_ends_the_test_server_where_loops_have_no_signal_handlers():
 
 async def test_a_loop_without_signal_handlers_never_waits_for_long(monkeypatch):
     """Python may hear of a signal behind the wait only, where that came just before it."""
-    loop = asyncio.get_running_loop()
+    loop: Any = asyncio.get_running_loop()
     select, waits, often = loop._selector.select, [], asyncio.Event()
 
     def no_handlers(*_):

@@ -1,5 +1,6 @@
 """Jobs that take their worker or their ComfyUI along harm the others once or twice, and not for ever."""
 
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -317,7 +318,7 @@ async def test_what_was_lost_twice_has_nobody_wait_behind_it(rig: Rig, server: S
             await rig.until(
                 killer, lambda now, number=number: (now.state, now.submissions) == (JobState.RUNNING, number)
             )
-            await until(lambda number=number: _is_struck(twice, number))
+            await until(partial(_is_struck, twice, number))
             await server.faults.life.restart()
         hold = server.faults.nodes.hold(class_type="SaveImage")
         await rig.until(killer, lambda now: (now.state, now.submissions) == (JobState.RUNNING, 3))
