@@ -148,7 +148,8 @@ def test_parameters_are_set_by_name(comfywire, server, steps):
     finished = comfywire("run", steps, "-p", "prompt=a red barn", "-p", "steps=2", "--json")
 
     assert finished.status == 0, finished.err
-    assert max(event["value"] for event in finished.of("progress") if event["node_id"] == "3") == 2
+    ran = server.call(server.life.queue.history_page, None, -1)[finished.result["prompt_id"]]["prompt"][2]
+    assert (ran["6"]["inputs"]["text"], ran["3"]["inputs"]["steps"]) == ("a red barn", 2)
 
 
 def test_parameters_are_written_once_for_editing(comfywire, steps):
