@@ -156,7 +156,8 @@ async def test_an_error_is_told_with_what_is_known_of_it(wire: Wire, feed: Feed)
     prompt_id = await wire.submit(failing(), feed)
     await feed.until_end(prompt_id)
 
-    assert told(feed, prompt_id)[-3:] == [("executing", "2"), ("execution_error", ""), ("executing", None)]
+    once = [pair for pair in told(feed, prompt_id) if pair != "progress_state"]
+    assert once[-3:] == [("executing", "2"), ("execution_error", ""), ("executing", None)]
     (error,) = feed.of("execution_error")
     assert set(error) == {
         "prompt_id",
@@ -226,7 +227,8 @@ async def test_an_interrupt_is_told_with_where_it_struck(wire: Wire, feed: Feed,
     await wire.post("/interrupt", {"prompt_id": running})
     await feed.until_end(running)
 
-    assert told(feed, running)[-2:] == [("execution_interrupted", ""), ("executing", None)]
+    once = [pair for pair in told(feed, running) if pair != "progress_state"]
+    assert once[-2:] == [("execution_interrupted", ""), ("executing", None)]
     (interrupted,) = feed.of("execution_interrupted")
     assert set(interrupted) == {"prompt_id", "node_id", "node_type", "executed", "timestamp"}
     entry = await wire.history(running)
