@@ -12,7 +12,16 @@ from tests.browser.test_first_run import run_something
 
 AXE = Path(__file__).parents[2] / ".peers" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+NARROW = {**PHONE, "viewport": {"width": 360, "height": 740}}
 VIEWS = ("run", "results", "job", "view", "operate", "register", "shared")
+
+CUT_OFF = """() => [...document.querySelectorAll("input[placeholder]")].filter((one) => {
+    const style = getComputedStyle(one), pen = document.createElement("canvas").getContext("2d");
+    pen.font = style.font;
+    const room = one.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    return one.checkVisibility() && pen.measureText(one.placeholder).width > room;
+}).map((one) => one.placeholder)"""
+"""The hints in fields that are too narrow for them."""
 
 
 @pytest.fixture(scope="session")
@@ -117,17 +126,34 @@ async def test_axe_finds_nothing_on_what_opens_over_the_views(
 
 
 async def test_a_phone_runs_a_prompt_and_nothing_is_wider_than_it(demo: Demo, opened: Opening) -> None:
-    async with opened(
-        demo.url, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
-    ) as page:
+    async with opened(demo.url, **NARROW) as page:
         for view in ("run", "results", "operate", "register"):
             await page.goto(f"{demo.url}/#/{view}")
             await page.locator("main h1").first.wait_for()
             wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert wide <= 0, view
+            assert await page.evaluate(CUT_OFF) == [], view
         await page.goto(f"{demo.url}/#/run")
         await page.get_by_role("button", name="Run", exact=True).tap()
         await page.locator(".live").get_by_text("Succeeded").wait_for()
+
+
+async def test_why_a_job_waits_stands_where_its_picture_will_be(
+    opened: Opening, guest: httpx.AsyncClient, axe: str
+) -> None:
+    body = {"inputs": {}, "tags": ["nowhere"]}
+    job = (await guest.post("/workflows/text-to-image/jobs", json=body)).json()
+
+    async with entered(opened, guest, f"job/{job['id']}", **NARROW) as page:
+        stage = page.locator(".live .stage")
+        await stage.get_by_text("nowhere").wait_for()
+        height = (await stage.bounding_box())["height"]
+        found = await violations(page, axe)
+        await page.get_by_role("button", name="Cancel this prompt").click()
+        await page.get_by_text("Canceled.").wait_for()
+
+    assert found == []
+    assert height == 304, "as high as its preview will be: nothing moves when it begins"
 
 
 async def test_the_keyboard_alone_runs_and_looks(demo: Demo, opened: Opening) -> None:

@@ -3,6 +3,7 @@
 The answers of the service are made up here: no machine of a test runs a hundred jobs at a time.
 """
 
+import asyncio
 import json
 import time
 import uuid
@@ -20,7 +21,10 @@ WATCH = """() => { window.long = []; window.between = [];
     new PerformanceObserver((list) => list.getEntries().forEach((one) => window.long.push(one.duration)))
         .observe({type: 'longtask'}); }"""
 
-
+SCROLL = """() => { window.between = []; let last = performance.now(), y = 0;
+    const step = (now) => { window.between.push(now - last); last = now; y += 400; scrollTo(0, y);
+        if (window.between.length < 120) requestAnimationFrame(step); };
+    requestAnimationFrame(step); }"""
 FIRST_VIEW = 120_000
 """Bytes of the page's own files, unpacked, until the form stands."""
 AT_ONCE = 100
@@ -145,8 +149,8 @@ async def test_a_hundred_running_jobs_update_without_jank(
         await page.wait_for_timeout(1500)
         await page.evaluate(WATCH)
         await page.wait_for_timeout(6000)
+        frames = await drawn(page, 10)
         tasks = await page.evaluate("window.long")
-        frames = sorted(await page.evaluate("window.between"))
 
     middle, slow = frames[len(frames) // 2], frames[len(frames) * 95 // 100]
     record_property("long tasks in 6 s", [round(one) for one in tasks])
@@ -155,6 +159,19 @@ async def test_a_hundred_running_jobs_update_without_jank(
     )
     assert max(tasks, default=0) < LONG
     assert middle < 50
+
+
+async def drawn(page: Any, most: int) -> list[float]:
+    """The milliseconds between frames, by length; a screenshot wakes a browser that has stopped to draw."""
+    await page.bring_to_front()
+    before = -1
+    async with asyncio.timeout(60):
+        while len(frames := await page.evaluate("window.between")) < most:
+            if len(frames) == before:
+                await page.screenshot()
+            before = len(frames)
+            await page.wait_for_timeout(500)
+    return sorted(frames)
 
 
 async def test_twenty_thousand_results_scroll_and_few_are_in_the_page(
@@ -180,18 +197,10 @@ async def test_twenty_thousand_results_scroll_and_few_are_in_the_page(
             if "20 000 results" in await page.locator("main").inner_text():
                 break
         await page.get_by_text("20 000 results").wait_for()
-        await page.bring_to_front()  # a page that nobody sees gets no frames
-        frames = await page.evaluate(
-            """() => new Promise((done) => { const times = []; let last = performance.now(), y = 0;
-                const end = () => done(times.sort((a, b) => a - b));
-                const step = (now) => { times.push(now - last); last = now; y += 400; scrollTo(0, y);
-                    times.length < 120 ? requestAnimationFrame(step) : end(); };
-                setTimeout(end, 20000);
-                requestAnimationFrame(step); })"""
-        )
+        await page.evaluate(SCROLL)
+        frames = await drawn(page, 120)
         count = await page.locator(".wall .tile").count()
 
     assert count < 200
-    assert len(frames) == 120, "the browser draws too few frames within 20 s"
     record_property("frames: median, slowest", [round(frames[60]), round(frames[-1])])
     assert frames[60] < 50

@@ -92,10 +92,10 @@ export function livePanel({ signal, onDuplicate }) {
   const node = h("p", {}), step = h("p", { class: "num" });
   const facts = h("dl", { class: "facts" });
   const actions = h("div", { class: "row" });
-  const away = h("div", {}), why = h("div", { class: "next" });
+  const away = h("div", {}), why = h("div", { class: "reason" });
   const element = h("section", { class: "panel live", "aria-label": "The prompt that is watched", hidden: true }, head,
     h("div", { class: "look" }, picture, strip), h("div", { class: "body stack-16" }, away,
-      h("div", { class: "stack" }, way.element, h("div", { class: "row spread" }, node, step)), facts, actions), why);
+      h("div", { class: "stack" }, way.element, h("div", { class: "row spread" }, node, step)), facts, actions));
   let isPinned = false; // somebody chose this one of the batch: it stays
   let id = null, preview = null, graph = null, ending = null, acted = "", drawnPicture = "", drawnHead = "", drawnActions = "";
   const draw = oncePerFrame(drawNow);
@@ -143,22 +143,25 @@ export function livePanel({ signal, onDuplicate }) {
     say(step, words && job.progress.steps ? `step ${job.progress.step} of ${job.progress.steps}` : "");
     drawFacts(job);
     drawActions(job);
-    const isWaiting = job.status === "queued";
-    why.hidden = !isWaiting;
-    if (isWaiting) {
-      const reason = job.waiting_reason ?? (job.queue_position ? `${job.queue_position === 1000 ? "1000 or more" : job.queue_position} before it.` : "It is next.");
-      const begins = job.estimated_start_at ? ` Expected to begin in ${span(-since(job.estimated_start_at))}.` : "";
-      fill(why, h("div", { class: "row spread" }, state(job.waiting_reason ? "waits" : "queued", job.queue_position ? `Waits at place ${job.queue_position + 1}` : undefined),
-        h("span", { class: "small quiet num" }, `for ${span(since(job.created_at))}`)), h("p", {}, reason, begins));
-    }
+  }
+
+  // Why it waits stands where its picture will be, so that nothing moves when it begins.
+  function drawWhy(job) {
+    const reason = job.waiting_reason ?? (job.queue_position ? `${job.queue_position === 1000 ? "1000 or more" : job.queue_position} before it.` : "It is next.");
+    const begins = job.estimated_start_at ? ` Expected to begin in ${span(-since(job.estimated_start_at))}.` : "";
+    fill(why, h("div", { class: "row spread" }, state(job.waiting_reason ? "waits" : "queued", job.queue_position ? `Waits at place ${job.queue_position + 1}` : undefined),
+      h("span", { class: "small quiet num" }, `for ${span(since(job.created_at))}`)), h("p", {}, reason, begins));
   }
 
   function drawPicture(job) {
     const output = job.outputs.find((one) => one.type === "image") ?? job.outputs[0];
-    const look = output ? output.id : job.status === "failed" ? "failed" : preview ? `preview ${preview.length} ${preview.slice(-24)}` : "none";
+    const isWaiting = job.status === "queued";
+    if (isWaiting) { preview = null; drawWhy(job); }
+    const look = isWaiting ? "waits" : output ? output.id : job.status === "failed" ? "failed" : preview ? `preview ${preview.length} ${preview.slice(-24)}` : "none";
     if (look === drawnPicture) return;
     drawnPicture = look;
-    if (output) fill(picture, h("a", { class: "pic-link", href: `#/view/${job.id}/${job.outputs.indexOf(output)}` }, h("span", { class: "only-read" }, "Look at the result: "), mediaOf(output, { size: 512, alt: jobTitle(job) })));
+    if (isWaiting) fill(picture, why);
+    else if (output) fill(picture, h("a", { class: "pic-link", href: `#/view/${job.id}/${job.outputs.indexOf(output)}` }, h("span", { class: "only-read" }, "Look at the result: "), mediaOf(output, { size: 512, alt: jobTitle(job) })));
     else if (job.status === "failed") fill(picture, note("bad", h("h3", {}, "It failed"), h("p", { class: "mono" }, job.error?.message ?? "")));
     else if (preview) {
       const shown = picture.querySelector("img.preview");
