@@ -206,7 +206,20 @@ def test_plain_lines_name_nodes_by_title_and_leave_steps_out(comfywire, server, 
         pytest.param({"text": list("a quiet sea")}, "1 text", id="letter-by-letter"),
         pytest.param({"text": ["a quiet sea", "b"]}, "2 texts", id="two-texts"),
         pytest.param({"images": [{}, {}], "animated": [False]}, "2 images", id="pictures"),
-        pytest.param({"result": list("props/a.glb")}, "1 result", id="any-key"),
+        pytest.param({"latents": [{}]}, "1 latent", id="any-key"),
+        pytest.param({"result": list("props/a.glb")}, "1 3D model", id="a-name-letter-by-letter"),
+        pytest.param({"result": ["props/a.glb", None, []]}, "1 3D model", id="a-model-without-a-camera"),
+        pytest.param({"result": ["a.obj", {"x": 1}, None]}, "1 3D model, 1 value", id="a-model-and-a-camera"),
+        pytest.param(
+            {"3d": [{"filename": "a.splat"}], "result": ["a.splat", None, []]}, "1 3D model", id="told-twice"
+        ),
+        pytest.param(
+            {"result": ["a.glb", None, "temp/bg_1.png"]},
+            "1 3D model, 1 image",
+            id="a-model-and-what-is-behind",
+        ),
+        pytest.param({"result": [7, 8]}, "2 values", id="no-model"),
+        pytest.param({"text": []}, "finished", id="nothing"),
     ],
 )
 def test_what_a_node_shows_is_counted_as_it_is_meant(output, words):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self
 
@@ -15,7 +16,8 @@ from comfywire.cli.run.dialect import describe, describe_ending
 from comfywire.cli.run.ending import Ending, Saved
 from comfywire.client import Job, Output
 from comfywire.client.events import Event, Executed, Executing, ExecutionCached
-from comfywire.client.results.shown import whole_texts
+from comfywire.client.results.outputs import kind_of
+from comfywire.client.results.shown import Shown, read_shown
 
 __all__ = ["JsonReport", "PlainReport", "Report", "drawn_lines", "last_lines", "never_began"]
 
@@ -184,14 +186,21 @@ class PlainReport(_Silent):
 
 
 def _count(output: Mapping[str, Any]) -> str:
-    """Return what a node shows: ``1 image``, ``4 images, 1 text``."""
-    counts = {key: len(whole_texts(entries)) for key, entries in output.items() if isinstance(entries, list)}
-    words = [
-        f"{count} {key.removesuffix('s')}{'s' * (count != 1)}"
-        for key, count in counts.items()
-        if key != "animated"
-    ]
-    return ", ".join(words) or "finished"
+    """Return what a node shows: ``1 image``, ``4 images, 1 text``, ``1 3D model``."""
+    lists = {key: entries for key, entries in output.items() if isinstance(entries, list)}
+    counts = Counter(_word(one) for one in read_shown(lists, None))
+    return ", ".join(f"{count} {word}{'s' * (count != 1)}" for word, count in counts.items()) or "finished"
+
+
+def _word(shown: Shown) -> str:
+    """Return what one thing is called: by its key, but for ``result``, under which models stand.
+
+    There a model has its camera, its place or the picture behind it beside it: ``read_shown`` says where.
+    """
+    kind = "value" if shown.filename is None else kind_of(shown.filename, is_moving=False)
+    if kind == "3d":
+        return "3D model"
+    return kind if shown.key == "result" else shown.key.removesuffix("s")
 
 
 def never_began(ending: Ending) -> bool:
