@@ -259,6 +259,18 @@ def test_a_worker_whose_store_does_not_work_does_not_begin(comfywire, here):
     assert "'/dev/null/x' cannot be used (Not a directory)" in finished.err
 
 
+def test_a_worker_needs_no_server_since_some_may_be_added(here, postgres):
+    running = Running("worker", "--database-url", postgres, "--data", str(here), cwd=here)
+    line = running.line()
+    running.signal(signal.SIGTERM)
+    ended = running.end()
+
+    assert re.fullmatch(
+        r"worker \S+ runs jobs on ComfyUIs that are added on the page or over the API\n?", line
+    )
+    assert (ended.status, ended.out, ended.err) == (0, "stopped\n", "")
+
+
 DAY = 86400.0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -29,14 +29,13 @@ __all__ = ["stop_signals", "worker"]
 @worker_options
 @debug_option
 def worker(*, health_port: int | None, **options: Any) -> None:
-    """Run jobs of the service on the ComfyUIs that are named, until it is told to stop (SIGTERM or Ctrl-C).
+    """Run jobs of the service until it is told to stop (SIGTERM or Ctrl-C).
 
-    Then it takes no more, waits for what runs, and hands over what is left. Any number of workers share one
-    database; one that dies is taken over from within seconds.
+    They run on the ComfyUIs that --server names, and on those that are added on the page or over the API.
+    At the end it takes no more, waits for what runs, and hands over what is left. Any number of workers
+    share one database; one that dies is taken over from within seconds.
     """
     settings = settings_of(options)
-    if not settings.servers:
-        raise click.UsageError("a worker needs at least one --server to run jobs on")
     from comfywire.service.event_loop import new_event_loop  # noqa: PLC0415
 
     wait_for(_work(settings, health_port), loop_factory=new_event_loop)
@@ -67,10 +66,14 @@ async def _work(settings: Settings, health_port: int | None) -> None:
 
                 await stack.enter_async_context(answering(health_port, is_ready))
             telling = group.create_task(core.webhooks.run(), name="comfywire webhooks")
-            click.echo(f"worker {worker.name} runs jobs on {', '.join(worker.urls)}")
+            click.echo(f"worker {worker.name} runs jobs on {_places(worker.urls)}")
             await worker.run(stop)
             telling.cancel()
     click.echo("stopped")
+
+
+def _places(urls: Sequence[str]) -> str:
+    return ", ".join(urls) or "ComfyUIs that are added on the page or over the API"
 
 
 @contextmanager
