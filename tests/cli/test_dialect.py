@@ -33,7 +33,8 @@ def test_every_line_is_an_event_of_one_prompt(comfywire, server, steps):
 
 
 def test_the_story_is_told_in_order(comfywire, server, steps):
-    server.call(server.faults.nodes.slow, 1, steps=20, node_id="3")  # progress is news: a late reader gets what follows
+    # Progress is news: a late reader gets what follows.
+    server.call(server.faults.nodes.slow, 1, steps=20, node_id="3")
     told = [event["event"] for event in comfywire("run", steps, "--json").events]
 
     once = ["submitted", "execution_start", "executed", "execution_success", "saved", "result"]

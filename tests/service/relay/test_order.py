@@ -81,7 +81,8 @@ async def test_previews_come_as_the_socket_asked_for_them(faces, profile, flags,
     async with faces(profile=profile) as face, stream(face.url, "me", flags=flags) as mine:
         if flags is not None:
             await mine.until(lambda word, _: word == "feature_flags")
-        face.servers[0].faults.nodes.slow(0.5, node_id="3")  # who comes late is told what follows: so much does
+        # Who comes late is told what follows: so much does.
+        face.servers[0].faults.nodes.slow(0.5, node_id="3")
         job = await face.queue(text_to_image(steps=2), "me")
         await mine.until_over(str(job.id))
 
