@@ -44,7 +44,7 @@ def used(postgres: str, scale_fill: ModuleType) -> Iterator[str]:
     with temporary_database(postgres) as url:
         asyncio.run(migrate(url))
         size = scale_fill.Size(
-            keys=10, ended=20_000, waiting=200, names=10, versions=2, assets=2000, deliveries=100
+            keys=10, ended=20_000, waiting=3000, names=10, versions=2, assets=2000, deliveries=5000
         )
         scale_fill.fill(url, size)
         scale_fill.check(url)
@@ -72,9 +72,49 @@ def test_what_waits_is_counted_without_looking_at_what_has_ended(
 
     found = plan(connection, queries(file)[name], limit=100)
 
-    assert any(index in found for index in ("jobs_waiting", "jobs_admitted", "jobs_by_state"))
+    assert any(index in found for index in ("jobs_waiting", "jobs_submitted", "jobs_by_state"))
     assert "Seq Scan on jobs" not in found
     assert "jobs_newest" not in found
+
+
+ON_SERVERS = {
+    "each server, and whether a job is on it": ("operating", "servers"),
+    "what is on servers, to be taken over": ("queue", "take_submitted"),
+    "who is busy, for expected times": ("estimates", "busy"),
+    "a server that is taken away": ("added_servers", "remove"),
+}
+LOOKING = {
+    "silent_after": 60,
+    "need": "n",
+    "name": "w",
+    "seconds": 60,
+    "alone": True,
+    "worker": 1,
+    "url": "http://gpu-1:8188",
+}
+
+
+@pytest.mark.parametrize("of", ON_SERVERS.values(), ids=ON_SERVERS)
+def test_what_is_on_servers_is_found_among_all_that_waits_and_has_ended(
+    connection: psycopg.Connection, of: tuple[str, str]
+) -> None:
+    file, name = of
+
+    found = plan(connection, queries(file)[name], **LOOKING)
+
+    assert "jobs_submitted" in found
+    assert "Seq Scan on jobs" not in found
+    assert "Seq Scan on procrastinate_jobs" not in found
+    assert "Join Filter: (waiting.id" not in found
+    assert "jobs_by_state" not in found
+
+
+def test_what_a_key_was_told_is_found_among_what_all_were_told(connection: psycopg.Connection) -> None:
+    key = connection.execute("SELECT id FROM keys LIMIT 1").fetchone()
+    assert key is not None
+    newest = {"state": None, "before": None, "before_id": None, "limit": 50}
+
+    assert "deliveries_by_key" in plan(connection, queries("webhooks")["of_key"], key_id=key[0], **newest)
 
 
 def test_jobs_with_a_picture_are_found_without_looking_at_everybodys(

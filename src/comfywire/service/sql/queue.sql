@@ -111,11 +111,12 @@ SELECT taken.taken_id, taken.queue_name, taken.job_id, taken.is_suspect, is_read
   FROM taken LEFT JOIN new ON true;
 
 -- name: take_submitted
--- Any job that waits for a worker, and not for a server: it is on one, or is to go to none any more.
+-- Any job that waits for a worker, and not for a server: it is on one, or is to go to none any more. Few are, and as an
+-- array they are looked up one by one: with a join, all that waits is looked through for them.
 WITH head AS (
     SELECT waiting.id
       FROM procrastinate_jobs AS waiting
-     WHERE waiting.id IN (
+     WHERE waiting.id = ANY (ARRAY(
         -- What is on a server that another live worker looks after is for that one: we may not even reach it.
         SELECT queue_id FROM jobs
          WHERE submitted_at IS NOT NULL AND state IN ('queued', 'running', 'canceling')
@@ -124,16 +125,16 @@ WITH head AS (
                               AND servers.seen_at > now() - make_interval(secs => %(seconds)s::float8))
         UNION ALL
         SELECT queue_id FROM jobs WHERE state = 'canceling' AND submitted_at IS NULL
-     )
+     ))
        AND waiting.status = 'todo'
        AND (%(alone)s OR NOT waiting.args ? 'suspect')
-       AND (waiting.scheduled_at IS NULL OR waiting.scheduled_at <= now() OR waiting.id IN (
+       AND (waiting.scheduled_at IS NULL OR waiting.scheduled_at <= now() OR waiting.id = ANY (ARRAY(
         -- What is put off because others do not reach its server is not for the worker that looks after that.
         SELECT queue_id FROM jobs JOIN servers ON servers.url = jobs.server AND servers.worker = %(name)s
          WHERE submitted_at IS NOT NULL AND jobs.state IN ('queued', 'running', 'canceling')
            AND (SELECT kind FROM job_transitions WHERE job_id = jobs.id ORDER BY event_id DESC LIMIT 1)
                = 'out_of_reach'
-       ))
+       )))
      LIMIT 1
        FOR UPDATE OF waiting SKIP LOCKED
 )

@@ -29,9 +29,9 @@ SELECT *, ARRAY(SELECT alias FROM aliases WHERE aliases.name = workflows.name OR
 
 -- name: list
 -- The newest of each name.
-SELECT DISTINCT ON (name) *,
-       ARRAY(SELECT alias FROM aliases WHERE aliases.name = workflows.name ORDER BY alias) AS aliases
-  FROM workflows WHERE retired_at IS NULL ORDER BY name, version DESC;
+SELECT *, ARRAY(SELECT alias FROM aliases WHERE aliases.name = newest.name ORDER BY alias) AS aliases
+  FROM (SELECT DISTINCT ON (name) * FROM workflows WHERE retired_at IS NULL ORDER BY name, version DESC) AS newest
+ ORDER BY name;
 
 -- name: versions
 SELECT *, ARRAY(SELECT alias FROM aliases WHERE aliases.name = workflows.name ORDER BY alias) AS aliases
