@@ -132,6 +132,41 @@ async def test_the_queue_is_paused_and_its_workers_told(service: Service, admin:
     assert (await admin.post("/api/v2/queue/resume")).json()["paused"] is False
 
 
+async def test_of_much_that_waits_it_says_at_what_time_it_was_counted(
+    service: Service, client: httpx.AsyncClient, admin: httpx.AsyncClient
+):
+    job_id = id_of(await submitted(client))
+    at_once = await counts(admin)
+    await service.core.database.do(
+        "INSERT INTO jobs (id, key_id, prompt, need, queue_id, expires_at) "
+        "SELECT gen_random_uuid(), key_id, '{}', need, queue_id, expires_at "
+        "FROM jobs, generate_series(1, 5000)"
+    )
+    counted = await counts(admin)
+    await service.core.database.do("UPDATE counted SET good_until = now() + interval '1 hour'")
+    await client.post(f"/api/v2/jobs/{job_id}/cancel")
+    kept = await counts(admin)
+    await service.core.database.do("UPDATE counted SET good_until = now()")
+    anew = await counts(admin)
+
+    numbers = [[number for number, _ in found] for found in (at_once, counted, kept, anew)]
+    assert numbers == [[1, 1, 1], [5001, 5001, 5001], [5001, 5001, 5001], [5000, 5000, 5000]]
+    assert [as_of for _, as_of in kept] == [as_of for _, as_of in counted]
+    assert [as_of for _, as_of in anew] > [as_of for _, as_of in kept]
+
+
+async def counts(admin: httpx.AsyncClient) -> list[tuple[int, str]]:
+    """How many jobs wait, in all, of a key and for a need, and when each was counted."""
+    queue = (await admin.get("/api/v2/queue")).json()
+    by_key = (await admin.get("/api/v2/queue/waiting")).json()
+    by_need = (await admin.get("/api/v2/servers")).json()["waiting"]
+    return [
+        (queue["queued"], queue["as_of"]),
+        (by_key["waiting"][0]["count"], by_key["as_of"]),
+        (by_need["needs"][0]["count"], by_need["as_of"]),
+    ]
+
+
 async def test_a_paused_queue_takes_jobs_and_says_why_they_wait(
     client: httpx.AsyncClient, admin: httpx.AsyncClient
 ):

@@ -38,6 +38,7 @@ def end(database):
         async with database.transaction() as connection:
             for state in states:
                 await change(connection, job_id, state, "for the test")
+        await database.do("UPDATE jobs SET submitted_at = started_at WHERE id = %(job_id)s", job_id=job_id)
         await database.do(
             "UPDATE transitions SET at = at - make_interval(secs => %(seconds)s) "
             "WHERE job_id = %(job_id)s AND to_state IN ('queued', 'running')",
@@ -257,3 +258,22 @@ async def test_keys_are_not_told_apart(metrics, submit, database):
 
 def test_the_buckets_rise():
     assert list(BUCKETS) == sorted(set(BUCKETS))
+
+
+async def test_of_much_that_waits_the_count_and_its_age_are_told(metrics, submit, database):
+    await submit()
+    before = await scrape(metrics)
+    await database.do(
+        "INSERT INTO jobs (id, key_id, prompt, need, expires_at) "
+        "SELECT gen_random_uuid(), key_id, '{}', need, expires_at FROM jobs, generate_series(1, 5000)"
+    )
+    await scrape(metrics)
+    await database.do(
+        "UPDATE counted SET as_of = as_of - interval '5 s', good_until = now() + interval '1 h'"
+    )
+    kept = await scrape(metrics)
+
+    queued = ("jobs", "0", "queued")
+    assert (before[queued], kept[queued]) == (1, 5001)
+    assert before["count_age_seconds", "jobs"] == 0.0
+    assert kept["count_age_seconds", "jobs"] >= 5.0

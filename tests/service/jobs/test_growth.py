@@ -22,8 +22,10 @@ from comfywire.service.sql import queries
 
 FILE = Path(__file__).parents[3] / "bench" / "scale_fill.py"
 WAITING = {
-    "metrics": ("metrics", "waiting"),
+    "metrics": ("metrics", "jobs"),
+    "metrics, what runs": ("metrics", "running"),
     "the queue's overview": ("operating", "queue"),
+    "how much is queued": ("operating", "queued"),
     "what waits, by key": ("operating", "waiting_by_key"),
     "demand": ("estimates", "waiting"),
 }

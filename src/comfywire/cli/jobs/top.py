@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,6 +25,8 @@ __all__ = ["top"]
 MOST_JOBS = 20
 MOST_REASONS = 5
 """So many of the jobs that wait are asked why."""
+COUNTED_NOW = 5000
+"""Of more, the service says at what time it counted them: not each time that it is asked."""
 COLOURS = {
     "up": "green",
     "down": "red",
@@ -149,8 +152,15 @@ def _job_cells(job: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 
 def _queue_words(snapshot: Snapshot) -> str:
-    paused = ", paused" if snapshot.queue.get("paused") else ""
-    return f"{snapshot.queue.get('queued', 0)} wait, {snapshot.queue.get('running', 0)} run{paused}"
+    queue = snapshot.queue
+    paused = ", paused" if queue.get("paused") else ""
+    queued = queue.get("queued", 0)
+    counted = f" ({_time_of(queue['as_of'])})" if queued > COUNTED_NOW and "as_of" in queue else ""
+    return f"{queued} wait{counted}, {queue.get('running', 0)} run{paused}"
+
+
+def _time_of(moment: str) -> str:
+    return f"at {datetime.fromisoformat(moment).astimezone():%H:%M:%S}"
 
 
 def _drawn(snapshot: Snapshot) -> RenderableType:

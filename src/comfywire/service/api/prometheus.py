@@ -2,7 +2,7 @@
 
 Counters must outlive the jobs that they count. So each scrape adds the transitions that are older than any
 open transaction to the table ``tallies``, and counts the newer ones in passing; a scrape costs what has
-happened since the last one.
+happened since the last one. Of what waits, of webhooks and blobs counts are kept (``database/counted.py``).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from comfywire.service.database.counted import Counted, counted
 from comfywire.service.database.pool import Connection, Database, Row, execute, row, rows
 from comfywire.service.fleet.demand import MOST_NEEDS, Demand, demand_of
 from comfywire.service.fleet.registry import SILENT_AFTER
@@ -44,6 +45,7 @@ class Figures:
     assets: Row = field(default_factory=dict)
     demand: Demand = field(default_factory=Demand)
     is_paused: bool = False
+    ages: dict[str, float] = field(default_factory=dict)
 
 
 class Metrics:
@@ -65,20 +67,25 @@ class Metrics:
 
     async def read(self) -> Figures:
         """Return the figures, and add the transitions that have become old enough to the tallies."""
+        counts = {name: await self._counted(name) for name in ("jobs", "webhooks", "webhook_tries", "blobs")}
+        needs = await counted(self._database, "needs", ESTIMATES["waiting"], limit=MOST_NEEDS)
         async with self._database.transaction() as connection:
             tallies = await _sum_up(connection)
-            assets = await row(connection, SQL["assets"])
             paused = await row(connection, SQL["is_paused"])
             return Figures(
-                waiting=await rows(connection, SQL["waiting"]),
+                waiting=[*counts["jobs"].rows, *await rows(connection, SQL["running"])],
                 tallies=tallies,
                 servers=await rows(connection, SQL["servers"], silent_after=SILENT_AFTER),
-                webhooks=await rows(connection, SQL["webhooks"]),
-                webhook_tries=await rows(connection, SQL["webhook_tries"]),
-                assets=assets or {},
-                demand=demand_of(await rows(connection, ESTIMATES["waiting"], limit=MOST_NEEDS)),
+                webhooks=list(counts["webhooks"].rows),
+                webhook_tries=list(counts["webhook_tries"].rows),
+                assets=counts["blobs"].rows[0],
+                demand=demand_of(needs.rows, as_of=needs.as_of),
                 is_paused=bool(paused and paused["paused"]),
+                ages={name: each.age for name, each in counts.items()} | {"needs": needs.age},
             )
+
+    async def _counted(self, name: str) -> Counted:
+        return await counted(self._database, f"metrics {name}", SQL[name])
 
 
 async def _sum_up(connection: Connection) -> list[Row]:
@@ -122,6 +129,7 @@ class _Read(Collector):
         yield from _webhooks(self._figures)
         yield _gauge("blobs", "Distinct contents in the asset store.", self._figures.assets.get("blobs", 0))
         yield _gauge("blob_bytes", "Bytes in the asset store.", self._figures.assets.get("size_bytes", 0.0))
+        yield _ages(self._figures.ages)
 
 
 def _gauge(
@@ -130,6 +138,15 @@ def _gauge(
     return GaugeMetricFamily(
         f"comfywire_{name}", words, value=value, labels=None if value is not None else labels
     )
+
+
+def _ages(ages: Mapping[str, float]) -> Metric:
+    age = _gauge(
+        "count_age_seconds", "How old a count is: of much, one is kept for up to a minute.", labels=["of"]
+    )
+    for name, seconds in sorted(ages.items()):
+        age.add_metric([name], seconds)
+    return age
 
 
 def _queue(figures: Figures) -> Iterator[Metric]:
@@ -181,9 +198,9 @@ def _endings(tallies: Sequence[Row]) -> Iterator[Metric]:
 def _counter(tallies: Sequence[Row], tally: str, name: str, words: str, label: str | None = None) -> Metric:
     family = CounterMetricFamily(f"comfywire_{name}", words, labels=[label] if label else [])
     counts = {} if label else {"": 0}
-    for counted in tallies:
-        if counted["name"] == tally:
-            counts[counted["label"]] = counts.get(counted["label"], 0) + counted["count"]
+    for each in tallies:
+        if each["name"] == tally:
+            counts[each["label"]] = counts.get(each["label"], 0) + each["count"]
     for value, count in sorted(counts.items()):
         family.add_metric([value] if label else [], count)
     return family

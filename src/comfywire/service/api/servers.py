@@ -21,6 +21,7 @@ from .context import Administering, Reading, Service, origin_of
 __all__ = ["router"]
 
 router = key_first_router("/api/v2", tag="servers")
+COUNTED = "When the jobs that wait were counted: now, or some seconds ago where more than 5,000 do."
 
 
 class Server(BaseModel):
@@ -80,6 +81,7 @@ class Demand(BaseModel):
     needs: Annotated[list[WaitingNeed], Field(description="The largest first, 200 at most.")]
     by_tag: Annotated[dict[str, int], Field(description='Jobs by tag; `""` has those without one.')]
     by_model: Annotated[dict[str, int], Field(description="Jobs by model file.")]
+    as_of: Annotated[datetime, Field(description=COUNTED)]
 
 
 class Servers(BaseModel):
@@ -135,6 +137,7 @@ class QueueState(BaseModel):
     running: int
     canceling: int
     oldest: Annotated[datetime | None, Field(description="Since when the oldest that waits does.")]
+    as_of: Annotated[datetime, Field(description=COUNTED)]
 
 
 class WaitingJobs(BaseModel):
@@ -155,7 +158,10 @@ class WaitingJobs(BaseModel):
 class WaitingList(BaseModel):
     """What waits of all keys."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     waiting: Annotated[list[WaitingJobs], Field(description="The highest priority first, 200 at most.")]
+    as_of: Annotated[datetime, Field(description=COUNTED)]
 
 
 class Moved(BaseModel):
@@ -227,7 +233,7 @@ async def get_queue(core: Service, _: Reading) -> QueueState:
 @router.get("/queue/waiting", operation_id="listWaiting")
 async def list_waiting(core: Service, _: Administering) -> WaitingList:
     """List how many jobs wait, by priority and key."""
-    return WaitingList(waiting=[WaitingJobs.model_validate(row) for row in await core.operating.waiting()])
+    return WaitingList.model_validate(await core.operating.waiting())
 
 
 @router.post("/queue/front", operation_id="moveToFront")

@@ -44,23 +44,25 @@ class Demand:
         needs: The largest first.
         by_tag: Jobs by tag, ``""`` for those without; one with two tags counts in both.
         by_model: Jobs by model file, in the same way.
+        as_of: When they were counted; None in a demand that was never asked for.
 
     """
 
     needs: tuple[WaitingNeed, ...] = ()
     by_tag: Mapping[str, int] = field(default_factory=dict)
     by_model: Mapping[str, int] = field(default_factory=dict)
+    as_of: datetime | None = None
 
 
-def demand_of(rows: Iterable[Mapping[str, Any]]) -> Demand:
+def demand_of(rows: Iterable[Mapping[str, Any]], *, as_of: datetime) -> Demand:
     """Return the demand that rows of ``need``, ``requirement``, ``count`` and ``oldest`` tell of."""
-    needs = tuple(_need_of(row) for row in rows)
+    needs = tuple(_need_of(row) for row in rows if row["count"])
     by_tag: Counter[str] = Counter()
     by_model: Counter[str] = Counter()
     for need in needs:
         by_tag.update(dict.fromkeys(need.tags or (UNTAGGED,), need.count))
         by_model.update(dict.fromkeys(need.models, need.count))
-    return Demand(needs, dict(by_tag), dict(by_model))
+    return Demand(needs, dict(by_tag), dict(by_model), as_of)
 
 
 def _need_of(row: Mapping[str, Any]) -> WaitingNeed:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from comfywire.errors import ComfywireError
+from comfywire.service.database.counted import counted
 from comfywire.service.database.pool import Database, Row
 from comfywire.service.fleet.demand import MOST_NEEDS, Demand, demand_of
 from comfywire.service.fleet.registry import SILENT_AFTER
@@ -18,7 +19,15 @@ from comfywire.service.jobs.records import JobRecord
 from comfywire.service.jobs.states import JobState
 from comfywire.service.sql import queries
 
-__all__ = ["Operating", "QueueRecord", "ServerRecord", "UnknownServer", "WaitingRecord", "why"]
+__all__ = [
+    "Operating",
+    "QueueRecord",
+    "ServerRecord",
+    "UnknownServer",
+    "WaitingRecord",
+    "WaitingRecords",
+    "why",
+]
 
 SQL = queries("operating")
 ESTIMATES = queries("estimates")
@@ -63,13 +72,14 @@ class ServerRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueRecord:
-    """All jobs that have not ended."""
+    """All jobs that have not ended; those that wait, as they were counted at ``as_of``."""
 
     paused: bool
     queued: int
     running: int
     canceling: int
     oldest: datetime | None
+    as_of: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +92,14 @@ class WaitingRecord:
     count: int
     oldest: datetime
     is_held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingRecords:
+    """What waits, as it was at ``as_of``."""
+
+    waiting: list[WaitingRecord]
+    as_of: datetime
 
 
 class Operating:
@@ -120,23 +138,27 @@ class Operating:
 
     async def queue(self) -> QueueRecord:
         """Return what waits and runs."""
+        queued = await counted(self._database, "queued", SQL["queued"])
         answer = await self._database.one(SQL["queue"])
         assert answer is not None
-        return QueueRecord(**answer)
+        return QueueRecord(**answer, queued=queued.rows[0]["count"], as_of=queued.as_of)
 
     async def demand(self) -> Demand:
         """Return what waits for servers, by what it needs of one."""
-        return demand_of(await self._database.all(ESTIMATES["waiting"], limit=MOST_NEEDS))
+        waiting = await counted(self._database, "needs", ESTIMATES["waiting"], limit=MOST_NEEDS)
+        return demand_of(waiting.rows, as_of=waiting.as_of)
 
     async def pause_queue(self, *, paused: bool) -> QueueRecord:
         """Let no job begin any more, on any server, or let them again."""
         await self._database.one(SQL["switch_queue"], paused=paused)
         return await self.queue()
 
-    async def waiting(self) -> list[WaitingRecord]:
+    async def waiting(self) -> WaitingRecords:
         """Return what waits, by priority and key: the highest priority first, then what waits longest."""
-        answer = await self._database.all(SQL["waiting_by_key"], limit=MOST_WAITING)
-        return [WaitingRecord(**row) for row in answer]
+        answer = await counted(self._database, "keys", SQL["waiting_by_key"], limit=MOST_WAITING)
+        columns = [field.name for field in fields(WaitingRecord)]
+        waiting = [WaitingRecord(**{name: row[name] for name in columns}) for row in answer.rows]
+        return WaitingRecords(waiting=waiting, as_of=answer.as_of)
 
     async def to_front(self, key_id: UUID, priority: int) -> int:
         """Have what a key has waiting at a priority begin before anything else; return how many jobs that is.

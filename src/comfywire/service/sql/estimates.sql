@@ -34,14 +34,14 @@ SELECT running.ran
 ;
 
 -- name: waiting
--- What waits for a server, by what it needs of one; not what waits for others of its own key. The largest needs only.
-SELECT need, needs.requirement, count, oldest
-  FROM (SELECT need, count(*) FILTER (WHERE queue_id IS NOT NULL AND submitted_at IS NULL) AS count,
+-- What waits for a server, by what it needs of one; not what waits for others of its own key. The largest needs only. A
+-- need that only such jobs have is there with 0: it was looked at, too.
+SELECT need, needs.requirement, count, oldest, total
+  FROM (SELECT need, (sum(count(*)) OVER ())::bigint AS total, count(*) FILTER (WHERE queue_id IS NOT NULL AND submitted_at IS NULL) AS count,
                min(created_at) FILTER (WHERE queue_id IS NOT NULL AND submitted_at IS NULL) AS oldest
           FROM jobs
          WHERE state = 'queued'
          GROUP BY need) AS waiting
   JOIN needs USING (need)
- WHERE count > 0
  ORDER BY count DESC, need
  LIMIT %(limit)s;

@@ -1,11 +1,16 @@
 -- Figures for Prometheus, computed when it asks, so that every process gives the same answer.
 
--- name: waiting
+-- name: jobs
+SELECT 'queued' AS state, priority, count(*) AS count, EXTRACT(epoch FROM now() - min(created_at))::float8 AS age,
+       (sum(count(*)) OVER ())::bigint AS total
+  FROM jobs WHERE state = 'queued'
+ GROUP BY priority;
+
+-- name: running
 -- State by state, since each has an index of its own: those that have ended are not looked at.
-SELECT state, priority, count(*) AS count, EXTRACT(epoch FROM now() - min(created_at))::float8 AS age
-  FROM (SELECT 'queued' AS state, priority, created_at FROM jobs WHERE state = 'queued' UNION ALL
-        SELECT 'running', priority, created_at FROM jobs WHERE state = 'running' UNION ALL
-        SELECT 'canceling', priority, created_at FROM jobs WHERE state = 'canceling') AS open
+SELECT state, priority, count(*) AS count
+  FROM (SELECT 'running' AS state, priority FROM jobs WHERE state = 'running' AND submitted_at IS NOT NULL UNION ALL
+        SELECT 'canceling', priority FROM jobs WHERE state = 'canceling') AS open
  GROUP BY state, priority;
 
 -- name: measure
@@ -79,14 +84,14 @@ SELECT url,
   FROM servers ORDER BY url;
 
 -- name: webhooks
-SELECT state, count(*) AS count FROM deliveries GROUP BY state;
+SELECT state, count(*) AS count, (sum(count(*)) OVER ())::bigint AS total FROM deliveries GROUP BY state;
 
 -- name: webhook_tries
-SELECT COALESCE(hundreds || 'xx', 'no answer') AS result, count
+SELECT COALESCE(hundreds || 'xx', 'no answer') AS result, count, (sum(count) OVER ())::bigint AS total
   FROM (SELECT status / 100 AS hundreds, count(*) AS count FROM delivery_tries GROUP BY 1) AS answers;
 
--- name: assets
-SELECT count(*) AS blobs, COALESCE(sum(size_bytes), 0)::float8 AS size_bytes FROM blobs;
+-- name: blobs
+SELECT count(*) AS blobs, count(*) AS total, COALESCE(sum(size_bytes), 0)::float8 AS size_bytes FROM blobs;
 
 -- name: is_paused
 SELECT COALESCE((SELECT (value ->> 'paused')::bool FROM switches WHERE name = 'queue'), false) AS paused;

@@ -25,14 +25,18 @@ RETURNING pg_notify('comfywire_needs', '');
 
 -- name: queue
 SELECT COALESCE((SELECT (value ->> 'paused')::bool FROM switches WHERE name = 'queue'), false) AS paused,
-       (SELECT count(*) FROM jobs WHERE state = 'queued') AS queued,
-       (SELECT count(*) FROM jobs WHERE state = 'running') AS running,
+       -- What runs was submitted to a ComfyUI: as jobs_submitted has it.
+       (SELECT count(*) FROM jobs WHERE state = 'running' AND submitted_at IS NOT NULL) AS running,
        (SELECT count(*) FROM jobs WHERE state = 'canceling') AS canceling,
        (SELECT min(created_at) FROM jobs WHERE state = 'queued') AS oldest;
 
+-- name: queued
+SELECT count(*) AS count, count(*) AS total FROM jobs WHERE state = 'queued';
+
 -- name: waiting_by_key
-SELECT priority, key_id, keys.name AS key_name, count, oldest, is_held
-  FROM (SELECT priority, key_id, count(*) AS count, min(created_at) AS oldest, bool_or(queue_id IS NULL) AS is_held
+SELECT priority, key_id, keys.name AS key_name, count, oldest, is_held, total
+  FROM (SELECT priority, key_id, count(*) AS count, min(created_at) AS oldest, bool_or(queue_id IS NULL) AS is_held,
+               (sum(count(*)) OVER ())::bigint AS total
           FROM jobs
          WHERE state = 'queued'
          GROUP BY priority, key_id
