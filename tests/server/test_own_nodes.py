@@ -175,3 +175,23 @@ async def test_hidden_inputs_are_filled_in(kind):
         "dynprompt": "DynamicPrompt",
     }
     assert entry["outputs"]["1"]["text"] == [expected[kind]]
+
+
+async def test_a_node_is_bound_to_its_own_server_when_it_is_asked_for_and_stays_the_same():
+    class Reaches(Node):
+        host: NodeHost
+
+    class Plain(Node):
+        pass
+
+    nodes = {"Reaches": Reaches, "Plain": Plain}
+    async with Server(nodes=nodes) as one, Server(nodes=nodes) as other:
+        first, second = one.life.classes["Reaches"], other.life.classes["Reaches"]
+
+        assert first is one.life.classes["Reaches"]
+        assert first.host is not second.host
+        assert issubclass(first, Reaches)
+        assert "host" not in vars(Reaches)
+        assert one.life.classes["Plain"] is Plain
+        assert "Nowhere" not in one.life.classes
+        assert list(one.life.classes) == list(other.life.classes)

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from comfywire.server.execution.interruption import Interruption
-from comfywire.server.execution.node_host import NodeHost, bind
+from comfywire.server.execution.node_host import BoundClasses, NodeHost
 from comfywire.server.execution.prompt_queue import PromptQueue
 from comfywire.server.execution.surroundings import PromptSurroundings, Tricks
 from comfywire.server.execution.worker import PromptWorker
@@ -18,7 +18,7 @@ from comfywire.server.messages.publisher import Message, Publisher
 from comfywire.server.messages.sockets import ClientSockets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from comfywire.server.execution.run_log import Run
     from comfywire.server.faults import Faults
@@ -48,7 +48,7 @@ class PromptServer:
         self,
         options: ServerOptions,
         folders: Folders,
-        classes: dict[str, NodeClass],
+        classes: Mapping[str, NodeClass],
         *,
         runs: list[Run],
         faults: Faults,
@@ -79,7 +79,7 @@ class PromptServer:
             send=self.publisher.put,
         )
         self.pictures = host.pictures
-        self.classes = bind(classes, host)
+        self.classes: Mapping[str, NodeClass] = BoundClasses(classes, host)
         self.worker = PromptWorker(
             self._around_prompts(host), self.queue, runs, join_timeout=options.join_timeout
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from comfywire.server.messages.frames import preview_frame, preview_frame_with_metadata, text_frame
@@ -11,7 +12,7 @@ from comfywire.server.messages.progress import Throttle, current_node
 from comfywire.server.messages.publisher import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from comfywire.server.execution.interruption import Interruption
     from comfywire.server.folders import Folders
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from comfywire.server.messages.sockets import ClientSockets
     from comfywire.server.options import ServerOptions
 
-__all__ = ["NodeHost", "bind"]
+__all__ = ["BoundClasses", "NodeHost"]
 
 
 class NodeHost:
@@ -113,17 +114,36 @@ class NodeHost:
         self._interruption.sleep(seconds)
 
 
-def bind(classes: dict[str, NodeClass], host: NodeHost) -> dict[str, NodeClass]:
-    """Return the classes, those that declare ``host`` as subclasses that have this one."""
-    return {name: _bound(node_class, host) for name, node_class in classes.items()}
+class BoundClasses(Mapping[str, "NodeClass"]):
+    """Node classes of one server: each that declares ``host`` is a subclass that has this one.
+
+    A server knows hundreds and runs a few, and to make them all is half of what its start costs: each is made
+    when it is first asked for, and then stays the same.
+    """
+
+    def __init__(self, classes: Mapping[str, NodeClass], host: NodeHost) -> None:
+        self._classes = classes
+        self._host = host
+        self._bound: dict[str, NodeClass] = {}
+
+    def __getitem__(self, name: str) -> NodeClass:
+        if name not in self._bound:
+            # The event loop validates while the worker's thread runs: the first of two stays.
+            self._bound.setdefault(name, _bound(self._classes[name], self._host))
+        return self._bound[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._classes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._classes)
+
+    def __len__(self) -> int:
+        return len(self._classes)
 
 
 def _bound(node_class: NodeClass, host: NodeHost) -> NodeClass:
-    if "host" not in _annotations(node_class):
+    if not any("host" in getattr(base, "__annotations__", {}) for base in node_class.__mro__):
         return node_class
     attributes = {"host": host, "__module__": node_class.__module__, "__doc__": node_class.__doc__}
     return type(node_class.__name__, (node_class,), attributes)
-
-
-def _annotations(node_class: NodeClass) -> set[str]:
-    return {name for base in node_class.__mro__ for name in getattr(base, "__annotations__", {})}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from comfywire.server.execution.interruption import Interruption
     from comfywire.server.execution.node_host import NodeHost
@@ -50,7 +50,7 @@ class PromptSurroundings:
     """
 
     is_new: bool
-    classes: dict[str, NodeClass]
+    classes: Mapping[str, NodeClass]
     host: NodeHost
     current: Current
     interruption: Interruption

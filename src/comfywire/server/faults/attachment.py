@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from comfywire.server.execution.interruption import Interruption
     from comfywire.server.execution.prompt_queue import PromptQueue
@@ -20,7 +20,7 @@ __all__ = ["Attachment", "FaultyLife", "FaultyServer"]
 class FaultyLife(Protocol):
     """What a restart would lose: :class:`~comfywire.server.prompt_server.PromptServer`."""
 
-    classes: dict[str, NodeClass]
+    classes: Mapping[str, NodeClass]
     folders: Folders
     interruption: Interruption
     number: int
