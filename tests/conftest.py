@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -42,10 +43,21 @@ def _asks_the_service(item: pytest.Item) -> bool:
     return is_cli or arguments.get("place") == "native"
 
 
-def pytest_collection_finish() -> None:
-    """Thousands of tests and their modules stay to the end: the collector need not walk them each time."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Thousands of tests and their modules stay to the end: the collector need not walk them each time.
+
+    Nor while they come to be, when it would find nothing: a sixth of what each worker's collection costs.
+    Afterwards it looks less often than by default, which is a twentieth of what the tests compute.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20)
+        gc.enable()
 
 
 def pytest_cmdline_main(config: pytest.Config) -> None:
