@@ -6,9 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from tests.service.native.conftest import Service
 from tests.service.native.test_editor import installed  # noqa: F401 - a fixture
+from yarl import URL
 
 from comfywire.service.native.editor.packs import OWN
 
@@ -150,6 +151,119 @@ async def test_what_is_the_services_own_or_everybodys_is_never_passed_on(
     await someone.get(path)
 
     assert home.asked == []
+
+
+async def asked_as_written(
+    service: Service, target: str, key: str | None = None, method: str = "GET", **headers: str
+) -> int:
+    """The status of a request whose path goes out byte by byte: httpx would make it plain first."""
+    if key is not None:
+        headers["Authorization"] = f"Bearer {key}"
+    async with ClientSession() as session:
+        url = URL(service.url + target, encoded=True)
+        async with session.request(method, url, headers=headers, allow_redirects=False) as answer:
+            await answer.read()
+            return answer.status
+
+
+HIDDEN = [
+    *(
+        "/./history",
+        "/api/./queue",
+        "/%2e/history",
+        "/api/%2E/queue",
+        "/pack/../history",
+        "/pack/%2e%2e/history",
+    ),
+    *("//history", "/api//queue", "/%2fhistory", "/api/%2Fqueue", "/pack%2f..%2fhistory", "/pack/x%2fy"),
+    *("/.%5chistory", "/%5chistory", "/pack/\\x", "/pack/x//", "/pack//x", "/pack/.", "/pack/.."),
+    *("/;x/history", "/.;x/history", "/pack/..;x/history", "/%20/history", "/%0ahistory", "/pack/%09/x"),
+    *("/History", "/api/QUEUE", "/API/queue", "/history/", "/history;x=1", "/api/queue;x/", "/api", "/API/"),
+]
+
+
+async def test_no_way_of_writing_a_path_gets_past_what_is_closed(home: Home, passing: Service) -> None:
+    keys = [await passing.key("read"), await passing.key("native"), await passing.key("admin")]
+    statuses = {
+        (method, target): await asked_as_written(passing, target, key, method)
+        for key in keys
+        for method in ("GET", "POST")
+        for target in HIDDEN
+    }
+
+    assert home.asked == []
+    # Where ComfyUI's own routes are, the service itself answers, or says that there is no such method.
+    assert set(statuses.values()) <= {404, 405}
+
+
+async def test_no_way_of_writing_a_path_makes_a_manager_anybodys(home: Home, passing: Service) -> None:
+    key = await passing.key("native")
+    targets = (
+        "/./manager/reboot",
+        "/Manager/reboot",
+        "/manager;x/reboot",
+        "/manager/reboot/",
+        "/api/SNAPSHOT/x",
+    )
+
+    assert [await asked_as_written(passing, target, key) for target in targets] == [404, 403, 403, 403, 403]
+    assert home.asked == []
+
+
+async def test_what_was_judged_is_what_is_sent(home: Home, passing: Service) -> None:
+    key = await passing.key("read")
+    targets = [
+        "/pack/a%20b/%C3%BC",
+        "/pack/~!$&'()*+,;=:@-._",
+        "/pack/%252e%252e/x",
+        "/pack/%3fx/%23/[y]",
+        "/pack/x/",
+    ]
+
+    assert [await asked_as_written(passing, target, key) for target in targets] == [200] * len(targets)
+    assert [asked.path for asked in home.asked] == [
+        *("/there/pack/a b/\u00fc", "/there/pack/~!$&'()*+,;=:@-._", "/there/pack/%2e%2e/x"),
+        *("/there/pack/?x/#/[y]", "/there/pack/x/"),
+    ]
+
+
+async def test_an_admins_cookie_asks_a_manager_from_pages_of_ours_only(home: Home, passing: Service) -> None:
+    paths = ("/manager/reboot", "/api/customnode/getlist", "/snapshot/remove")
+    refused: dict[str, list[int]] = {}
+    async with httpx.AsyncClient(base_url=passing.url) as browser:
+        await browser.post("/api/v2/session", json={"key": await passing.key("admin")})
+        for name, word in (
+            *(("X", ""), ("Origin", "https://evil.example"), ("Sec-Fetch-Site", "none")),
+            *(("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Site", "same-site")),
+        ):
+            answers = [await browser.get(path, headers={name: word}) for path in paths]
+            refused[word] = [answer.status_code for answer in answers]
+        assert home.asked == []
+        own = [{"Origin": passing.url}, {"Sec-Fetch-Site": "same-origin"}]
+        allowed = [(await browser.get(path, headers=one)).status_code for one in own for path in paths]
+        look = await browser.get("/pack/list")
+
+    assert refused == {
+        "": [401] * 3,
+        "https://evil.example": [401] * 3,
+        "none": [401] * 3,
+        "cross-site": [403] * 3,
+        "same-site": [403] * 3,
+    }
+    assert (allowed, look.status_code) == ([200] * 6, 200)
+
+
+async def test_where_no_keys_are_required_other_sites_ask_no_manager_either(
+    service_with: Any, home: Home
+) -> None:
+    async with (
+        service_with(native_home=home.url, keys_required=False) as service,
+        httpx.AsyncClient(base_url=service.url) as client,
+    ):
+        led = await client.get("/manager/reboot", headers={"Sec-Fetch-Site": "cross-site"})
+        meant = await client.get("/manager/reboot")
+
+    assert (led.status_code, meant.status_code, len(home.asked)) == (403, 200, 1)
 
 
 async def test_every_place_of_the_service_is_known_to_be_its_own(passing: Service) -> None:

@@ -98,11 +98,15 @@ def secret_of(request: HTTPConnection) -> str | None:
     return next((name[len(SUBPROTOCOL) :] for name in protocols if name.startswith(SUBPROTOCOL)), None)
 
 
-async def caller_of_cookie(request: HTTPConnection) -> Caller | None:
+async def caller_of_cookie(request: HTTPConnection, *, changes: bool = False) -> Caller | None:
     """Return the caller of a browser that has signed in; None where it has not, or where that does not count.
 
     A browser sends its cookie along with whatever a page asks it to. What changes something, and a socket,
     must therefore come from a page of ours: browsers say so in ``Origin``, with every such request.
+
+    Args:
+        request: What the browser sends.
+        changes: Whether it changes something though it is a GET.
 
     Raises:
         Unauthorized: The session has ended.
@@ -113,7 +117,7 @@ async def caller_of_cookie(request: HTTPConnection) -> Caller | None:
         return None
     core = core_of(request)
     is_safe = request.scope["type"] == "http" and request.scope["method"] in SAFE_METHODS
-    if not is_safe and not is_own_page(request.headers, core.settings):
+    if (changes or not is_safe) and not is_own_page(request.headers, core.settings):
         return None
     return await core.sessions.caller(token)
 

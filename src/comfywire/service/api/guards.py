@@ -167,10 +167,14 @@ def is_foreign(headers: Mapping[str, str], settings: Settings) -> bool:
 
 
 def is_own_page(headers: Mapping[str, str], settings: Settings) -> bool:
-    """Whether a page of this service makes a browser send this request; false where no page is named."""
+    """Whether a page of this service makes a browser send this request; false where no page is named.
+
+    With a GET of a page's own address browsers send no ``Origin``, but ``Sec-Fetch-Site``, which no page can
+    set; over plain HTTP they send that to the machine itself only.
+    """
     origin = headers.get("origin")
     if origin is None:
-        return False
+        return headers.get("sec-fetch-site") == "same-origin"
     own = {headers.get("host", "")} | ({urlsplit(settings.base_url).netloc} if settings.base_url else set())
     return _netloc(origin) in own - {""}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import replace
 from uuid import UUID
 
 from starlette.requests import HTTPConnection
@@ -40,8 +41,13 @@ class StrongKeyInPath(ComfywireError):
         )
 
 
-async def caller_for(scope: str, connection: HTTPConnection) -> Caller:
+async def caller_for(scope: str, connection: HTTPConnection, *, changes: bool = False) -> Caller:
     """Return the caller, whose key must be for ``scope`` or for this face.
+
+    Args:
+        scope: What the key must be for.
+        connection: The request, or the socket.
+        changes: Whether a GET changes something here, so that a cookie must come from a page of ours.
 
     Raises:
         Unauthorized: The request presents no key that opens.
@@ -50,21 +56,21 @@ async def caller_for(scope: str, connection: HTTPConnection) -> Caller:
         RateLimited: The key makes more requests than it may.
 
     """
-    caller = await caller_of(connection)
+    caller = await caller_of(connection, changes=changes)
     if scope == "admin" or not caller.may(NATIVE):
         caller.must(scope)
     return caller
 
 
-async def caller_of(connection: HTTPConnection) -> Caller:
+async def caller_of(connection: HTTPConnection, *, changes: bool = False) -> Caller:
     """Return the caller, and count the request; raises what :func:`caller_for` does, but for Forbidden."""
     core = core_of(connection)
-    caller = await _caller(core, connection)
+    caller = await _caller(core, connection, changes=changes)
     await core.limits.take(caller)
     return caller
 
 
-async def _caller(core: Core, connection: HTTPConnection) -> Caller:
+async def _caller(core: Core, connection: HTTPConnection, *, changes: bool) -> Caller:
     key_id: UUID | None = connection.scope.get(KEY_ID)
     if key_id is not None:
         return _narrow(await core.access.caller_of_key(key_id))
@@ -76,7 +82,7 @@ async def _caller(core: Core, connection: HTTPConnection) -> Caller:
         return await core.access.caller(secret)
     if token := connection.query_params.get("token"):
         return _narrow(await core.access.caller(token))
-    return await caller_of_cookie(connection) or await core.access.caller(None)
+    return await caller_of_cookie(connection, changes=changes) or await core.access.caller(None)
 
 
 async def _of_prefix(core: Core, secret: str) -> Caller:
@@ -90,13 +96,7 @@ def _narrow(caller: Caller) -> Caller:
     """Return the caller as one who may do no more than this face lets anybody do."""
     if not caller.scopes & {NATIVE, "submit", "admin"}:
         raise Forbidden(caller, NATIVE)
-    return Caller(
-        caller.key_id,
-        caller.name,
-        frozenset({NATIVE}),
-        rate_per_minute=caller.rate_per_minute,
-        run_timeout=caller.run_timeout,
-    )
+    return replace(caller, scopes=frozenset({NATIVE}))
 
 
 def _basic(connection: HTTPConnection) -> str | None:

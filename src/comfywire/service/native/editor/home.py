@@ -144,7 +144,11 @@ class Home:
     def _url(self, path: str, query: Any) -> httpx.URL:
         pairs = urlencode([*query, *self._query])
         raw = self._base.raw_path.rstrip(b"/") + quote(path, safe="/~!$&'()*+,;=:@").encode()
-        return self._base.copy_with(raw_path=raw + (f"?{pairs}".encode() if pairs else b""))
+        url = self._base.copy_with(raw_path=raw + (f"?{pairs}".encode() if pairs else b""))
+        # httpx takes "/./" out of a path: what was judged must be what is sent.
+        if url.raw_path.partition(b"?")[0] != raw:
+            raise RefusedByHome(f"{path[:80]!r} can be read in two ways: ask for it by its plain path")
+        return url
 
     def _away(self, why: str) -> HomeAway:
         return HomeAway(f"the home server {self._base} does not answer: {why}")

@@ -21,8 +21,9 @@ from comfywire.service.core import Core
 from comfywire.service.native.callers import caller_for
 from comfywire.service.native.catalogue import FleetCatalogue
 from comfywire.service.native.editor.home import Home, HomeAway
+from comfywire.service.native.editor.paths import first_of, parts_of
 from comfywire.service.native.editor.scripts import NOTICE, PLACE, notice, packs_by_type
-from comfywire.service.native.face import Handler, refusal, routes
+from comfywire.service.native.face import BadRequest, Handler, refusal, routes
 from comfywire.service.settings import Settings
 
 __all__ = ["fallback_of", "routes_of"]
@@ -33,6 +34,8 @@ SHARED = frozenset({"assets", "internal", "tags", "viewvideo", "ws"})
 """Routes of newer ComfyUIs and of packs that show everybody's files, and sockets."""
 OWN = frozenset({"api", "editor", "healthz", "k", "mcp", "metrics", "page", "readyz", "v1", "v2"})
 """Where the service's other faces answer."""
+OTHER_SITES = ("cross-site", "same-site")
+"""What ``Sec-Fetch-Site`` is when a page of another address is behind a request, also without ``Origin``."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 log = logging.getLogger("comfywire.service")
 
@@ -93,11 +96,10 @@ class _Routes:
 
 
 async def _passed(home: Home | None, request: Request, *, is_script: bool = False) -> Response:
-    path: str = request.scope["path"]
-    if home is None or ".." in path.split("/") or "\\" in path or "\0" in path:
+    if home is None or not parts_of(request.scope):
         return Response(status_code=404)
     body = None if request.method in SAFE_METHODS else await request.body()
-    return await home.passed_on(request, path, body, is_script=is_script)
+    return await home.passed_on(request, request.scope["path"], body, is_script=is_script)
 
 
 def routes_of(settings: Settings, home: Home | None, catalogue: FleetCatalogue) -> list[BaseRoute]:
@@ -126,18 +128,24 @@ def fallback_of(home: Home, taken: Collection[str]) -> Route:
         taken: First parts of paths, with ``/api`` before them and without, that are ComfyUI's own.
 
     """
-    closed = frozenset(taken) | SHARED | OWN
+    closed = {part.casefold() for part in (*taken, *SHARED, *OWN)}
 
     async def endpoint(request: Request) -> Response:
-        path: str = request.scope["path"]
-        first = f"{path.removeprefix('/api')}/".split("/")[1]
+        first = first_of(parts_of(request.scope))
         if first in closed or not first:
             return JSONResponse({"detail": "Not Found"}, 404)
         is_look = request.method in SAFE_METHODS and first not in OPERATORS
         try:
-            await caller_for("read" if is_look else "admin", request)
+            await (caller_for("read", request) if is_look else _operator(request))
             return await _passed(home, request)
         except ComfywireError as error:
             return refusal(error)
 
     return Route("/{path:path}", endpoint, methods=METHODS, include_in_schema=False)
+
+
+async def _operator(request: Request) -> Caller:
+    """Return the caller, an admin who means it: another site's link or picture makes a browser ask, too."""
+    if request.headers.get("sec-fetch-site") in OTHER_SITES:
+        raise BadRequest("pages of other sites may not ask for this: open it from the editor", 403)
+    return await caller_for("admin", request, changes=True)
