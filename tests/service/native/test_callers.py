@@ -10,9 +10,13 @@ from typing import Any
 import httpx
 import pytest
 import websockets
+from starlette.requests import HTTPConnection
 from tests.service.native.conftest import Service, submitted
 from tests.service.relay.streams import stream
 from tests.service.serving import asking
+
+from comfywire.service.access.callers import Caller
+from comfywire.service.native.callers import KEY_ID, PREFIX_KEY, caller_of
 
 
 @pytest.fixture
@@ -244,3 +248,21 @@ async def test_a_key_for_this_face_opens_nothing_of_the_others(
 
     assert len(statuses) > 50
     assert {name: status for name, status in statuses.items() if status != 403} == {}
+
+
+@pytest.mark.parametrize("way", ["token", "path", "one key's address"])
+async def test_whoever_is_narrowed_to_this_face_keeps_everything_else_of_the_key(
+    service: Service, way: str
+) -> None:
+    limits = {"rate_per_minute": 5000, "run_timeout": 77.0, "webhook_url": "https://hooks.example/all"}
+    record, key = await service.core.access.create("told", ("native",), **limits)  # type: ignore[arg-type]
+    scope: dict[str, Any] = {"type": "http", "app": service.app, "headers": [], "query_string": b""}
+    if way == "token":
+        scope["query_string"] = f"token={key}".encode()
+    elif way == "path":
+        scope[PREFIX_KEY] = key
+    else:
+        scope[KEY_ID] = record.id
+    caller = await caller_of(HTTPConnection(scope))
+
+    assert caller == Caller(record.id, "told", frozenset({"native"}), **limits)  # type: ignore[arg-type]
