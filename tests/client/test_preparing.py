@@ -13,6 +13,7 @@ from comfywire import Client, InvalidParameter, InvalidWorkflow, UnexpectedReply
 from comfywire.client.catalogue import MOST_SINGLE_TYPES
 from comfywire.client.preparing import Request, prepare
 from comfywire.server import Server
+from comfywire.server.http.catalogue import system_stats
 
 EVERYTHING, ONE = "GET /object_info", "GET /object_info/{node_class}"
 
@@ -30,6 +31,38 @@ async def test_the_editors_document_is_converted_by_the_servers_node_types(serve
 
     assert [output.value for output in (*first.outputs, *second.outputs)] == ["a", "b"]
     assert server.requests[EVERYTHING] == 1
+
+
+TEXT_OF_A_NUMBER: dict[str, Any] = {
+    "nodes": [{"id": 6, "type": "CLIPTextEncode", "mode": 0, "widgets_values": [40], "inputs": []}],
+    "links": [],
+    "version": 0.4,
+}
+
+
+@pytest.mark.parametrize(
+    ("version", "text"),
+    [
+        pytest.param("0.33.0", 40, id="front-end-1.49"),
+        pytest.param("0.34.1", "40", id="front-end-1.58"),
+        pytest.param(None, 40, id="it-does-not-say"),
+    ],
+)
+async def test_the_editors_document_is_converted_as_the_servers_front_end_does(monkeypatch, version, text):
+    stats = system_stats("0.33.0")
+    stats["system"]["comfyui_version"] = version
+    monkeypatch.setattr("comfywire.server.http.catalogue.system_stats", lambda _: stats)
+    async with Server(profile="0.33.0") as server, Client(server.url) as client:
+        found = [(await client.load(TEXT_OF_A_NUMBER))["6"].inputs["text"] for _ in range(2)]
+
+        assert found == [text, text]
+        assert server.requests["GET /system_stats"] == 1
+
+
+async def test_a_server_that_does_not_tell_its_version_is_read_by_its_node_types(server, client: Client):
+    server.faults.replies.fail("GET /system_stats", 404)
+
+    assert (await client.load(TEXT_OF_A_NUMBER))["6"].inputs["text"] == "40"
 
 
 async def test_a_workflow_is_loaded_by_the_servers_node_types_to_be_changed(client: Client):

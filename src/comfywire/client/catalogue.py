@@ -7,7 +7,9 @@ from collections.abc import Collection
 from typing import Any
 from urllib.parse import quote
 
+from comfywire.errors import ServerError, UnexpectedReply
 from comfywire.transport.http import Http
+from comfywire.workflow.object_info import ObjectInfo
 
 __all__ = ["Catalogue"]
 
@@ -23,6 +25,7 @@ class Catalogue:
         self._types: dict[str, Any] = {}
         self._asked: set[str] = set()
         self._is_whole = False
+        self._described: ObjectInfo | None = None
         self._reading = asyncio.Lock()
 
     @property
@@ -36,6 +39,22 @@ class Catalogue:
             if anew or not self._is_whole:
                 self.keep(await self._http.get_object("/object_info"), is_whole=True)
             return self._types
+
+    async def described(self, *, anew: bool = False) -> ObjectInfo:
+        """Return every node type with the server's version: the editor's documents are converted by both."""
+        types = await self.whole(anew=anew)
+        if self._described is None or self._described.raw is not types:
+            self._described = ObjectInfo(types, version=await self._version())
+        return self._described
+
+    async def _version(self) -> str | None:
+        try:
+            stats = await self._http.get_object("/system_stats")
+        except (ServerError, UnexpectedReply):
+            return None  # its node types tell its age roughly
+        system = stats.get("system")
+        version = system.get("comfyui_version") if isinstance(system, dict) else None
+        return version if isinstance(version, str) else None
 
     async def of(self, class_types: Collection[str], *, anew: bool = False) -> dict[str, Any]:
         """Return what the server says of ``class_types``; those that it lacks are left out.

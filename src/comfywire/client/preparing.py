@@ -218,11 +218,11 @@ async def _converted(
     """Read the editor's document; a node type that is missing may have been installed since we asked."""
     was_empty = server.catalogue.is_empty
     try:
-        return await _read(source, await server.catalogue.whole(anew=anew), strict=strict, packs=packs)
+        return await _read(source, await server.catalogue.described(anew=anew), strict=strict, packs=packs)
     except UnknownNode:
         if anew or was_empty:
             raise
-    return await _read(source, await server.catalogue.whole(anew=True), strict=strict, packs=packs)
+    return await _read(source, await server.catalogue.described(anew=True), strict=strict, packs=packs)
 
 
 async def _read(

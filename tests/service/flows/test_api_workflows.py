@@ -372,6 +372,21 @@ OWN_PICTURE = {
 }
 
 
+@pytest.mark.parametrize(("version", "text"), [("0.33.0", 40), ("0.34.1", "40"), (None, 40)])
+async def test_the_editors_document_is_read_as_the_servers_front_end_does(http, core, version, text):
+    digest = await Registry(core.database).keep_catalogue(packaged().raw)
+    insert = (
+        "INSERT INTO servers (url, state, catalogue, version) VALUES ('a', 'up', %(digest)s, %(version)s)"
+    )
+    await core.database.do(insert, digest=digest, version=version)
+    encode = {"id": 6, "type": "CLIPTextEncode", "mode": 0, "widgets_values": [40], "inputs": []}
+    save = {"id": 9, "type": "SaveImage", "mode": 0, "widgets_values": ["x"], "inputs": []}
+
+    found = await register(http, "own", {"nodes": [encode, save], "links": [], "version": 0.4})
+
+    assert found["workflow"]["6"]["inputs"]["text"] == text
+
+
 async def test_the_editors_document_is_read_by_what_the_servers_have(http, core):
     registry = Registry(core.database)
     digest = await registry.keep_catalogue({**packaged().raw, "OwnPicture": OWN_PICTURE})

@@ -68,7 +68,7 @@ async def _lacking(client: Client, file: str) -> list[Finding]:
     from comfywire.workflow import Workflow  # noqa: PLC0415
     from comfywire.workflow.needs import needs_of  # noqa: PLC0415
 
-    workflow = await asyncio.to_thread(Workflow.load, file, await client.object_info())
+    workflow = await asyncio.to_thread(Workflow.load, file, await client.catalogue.described())
     needs = needs_of(workflow)
     lacking = [finding for need in needs if (finding := _finding(need)) is not None]
     if lacking:

@@ -111,20 +111,24 @@ class Catalogues:
     async def _read(self) -> None:
         rows = sorted(await self._database.all(SQL["catalogues"]), key=_release, reverse=True)
         self._versions = {row["digest"]: row["version"] for row in rows}
-        parsed = {digest: await self._get(digest) for digest in self._versions}
-        if parsed.keys() != self._parsed.keys():
+        parsed = {digest: await self._get(digest, version) for digest, version in self._versions.items()}
+        before = self._parsed
+        if parsed.keys() != before.keys() or any(parsed[digest] is not before[digest] for digest in parsed):
             self._parsed, self._kinds = parsed, InputKinds(parsed.values())
         self._looked_at = self._clock()
 
-    async def _get(self, digest: str) -> ObjectInfo:
-        if (known := self._parsed.get(digest)) is not None:
-            return known
+    async def _get(self, digest: str, version: str | None) -> ObjectInfo:
+        known = self._parsed.get(digest)
+        if known is not None:
+            return known if known.version == version else ObjectInfo(known.raw, version=version)
         answer = await self._database.one(SQL["object_info"], digest=digest)
-        return await asyncio.to_thread(_parse, b"" if answer is None else bytes(answer["object_info"]))
+        return await asyncio.to_thread(
+            _parse, b"" if answer is None else bytes(answer["object_info"]), version
+        )
 
 
-def _parse(packed: bytes) -> ObjectInfo:
-    return ObjectInfo(json.loads(gzip.decompress(packed)) if packed else {})
+def _parse(packed: bytes, version: str | None) -> ObjectInfo:
+    return ObjectInfo(json.loads(gzip.decompress(packed)) if packed else {}, version=version)
 
 
 def _has_any(name: str) -> bool:

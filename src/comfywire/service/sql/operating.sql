@@ -73,7 +73,8 @@ SELECT servers.url, servers.state, servers.wanted, servers.reason, refusal.reaso
  ORDER BY servers.url;
 
 -- name: catalogues
-SELECT DISTINCT ON (catalogue) catalogue AS digest, version FROM servers WHERE catalogue IS NOT NULL;
+SELECT DISTINCT ON (catalogue) catalogue AS digest, version FROM servers WHERE catalogue IS NOT NULL
+ ORDER BY catalogue, version;
 
 -- name: catalogues_by_server
 SELECT url, catalogue AS digest FROM servers WHERE catalogue IS NOT NULL AND state <> 'gone' AND NOT is_removed;
