@@ -425,6 +425,21 @@ def test_doubts_about_a_submitted_file_are_printed_and_refused_by_strict(comfywi
     assert (refused.status, "the file has 5 values" in refused.err) == (1, True)
 
 
+def test_rows_of_a_batch_go_by_the_names_that_the_author_chose(comfywire, here):
+    chosen = {"linearData": {"inputs": [[1, "width"], [1, "color"]], "outputs": [2]}}
+    path = save(here / "app.json", {**EDITORS, "extra": chosen})
+    (here / "rows.csv").write_text("width,color\n24,255\n32,0\n", encoding="utf-8")
+    (here / "wrong.csv").write_text("width,height\n24,8\n", encoding="utf-8")
+
+    finished = comfywire("submit", path, "--each", here / "rows.csv", "--out", here / "out")
+    refused = comfywire("submit", path, "--each", here / "wrong.csv")
+
+    assert finished.status == 0, finished.err
+    assert sorted(map(width, (here / "out").iterdir())) == [24, 32]
+    assert refused.status == 2
+    assert "row 1: the workflow has no parameter 'height'" in refused.err
+
+
 def test_a_pack_that_is_named_has_its_say_in_what_is_submitted(comfywire, here):
     (here / "halves.py").write_text(PACK)
 

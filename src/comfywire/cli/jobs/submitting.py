@@ -210,7 +210,9 @@ async def _submit_batch(
         return await uploaded(client, value)
 
     body: dict[str, Any] = {**order.options, **({"outputs": list(order.outputs)} if order.outputs else {})}
+    placing = None
     if await asyncio.to_thread(Path(order.what).is_file):
+        from comfywire.cli.jobs.placing import Placing  # noqa: PLC0415
         from comfywire.client.preparing import read_parameters  # noqa: PLC0415
         from comfywire.workflow import Workflow  # noqa: PLC0415
 
@@ -223,8 +225,9 @@ async def _submit_batch(
         for warning in workflow.warnings:
             click.echo(f"comfywire: warning: {warning}", err=True)
         body["workflow"] = workflow.prompt
-        # The service is sent the prompt alone, and drafts the names by it.
-        parameters = Workflow(workflow.prompt).parameters()
+        placing = Placing(workflow)
+        rows = await asyncio.to_thread(placing.judged, rows, order.values)
+        parameters = placing.parameters
         files = {parameter.name for parameter in parameters if parameter.is_file}
         judge = judge_of({parameter.name: [parameter.default] for parameter in parameters})
     else:
@@ -232,7 +235,8 @@ async def _submit_batch(
         body |= {"name": order.what, "version": found["version"]}
         files = {name for name, about in found["parameters"].items() if about.get("type") in FILES}
         judge = judge_registered
-    body["inputs"] = await entries_of(rows, folder, order.values, files, upload=upload, refusal=judge)
+    entries = await entries_of(rows, folder, order.values, files, upload=upload, refusal=judge)
+    body["inputs"] = entries if placing is None else list(map(placing.by_place, entries))
     return dict(await client.ask("POST", "/api/v2/batches", body))
 
 
