@@ -75,5 +75,8 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
 
 
 def asking(**options: Any) -> httpx.AsyncClient:
-    """httpx, without the authorities of TLS: reading them takes 25 ms, and nobody here speaks it."""
-    return httpx.AsyncClient(verify=False, **options)
+    """httpx, without the authorities of TLS: reading them takes 25 ms, and nobody here speaks it.
+
+    An answer may take longer than httpx's five seconds where the machine is at other work.
+    """
+    return httpx.AsyncClient(verify=False, **{"timeout": 60, **options})
