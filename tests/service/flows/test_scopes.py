@@ -6,9 +6,8 @@ from typing import Any
 import httpx
 import pytest
 from tests.service.flows.conftest import DRAW
-from tests.service.serving import asking, serving
+from tests.service.serving import application, asking, serving
 
-from comfywire.service.api.app import create_app
 from comfywire.service.core import open_core
 from comfywire.service.settings import Settings
 
@@ -17,7 +16,7 @@ from comfywire.service.settings import Settings
 async def asked(database_url, tmp_path):
     """Ask as the owner of a key with some scopes, or of none, and return the answer."""
     settings = Settings(data=tmp_path, database_url=database_url, keys_required=True)
-    async with open_core(settings) as core, serving(create_app(core)) as url:
+    async with open_core(settings) as core, serving(application(core)) as url:
 
         async def asked(scopes: list[str], method: str, path: str, body: object = None) -> httpx.Response:
             headers = {}

@@ -14,11 +14,10 @@ from mcp.client.streamable_http import streamable_http_client  # type: ignore[im
 from mcp.shared._httpx_utils import create_mcp_http_client  # type: ignore[import-not-found,unused-ignore]
 from tests.server.wire import text_to_image
 from tests.service.rig import at_work
-from tests.service.serving import serving
+from tests.service.serving import application, serving
 
 from comfywire.server import Server
 from comfywire.service.core import Core, open_core
-from comfywire.service.faces import create_app
 from comfywire.service.settings import Settings
 
 COLOUR = {"color": {"type": "int", "inputs": ["1.color"], "min": 0, "max": 0xFFFFFF}}
@@ -66,7 +65,7 @@ def town_with(settings: Settings) -> Callable[..., contextlib.AbstractAsyncConte
         async with (
             open_core(settings) as core,
             Server() as comfyui,
-            serving(create_app(core)) as url,
+            serving(application(core)) as url,
             at_work(core, comfyui.url),
         ):
             there = Town(core, url, comfyui)

@@ -16,10 +16,9 @@ from PIL import Image
 from tests.service.mcp.conftest import COLOUR, DRAW, graph
 from tests.service.mcp.tasking import Tasks, task_of
 from tests.service.rig import is_at_work, until
-from tests.service.serving import asking, serving
+from tests.service.serving import application, asking, serving
 
 from comfywire.service.core import open_core
-from comfywire.service.faces import create_app
 from comfywire.service.jobs.states import JobState
 
 both = pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
@@ -381,7 +380,7 @@ async def test_a_service_without_the_extra_says_how_to_get_it(settings, monkeypa
     monkeypatch.setitem(sys.modules, "mcp.server.context", None)  # as if it were not installed
     async with (
         open_core(settings) as core,
-        serving(create_app(core)) as url,
+        serving(application(core)) as url,
         asking(base_url=url) as http,
     ):
         answer = await http.post("/mcp", json={})

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from tests.client.graphs import Show
 from tests.service.rig import FAST, until, working
-from tests.service.serving import serving
+from tests.service.serving import application, serving
 
 from comfywire.server import Server
 from comfywire.service.core import Core, open_core
-from comfywire.service.faces import create_app
 from comfywire.service.fleet.needs import need_of, requirement_of
 from comfywire.service.jobs.records import JobRecord, NativePrompt, NewJob
 from comfywire.service.settings import Settings
@@ -84,7 +83,7 @@ def faces(tmp_path: Path, database_url: str) -> Callable[..., contextlib.Abstrac
             if works:
                 theirs = await stack.enter_async_context(open_core(settings)) if apart else core
                 await stack.enter_async_context(working(worker_of(theirs, servers)))
-            url = await stack.enter_async_context(serving(create_app(core)))
+            url = await stack.enter_async_context(serving(application(core)))
             stack.callback(core.broker.close)
             if works:
                 await until(lambda: are_up(core, count))

@@ -9,10 +9,9 @@ from tests.client.graphs import image
 from tests.service.relay.conftest import are_up, worker_of
 from tests.service.relay.streams import FLAGS, PASSING, stream
 from tests.service.rig import until, working
-from tests.service.serving import serving
+from tests.service.serving import application, serving
 
 from comfywire.service.core import open_core
-from comfywire.service.faces import create_app
 
 APART = pytest.mark.parametrize("apart", [False, True], ids=["one-process", "two-processes"])
 
@@ -163,7 +162,7 @@ async def test_a_socket_of_a_service_that_starts_again_is_told_what_it_missed(fa
             await mine.until(lambda kind, told: kind == "executing" and told["node"] == "2")
         async with (
             open_core(face.core.settings) as again,
-            serving(create_app(again)) as url,
+            serving(application(again)) as url,
             stream(url, "me") as mine,
         ):
             await mine.until(lambda kind, _: kind == "executing")
