@@ -33,7 +33,7 @@ JOBS = 3
 def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often which of our statements was sent, by any connection of this process."""
     counts: Counter[str] = Counter()
-    execute = psycopg.AsyncConnection.execute
+    execute = psycopg.AsyncCursor.execute
 
     async def counting(self: Any, query: Any, *args: Any, **named: Any) -> Any:
         text = query.decode() if isinstance(query, bytes) else str(query)
@@ -41,7 +41,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
             counts[NAMES[text]] += 1
         return await execute(self, query, *args, **named)
 
-    monkeypatch.setattr(psycopg.AsyncConnection, "execute", counting)
+    monkeypatch.setattr(psycopg.AsyncCursor, "execute", counting)
     return counts
 
 

@@ -28,6 +28,7 @@ from . import (
 from .errors import ENVELOPE, Dialects, answer_errors
 from .gallery import inspecting, presets, sharing
 from .guards import Guard
+from .routing.shortcut import Shortcut
 
 __all__ = ["create_app"]
 
@@ -78,6 +79,7 @@ def create_app(core: Core, others: Iterable[APIRouter] = (), dialects: Dialects 
         app.include_router(module.router)
     for router in others:
         app.include_router(router)
+    app.router.routes.insert(0, Shortcut(jobs.router.prefix, jobs.router.routes))
     openapi.publish(app)
     answer_errors(app, dialects)
     if core.settings.cors_origins:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated
 from uuid import UUID
 
@@ -124,7 +125,25 @@ async def caller_of_cookie(request: HTTPConnection, *, changes: bool = False) ->
 
 def origin_of(request: HTTPConnection) -> str:
     """Return the URL by which clients reach the service, for links that must be absolute."""
-    return core_of(request).settings.base_url or str(request.base_url)
+    scope = request.scope
+    at = scope.get("app_root_path", scope.get("root_path", ""))
+    return core_of(request).settings.base_url or _origin(
+        scope.get("scheme", "http"), request.headers.get("host"), tuple(scope.get("server") or ()), at
+    )
+
+
+@lru_cache(maxsize=256)
+def _origin(scheme: str, host: str | None, server: tuple[str, int | None] | tuple[()], path: str) -> str:
+    """Return what Starlette's ``Request.base_url`` is: asked for with each job, and told by few hosts."""
+    headers = [] if host is None else [(b"host", host.encode("latin-1"))]
+    scope = {
+        "type": "http",
+        "scheme": scheme,
+        "server": server or None,
+        "headers": headers,
+        "root_path": path,
+    }
+    return str(HTTPConnection(scope).base_url)
 
 
 def job_id_of(text: str) -> UUID:

@@ -157,14 +157,17 @@ class Blobs:
     @contextlib.asynccontextmanager
     async def staged_file(self, path: Path) -> AsyncIterator[Staged]:
         """Take a whole file, as :meth:`staged` takes chunks; at the end of the block the file is gone."""
+        staged: Staged | None = None
         try:
             if self.incoming not in (None, path.parent):
-                async with self.staged(chunks_of(path)) as staged:
-                    yield staged
+                async with self.staged(chunks_of(path)) as copied:
+                    yield copied
                 return
-            yield Staged(self, path, Blob(*await in_thread(hashed, path)))
+            staged = Staged(self, path, Blob(*await in_thread(hashed, path)))
+            yield staged
         finally:
-            await in_thread(path.unlink, True)
+            if staged is None or not staged.is_moved:  # a thread costs as much as a statement
+                await in_thread(path.unlink, True)
 
     async def read(
         self, digest: str, start: int = 0, end: int | None = None, *, piece: int = CHUNK
@@ -354,16 +357,19 @@ class Staged:
 
     Attributes:
         blob: The hash and size of the bytes.
+        is_moved: Whether the file is not under its temporary name any more.
 
     """
 
     _blobs: Blobs
     _path: Path
     blob: Blob
+    is_moved: bool = False
 
     async def keep(self) -> None:
         """Publish the bytes under their hash, in one step; equal bytes that are there already stay."""
         await in_thread(self._blobs._publish, self._path, self._blobs.path(self.blob.hash))  # noqa: SLF001
+        self.is_moved = self._blobs.incoming is not None
 
 
 def _append(file: BinaryIO, digest: Any, chunk: bytes) -> None:

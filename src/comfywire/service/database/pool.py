@@ -66,6 +66,7 @@ class Database:
         )
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
+            connection_class=_Pooled,
             # Prepared when first used: few statements come again and again, and plans cost more than they do.
             kwargs=parameters(url) | {"prepare_threshold": 0 if prepares else None},
             configure=set_up if prepares else None,
@@ -181,6 +182,25 @@ class Database:
         self._outage.is_over()
 
 
+class _Pooled(psycopg.AsyncConnection[Row]):
+    """A connection of the pool, and one cursor for its statements that answer with a row at most.
+
+    A cursor of its own for each takes a third of what psycopg does for a statement. The answer is kept until
+    the next one, so statements that answer with many rows have cursors of their own.
+    """
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._cursor_of_few: psycopg.AsyncCursor[Row] | None = None
+
+    @property
+    def cursor_of_few(self) -> psycopg.AsyncCursor[Row]:
+        """The cursor; made when it is first asked for, since psycopg sets the row factory afterwards."""
+        if self._cursor_of_few is None:
+            self._cursor_of_few = self.cursor()
+        return self._cursor_of_few
+
+
 class _Lent:
     """A connection that is lent: a class, since each statement enters one, and a generator costs more."""
 
@@ -261,9 +281,15 @@ async def rows(connection: Connection, query: str, /, **values: Any) -> list[Row
 
 async def row(connection: Connection, query: str, /, **values: Any) -> Row | None:
     """Return the first row of ``query``, or None."""
-    return await (await connection.execute(_literal(query), values)).fetchone()
+    return await (await _done(connection, query, values)).fetchone()
 
 
 async def execute(connection: Connection, query: str, /, **values: Any) -> int:
     """Carry out ``query``; return how many rows it touched."""
-    return (await connection.execute(_literal(query), values)).rowcount
+    return (await _done(connection, query, values)).rowcount
+
+
+async def _done(connection: Connection, query: str, values: Row) -> psycopg.AsyncCursor[Row]:
+    """Carry out ``query``; what it answers must be read before this task waits for anything else."""
+    cursor = connection.cursor_of_few if isinstance(connection, _Pooled) else connection.cursor()
+    return await cursor.execute(_literal(query), values)
