@@ -1,13 +1,16 @@
 """The job service beside the least that any durable service of its shape does for a job, in one run.
 
-    python bench/service_limit.py [--jobs 200] [--rounds 5] [--servers 1,4,16] [--workers 1]
+    python bench/service_limit.py [--jobs 200] [--rounds 5] [--servers 1,4,16] [--workers 1,2]
                                   [--beside NAME=SRC] [--json FILE]
 
 ``contestants/limit.py`` is that least: one request parsed by the same HTTP stack, three commits on the same
 PostgreSQL, one prompt driven by the bare loop, one file put away. ``--beside`` adds the service of another
 version, by the folder ``src`` of its tree. Contestants take turns, in another order each round; each has a
 PostgreSQL and test servers of its own. The processor time of a job, in milliseconds, is that of the
-contestant's processes and of its PostgreSQL, by psutil; ``busy`` is how many cores they kept busy.
+contestant's processes and of its PostgreSQL, by psutil; ``busy`` is how many cores they kept busy,
+``busiest`` how much of one the busiest of them did, and ``machine`` how many cores everything kept busy:
+where that is all that there are, the cores limit the rate. ``overhead ms`` is the median of what a few jobs
+take one by one, until their end is heard, less that of the same on the ComfyUI itself.
 """
 
 from __future__ import annotations
@@ -31,11 +34,15 @@ from typing import Any
 import psutil
 from machine import conditions, conditions_line
 
+from comfywire.client import Client
 from comfywire.service.postgres.embedded import Cluster
-from service import SUBMIT_AT_ONCE, Api, _ended, graph, test_servers
+from service import SUBMIT_AT_ONCE, Api, _ended, direct_run, graph, test_servers
 
 HERE = Path(__file__).parent
 READY = re.compile(r"(http://[\d.]+:\d+)")
+IDLE = ("idle", "iowait", "guest", "guest_nice")
+ALONE = 15
+"""Jobs that each round has one by one, and as many on the ComfyUI itself."""
 Figures = dict[str, float]
 
 
@@ -44,19 +51,21 @@ class Contestant:
     """A service with servers of its own, up and ready."""
 
     api: Api
+    server: str
     processes: list[psutil.Process]
     rounds: list[Figures] = field(default_factory=list)
 
-    def processor_time(self) -> Counter[str]:
-        """Seconds so far, of Python and of PostgreSQL."""
-        spent: Counter[str] = Counter()
+    def processor_time(self) -> Counter[tuple[str, int]]:
+        """Seconds so far of each process, by what it is, and its number."""
+        spent: Counter[tuple[str, int]] = Counter()
         for root in self.processes:
             for process in [root, *root.children(recursive=True)]:
                 with contextlib.suppress(psutil.Error):
                     is_postgres = "postgres" in process.name()
                     times = process.cpu_times()
                     ended = times.children_user + times.children_system if is_postgres else 0.0
-                    spent["postgres" if is_postgres else "python"] += times.user + times.system + ended
+                    kind = "postgres" if is_postgres else "python"
+                    spent[kind, process.pid] += times.user + times.system + ended
         return spent
 
 
@@ -90,7 +99,7 @@ async def service(servers: Sequence[str], data: Path, src: str | None = None) ->
     serve = ("-m", "comfywire", "serve", "--port=0", *options)
     async with started(*serve, src=src) as (url, process), Api(url) as api:
         await until_up(api, len(servers))
-        yield Contestant(api, [process])
+        yield Contestant(api, servers[0], [process])
 
 
 @contextlib.asynccontextmanager
@@ -107,7 +116,7 @@ async def apart(servers: Sequence[str], data: Path, workers: int) -> AsyncIterat
             processes.append((await stack.enter_async_context(work))[1])
         api = await stack.enter_async_context(Api(url))
         await until_up(api, len(servers))
-        yield Contestant(api, processes)
+        yield Contestant(api, servers[0], processes)
 
 
 async def until_up(api: Api, count: int) -> None:
@@ -128,7 +137,7 @@ async def limit(servers: Sequence[str], data: Path) -> AsyncIterator[Contestant]
         command = (script, f"--database={cluster.url}", f"--folder={data / 'files'}", *named)
         async with started(*command) as (url, process), Api(url) as api:
             assert cluster.pid is not None
-            yield Contestant(api, [process, psutil.Process(cluster.pid)])
+            yield Contestant(api, servers[0], [process, psutil.Process(cluster.pid)])
     finally:
         await asyncio.to_thread(cluster.detach)
 
@@ -141,20 +150,44 @@ async def measure(one: Contestant, jobs: int) -> Figures:
         async with gate:
             return await one.api.submit(graph())
 
-    before, began = one.processor_time(), time.perf_counter()
+    before, machine, began = one.processor_time(), _machine(), time.perf_counter()
     ids = await asyncio.gather(*(submit() for _ in range(jobs)))
     async for _ in one.api.statuses(ids[-1]):
         pass
     ends = Counter([(await _ended(one.api, job_id))["status"] for job_id in ids])
     took, after = time.perf_counter() - began, one.processor_time()
     assert ends == {"succeeded": jobs}, ends
-    spent = {name: 1000 * (after[name] - before[name]) / jobs for name in ("python", "postgres")}
-    return {"jobs/s": jobs / took, **spent, "both": sum(spent.values()), "busy": _busy(after, before, took)}
+    spent: Counter[str] = Counter(dict.fromkeys(("python", "postgres"), 0))
+    for kind, number in before.keys() | after.keys():  # what a backend that ended has spent is its parent's
+        spent[kind] += after[kind, number] - before[kind, number]
+    figures = {kind: 1000 * seconds / jobs for kind, seconds in spent.items()}
+    return {
+        "jobs/s": jobs / took,
+        **figures,
+        "both": sum(figures.values()),
+        "busy": spent.total() / took,
+        "busiest": max(seconds - before[which] for which, seconds in after.items()) / took,
+        "machine": (_machine() - machine) / took,
+    }
 
 
-def _busy(after: Counter[str], before: Counter[str], took: float) -> float:
-    """How many cores the contestant kept busy."""
-    return (after.total() - before.total()) / took
+async def overhead(one: Contestant) -> float:
+    """Milliseconds that a job takes longer than on the ComfyUI itself."""
+    through, directly = [], []
+    async with Client(one.server) as client:
+        for _ in range(ALONE):
+            began = time.perf_counter()
+            async for _ in one.api.statuses(await one.api.submit(graph())):
+                pass
+            through.append(1000 * (time.perf_counter() - began))
+            directly.append((await direct_run(client))[1])
+    return median(through) - median(directly)
+
+
+def _machine() -> float:
+    """The seconds that the machine's cores have worked, for anybody; a guest's are the user's, too."""
+    times = psutil.cpu_times()._asdict()
+    return float(sum(times.values()) - sum(times.get(name, 0.0) for name in IDLE))
 
 
 async def through(count: int, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -170,7 +203,9 @@ async def through(count: int, options: argparse.Namespace, folder: Path) -> dict
 
         await enter("limit", limit)
         await enter("service", service)
-        await enter(f"workers apart ({options.workers})", apart, options.workers)
+        for workers in options.workers:
+            if workers <= count:
+                await enter(f"workers apart ({workers})", apart, workers)
         for named in options.beside:
             name, _, src = named.partition("=")
             await enter(name, service, src)
@@ -179,7 +214,9 @@ async def through(count: int, options: argparse.Namespace, folder: Path) -> dict
             await measure(contestants[name], options.jobs // 2)
         for number in range(options.rounds):
             for name in names[number % len(names) :] + names[: number % len(names)]:
-                contestants[name].rounds.append(await measure(contestants[name], options.jobs))
+                contestant = contestants[name]
+                figures = await measure(contestant, options.jobs)
+                contestant.rounds.append(figures | {"overhead ms": await overhead(contestant)})
     return {name: compared(one.rounds, contestants["limit"].rounds) for name, one in contestants.items()}
 
 
@@ -192,7 +229,12 @@ def compared(rounds: Sequence[Figures], least: Sequence[Figures]) -> Figures:
         )
         for name in ("jobs/s", "both")
     }
-    return found | ratios
+    slower = median(one["overhead ms"] for one in least)
+    return found | ratios | {"overhead to the limit's": round(found["overhead ms"] / slower, 2)}
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(one) for one in text.split(",")]
 
 
 async def main() -> None:
@@ -200,10 +242,8 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument(
-        "--servers", type=lambda text: [int(one) for one in text.split(",")], default=[1, 4, 16]
-    )
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--servers", type=_numbers, default=[1, 4, 16])
+    parser.add_argument("--workers", type=_numbers, default=[1], help="workers in processes of their own")
     parser.add_argument("--beside", action="append", default=[], metavar="NAME=SRC")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
