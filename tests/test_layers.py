@@ -135,6 +135,7 @@ ROOMS: dict[str, set[str]] = {
     "workflow/workflow_like": {"node", "subgraph"},
     "service/addresses": {"daemon_threads"},
     "service/daemon_threads": set(),
+    "service/time_limits": {"daemon_threads"},
     "service/access": {"database", "settings", "sql"},
     "service/api": {
         "access",
@@ -150,6 +151,7 @@ ROOMS: dict[str, set[str]] = {
         "sql",
         "submission",
         "submission_checks",
+        "time_limits",
         "webhooks",
         "workflow_submission",
         "workflows",
@@ -161,6 +163,8 @@ ROOMS: dict[str, set[str]] = {
         "core",
         "jobs",
         "submission",
+        "submission_checks",
+        "time_limits",
         "webhooks",
         "workflow_submission",
         "workflows",
@@ -266,7 +270,7 @@ ROOMS: dict[str, set[str]] = {
         "waiting",
     },
     "service/workflow_submission": {"access", "core", "jobs", "submission", "workflows"},
-    "service/workflows": {"assets", "database", "settings", "sql"},
+    "service/workflows": {"assets", "database", "settings", "sql", "time_limits"},
     "server/embedded": {
         "execution",
         "faults",

@@ -17,16 +17,19 @@ from comfywire.service.access.idempotency import Answer, Once
 from comfywire.service.jobs.batches import BatchRecord
 from comfywire.service.jobs.records import NewJob
 from comfywire.service.submission import Submission, new_job, queue_job
+from comfywire.service.submission_checks import check_graph
+from comfywire.service.time_limits import in_time
 from comfywire.service.webhooks.messages import must_be_webhook_url
 from comfywire.service.workflow_submission import submission_of
 from comfywire.service.workflows.registered import SEED_BITS, WorkflowRecord
-from comfywire.workflow import Workflow
+from comfywire.workflow import Parameters, Workflow
 
 if TYPE_CHECKING:
     from comfywire.service.core import Core
 
 __all__ = ["MOST_JOBS", "BatchOrder", "BatchSource", "EmptyBatch", "EntryRefused", "submit_batch"]
 
+Drafted = tuple[Workflow, Parameters]
 MOST_JOBS = 1000
 """Jobs of one batch, all of which are queued in one transaction."""
 
@@ -149,13 +152,14 @@ async def submit_batch(
 
 async def _checked(core: Core, caller: Caller, order: BatchOrder, batch_id: UUID) -> list[NewJob]:
     """Return the jobs of all entries, in order; the first entry that cannot run ends the checks."""
+    drafted = await _drafted(core, caller, order.source)
     jobs = []
     for index, entry in enumerate(order.entries):
         await asyncio.sleep(
             0
         )  # a thousand graphs take seconds to check: other requests get their turn in between
         try:
-            submission = await _submission(core, caller, order, entry)
+            submission = await _submission(core, caller, order, drafted, entry)
             job = await new_job(core, caller, submission)
         except ComfywireError as error:
             raise EntryRefused(index, error) from error
@@ -164,20 +168,31 @@ async def _checked(core: Core, caller: Caller, order: BatchOrder, batch_id: UUID
     return jobs
 
 
-async def _submission(core: Core, caller: Caller, order: BatchOrder, entry: Mapping[str, Any]) -> Submission:
+async def _drafted(core: Core, caller: Caller, source: BatchSource) -> Drafted | None:
+    """Return the graph of a batch with what suggests itself to be set; once for all of its entries."""
+    if source.registered is not None:
+        return None
+    workflow = Workflow(dict(source.graph or {}))
+    check_graph(workflow.prompt, None, core.settings.max_nodes)
+    return workflow, await in_time(workflow.parameters, owner=caller.key_id)
+
+
+async def _submission(
+    core: Core, caller: Caller, order: BatchOrder, drafted: Drafted | None, entry: Mapping[str, Any]
+) -> Submission:
     source = order.source
     if (record := source.registered) is None:
-        prompt, targets, values = await asyncio.to_thread(_bound, source, entry)
+        assert drafted is not None
+        prompt, targets, values = await asyncio.to_thread(_bound, source, drafted, entry)
         return replace(order.common, workflow=prompt, targets=targets, inputs=values)
     return await submission_of(core, caller, record, entry, order.common, outputs=source.outputs)
 
 
 def _bound(
-    source: BatchSource, entry: Mapping[str, Any]
+    source: BatchSource, drafted: Drafted, entry: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str] | None, Mapping[str, Any]]:
     """Return the graph with an entry's values in it, the output nodes to run, and the values, seeds drawn."""
-    workflow = Workflow(dict(source.graph or {}))
-    parameters = workflow.parameters()
+    workflow, parameters = drafted
     bound = workflow.bind(entry, parameters, new_seed=lambda: secrets.randbits(SEED_BITS))
     for file in bound.files:
         bound.place(file, file.source)

@@ -13,6 +13,9 @@ __all__ = ["Found", "parse_json", "recognise"]
 # Real documents nest about twenty levels deep; Python's own limits are in the hundreds, and differ between
 # parsing, copying and writing, so what passes here passes everywhere.
 _DEEPEST = 100
+# Python makes an object of each value: "[[],[],[]," takes twenty times its own size. Real documents have some
+# fifty values for a node.
+_MOST_VALUES = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +30,16 @@ def parse_json(text: str | bytes, *, where: str) -> Any:
     """Return the JSON value that ``text`` spells; bare NaN is let pass, as ComfyUI writes it.
 
     Raises:
-        UnreadableWorkflow: It is not JSON, or is nested beyond reason; ``where`` names it in the message.
+        UnreadableWorkflow: It is not JSON, is nested beyond reason, or has millions of values; ``where``
+            names it in the message.
 
     """
+    if isinstance(text, str):
+        count = sum(map(text.count, (",", "[", "{")))
+    else:
+        count = sum(map(text.count, (b",", b"[", b"{")))
+    if count > _MOST_VALUES:
+        raise UnreadableWorkflow(f"{where} is JSON with more values than any workflow: over {_MOST_VALUES:,}")
     try:
         value = json.loads(text)
     except RecursionError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from psycopg.types.json import Jsonb
 from comfywire.errors import InvalidParameter, UnreadableWorkflow, WorkflowError
 from comfywire.service.database.pool import Database, row
 from comfywire.service.sql import queries
+from comfywire.service.time_limits import in_time
 from comfywire.service.workflows.aliases import check_aliases, is_alias, keep_aliases
 from comfywire.workflow import Parameters, Workflow
 from comfywire.workflow.parameters.setting import resolve_input
@@ -174,13 +174,14 @@ class Workflows:
             InvalidParameter: The name cannot be used, or a parameter does not fit the workflow.
             UnknownNode: A parameter names a node that the workflow does not have.
             AliasTaken: The name, or an alias, is another workflow's.
+            TakesTooLong: The source took too long to be read.
 
         """
         _check_name(name)
         check_aliases(name, aliases or ())
-        # In a thread: the editor's document of a large workflow takes a while to be converted.
-        workflow = await asyncio.to_thread(_loaded, source, object_info, document)
-        described = await asyncio.to_thread(_described, workflow, parameters)
+        workflow, described = await in_time(
+            lambda: _read(source, object_info, document, parameters), owner=key_id
+        )
         options = dict(options or {})
         _check(workflow, described, options)
         kept_document = document or workflow.document
@@ -301,11 +302,16 @@ def _check_name(name: str) -> None:
         )
 
 
-def _loaded(
-    source: Source, object_info: Mapping[str, Any] | None, document: Mapping[str, Any] | None
-) -> Workflow:
+def _read(
+    source: Source,
+    object_info: Mapping[str, Any] | None,
+    document: Mapping[str, Any] | None,
+    parameters: Parameters | Mapping[str, Any] | None,
+) -> tuple[Workflow, Parameters]:
     workflow = Workflow.load(source, object_info)
-    return workflow if document is None or workflow.document is not None else workflow.drawn_as(document)
+    if document is not None and workflow.document is None:
+        workflow = workflow.drawn_as(document)
+    return workflow, _described(workflow, parameters)
 
 
 def _described(workflow: Workflow, parameters: Parameters | Mapping[str, Any] | None) -> Parameters:

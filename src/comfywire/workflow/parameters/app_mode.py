@@ -41,6 +41,33 @@ class Pick:
     places: tuple[tuple[str, str], ...]
 
 
+class _Drawn:
+    """A workflow with its document, looked through once for all picks.
+
+    Attributes:
+        workflow: The workflow.
+        nodes: The document's nodes by id; of several with one id the first.
+        fed: By the id of a link, the inputs that it feeds, as (node_id, input).
+        shown: By (node_id, input) of a node in a subgraph, the widgets that show it, as (instance, widget).
+
+    """
+
+    def __init__(self, workflow: WorkflowLike) -> None:
+        self.workflow = workflow
+        self.nodes: dict[str, Mapping[str, Any]] = {}
+        self.fed: dict[int | str, list[tuple[str, str]]] = {}
+        self.shown: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for node in _saved_nodes(workflow):
+            node_id = str(node.get("id"))
+            self.nodes.setdefault(node_id, node)
+            for slot in _slots(node):
+                if isinstance(slot.get("link"), int | str) and isinstance(slot.get("name"), str):
+                    self.fed.setdefault(slot["link"], []).append((node_id, slot["name"]))
+        for instance in workflow.subgraphs.values():
+            for name, widget in instance.widgets.items():
+                self.shown.setdefault(widget.source, []).append((instance.id, name))
+
+
 def picked_inputs(workflow: WorkflowLike) -> list[Pick]:
     """Return the author's inputs in their order, each once; none where the editor's page draws no form."""
     chosen = _chosen(workflow)
@@ -49,8 +76,9 @@ def picked_inputs(workflow: WorkflowLike) -> list[Pick]:
     if not has_form or not isinstance(inputs, list):
         return []
     found: dict[tuple[tuple[str, str], ...], Pick] = {}
+    drawn = _Drawn(workflow)
     for given in inputs:
-        pick = _resolved(workflow, given) if isinstance(given, list) else None
+        pick = _resolved(drawn, given) if isinstance(given, list) else None
         if pick is not None:
             found.setdefault(pick.places, pick)
     return [*found.values()]
@@ -89,19 +117,19 @@ def _id_of(given: Any) -> str:
     return str(given) if isinstance(given, str | int) and not isinstance(given, bool) else ""
 
 
-def _resolved(workflow: WorkflowLike, given: list[Any]) -> Pick | None:
+def _resolved(drawn: _Drawn, given: list[Any]) -> Pick | None:
     """Return what a pick means, or None where it means nothing or nothing that can be set."""
     node_id, name = _id_of(given[0] if given else None), given[1] if len(given) > 1 else None
     parts = node_id.split(":")
     found: Pick | None = None
     if len(parts) == 3 and all(parts):
-        found = _of_root(workflow, unquote(parts[1]), unquote(parts[2]))
+        found = _of_root(drawn, unquote(parts[1]), unquote(parts[2]))
     elif not isinstance(name, str) or not node_id:
         return None
     elif len(parts) == 1:
-        found = _of_root(workflow, node_id, name) or _of_inner(workflow, node_id, name)
+        found = _of_root(drawn, node_id, name) or _of_inner(drawn, node_id, name)
     elif len(parts) == 2 and _UUID.fullmatch(parts[0]):
-        found = _of_instance(workflow, parts[1], name)
+        found = _of_instance(drawn, parts[1], name)
     return None if found is None else _described(found, given)
 
 
@@ -111,56 +139,48 @@ def _described(pick: Pick, given: list[Any]) -> Pick:
     return Pick(pick.widget, pick.label, words if isinstance(words, str) else "", pick.places)
 
 
-def _of_root(workflow: WorkflowLike, node_id: str, name: str) -> Pick | None:
+def _of_root(drawn: _Drawn, node_id: str, name: str) -> Pick | None:
     """A widget of a node of the root graph: a plain one, an instance of a subgraph, or a PrimitiveNode."""
     if ":" in node_id:
         return None
-    if node_id not in workflow.prompt:
-        return _of_instance(workflow, node_id, name) or _of_primitive(workflow, node_id, name)
-    saved = _saved(workflow, node_id)
-    places = _there(workflow, ((node_id, name),))
-    if not places or workflow[node_id].definition is None or _is_linked(saved, name):
+    if node_id not in drawn.workflow.prompt:
+        return _of_instance(drawn, node_id, name) or _of_primitive(drawn, node_id, name)
+    saved = drawn.nodes.get(node_id, {})
+    places = _there(drawn.workflow, ((node_id, name),))
+    if not places or drawn.workflow[node_id].definition is None or _is_linked(saved, name):
         return None
     return Pick(name, _label(saved, name), "", places)
 
 
-def _of_instance(workflow: WorkflowLike, node_id: str, name: str) -> Pick | None:
-    instance = workflow.subgraphs.get(node_id)
+def _of_instance(drawn: _Drawn, node_id: str, name: str) -> Pick | None:
+    instance = drawn.workflow.subgraphs.get(node_id)
     widget = None if instance is None else instance.widgets.get(name)
-    places = () if widget is None else _there(workflow, widget.places)
+    places = () if widget is None else _there(drawn.workflow, widget.places)
     return Pick(name, widget.label, "", places) if widget is not None and places else None
 
 
-def _of_inner(workflow: WorkflowLike, node_id: str, name: str) -> Pick | None:
+def _of_inner(drawn: _Drawn, node_id: str, name: str) -> Pick | None:
     """A widget of a node inside of subgraphs, if just one instance shows it."""
-    shown = [
-        (instance.id, slot)
-        for instance in workflow.subgraphs.values()
-        for slot, widget in instance.widgets.items()
-        if widget.source == (node_id, name)
-    ]
-    return _of_instance(workflow, *shown[0]) if len(shown) == 1 else None
+    shown = drawn.shown.get((node_id, name), [])
+    return _of_instance(drawn, *shown[0]) if len(shown) == 1 else None
 
 
-def _of_primitive(workflow: WorkflowLike, node_id: str, name: str) -> Pick | None:
+def _of_primitive(drawn: _Drawn, node_id: str, name: str) -> Pick | None:
     """A PrimitiveNode's widget, which is called ``value``, or like the combo that it writes into."""
-    saved = _saved(workflow, node_id)
+    saved = drawn.nodes.get(node_id, {})
     if saved.get("type") != "PrimitiveNode" or saved.get("mode", 0) != 0:
         return None
-    places = _there(workflow, tuple(_targets(workflow, saved)))
+    places = _there(drawn.workflow, tuple(_targets(drawn, saved)))
     if not places or name not in ("value", places[0][1]):
         return None
     return Pick(name, _label(saved, name), "", places)
 
 
-def _targets(workflow: WorkflowLike, primitive: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _targets(drawn: _Drawn, primitive: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     outputs = _listed(primitive.get("outputs"))
     links = outputs[0].get("links") if outputs and isinstance(outputs[0], dict) else None
     for link_id in _listed(links):
-        for node in _saved_nodes(workflow):
-            for slot in _slots(node):
-                if slot.get("link") == link_id and isinstance(slot.get("name"), str):
-                    yield str(node.get("id")), slot["name"]
+        yield from drawn.fed.get(link_id, ()) if isinstance(link_id, int | str) else ()
 
 
 def _there(workflow: WorkflowLike, places: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
@@ -171,10 +191,6 @@ def _there(workflow: WorkflowLike, places: tuple[tuple[str, str], ...]) -> tuple
 
 def _saved_nodes(workflow: WorkflowLike) -> Iterator[Mapping[str, Any]]:
     yield from (node for node in _listed((workflow.document or {}).get("nodes")) if isinstance(node, dict))
-
-
-def _saved(workflow: WorkflowLike, node_id: str) -> Mapping[str, Any]:
-    return next((node for node in _saved_nodes(workflow) if str(node.get("id")) == node_id), {})
 
 
 def _is_linked(saved: Mapping[str, Any], name: str) -> bool:

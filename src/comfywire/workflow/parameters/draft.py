@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -74,13 +75,15 @@ def _picked(workflow: WorkflowLike, usual: list[InputPlace]) -> Iterator[Paramet
     names = {place.target: place.name for place in usual}
     found: list[Parameter] = []
     called: list[str] = []
+    used: set[str] = set()
+    numbered = _numbering(used)
     for pick in picked_inputs(workflow):
         places = [InputPlace(workflow[node_id], name, "", help=pick.help) for node_id, name in pick.places]
         usual_name = names.get(places[0].target) or slug(pick.widget.rpartition(".")[2])
         own_name = slug(pick.label) if pick.label != pick.widget.rpartition(".")[2] else ""
         name = own_name or usual_name or "input"
-        used = {parameter.name for parameter in found}
-        name = name if name not in used else _free_name(replace(places[0], name=name), used)
+        name = name if name not in used else _free_name(replace(places[0], name=name), used, numbered)
+        used.add(name)
         found.append(replace(describe(name, places), label=pick.label))
         called.append(usual_name)
     # What a widget leads to says more of its role than its label, which may be in any language.
@@ -198,6 +201,7 @@ def _named_apart(places: list[InputPlace]) -> Iterator[InputPlace]:
     """Yield the places with names of their own, except where one value should reach several of them."""
     first: dict[str, InputPlace] = {}
     used: set[str] = set()
+    numbered = _numbering(used)
     for place in places:
         if place.name not in first:
             first[place.name] = place
@@ -206,7 +210,7 @@ def _named_apart(places: list[InputPlace]) -> Iterator[InputPlace]:
         elif _go_together(first[place.name], place):
             yield place
         else:
-            name = _free_name(place, used)
+            name = _free_name(place, used, numbered)
             used.add(name)
             yield replace(place, name=name)
 
@@ -218,17 +222,29 @@ def _go_together(first: InputPlace, other: InputPlace) -> bool:
     return other.name == "seed" or (is_same and not is_file)
 
 
-def _free_name(place: InputPlace, used: set[str]) -> str:
+def _free_name(place: InputPlace, used: set[str], numbered: Callable[[str], str]) -> str:
     known = place.node.definition
     usual = {place.node.class_type, known.display_name if known else ""}
     own = slug(place.node.title) if place.node.title not in usual else ""
-    candidates = [f"{own}_{place.name}"] if own and own != place.name else []
-    candidates += [f"{place.name}_{number}" for number in range(2, len(used) + 3)]
-    return next(name for name in candidates if name not in used)
+    if own and own != place.name and (name := f"{own}_{place.name}") not in used:
+        return name
+    return numbered(place.name)
+
+
+def _numbering(used: set[str]) -> Callable[[str], str]:
+    """Return what gives the first of ``x_2``, ``x_3`` ... that is not used; each ``x`` is counted on."""
+    numbers: dict[str, Iterator[int]] = {}
+
+    def numbered(name: str) -> str:
+        following = numbers.setdefault(name, itertools.count(2))
+        return next(free for number in following if (free := f"{name}_{number}") not in used)
+
+    return numbered
 
 
 def _name_outputs(workflow: WorkflowLike) -> Iterator[tuple[str, tuple[str, ...]]]:
     used: set[str] = set()
+    numbered = _numbering(used)
     for node in workflow.output_nodes:
         declared = DECLARED.match(node.title.strip())
         if declared:
@@ -237,7 +253,6 @@ def _name_outputs(workflow: WorkflowLike) -> Iterator[tuple[str, tuple[str, ...]
             )
         else:
             name = slug(node.title) or "output"
-        numbered = (f"{name}_{number}" for number in range(2, len(used) + 3))
-        name = next(free for free in (name, *numbered) if free not in used)
+        name = numbered(name) if name in used else name
         used.add(name)
         yield name, (node.id,)

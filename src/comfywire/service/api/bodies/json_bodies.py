@@ -13,7 +13,7 @@ from comfywire.errors import ComfywireError
 from comfywire.service.api.errors import InvalidRequest
 from comfywire.service.database.storable import DEEPEST
 
-__all__ = ["MOST_ELEMENTS", "TooManyElements", "elements_in", "read", "validated"]
+__all__ = ["MOST_ELEMENTS", "TooManyElements", "elements_in", "must_be_few", "read", "validated"]
 
 MOST_ELEMENTS = 250_000
 """Values in one body: fifty for each of the 5,000 nodes that a workflow may have by default.
@@ -59,6 +59,17 @@ def elements_in(body: bytes, most: int) -> int:
     return count
 
 
+def must_be_few(body: bytes) -> None:
+    """Refuse a body, before it is parsed, with more values than ``MOST_ELEMENTS``.
+
+    Raises:
+        TooManyElements: It has more.
+
+    """
+    if elements_in(body, MOST_ELEMENTS) > MOST_ELEMENTS:
+        raise TooManyElements
+
+
 def read(body: bytes) -> Any:
     """Return the value that ``body`` has as JSON.
 
@@ -68,8 +79,7 @@ def read(body: bytes) -> Any:
         InvalidRequest: The body is not UTF-8, nested too deeply, or has a number that Python does not read.
 
     """
-    if elements_in(body, MOST_ELEMENTS) > MOST_ELEMENTS:
-        raise TooManyElements
+    must_be_few(body)
     try:
         value = json.loads(body)
     except json.JSONDecodeError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -11,10 +10,13 @@ from fastapi import Request
 from pydantic import BaseModel, Field
 
 from comfywire.service.api.admission import key_first_router
+from comfywire.service.api.bodies.json_bodies import must_be_few
 from comfywire.service.api.context import Reading, Service
 from comfywire.service.core import Core
 from comfywire.service.fleet.needs import requirement_of
 from comfywire.service.jobs.placement import refusals
+from comfywire.service.submission_checks import check_graph
+from comfywire.service.time_limits import in_time
 from comfywire.service.workflows.registered import class_types_of
 from comfywire.workflow import Workflow
 from comfywire.workflow.parameters.toml import to_tables
@@ -23,6 +25,7 @@ __all__ = ["router"]
 
 router = key_first_router("/api/v2/workflows", tag="workflows")
 MOST_LACKS = 20
+JSON_BEGINS_AFTER = b"\xef\xbb\xbf \t\r\n"
 BODY = {
     "requestBody": {
         "required": True,
@@ -52,13 +55,15 @@ class Inspection(BaseModel):
 
 
 @router.post("/inspect", operation_id="inspectWorkflow", openapi_extra=BODY)
-async def inspect(request: Request, core: Service, _: Reading) -> Inspection:
+async def inspect(request: Request, core: Service, caller: Reading) -> Inspection:
     """Look into a file: a workflow in API format, the editor's JSON, or a picture that carries one."""
     content = await request.body()
-    catalogue = await core.catalogues.covering(await asyncio.to_thread(_types_in, content))
-    # In a thread: the editor's document of a large workflow takes a while to be converted.
-    workflow = await asyncio.to_thread(Workflow.load, content, catalogue)
-    tables = to_tables(await asyncio.to_thread(workflow.parameters))
+    if content.lstrip(JSON_BEGINS_AFTER)[:1] in (b"{", b"["):
+        must_be_few(content)
+    types = await in_time(lambda: _types_in(content), owner=caller.key_id)
+    catalogue = await core.catalogues.covering(types)
+    most = core.settings.max_nodes
+    workflow, tables = await in_time(lambda: _looked_into(content, catalogue, most), owner=caller.key_id)
     types = class_types_of(workflow.prompt)
     return Inspection(
         workflow=workflow.prompt,
@@ -69,6 +74,24 @@ async def inspect(request: Request, core: Service, _: Reading) -> Inspection:
         warnings=list(workflow.warnings),
         servers=await _fits(core, workflow.prompt),
     )
+
+
+def _looked_into(
+    content: bytes, catalogue: Mapping[str, Any] | None, most_nodes: int
+) -> tuple[Workflow, dict[str, Any]]:
+    """Return the workflow in a file, and its parameters as tables."""
+    workflow = Workflow.load(content, catalogue)
+    check_graph(workflow.prompt, None, most_nodes)
+    return workflow, to_tables(workflow.parameters())
+
+
+def _types_in(content: bytes) -> set[str]:
+    """Return the node types in a file of JSON, by which a catalogue is chosen; none of other files."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return set()
+    return class_types_of(document) if isinstance(document, dict) else set()
 
 
 async def _fits(core: Core, prompt: Mapping[str, Any]) -> list[Fit]:
@@ -85,12 +108,3 @@ async def _fits(core: Core, prompt: Mapping[str, Any]) -> list[Fit]:
         if server.url in catalogues
     ]
     return sorted(fits, key=lambda fit: (len(fit.lacks), not fit.is_up, fit.url))
-
-
-def _types_in(content: bytes) -> set[str]:
-    """Return the node types in a file of JSON, by which a catalogue is chosen; none of other files."""
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
-        return set()
-    return class_types_of(document) if isinstance(document, dict) else set()

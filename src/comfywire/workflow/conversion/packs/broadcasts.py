@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from comfywire.workflow.conversion.graph import Kind
+from comfywire.workflow.conversion.packs.title_patterns import WildPattern, is_found, pattern_of
 from comfywire.workflow.conversion.slot_types import output_type
 
 if TYPE_CHECKING:
@@ -82,6 +83,10 @@ def _sources(graph: Graph, node: GraphNode) -> Iterator[_Source]:
     if node.type == SEED:
         yield _source(node, node.id, 0, "INT", [None, re.compile("seed"), None])
         return
+    try:
+        said = _said_regexes(node)
+    except WildPattern:
+        return  # it feeds nothing here, and is named for that
     for place, slot in enumerate(node.inputs):
         link = graph.links.get(slot.get("link"))
         origin = graph.nodes.get(link.origin_id) if link is not None else None
@@ -90,7 +95,7 @@ def _sources(graph: Graph, node: GraphNode) -> Iterator[_Source]:
         kind = output_type(origin, link.origin_slot)
         if kind == "*" and isinstance(link.type, str):
             kind = link.type
-        regexes: list[re.Pattern[str] | None] = _said_regexes(node)
+        regexes = [*said]
         if node.type == PROMPTS:
             regexes[1] = re.compile(("positive", "negative")[min(place, 1)])
         yield _source(node, link.origin_id, link.origin_slot, kind, regexes)
@@ -121,7 +126,7 @@ def _compiled(said: Any) -> re.Pattern[str] | None:
     if not isinstance(said, str) or said in {"", ".*"}:
         return None
     try:
-        return re.compile(said)
+        return pattern_of(said)
     except re.error:
         return None
 
@@ -168,9 +173,9 @@ def _chosen(
 
 
 def _fits(source: _Source, node: GraphNode, socket: InputSocket, groups: _Groups) -> bool:
-    texts = ([node.title or node.type], [socket.name], groups.titles(node))
+    texts = ((node.title or node.type,), (socket.name,), groups.titles(node))
     for regex, inverted, candidates in zip(source.regexes, source.inverted, texts, strict=True):
-        if regex is not None and any(regex.search(text) for text in candidates) == inverted:
+        if regex is not None and is_found(regex, candidates) == inverted:
             return False
     if source.group:
         together = bool(groups.of(source.controller) & groups.of(node))
@@ -188,15 +193,19 @@ class _Groups:
     def __init__(self, graph: Graph) -> None:
         listed = graph.saved.get("groups")
         self._groups = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+        self._of: dict[str, set[int]] = {}
 
     def of(self, node: GraphNode) -> set[int]:
         """Return the places in the list of the groups that the middle of ``node`` is in."""
-        middle = _middle(node)
-        return {index for index, group in enumerate(self._groups) if _holds(group.get("bounding"), middle)}
+        if node.id not in self._of:
+            middle = _middle(node)
+            bounds = enumerate(group.get("bounding") for group in self._groups)
+            self._of[node.id] = {index for index, bounding in bounds if _holds(bounding, middle)}
+        return self._of[node.id]
 
-    def titles(self, node: GraphNode) -> list[str]:
+    def titles(self, node: GraphNode) -> tuple[str, ...]:
         """Return the titles of these groups."""
-        return [str(self._groups[index].get("title", "")) for index in self.of(node)]
+        return tuple(str(self._groups[index].get("title", "")) for index in self.of(node))
 
 
 def _middle(node: GraphNode) -> tuple[float, float] | None:

@@ -1,0 +1,56 @@
+"""Patterns of other people: the usual ones are followed, and none takes long."""
+
+import re
+import time
+
+import pytest
+
+from comfywire.workflow.conversion.packs.title_patterns import WildPattern, is_found, pattern_of
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("^KSampler", "KSampler (Advanced)"),
+        ("seed|positive", "my seed"),
+        (r"Load .*\.png$", "Load a.png"),
+        (r"(first|second) stage", "second stage"),
+        (r"^(?!.*refine).*$", "base"),
+        (r"[A-Z]\d{1,3}\b", "node B12"),
+        (r"KSampler(?: \(Advanced\))?", "KSampler"),
+        (r"\(x\)", "(x)"),
+    ],
+)
+def test_usual_patterns_find_what_they_find(said, text):
+    assert is_found(pattern_of(said), (text,))
+    assert not is_found(pattern_of(said), ("~",)) or re.search(said, "~")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "(a+)+$",
+        "(a|a)*$",
+        "(a|aa){2,}$",
+        "a?" * 30 + "a" * 30,
+        "(a|a)(a|a)(a|a)(a|a)b",
+        ".*.*.*.*b",
+        r"(a*)\1b",
+        "(?:a{1,9}){1,9}",
+        "a" * 201,
+        "((a*)*)b",
+        "a**" + "b",
+    ],
+)
+def test_wild_patterns_are_refused(said):
+    with pytest.raises((WildPattern, re.error)):
+        pattern_of(said)
+
+
+def test_the_slowest_that_are_allowed_end_soon():
+    pattern = pattern_of("a*a*a*b")
+    began = time.process_time()
+
+    assert not is_found(pattern, ("a" * 10_000,))
+
+    assert time.process_time() - began < 10
