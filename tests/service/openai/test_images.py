@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect
 from tests.service.api.conftest import closed
 from tests.service.openai.conftest import EDIT, EDIT_PARAMETERS, png, shown
 from tests.service.rig import is_at_work, until
 
 from comfywire.service.jobs.states import JobState
+from comfywire.service.openai.errors import JobEnded, JobGoesOn
+from comfywire.service.openai.orders import Order, canceling
 
 
 def error_of(answer: Any) -> tuple[int, str, str | None]:
@@ -214,6 +217,67 @@ async def test_a_client_that_hangs_up_cancels_its_job(town, headers, end, stream
 async def _read(http: Any, body: Any, headers: Any) -> None:
     async with http.stream("POST", "/v1/images/generations", json=body, headers=headers) as answer:
         await answer.aread()
+
+
+@pytest.mark.parametrize("body", [{}, {"stream": True}, {"n": 2}, {"n": 2, "stream": True}], ids=str)
+async def test_a_service_that_stops_cancels_nothing(town, body):
+    held = town.comfyui.faults.nodes.hold(node_id="3")
+    asking = asyncio.create_task(town.ask(**body))
+    await until(lambda: is_at_work(town.core.store))
+
+    town.core.broker.close()
+    answer = await asking
+    states = {job.state for job in await town.core.store.search()}
+    held.release()
+
+    assert "job_goes_on" in answer.text
+    assert states <= {JobState.QUEUED, JobState.RUNNING}
+    assert len(await _succeeded(town, body.get("n", 1))) == body.get("n", 1)
+
+
+async def _succeeded(town: Any, count: int) -> Any:
+    async def all_of_them() -> Any:
+        found = await town.core.store.search(states=[JobState.SUCCEEDED])
+        return found if len(found) == count else None
+
+    await until(all_of_them)
+    return await town.core.store.search(states=[JobState.SUCCEEDED])
+
+
+async def test_an_answer_that_waits_no_longer_cancels_nothing(town, monkeypatch):
+    monkeypatch.setattr("comfywire.service.openai.orders.LONGEST_WAIT", 0.01)
+    held = town.comfyui.faults.nodes.hold(node_id="3")
+
+    answer = await town.ask()
+    states = {job.state for job in await town.core.store.search()}
+    held.release()
+
+    assert error_of(answer)[:2] == (424, "job_goes_on")
+    assert states <= {JobState.QUEUED, JobState.RUNNING}
+    await _succeeded(town, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_canceled"),
+    [
+        (ClientDisconnect(), True),
+        (JobEnded("no paint left", "job_failed"), True),
+        (JobGoesOn(uuid.UUID(int=1)), False),
+        (asyncio.CancelledError(), False),
+        (ConnectionError("the database is away"), False),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+async def test_the_rest_is_canceled_when_nobody_wants_it_any_more_and_only_then(town, error, is_canceled):
+    job_id = (await town.http.post("/api/v2/workflows/draw/jobs", json={"tags": ["nowhere"]})).json()["id"]
+    order = Order((uuid.UUID(job_id),), is_kept=False)
+
+    with pytest.raises(type(error)):
+        async with canceling(town.core, order):
+            raise error
+
+    (job,) = await town.core.store.search()
+    assert job.state is (JobState.CANCELED if is_canceled else JobState.QUEUED)
 
 
 async def test_a_job_that_fails_is_no_reason_to_try_again(town):

@@ -136,7 +136,15 @@ class _Telling:
 
 
 class EventStream(Response):
-    """Sends frames until the last, or until the client is gone or too slow, and then leaves their source."""
+    """Sends frames until the last, or until the client is gone or too slow, and then leaves their source.
+
+    Args:
+        frames: What is sent.
+        until_sent: What is left at the end, however it comes.
+        opening: What is sent before the first frame.
+        when_gone: Called if the client was gone, or too slow, before the last frame.
+
+    """
 
     media_type = "text/event-stream"
 
@@ -146,18 +154,22 @@ class EventStream(Response):
         until_sent: AsyncExitStack,
         *,
         opening: bytes = b"retry: 1000\n\n",
+        when_gone: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._frames = frames
         self._until_sent = until_sent
         self._opening = opening
+        self._when_gone = when_gone
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the frames; however that ends, the stream stops counting and its source is left."""
         del scope
         async with self._until_sent, aclosing(self._frames):
-            await _until_gone(self._send(send), _disconnect(receive))
+            is_told = await _until_gone(self._send(send), _disconnect(receive))
+            if not is_told and self._when_gone is not None:
+                await self._when_gone()
 
     async def _send(self, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
@@ -174,15 +186,15 @@ async def _disconnect(receive: Receive) -> None:
         pass
 
 
-async def _until_gone(sending: Awaitable[None], leaving: Awaitable[None]) -> None:
-    """Send, unless the other side leaves first; a reader that is too slow is no error."""
+async def _until_gone(sending: Awaitable[None], leaving: Awaitable[None]) -> bool:
+    """Send, unless the other side leaves first; return whether all was sent: one too slow is no error."""
     tasks = [asyncio.ensure_future(sending), asyncio.ensure_future(leaving)]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if tasks[0].done():
-            with_error = tasks[0].exception()
-            if with_error is not None and not isinstance(with_error, TimeoutError):
-                raise with_error
+        with_error = tasks[0].exception() if tasks[0].done() else None
+        if with_error is not None and not isinstance(with_error, TimeoutError):
+            raise with_error
+        return tasks[0].done() and with_error is None
     finally:
         for task in tasks:
             task.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
 from starlette.responses import JSONResponse, Response
 
@@ -11,7 +12,7 @@ from comfywire.errors import ComfywireError
 from comfywire.service.api.errors import error_response
 from comfywire.service.workflows.registered import UnknownWorkflow
 
-__all__ = ["BadRequest", "JobEnded", "UnknownModel", "openai_error", "openai_response"]
+__all__ = ["BadRequest", "JobEnded", "JobGoesOn", "UnknownModel", "openai_error", "openai_response"]
 
 TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 """The ``type`` of an error by its status; other statuses below 500 are requests that cannot be honoured."""
@@ -59,6 +60,16 @@ class JobEnded(ComfywireError):
     def __init__(self, message: str, code: str) -> None:
         self.code = code
         super().__init__(message)
+
+
+class JobGoesOn(JobEnded):
+    """A job goes on, and this answer waits no longer: after an hour, or because this process stops."""
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__(
+            f"job {job_id} goes on, and this answer waits no longer: GET /api/v2/jobs/{job_id} has its end",
+            "job_goes_on",
+        )
 
 
 def openai_error(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:

@@ -86,7 +86,7 @@ async def edit(request: Request, core: Service, caller: Submitting) -> Response:
 async def _answered(core: Core, request: Request, asked: ImageBody, order: Order, kind: str) -> Response:
     said = asked.inputs()
     if asked.stream:
-        return await stream_of(core, order, said, kind=kind, partial_images=asked.partial_images or 0)
+        return stream_of(core, order, said, kind=kind, partial_images=asked.partial_images or 0)
     async with canceling(core, order):
         jobs = await unless_gone(request, all_ended(core, order.job_ids))
     pictures = await pictures_of(core, jobs)

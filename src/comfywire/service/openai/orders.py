@@ -25,7 +25,7 @@ from comfywire.service.workflows.registered import UnknownWorkflow, WorkflowReco
 
 from .asked import entries_of
 from .bodies import Form, ImageBody, VideoBody
-from .errors import BadRequest, JobEnded, UnknownModel
+from .errors import BadRequest, JobEnded, JobGoesOn, UnknownModel
 
 __all__ = ["Order", "all_ended", "cancel", "canceling", "is_kept", "model_of", "ordered", "unless_gone"]
 
@@ -33,6 +33,8 @@ LONGEST_WAIT = 3600.0
 """Seconds after which an answer says that its jobs go on; clients give up long before."""
 ON_DISCONNECT = "comfywire-on-disconnect"
 KEEP, CANCEL = "keep", "cancel"
+HUNG_UP = "the client that wanted the pictures hung up"
+IN_VAIN = "another job of the same request ended without a picture, and its client was told"
 T = TypeVar("T")
 
 
@@ -133,7 +135,8 @@ async def all_ended(core: Core, job_ids: Sequence[UUID]) -> list[JobRecord]:
     """Return the jobs when all have ended; cancelling this leaves them alone.
 
     Raises:
-        JobEnded: One is gone, or goes on after an hour, or this process is about to stop.
+        JobEnded: One is gone.
+        JobGoesOn: One goes on after an hour, or when this process is about to stop.
 
     """
     waiting = [until_over(core.broker, job_id, LONGEST_WAIT) for job_id in job_ids]
@@ -144,27 +147,30 @@ def _ended(job_id: UUID, job: JobRecord | None) -> JobRecord:
     if job is None:
         raise JobEnded(f"job {job_id} was removed with what it made: ask for the picture anew", "job_gone")
     if not job.is_over:
-        raise JobEnded(
-            f"job {job_id} goes on, and this answer waits no longer: GET /api/v2/jobs/{job_id} has its end",
-            "job_goes_on",
-        )
+        raise JobGoesOn(job_id)
     return job
 
 
 @contextlib.asynccontextmanager
 async def canceling(core: Core, order: Order) -> AsyncIterator[None]:
-    """Cancel the jobs of ``order`` when the block is left by an error or a cancellation."""
+    """Cancel the jobs of ``order`` when the client hangs up, or is told of one that the others are in vain.
+
+    Not when the process stops, or an answer waits no longer: the client is told then that the jobs go on.
+    """
     try:
         yield
-    except BaseException:
-        await asyncio.shield(asyncio.ensure_future(cancel(core, order)))
+    except JobGoesOn:
+        raise
+    except (ClientDisconnect, JobEnded) as error:
+        is_gone = isinstance(error, ClientDisconnect)
+        await asyncio.shield(asyncio.ensure_future(cancel(core, order, HUNG_UP if is_gone else IN_VAIN)))
         raise
 
 
-async def cancel(core: Core, order: Order) -> None:
+async def cancel(core: Core, order: Order, reason: str = HUNG_UP) -> None:
     """Cancel the jobs of an order that nobody waits for any more, unless they are kept."""
     for job_id in () if order.is_kept else reversed(order.job_ids):
-        await core.store.cancel(job_id, "the client that wanted the pictures hung up")
+        await core.store.cancel(job_id, reason)
 
 
 async def unless_gone(request: Request, wanted: Awaitable[T]) -> T:

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 from comfywire.service.api.events import EventStream
@@ -14,7 +15,7 @@ from comfywire.service.core import Core
 from comfywire.service.jobs.live_jobs import LiveJob, Preview
 
 from .errors import openai_error
-from .orders import Order, all_ended, cancel
+from .orders import Order, all_ended, cancel, canceling
 from .pictures import USAGE, Picture, about, base64_of, pictures_of
 
 __all__ = ["stream_of"]
@@ -24,7 +25,7 @@ UNSAID = {"size": "auto", "quality": "auto", "background": "auto"}
 """What events repeat of a request that does not say it: clients' types insist."""
 
 
-async def stream_of(
+def stream_of(
     core: Core, order: Order, said: Mapping[str, Any], *, kind: str, partial_images: int
 ) -> EventStream:
     """Return the events of an order's jobs, those of one job after those of the one before.
@@ -38,20 +39,19 @@ async def stream_of(
 
     """
     telling = _Telling(core, said, kind, partial_images)
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(cancel, core, order)  # jobs that have ended stay as they are
-        # OpenAI's own package takes `retry:` for an event, and fails on it.
-        return EventStream(_frames(telling, order), stack.pop_all(), opening=ALIVE)
-    raise AssertionError("unreachable: the stack swallows nothing")
+    # OpenAI's own package takes `retry:` for an event, and fails on it.
+    gone = partial(cancel, core, order)
+    return EventStream(_frames(telling, core, order), AsyncExitStack(), opening=ALIVE, when_gone=gone)
 
 
-async def _frames(telling: _Telling, order: Order) -> AsyncGenerator[bytes]:
+async def _frames(telling: _Telling, core: Core, order: Order) -> AsyncGenerator[bytes]:
     try:
-        for job_id in order.job_ids:
-            async for frame in telling.partial(job_id):
-                yield frame
-            for picture in await telling.made(job_id):
-                yield await telling.completed(picture)
+        async with canceling(core, order):
+            for job_id in order.job_ids:
+                async for frame in telling.partial(job_id):
+                    yield frame
+                for picture in await telling.made(job_id):
+                    yield await telling.completed(picture)
     except Exception as error:  # noqa: BLE001 - the status was sent: what went wrong can only be an event
         _, body, _ = openai_error(error)
         yield _frame("error", {"type": "error", **body})
