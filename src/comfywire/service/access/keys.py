@@ -14,7 +14,7 @@ from uuid import UUID
 
 from comfywire.errors import ComfywireError
 from comfywire.service.access.callers import LOCAL, SCOPES, Caller, KnownCallers, Unauthorized
-from comfywire.service.database.pool import Database, Row
+from comfywire.service.database.pool import Database, Row, execute, row
 from comfywire.service.sql import queries
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "AmbiguousKey",
     "KeyNotFound",
     "KeyRecord",
+    "hash_of",
 ]
 
 MARK = "cw_"
@@ -90,6 +91,11 @@ class Access:
         self._known = KnownCallers(clock)
         self._has_local = False
 
+    @property
+    def changes(self) -> int:
+        """How often a key was changed by this process."""
+        return self._known.changes
+
     async def create(
         self,
         name: str,
@@ -137,14 +143,19 @@ class Access:
     async def rotate(self, key_id: UUID, *, grace: float = 0.0) -> tuple[KeyRecord, str]:
         """Give a key another secret; return the key and that secret.
 
-        The secret before it opens for ``grace`` seconds more, while clients change over.
+        The secret before it opens for ``grace`` seconds more, while clients change over; so do the sessions
+        that were begun with it.
 
         Raises:
             KeyNotFound: There is no such key, or it was revoked.
 
         """
         secret = _new_secret()
-        rotated = await self._database.one(SQL["rotate"], id=key_id, grace=grace, **_kept(secret))
+        async with self._database.transaction() as connection:
+            await execute(connection, SQL["hold"], id=key_id)
+            await execute(connection, SQL["end_older_sessions"], id=key_id, grace=grace)
+            await execute(connection, SQL["shorten_sessions"], id=key_id, grace=grace)
+            rotated = await row(connection, SQL["rotate"], id=key_id, grace=grace, **_kept(secret))
         return self._changed(key_id, rotated), secret
 
     async def set_webhook_url(self, key_id: UUID, url: str | None) -> KeyRecord:
@@ -216,7 +227,7 @@ class Access:
             raise Unauthorized(
                 "this service needs an API key: send 'Authorization: Bearer cw_…' (`comfywire keys create`)"
             )
-        hashed = _hash(secret)
+        hashed = hash_of(secret)
         return self._known.get(hashed) or await self._look_up(hashed)
 
     async def caller_of_key(self, key_id: UUID) -> Caller:
@@ -274,13 +285,13 @@ def _new_secret() -> str:
     return MARK + secrets.token_urlsafe(32)
 
 
-def _hash(secret: str) -> bytes:
+def hash_of(secret: str) -> bytes:
     """Hash with SHA-256: slower hashes are for what can be guessed, and a secret is 256 random bits."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 def _kept(secret: str) -> dict[str, Any]:
-    return {"hash": _hash(secret), "prefix": secret[:SHOWN]}
+    return {"hash": hash_of(secret), "prefix": secret[:SHOWN]}
 
 
 def _is_of(key: Row, hashed: bytes) -> bool:

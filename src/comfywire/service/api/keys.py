@@ -181,7 +181,7 @@ async def get_usage(
 async def rotate_key(
     key_id: UUID, core: Service, _: Administering, rotation: Rotation | None = None
 ) -> KeyWithSecret:
-    """Give a key another secret; the old secret opens nothing more, at once or after `grace` seconds."""
+    """Give a key another secret; the old one, and its sessions, end at once or after `grace` seconds."""
     record, secret = await core.access.rotate(key_id, grace=0.0 if rotation is None else rotation.grace)
     return KeyWithSecret(**Key.model_validate(record).model_dump(), secret=secret)
 
@@ -207,13 +207,13 @@ class Session(BaseModel):
 
 @router.post("/session", operation_id="postSession", response_model=Session)
 async def begin(request: Request, body: SessionRequest, core: Service) -> Response:
-    """Sign in: the cookie `comfywire_session` stands for the key, until it is ended or the key is revoked."""
+    """Sign in: the cookie `comfywire_session` stands for the key, until the key, its secret or the session ends."""
     caller = await core.access.caller(body.key)
     await core.limits.take(caller)
     answer = JSONResponse(_shown(caller))
     answer.set_cookie(
         COOKIE,
-        await core.sessions.begin(caller.key_id),
+        await core.sessions.begin(caller.key_id, body.key),
         max_age=int(LIFETIME),
         secure=_is_secure(request),
         httponly=True,

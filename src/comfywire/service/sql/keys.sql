@@ -29,12 +29,26 @@ SELECT *, revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AS o
        EXTRACT(EPOCH FROM expires_at - now())::float8 AS seconds_left
   FROM keys WHERE id = %(id)s;
 
+-- name: hold
+-- A session begins, or a secret is changed: one after the other.
+SELECT id FROM keys WHERE id = %(id)s FOR NO KEY UPDATE;
+
 -- name: begin_session
-INSERT INTO sessions (hash, key_id, expires_at)
-VALUES (%(hash)s, %(key_id)s, now() + make_interval(secs => %(lifetime)s::float8));
+-- It ends with the secret that it is begun with; none begins where that was changed a moment ago.
+INSERT INTO sessions (hash, key_id, created_at, expires_at)
+SELECT %(hash)s, id, clock_timestamp(), LEAST(now() + make_interval(secs => %(lifetime)s::float8),
+       CASE WHEN hash <> %(secret)s THEN previous_until END)
+  FROM keys
+ WHERE id = %(key_id)s AND (hash IS NULL OR hash = %(secret)s OR (previous_hash = %(secret)s AND previous_until > now()));
+
+-- name: end_surplus
+DELETE FROM sessions
+ WHERE expires_at < now()
+    OR hash IN (SELECT hash FROM sessions WHERE key_id = %(key_id)s ORDER BY created_at DESC OFFSET %(most)s);
 
 -- name: session
-SELECT key_id FROM sessions WHERE hash = %(hash)s AND expires_at > now();
+SELECT key_id, EXTRACT(EPOCH FROM expires_at - now())::float8 AS seconds_left
+  FROM sessions WHERE hash = %(hash)s AND expires_at > now();
 
 -- name: end_session
 DELETE FROM sessions WHERE hash = %(hash)s OR expires_at < now();
@@ -43,6 +57,17 @@ DELETE FROM sessions WHERE hash = %(hash)s OR expires_at < now();
 -- At most once a minute: a busy key costs no write a request.
 UPDATE keys SET last_used_at = now()
  WHERE id = %(id)s AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute');
+
+-- name: end_older_sessions
+-- Those that were begun with the secret before the one that is changed now, which opens nothing more; they are the
+-- ones that end with its grace: others last for 30 days, and no grace is longer.
+DELETE FROM sessions USING keys
+ WHERE keys.id = %(id)s AND sessions.key_id = keys.id
+   AND (%(grace)s::float8 <= 0 OR sessions.expires_at <= keys.previous_until);
+
+-- name: shorten_sessions
+UPDATE sessions SET expires_at = LEAST(expires_at, now() + make_interval(secs => %(grace)s::float8))
+ WHERE key_id = %(id)s;
 
 -- name: rotate
 UPDATE keys
@@ -54,6 +79,7 @@ UPDATE keys
 RETURNING *;
 
 -- name: revoke
+WITH ended AS (DELETE FROM sessions WHERE key_id = %(id)s)
 UPDATE keys SET revoked_at = COALESCE(revoked_at, now()) WHERE id = %(id)s AND hash IS NOT NULL RETURNING *;
 
 -- name: set_webhook_url
