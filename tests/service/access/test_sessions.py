@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from comfywire.service.access import sessions as subject
 from comfywire.service.access.callers import CACHED, Unauthorized
 from comfywire.service.access.keys import Access
-from comfywire.service.access.sessions import Sessions
+from comfywire.service.access.sessions import LIFETIME, MOST, Sessions
 from comfywire.service.database.pool import Database
 
 
@@ -126,22 +125,23 @@ async def test_scopes_count_as_they_are_now(here: Process, database: Database) -
     assert not (await here.sessions.caller(token)).may("admin")
 
 
-async def test_a_key_has_so_many_sessions_and_the_oldest_goes(
-    here: Process, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(subject, "MOST", 3)
+async def test_a_key_has_so_many_sessions_and_the_oldest_goes(here: Process, database: Database) -> None:
     record, secret = await here.access.create("one", ["read"])
     other, another = await here.access.create("two", ["read"])
     kept = await here.sessions.begin(other.id, another)
-    tokens = [await here.sessions.begin(record.id, secret) for _ in range(5)]
+    oldest, second = [await here.sessions.begin(record.id, secret) for _ in range(2)]
+    many = "SELECT int4send(n), %(id)s, now() + interval '1 day' FROM generate_series(1, %(count)s) n"
+    await database.do(f"INSERT INTO sessions (hash, key_id, expires_at) {many}", id=record.id, count=MOST - 2)
 
-    assert await here.opens(*tokens, kept) == [False, False, True, True, True, True]
+    newest = await here.sessions.begin(record.id, secret)
+
+    assert await here.opens(oldest, second, newest, kept) == [False, True, True, True]
 
 
 async def test_what_has_expired_is_swept_when_another_begins(here: Process, database: Database) -> None:
     record, secret = await here.access.create("one", ["read"])
     await here.sessions.begin(record.id, secret)
-    await _past(database, subject.LIFETIME + 1)
+    await _past(database, LIFETIME + 1)
 
     await here.sessions.begin(record.id, secret)
 

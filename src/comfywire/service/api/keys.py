@@ -207,7 +207,7 @@ class Session(BaseModel):
 
 @router.post("/session", operation_id="postSession", response_model=Session)
 async def begin(request: Request, body: SessionRequest, core: Service) -> Response:
-    """Sign in: the cookie `comfywire_session` stands for the key, until the key, its secret or the session ends."""
+    """Sign in: the cookie `comfywire_session` stands for the key, until key, secret or session ends."""
     caller = await core.access.caller(body.key)
     await core.limits.take(caller)
     answer = JSONResponse(_shown(caller))

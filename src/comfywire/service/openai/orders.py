@@ -131,15 +131,15 @@ def is_kept(request: Request) -> bool:
     return "idempotency-key" in request.headers if word is None else word == KEEP
 
 
-async def all_ended(core: Core, job_ids: Sequence[UUID]) -> list[JobRecord]:
-    """Return the jobs when all have ended; cancelling this leaves them alone.
+async def all_ended(core: Core, job_ids: Sequence[UUID], *, longest: float = LONGEST_WAIT) -> list[JobRecord]:
+    """Return the jobs when all have ended, within ``longest`` seconds; cancelling this leaves them alone.
 
     Raises:
         JobEnded: One is gone.
-        JobGoesOn: One goes on after an hour, or when this process is about to stop.
+        JobGoesOn: One goes on after that time, or when this process is about to stop.
 
     """
-    waiting = [until_over(core.broker, job_id, LONGEST_WAIT) for job_id in job_ids]
+    waiting = [until_over(core.broker, job_id, longest) for job_id in job_ids]
     return [_ended(job_id, job) for job_id, job in zip(job_ids, await asyncio.gather(*waiting), strict=True)]
 
 
