@@ -50,6 +50,8 @@ FEW = Size(keys=1, ended=1000, waiting=130, names=1, versions=10, assets=1000, d
 NEEDS = [need_of(one) for one in REQUIREMENTS]
 AT_WORK = 10
 """Keys that are at work, of all that there are: what they have is asked for again and again."""
+SERVERS = 16
+"""ComfyUIs that nothing is on."""
 GONE = 5
 """Jobs that each sweep finds expired."""
 Step = Callable[[], Awaitable[Any]]
@@ -88,6 +90,8 @@ class Place:
             "queue's overview": operating.queue,
             "what waits, by key": operating.waiting,
             "demand": operating.demand,
+            f"{SERVERS} idle servers": operating.servers,
+            "prompts to take over (none)": lambda: self.store.queue.take_submitted(self.worker, "bench"),
             "metrics": lambda: Metrics(self.database).text(),
             f"sweep of {GONE} jobs": lambda: Sweep(self.database, self.blobs).run(1 << 60),
         }
@@ -147,6 +151,11 @@ async def opened(url: str, folder: Path) -> AsyncIterator[Place]:
                 "SELECT id FROM keys ORDER BY md5(id::text) LIMIT %(most)s", most=AT_WORK
             )
         ]
+        await database.do(
+            "INSERT INTO servers (url, worker, state) SELECT 'http://gpu-' || i || ':8188', 'bench', 'up'"
+            " FROM generate_series(1, %(servers)s) AS i ON CONFLICT DO NOTHING",
+            servers=SERVERS,
+        )
         worker = await Queue(database).register()
         yield Place(database, worker, keys, Blobs(str(folder)))
 

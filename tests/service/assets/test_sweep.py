@@ -353,3 +353,87 @@ async def test_a_thousand_expired_jobs_go_in_one_sweep(
     await assets.sweep()
 
     assert await database.one("SELECT count(*) AS left FROM jobs") == {"left": 0}
+
+
+async def test_the_bytes_of_what_is_deleted_go_with_the_next_sweep(
+    assets: Assets, database: Database, key_id: UUID
+) -> None:
+    asset = await upload(assets, key_id, b"x")
+    await age(database)
+    before = await assets.sweep()
+    await assets.delete(asset.id)
+
+    assert (before, await assets.sweep(), await assets.sweep()) == (0, 1, 0)
+    assert await database.all("SELECT FROM loose_blobs") == []
+
+
+async def test_the_bytes_of_two_assets_go_with_the_second(
+    assets: Assets, database: Database, key_id: UUID
+) -> None:
+    one = await upload(assets, key_id, b"x", tags=["a"])
+    other = await upload(assets, key_id, b"x", tags=["b"])
+    await age(database)
+    swept = [await assets.sweep()]
+    for asset in (one, other):
+        await assets.delete(asset.id)
+        swept.append(await assets.sweep())
+
+    assert swept == [0, 0, 1]
+
+
+async def test_an_older_process_deletes_assets_too(
+    assets: Assets, database: Database, store: Store, key_id: UUID
+) -> None:
+    made = await store.submit(job(key_id))
+    await output(assets, database, made, b"x")
+    await store.cancel(made.id)
+    await age(database)
+    before = await assets.sweep()
+    await database.do("DELETE FROM jobs")
+
+    assert (before, await assets.sweep()) == (0, 1)
+
+
+async def test_a_thumbnail_goes_after_its_picture(assets: Assets, database: Database, key_id: UUID) -> None:
+    picture = await upload(assets, key_id, b"picture")
+    small = await upload(assets, key_id, b"small")
+    await database.do(
+        "INSERT INTO thumbnails (hash, size, thumbnail, width, height) "
+        "VALUES (%(hash)s, 256, %(small)s, 1, 1)",
+        hash=picture.hash,
+        small=small.hash,
+    )
+    await assets.delete(small.id)
+    await age(database)
+    swept = [await assets.sweep()]
+    await assets.delete(picture.id)
+    swept += [await assets.sweep(), await assets.sweep()]
+
+    assert swept == [0, 1, 1]
+    assert not await assets.blobs.exists(small.hash)
+
+
+async def test_bytes_of_which_no_asset_was_made_are_found_among_those_given_since(
+    assets: Assets, database: Database
+) -> None:
+    first = await assets.sweep()
+    await database.do(
+        "INSERT INTO blobs (hash, size_bytes, touched_at) VALUES ('00', 1, now() - interval '3700 seconds')"
+    )
+
+    assert (first, await assets.sweep()) == (0, 1)
+
+
+@pytest.mark.parametrize("whole_at", ["now() - interval '25 hours'", "now() + interval '1 year'"])
+async def test_all_bytes_are_looked_at_once_a_day_and_when_a_clock_was_set_back(
+    assets: Assets, database: Database, whole_at: str
+) -> None:
+    await assets.sweep()
+    await database.do(
+        "INSERT INTO blobs (hash, size_bytes, touched_at) VALUES ('00', 1, now() - interval '2 days')"
+    )
+    not_looked_at = await assets.sweep()
+    await database.do(f"UPDATE swept SET whole_at = {whole_at}")
+
+    assert (not_looked_at, await assets.sweep(), await assets.sweep()) == (0, 1, 0)
+    assert await database.all("SELECT FROM swept WHERE whole_at BETWEEN now() - interval '1 hour' AND now()")

@@ -119,6 +119,16 @@ def test_what_a_key_was_told_is_found_among_what_all_were_told(connection: psyco
     assert "deliveries_by_key" in plan(connection, queries("webhooks")["of_key"], key_id=key[0], **newest)
 
 
+def test_a_sweep_looks_at_what_was_given_since_the_last_one(connection: psycopg.Connection) -> None:
+    now = connection.execute("SELECT now() - interval '65 minutes' AS since, now() AS until").fetchone()
+    assert now is not None
+
+    found = plan(connection, queries("assets")["orphans"], since=now[0], until=now[1], most=100)
+
+    assert "blobs_touched" in found
+    assert "Seq Scan on assets" not in found
+
+
 def test_jobs_with_a_picture_are_found_without_looking_at_everybodys(
     connection: psycopg.Connection,
 ) -> None:

@@ -54,10 +54,35 @@ class Sweep:
         await self._by_age(await self._now())
         if most_bytes is not None:
             await self._by_size(most_bytes)
-        orphans = await self._database.all(SQL["orphans"], grace=GRACE, most=MOST)
-        await self._drop(blob["hash"] for blob in orphans)
+        await self._drop_loose()
+        await self._drop_orphans()
         if stale := await self._blobs.discard_stale(STALE):
             log.info("removed %d files that were never finished", stale)
+
+    async def _drop_loose(self) -> None:
+        """Remove bytes whose last asset, or thumbnail, is gone: triggers have written down which may be."""
+        loose = await self._database.all(SQL["loose"], grace=GRACE, most=MOST)
+        await self._drop(blob["hash"] for blob in loose)
+        if loose:
+            looked = {
+                "hashes": [blob["hash"] for blob in loose],
+                "newest": [blob["newest"] for blob in loose],
+            }
+            await self._database.do(SQL["drop_loose"], **looked)
+
+    async def _drop_orphans(self) -> None:
+        """Remove bytes of which no asset was made: of those that were given since the last sweep.
+
+        Once a day all are looked at, for what a database's clock that was set back has hidden.
+        """
+        look = await self._database.one(SQL["look"], grace=GRACE)
+        assert look is not None
+        orphans = await self._database.all(
+            SQL["orphans"], since=look["since"], until=look["until"], most=MOST
+        )
+        await self._drop(blob["hash"] for blob in orphans)
+        if len(orphans) < MOST:  # else the next sweep begins there again
+            await self._database.do(SQL["looked"], until=look["until"], is_whole=look["is_whole"])
 
     async def _now(self) -> datetime:
         """The database's time, by which things expire: this machine's clock may differ."""

@@ -154,12 +154,41 @@ SELECT blob.hash FROM blobs AS blob
 -- name: of_blob
 SELECT id, job_id FROM assets WHERE hash = %(hash)s;
 
+-- name: look
+-- What the sweep has to look at: bytes that were touched before `until`, and since `since`, if that is a time. Bytes are
+-- touched before an asset is made of them, in a transaction that is over within two minutes; so it goes back by three.
+-- Once a day it is everything, and when the clock was set back.
+SELECT is_whole, now() - make_interval(secs => %(grace)s) AS until,
+       CASE WHEN NOT is_whole THEN touched_at - interval '3 minutes' END AS since
+  FROM (SELECT max(touched_at) AS touched_at,
+               COALESCE(max(whole_at) NOT BETWEEN now() - interval '1 day' AND now(), true) AS is_whole
+          FROM swept) AS last;
+
 -- name: orphans
 SELECT hash FROM blobs AS blob
- WHERE touched_at < now() - make_interval(secs => %(grace)s)
+ WHERE touched_at >= COALESCE(%(since)s::timestamptz, '-infinity') AND touched_at < %(until)s
    AND NOT EXISTS (SELECT FROM assets WHERE hash = blob.hash)
    AND NOT EXISTS (SELECT FROM thumbnails WHERE thumbnail = blob.hash)
  LIMIT %(most)s;
+
+-- name: looked
+INSERT INTO swept AS own (touched_at, whole_at) VALUES (%(until)s, now())
+    ON CONFLICT (is_row) DO UPDATE
+   SET touched_at = excluded.touched_at, whole_at = CASE WHEN %(is_whole)s THEN now() ELSE own.whole_at END;
+
+-- name: loose
+-- What an asset named that is gone. Bytes that were touched lately are left for later.
+SELECT hash, max(id) AS newest
+  FROM loose_blobs AS loose
+ WHERE NOT EXISTS (SELECT FROM blobs
+                    WHERE blobs.hash = loose.hash AND touched_at >= now() - make_interval(secs => %(grace)s))
+ GROUP BY hash LIMIT %(most)s;
+
+-- name: drop_loose
+-- Not what another asset that is gone since has added: its bytes may have been in use until then.
+DELETE FROM loose_blobs AS loose
+ USING unnest(%(hashes)s::text[], %(newest)s::bigint[]) AS looked (hash, newest)
+ WHERE loose.hash = looked.hash AND loose.id <= looked.newest;
 
 -- name: lock_old_blob
 SELECT size_bytes FROM blobs
