@@ -65,12 +65,15 @@ async def test_that_it_answers_again_is_told_once(news: News, told: Told):
 
 
 async def test_a_server_that_says_anything_is_not_silent(news: News, told: Told):
+    news.heard()
+    pauses = []
     with news.asked("GET /queue"):
         for _ in range(12):
             await asyncio.sleep(SHORT / 4)
+            pauses.append(news.unheard_for)
             news.heard()
 
-    assert told == []
+    assert told == [] or max(pauses) >= SHORT  # a busy machine may hold us up for so long
 
 
 async def test_a_request_that_stays_unanswered_is_told_again_after_a_word_between(news: News, told: Told):

@@ -177,14 +177,14 @@ class Follower:
 
     def _arm(self) -> None:
         """Wake up in time for what is due next."""
-        loop = self._loop
-        at = min(self._session.next_due(loop.time()), self._unreachable_at())
+        now = self._now()
+        at = min(self._session.next_due(now), self._unreachable_at())
         if self._timer is not None:
-            if self._timer_at <= at and self._timer_at > loop.time():
+            if now < self._timer_at <= at:
                 return
             self._timer.cancel()
         self._timer_at = at  # uvloop's handles do not say when, if that is now
-        self._timer = loop.call_at(at, self._wake) if at < inf and not self._is_closed else None
+        self._timer = self._loop.call_at(at, self._wake) if at < inf and not self._is_closed else None
 
     def _wakes_within(self, seconds: float) -> bool:
         return self._timer is not None and self._timer_at <= self._now() + seconds

@@ -52,6 +52,8 @@ class Sockets:
         self._pump = pump
         self._greeting = greeting
         self._tasks: dict[FeedKey, asyncio.Task[None]] = {}
+        self._synced: tuple[FeedKey, ...] = ()
+        """What was wanted the last time."""
         self._closing: dict[asyncio.Task[None], str] = {}
         self._waiting: list[asyncio.Future[ComfywireError | None]] = []
         self._hurry = asyncio.Event()
@@ -94,6 +96,9 @@ class Sockets:
     def sync(self) -> None:
         """Open what is wanted, close what is not."""
         wanted = self._session.feeds.wanted()
+        if wanted == self._synced:
+            return
+        self._synced = wanted
         self._closing = {task: client_id for task, client_id in self._closing.items() if not task.done()}
         for key in [known for known in self._tasks if known not in wanted]:
             task = self._tasks.pop(key)

@@ -111,6 +111,8 @@ class FeedWatch:
 
     def wanted(self) -> tuple[FeedKey, ...]:
         """Every socket that should be open, the main one first."""
+        if not self.has_company:
+            return (self._main.key,)
         beside = [*self._echoes.values(), *([self._witness] if self._witness else [])]
         return (self._main.key, *(feed.key for feed in beside))
 
@@ -179,8 +181,10 @@ class FeedWatch:
     def next_review(self, *, has_open: bool = False) -> float:
         """When :meth:`review` may have something to do, given whether prompts of ours are open."""
         deaf = max(self._main.speaks_by, self._replaced_until)
-        reopenings = (echo.reopen_at for echo in self._echoes.values())
-        return min([deaf, self._witness_due(has_open=has_open), *reopenings])
+        soonest = min(deaf, self._witness_due(has_open=has_open))
+        return (
+            min([soonest, *(echo.reopen_at for echo in self._echoes.values())]) if self._echoes else soonest
+        )
 
     def _witness_due(self, *, has_open: bool) -> float:
         if not has_open or self._witness is not None or not self._main.is_open:

@@ -19,9 +19,9 @@ snapshot: in neither                  DONE                DONE                ig
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from .messages import (
     Executed,
@@ -51,9 +51,8 @@ class Phase(Enum):
     """The server has nothing more to say about it."""
 
 
-@dataclass(frozen=True, slots=True)
-class PromptState:
-    """What is known of one prompt.
+class PromptState(NamedTuple):
+    """What is known of one prompt: a tuple, since a new one is made for each message that changes it.
 
     A job that is DONE without a ``verdict`` is lost: the server no longer knows it and never said how
     it ended.
@@ -66,7 +65,7 @@ class PromptState:
     verdict: Verdict | None = None
     """How it ended, as far as is known; news until ``phase`` is DONE, final then."""
     history_is_due: bool = False
-    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    outputs: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     """By node_id: from messages while it runs, from the history entry once it is there."""
     entry: HistoryEntry | None = None
     """The history entry that finished it; None when it is lost, or when its history is gone."""
@@ -78,21 +77,21 @@ def advance(job: PromptState, message: Message) -> PromptState:
         return job
     match message:
         case ExecutionStart() | ExecutionCached() | Progress() | ProgressState():
-            return job if job.phase is Phase.RUNNING else replace(job, phase=Phase.RUNNING)
+            return job if job.phase is Phase.RUNNING else job._replace(phase=Phase.RUNNING)
         case Executing(node=None):
             # The end. It follows every verdict, good or bad, and names none (main.py, prompt_worker, 0.3.64).
-            return replace(job, node=None, history_is_due=True)
+            return job._replace(node=None, history_is_due=True)
         case Executing(node=node):
-            return replace(job, phase=Phase.RUNNING, node=node)
+            return job._replace(phase=Phase.RUNNING, node=node)
         case Executed(node=node, output=output):
-            return replace(job, phase=Phase.RUNNING, outputs={**job.outputs, node: output or {}})
+            return job._replace(phase=Phase.RUNNING, outputs={**job.outputs, node: output or {}})
         case ExecutionError(is_block=True):
             # A node refused its inputs; the prompt goes on and ends well (execution.py, execute, 0.3.64).
             return job
         case ExecutionSuccess() | ExecutionError() | ExecutionInterrupted():
             # The verdict. The server sends it before it writes the history entry, so it is news for the
             # user and not yet a reason to look (execution.py, execute_async -> main.py, prompt_worker).
-            return replace(job, verdict=message)
+            return job._replace(verdict=message)
         case _:
             return job
 
@@ -107,8 +106,7 @@ def reconcile(job: PromptState, queue: QueueSnapshot, entry: HistoryEntry | None
     if job.phase is Phase.DONE:
         return job
     if entry is not None:
-        return replace(
-            job,
+        return job._replace(
             phase=Phase.DONE,
             node=None,
             verdict=entry.verdict,
@@ -117,7 +115,7 @@ def reconcile(job: PromptState, queue: QueueSnapshot, entry: HistoryEntry | None
             history_is_due=False,
         )
     if job.prompt_id in queue.running:
-        return job if job.phase is Phase.RUNNING else replace(job, phase=Phase.RUNNING)
+        return job if job.phase is Phase.RUNNING else job._replace(phase=Phase.RUNNING)
     if job.prompt_id in queue.pending:
         return job
-    return replace(job, phase=Phase.DONE, node=None, history_is_due=False)
+    return job._replace(phase=Phase.DONE, node=None, history_is_due=False)

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 from .lenient import number, text, words
+from .told import Told
 
 __all__ = [
     "Executed",
@@ -34,8 +35,8 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Status(Told):
     """The length of the server's queue changed; broadcast to every registered socket."""
 
     queue_remaining: int | None = None
@@ -45,16 +46,16 @@ class Status:
     prompt_id: None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureFlags:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FeatureFlags(Told):
     """The server's answer to our feature flags."""
 
     flags: Mapping[str, Any] = field(default_factory=dict)
     prompt_id: None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionStart:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ExecutionStart(Told):
     """The prompt left the pending queue and runs."""
 
     prompt_id: str | None
@@ -62,8 +63,8 @@ class ExecutionStart:
     """Milliseconds since the epoch, by the server's clock."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionCached:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ExecutionCached(Told):
     """These nodes will not run: their outputs are in the server's cache."""
 
     prompt_id: str | None
@@ -71,8 +72,8 @@ class ExecutionCached:
     timestamp: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Executing:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Executing(Told):
     """``node`` begins; with ``node`` None, the prompt has ended, however it ended.
 
     ``prompt_id`` is None in the one that a reconnecting socket is greeted with (server.py,
@@ -84,8 +85,8 @@ class Executing:
     display_node: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Executed:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Executed(Told):
     """An output node has finished; ``output`` is what it shows. Progress, not an end."""
 
     prompt_id: str | None
@@ -95,8 +96,8 @@ class Executed:
     display_node: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Progress(Told):
     """``node`` has done ``value`` of ``max`` steps."""
 
     prompt_id: str | None
@@ -123,8 +124,8 @@ class NodeProgress(NamedTuple):
         return min(max(self.value / self.max, 0.0), 1.0) if self.max > 0 else 0.0
 
 
-@dataclass(frozen=True)
-class ProgressState:
+@dataclass(frozen=True, eq=False, repr=False)
+class ProgressState(Told):
     """A snapshot of every node that has begun; 0.3.45 and newer.
 
     It grows with the graph and comes with each step, so its nodes are read only when asked for
@@ -141,16 +142,16 @@ class ProgressState:
         return {node_id: progress for node_id, progress in found if progress is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionSuccess:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ExecutionSuccess(Told):
     """Every node ran. Sent before the history entry is written (execution.py, ``execute_async``, 0.3.64)."""
 
     prompt_id: str | None
     timestamp: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionError:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ExecutionError(Told):
     """A node raised, or (``exception_type`` "ExecutionBlocked") refused its inputs while the rest goes on."""
 
     prompt_id: str | None
@@ -170,8 +171,8 @@ class ExecutionError:
         return self.exception_type == "ExecutionBlocked"
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionInterrupted:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ExecutionInterrupted(Told):
     """Somebody interrupted the prompt while ``node_id`` ran."""
 
     prompt_id: str | None
@@ -181,8 +182,8 @@ class ExecutionInterrupted:
     timestamp: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PreviewImage:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PreviewImage(Told):
     """A picture from a node at work: a preview, or what SaveImageWebsocket delivers.
 
     The ids are None when the preview's metadata was not negotiated (binary type 1).
@@ -196,8 +197,8 @@ class PreviewImage:
     display_node_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProgressText:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ProgressText(Told):
     """A line of text from a node, broadcast to everybody and without a prompt_id (binary type 3)."""
 
     node_id: str
@@ -205,8 +206,8 @@ class ProgressText:
     prompt_id: None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Unknown(Told):
     """Anything else, as it came: the parsed JSON object, or the whole binary frame."""
 
     type: str | int | None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from math import inf
 from typing import Any
 
 from .feeds import OWED_WORD, FeedKey, FeedWatch
@@ -134,6 +133,19 @@ class Session:
     def hear(self, key: FeedKey, message: Message, now: float) -> tuple[Tracked, Event] | None:
         """Take in a message; return the prompt of ours that it is about, if any, and the event that it is."""
         self.feeds.heard(key, now)
+        if message.prompt_id is None:
+            self._hear_of_all(key, message, now)
+        tracked = self._owner(key, message)
+        if tracked is None:
+            return None
+        if isinstance(message, PreviewImage):
+            return tracked, self._take_picture(tracked, message)
+        if isinstance(message, Executing) and message.prompt_id is None:
+            message = replace(message, prompt_id=tracked.prompt_id)
+        self._advance(tracked, message, now)
+        return tracked, message
+
+    def _hear_of_all(self, key: FeedKey, message: Message, now: float) -> None:
         match message:
             case Status() if self.feeds.is_main(key):
                 self._count(message, now)
@@ -144,16 +156,6 @@ class Session:
                 self._names_previews = {key, *self._names_previews.intersection(self.feeds.wanted())}
             case _:
                 pass
-        tracked = self._owner(key, message)
-        if tracked is None:
-            return None
-        event = self._attribute(tracked, message)
-        if isinstance(event, SocketImage):
-            tracked.images.append(event)
-            return tracked, event
-        if not isinstance(event, PreviewImage):
-            self._advance(tracked, event, now)
-        return tracked, event
 
     def _owner(self, key: FeedKey, message: Message) -> Tracked | None:
         if message.prompt_id is not None:
@@ -171,26 +173,24 @@ class Session:
             return running[0] if len(running) == 1 else None
         return None
 
-    def _attribute(self, tracked: Tracked, message: Message) -> Event:
-        if isinstance(message, PreviewImage):
-            owned = replace(
-                message, prompt_id=tracked.prompt_id, node_id=message.node_id or tracked.state.node
-            )
-            return tracked.as_result(owned) or owned
-        if isinstance(message, Executing) and message.prompt_id is None:
-            return replace(message, prompt_id=tracked.prompt_id)
-        return message
+    def _take_picture(self, tracked: Tracked, picture: PreviewImage) -> Event:
+        owned = replace(picture, prompt_id=tracked.prompt_id, node_id=picture.node_id or tracked.state.node)
+        result = tracked.as_result(owned)
+        if result is None:
+            return owned
+        tracked.images.append(result)
+        return result
 
     def _advance(self, tracked: Tracked, message: Message, now: float) -> None:
         if message.prompt_id is None:
             return
         before = tracked.state
-        tracked.state = advance(before, message)
+        after = tracked.state = advance(before, message)
         tracked.tally.hear(message)
         tracked.see("its messages", now)
-        if tracked.state.phase is Phase.RUNNING:
+        if after.phase is Phase.RUNNING:
             tracked.position, self._last_running = 0, tracked
-        if tracked.state.history_is_due and not before.history_is_due:
+        if after.history_is_due and not before.history_is_due:
             self._schedule.explained()
             self._due[tracked.prompt_id] = now
 
@@ -213,9 +213,10 @@ class Session:
             self._may_have_missed(self.feeds.client_id)
             self.feeds.review(now, self._open_ids(), has_open=bool(self.open))
         reads = [Read(prompt_id) for prompt_id, at in self._due.items() if at <= now]
-        if self._has_accepted() and self._queue_is_due(now):
+        front = self._front()
+        if front is not None and self._queue_is_due(now):
             reads.append(Read())
-        elif self._probe_at(now) <= now and (front := self._front()) is not None:
+        elif front is not None and self._probe_at(front, now) <= now:
             reads.append(Read(front.prompt_id))
             self._schedule.probed_at = now
         reads = [read for read in reads if read.prompt_id not in self._under_way]
@@ -229,14 +230,13 @@ class Session:
 
     def next_due(self, now: float) -> float:
         """When :meth:`reads_due` may next have something, or the wanted feeds may change."""
-        times = [
-            self.feeds.next_review(has_open=bool(self.open)),
-            *(at for key, at in self._due.items() if key not in self._under_way),
-        ]
-        if self._has_accepted():
+        times = [at for key, at in self._due.items() if key not in self._under_way] if self._due else []
+        times.append(self.feeds.next_review(has_open=bool(self.open)))
+        front = self._front()
+        if front is not None:
             if None not in self._under_way:
                 times.append(self._schedule.queue_at(self.feeds, now))
-            times.append(self._probe_at(now))
+            times.append(self._probe_at(front, now))
         return min(times)
 
     def queue_was_read(self, snapshot: QueueSnapshot, *, began: float, now: float) -> list[Tracked]:
@@ -357,21 +357,18 @@ class Session:
         """Whether a prompt is followed whose graph only the queue can tell."""
         return any(not tracked.graph for tracked in self.open.values())
 
-    def _probe_at(self, now: float) -> float:
-        front = self._front()
-        if front is None:
-            return inf
+    def _probe_at(self, front: Tracked, now: float) -> float:
         return self._schedule.probe_at(self.feeds, is_trusted=self.feeds.is_trusted(front.client_id, now))
 
     def _front(self) -> Tracked | None:
-        """The prompt that should end next: a read of its history costs next to nothing."""
+        """The prompt that should end next, None where none was accepted: to read its history is cheap."""
         running = self._last_running
         if running is not None and self.open.get(running.prompt_id) is running:
             return running
-        return next((tracked for tracked in self.open.values() if tracked.accepted_at is not None), None)
-
-    def _has_accepted(self) -> bool:
-        return any(tracked.accepted_at is not None for tracked in self.open.values())
+        for tracked in self.open.values():
+            if tracked.accepted_at is not None:
+                return tracked
+        return None
 
     def _open_ids(self) -> set[str]:
         return {tracked.client_id for tracked in self.open.values() if tracked.client_id is not None}

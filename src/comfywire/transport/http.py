@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from io import BytesIO
-from types import SimpleNamespace
-from typing import Any, BinaryIO, NoReturn
-from urllib.parse import urljoin, urlsplit
+from typing import Any, BinaryIO, NoReturn, TypeAlias
+from urllib.parse import urljoin
 
 import aiohttp
 
@@ -19,6 +17,8 @@ from .address import Address
 from .failures import NETWORK_ERRORS, raise_as_ours
 from .limits import ReplyLimits, whole
 from .news import News
+from .redirects import moved, origin_of, refuse_to_follow
+from .replies import excerpt, parse_json
 from .web_socket import Socket, open_socket
 
 __all__ = ["Http", "Part"]
@@ -32,12 +32,12 @@ PREFIX = "/api"
 MOVED = (301, 302, 303, 307, 308)
 PASSING = (502, 503, 504)
 """What a proxy answers while the server behind it does not."""
-LONGEST_REFUSAL_BYTES = 8 << 20
-"""A rejection quotes the choices of every wrong input, so it can be long."""
 PING_INTERVAL = 25.0
 """Seconds between the pings of a socket."""
 WRITTEN_AT_ONCE_BYTES = 1 << 16
 """What is longer is written piece by piece, which takes a task of aiohttp's."""
+JSON = {"Content-Type": "application/json"}
+Content: TypeAlias = "bytes | BinaryIO | aiohttp.FormData | None"
 Part = tuple[str, str | bytes | BinaryIO, str | None]
 """A field of an upload: name, content, and the file name if it is a file."""
 
@@ -61,13 +61,17 @@ class Http:
         self.news = News(address.url)
         """Whether the server answers, for those who wait for it."""
         self._prefix = PREFIX
+        self._headers = {
+            **address.headers,
+            **({"Accept-Encoding": "identity"} if limits.is_plain else {}),
+        }
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=100, ssl=verify),
             timeout=aiohttp.ClientTimeout(sock_connect=connect_timeout, sock_read=read_timeout),
             auto_decompress=not limits.is_plain,
         )
         tracing = aiohttp.TraceConfig()
-        tracing.on_request_redirect.append(_refuse_to_follow)
+        tracing.on_request_redirect.append(refuse_to_follow)
         # A session of their own, because tracing costs each request a tenth of its time.
         self._sockets = aiohttp.ClientSession(
             connector=self._session.connector,
@@ -96,8 +100,8 @@ class Http:
             ConnectionLost: The connection broke.
 
         """
-        async with self.request("GET", path, query=query) as response:
-            return _parse(await self._body(response), f"GET {path}")
+        async with Exchange(self, "GET", path, query=query) as response:
+            return parse_json(await self._body(response, path), f"GET {path}")
 
     async def get_object(self, path: str, **query: str) -> dict[str, Any]:
         """Return the JSON object that ``GET path`` answers; raises like :meth:`get_json`."""
@@ -110,58 +114,44 @@ class Http:
         """Return the JSON that ``POST path`` answers, or None; raises like :meth:`get_json`."""
         encoded = json.dumps(body).encode()
         content = encoded if len(encoded) <= WRITTEN_AT_ONCE_BYTES else BytesIO(encoded)
-        async with self.request("POST", path, content=content, kind="application/json") as response:
-            reply = await self._body(response)
-            return _parse(reply, f"POST {path}") if reply.strip() else None
+        async with Exchange(self, "POST", path, headers=JSON, content=content) as response:
+            reply = await self._body(response, path)
+            return parse_json(reply, f"POST {path}") if reply.strip() else None
 
     async def post_parts(self, path: str, parts: list[Part]) -> Any:
         """Return the JSON that a multipart ``POST path`` answers; files are streamed."""
         form = aiohttp.FormData(quote_fields=False)
         for name, content, filename in parts:
             form.add_field(name, content, filename=filename and _quotable(filename))
-        async with self.request("POST", path, content=form) as response:
-            return _parse(await self._body(response), f"POST {path}")
+        async with Exchange(self, "POST", path, content=form) as response:
+            return parse_json(await self._body(response, path), f"POST {path}")
 
-    @asynccontextmanager
-    async def request(
+    def request(
         self,
         method: str,
         path: str,
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        content: bytes | BinaryIO | aiohttp.FormData | None = None,
+        content: Content = None,
         kind: str | None = None,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> Exchange:
         """Exchange one request; the response's body is still to be read, inside the context."""
-        self._must_be_open()
-        url = self.address.http(self._prefix + path, **(query or {}))
-        sent = {
-            **self.address.headers,
-            **({"Content-Type": kind} if kind else {}),
-            **({"Accept-Encoding": "identity"} if self.limits.is_plain else {}),
-            **(headers or {}),
-        }
-        response = None
-        try:
-            response = await self._noted(
-                f"{method} {path}", self._answer(method, url, sent, content), content
-            )
-            if response.status >= 400:
-                raise ServerError(response.status, method, path, await _excerpt(response))
-            yield response
-        except NETWORK_ERRORS as error:
-            self._raise(error, f"{method} {path}")
-        finally:
-            if response is not None:
-                response.release()
+        named = {**({"Content-Type": kind} if kind else {}), **(headers or {})}
+        return Exchange(self, method, path, query=query, headers=named, content=content)
 
-    async def _noted(
-        self, what: str, answer: Coroutine[Any, Any, aiohttp.ClientResponse], content: object
-    ) -> aiohttp.ClientResponse:
-        """Return the answer, and let those who wait know of it; an upload takes the time that it takes."""
-        if isinstance(content, aiohttp.FormData):
-            response = await answer
+    async def answer(self, exchange: Exchange) -> aiohttp.ClientResponse:
+        """Return the answer to a request, and let those who wait know of it; see :class:`Exchange`."""
+        self._must_be_open()
+        what = exchange.what
+        answer = self._answer(
+            exchange.method,
+            self.address.http(self._prefix + exchange.path, **(exchange.query or {})),
+            {**self._headers, **(exchange.headers or {})},
+            exchange.content,
+        )
+        if isinstance(exchange.content, aiohttp.FormData):
+            response = await answer  # an upload takes the time that it takes
         else:
             with self.news.asked(what):
                 response = await answer
@@ -173,7 +163,8 @@ class Http:
             self.news.heard()
         return response
 
-    def _raise(self, error: Exception, doing: str) -> NoReturn:
+    def raise_ours(self, error: Exception, doing: str) -> NoReturn:
+        """Raise what an error of aiohttp means to us, and let those who wait know of it."""
         try:
             raise_as_ours(error, doing, self.address.url)
         except ComfywireError as ours:
@@ -193,19 +184,19 @@ class Http:
             response.release()
             target = response.headers.get("Location")
             if target is None or method not in ("GET", "HEAD"):
-                raise _moved(response)
+                raise moved(response)
             url = urljoin(url, target)
             if not url.startswith(self.address.origin + "/"):
                 if self.limits.stays_at_origin:
                     raise ReplyRefused(
                         f"{method} {response.url.path} is redirected from {self.address.url} to "
-                        f"{_origin_of(url)}, where nothing is fetched from"
+                        f"{origin_of(url)}, where nothing is fetched from"
                     )
                 headers = {name: value for name, value in headers.items() if name.lower() == "range"}
         raise UnexpectedReply(f"{self.address.url} redirects in circles")
 
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        is_catalogue = "/object_info" in response.url.path
+    async def _body(self, response: aiohttp.ClientResponse, path: str) -> bytes:
+        is_catalogue = path.startswith("/object_info")
         most = self.limits.catalogue_bytes if is_catalogue else self.limits.json_bytes
         return await whole(response, self.limits, most=most, seconds=self.limits.json_seconds)
 
@@ -241,27 +232,56 @@ class Http:
         )
 
 
-async def _refuse_to_follow(
-    _session: aiohttp.ClientSession,
-    _context: SimpleNamespace,
-    redirect: aiohttp.TraceRequestRedirectParams,
-) -> NoReturn:
-    """Sockets are opened by aiohttp, which would take our headers along to another origin."""
-    redirect.response.close()
-    raise _moved(redirect.response)
+class Exchange:
+    """One request and its answer: a context, inside which the body of the answer is read.
 
+    A class, since what a generator made of it cost each request as much as reading its reply did.
+    """
 
-def _origin_of(url: str) -> str:
-    """Return scheme, host and port of a URL: what is shown of one that may hold anything."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    __slots__ = ("_http", "_response", "content", "headers", "method", "path", "query")
 
+    def __init__(
+        self,
+        http: Http,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: Content = None,
+    ) -> None:
+        self._http = http
+        self.method, self.path, self.query = method, path, query
+        self.headers, self.content = headers, content
+        self._response: aiohttp.ClientResponse | None = None
 
-def _moved(response: aiohttp.ClientResponse) -> ServerError:
-    target = urljoin(str(response.url), response.headers.get("Location", "")).split("?", 1)[0]
-    target = f"http{target[2:]}" if target.startswith("ws") else target  # what users write
-    hint = f"moved to {target}: use the server's new address"
-    return ServerError(response.status, response.method, response.url.path, hint)
+    @property
+    def what(self) -> str:
+        """The request, in words."""
+        return f"{self.method} {self.path}"
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        """Send the request, and return its answer unless that is an error."""
+        try:
+            response = self._response = await self._http.answer(self)
+            if response.status < 400:
+                return response
+            refusal = ServerError(response.status, self.method, self.path, await excerpt(response))
+        except BaseException as error:
+            self._leave(error)
+            raise
+        response.release()
+        raise refusal
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Give the connection back; what broke inside the context is raised as ours."""
+        self._leave(error)
+
+    def _leave(self, error: BaseException | None) -> None:
+        if self._response is not None:
+            self._response.release()
+        if isinstance(error, NETWORK_ERRORS):
+            self._http.raise_ours(error, self.what)
 
 
 def _quotable(filename: str) -> str:
@@ -272,22 +292,3 @@ def _quotable(filename: str) -> str:
     are sent as browsers send theirs.
     """
     return filename.replace('"', "%22") if ";" in filename else filename
-
-
-async def _excerpt(response: aiohttp.ClientResponse) -> str:
-    excerpt = bytearray()
-    async for chunk in response.content.iter_any():
-        excerpt += chunk
-        if len(excerpt) >= LONGEST_REFUSAL_BYTES:
-            break
-    return excerpt.decode("utf-8", errors="replace")
-
-
-def _parse(body: bytes, request: str) -> Any:
-    begin = body[:80]
-    try:
-        text = body.decode(json.detect_encoding(body), "surrogatepass")
-        del body  # tens of megabytes are there twice at a time, and not four times
-        return json.loads(text)  # replies hold NaN, which faster parsers refuse (comfyui-protocol.md 1.1)
-    except (ValueError, RecursionError) as error:
-        raise UnexpectedReply(f"{request} was not answered with JSON: {begin!r}") from error

@@ -76,21 +76,18 @@ async def _body(response: aiohttp.ClientResponse, limits: ReplyLimits, most: int
     return bytes(body)
 
 
-async def chunks_of(response: aiohttp.ClientResponse, limits: ReplyLimits) -> AsyncIterator[bytes]:
-    """Yield the body of a reply as it comes.
+def chunks_of(response: aiohttp.ClientResponse, limits: ReplyLimits) -> AsyncIterator[bytes]:
+    """Return the body of a reply, chunk by chunk as it comes.
 
     Raises:
-        ReplyRefused: It comes too slowly, or is compressed although that may not be.
+        ReplyRefused: It is compressed although that may not be; or later, it comes too slowly.
 
     """
     if limits.is_plain and response.headers.get("Content-Encoding", "identity") != "identity":
         raise ReplyRefused(f"{_name(response)} was answered compressed, which was not asked for")
     if limits.least_rate is None:
-        async for chunk in response.content.iter_any():
-            yield chunk
-        return
-    async for chunk in _paced(response, limits.least_rate * limits.rate_seconds, limits.rate_seconds):
-        yield chunk
+        return response.content.iter_any()
+    return _paced(response, limits.least_rate * limits.rate_seconds, limits.rate_seconds)
 
 
 async def _paced(response: aiohttp.ClientResponse, least: float, seconds: float) -> AsyncIterator[bytes]:

@@ -59,17 +59,21 @@ class News:
             if listener in self.listeners:
                 self.listeners.remove(listener)
 
-    @contextmanager
-    def asked(self, what: str) -> Iterator[None]:
+    def asked(self, what: str) -> Asked:
         """Something is asked of the server, and its answer is due inside the context."""
+        return Asked(self, what)
+
+    def ask(self, what: str) -> int:
+        """Begin to wait for an answer, and return the number of the question; see :meth:`asked`."""
         self._count += 1
-        number = self._count
-        self._asked[number] = (what, self._loop.time())
-        self._look_in(self._unanswered)
-        try:
-            yield
-        finally:
-            del self._asked[number]
+        now = self._loop.time()
+        self._asked[self._count] = (what, now)
+        self._look_at(now + self._unanswered)
+        return self._count
+
+    def answered(self, number: int) -> None:
+        """The answer to a question is there, or will not come."""
+        del self._asked[number]
 
     def heard(self) -> None:
         """The server has answered, or said something by itself."""
@@ -129,7 +133,9 @@ class News:
             self._look_in(patience)
 
     def _look_in(self, seconds: float) -> None:
-        at = self._loop.time() + seconds
+        self._look_at(self._loop.time() + seconds)
+
+    def _look_at(self, at: float) -> None:
         if self._timer is not None:
             if self._timer_at <= at:
                 return
@@ -165,3 +171,20 @@ class News:
     def _tell(self, sentence: str, *, answers: bool | None) -> None:
         for listener in list(self.listeners):
             listener(sentence, answers)
+
+
+class Asked:
+    """A question to the server, open inside the context."""
+
+    __slots__ = ("_news", "_number", "_what")
+
+    def __init__(self, news: News, what: str) -> None:
+        self._news, self._what, self._number = news, what, 0
+
+    def __enter__(self) -> None:
+        """Ask."""
+        self._number = self._news.ask(self._what)
+
+    def __exit__(self, *_: object) -> None:
+        """Wait no more."""
+        self._news.answered(self._number)
