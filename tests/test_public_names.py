@@ -94,3 +94,13 @@ def test_importing_the_client_loads_no_pictures():
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert told.stdout.strip() == "set()"
+
+
+def test_importing_the_client_loads_nothing_that_looks_into_nodes():
+    program = "import sys, comfywire; comfywire.Client; print(*sys.modules)"
+
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    rooms = ("conversion", "drawing", "object_info", "parameters", "validation")
+    heavy = tuple(f"comfywire.workflow.{room}" for room in rooms)
+    assert [name for name in told.stdout.split() if name.startswith((*heavy, "comfywire.client.check"))] == []

@@ -50,7 +50,8 @@ from .errors import (
 
 if TYPE_CHECKING:
     from . import sync
-    from .client import Client, Finding, Job, JobProgress, Output, ReplyLimits, Result, Upload
+    from .client import Client, Job, JobProgress, Output, ReplyLimits, Result, Upload
+    from .client.check import Finding
     from .client.events import (
         Event,
         Executed,
@@ -76,7 +77,7 @@ __version__ = "0.1.0"
 # Loaded on first use: `comfywire --version` need not import an HTTP client. What is not here is an event.
 _HOMES = {
     "Client": "client",
-    "Finding": "client",
+    "Finding": "client.check",
     "Job": "client",
     "JobProgress": "client",
     "Node": "workflow",

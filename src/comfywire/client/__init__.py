@@ -2,11 +2,10 @@
 
 from comfywire.transport.limits import ReplyLimits
 
-from .check import Finding
 from .client import Client
 from .job import Job, JobProgress
 from .results.outputs import Output
 from .results.result import Result
 from .uploads import Upload
 
-__all__ = ["Client", "Finding", "Job", "JobProgress", "Output", "ReplyLimits", "Result", "Upload"]
+__all__ = ["Client", "Job", "JobProgress", "Output", "ReplyLimits", "Result", "Upload"]

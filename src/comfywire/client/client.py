@@ -6,20 +6,21 @@ import inspect
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comfywire.errors import ComfywireError, JobLost
 from comfywire.workflow import Workflow
 from comfywire.workflow.load import copied
 
-from .check import Finding
-from .check import check as check_server
 from .connections import ClientConnections
 from .job import Job, JobProgress
 from .preparing import OutputNames, Ready, Request, WorkflowSource, load, names_in, prepare
 from .results.notebook_bar import showing
 from .results.result import Result
 from .watch import Watch
+
+if TYPE_CHECKING:
+    from .check import Finding
 
 __all__ = ["Client", "WorkflowSource"]
 
@@ -130,8 +131,8 @@ class Client(ClientConnections):
             extra["front"] = True
         if ready.targets is not None:
             extra["partial_execution_targets"] = ready.targets
-        # A copy: the caller may go on changing the workflow while this one runs, or is sent again.
-        prompt = copied(ready.workflow.prompt)
+        # The caller may go on changing the workflow while this one runs, or is sent again.
+        prompt = copied(ready.workflow.prompt) if ready.is_shared else ready.workflow.prompt
         await self._follower.until_open()
         self._must_be_free(prompt_id)
         watch, node_errors = await self._submitter.submit(prompt_id, prompt, extra, before_post=before_post)
@@ -229,7 +230,9 @@ class Client(ClientConnections):
             no_prompt: Whether to queue nothing; whether events arrive is not found out then.
 
         """
-        return await check_server(self, self.submit, no_prompt=no_prompt, greeting=self._patience.greeting)
+        from .check import check  # noqa: PLC0415 - few ask, and it has much to import
+
+        return await check(self, self.submit, no_prompt=no_prompt, greeting=self._patience.greeting)
 
     def attach(self, prompt_id: str, *, takes_over: bool = False) -> Job:
         """Return a handle on a prompt that somebody else, or an earlier process, submitted.

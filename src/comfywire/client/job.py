@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from comfywire.errors import ComfywireError, JobTimedOut
@@ -187,8 +187,14 @@ class Job:
                 raise self._timed_out(timeout) from None
         if self._watch.failure is not None:
             raise self._watch.failure
-        found = outcome(self._watch, self.node_errors, url=self._url, downloads=self._downloads)
-        result = replace(found, inputs=self.inputs, warnings=[*self._warnings, *found.warnings])
+        result = outcome(
+            self._watch,
+            self.node_errors,
+            url=self._url,
+            downloads=self._downloads,
+            inputs=self.inputs,
+            warnings=self._warnings,
+        )
         if is_notebook():
             await bring(result.outputs)
         return result

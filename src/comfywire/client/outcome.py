@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from comfywire.errors import JobError, JobFailed, JobInterrupted, JobLost, OutputsGone
 from comfywire.protocol.messages import ExecutionError, ExecutionInterrupted, ExecutionSuccess
 from comfywire.protocol.tracked import Tracked, sends_over_socket
-from comfywire.workflow.validation.rejection import dropped
 
 from .downloads import Downloads
 from .results.collecting import collect_outputs
@@ -21,7 +20,15 @@ from .watch import Watch
 __all__ = ["outcome"]
 
 
-def outcome(watch: Watch, node_errors: Mapping[str, Any], *, url: str, downloads: Downloads) -> Result:
+def outcome(
+    watch: Watch,
+    node_errors: Mapping[str, Any],
+    *,
+    url: str,
+    downloads: Downloads,
+    inputs: Mapping[str, Any],
+    warnings: Sequence[str] = (),
+) -> Result:
     """Return the result of a prompt that is over.
 
     Args:
@@ -29,6 +36,8 @@ def outcome(watch: Watch, node_errors: Mapping[str, Any], *, url: str, downloads
         node_errors: What the server's validator dropped from it.
         url: The server's address, for sentences.
         downloads: Where the outputs' files will be fetched from.
+        inputs: What was set to what before it was submitted.
+        warnings: What is known already that the caller should know.
 
     Raises:
         JobFailed, JobInterrupted, JobLost, OutputsGone: It did not end well, or nothing is left of it.
@@ -45,13 +54,21 @@ def outcome(watch: Watch, node_errors: Mapping[str, Any], *, url: str, downloads
             what = "ended well, but its history was cleared before its results could be read"
             raise _error(OutputsGone, tracked, what, outputs)
         case ExecutionSuccess():
-            missing = [*dropped(node_errors, tracked.graph), *_lost_pictures(tracked)]
-            warnings = [*missing, *_unread(tracked)]
-            return Result(tracked.prompt_id, outputs, warnings, missing, tracked.graph)
+            missing = [*_dropped(node_errors, tracked.graph), *_lost_pictures(tracked)]
+            told = [*warnings, *missing, *_unread(tracked)]
+            return Result(tracked.prompt_id, outputs, told, missing, tracked.graph, inputs)
         case None if watch.is_cancelled:
             raise _error(JobInterrupted, tracked, "was cancelled before it ran", outputs)
         case None:
             raise _error(JobLost, tracked, _why_lost(tracked, url), outputs)
+
+
+def _dropped(node_errors: Mapping[str, Any], graph: Mapping[str, Any]) -> list[str]:
+    if not node_errors:
+        return []
+    from comfywire.workflow.validation.rejection import dropped  # noqa: PLC0415 - as a refusal's words are
+
+    return dropped(node_errors, graph)
 
 
 def _error(kind: type[JobError], tracked: Tracked, what: str, outputs: list[Output]) -> JobError:

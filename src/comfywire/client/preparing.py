@@ -6,23 +6,26 @@ import asyncio
 import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from comfywire.errors import InvalidParameter, UnknownNode, UnreadableWorkflow, WorkflowError
 from comfywire.protocol.progress import required_nodes
 from comfywire.protocol.tracked import sends_over_socket
-from comfywire.workflow import Parameters, Workflow, parse_setting
+from comfywire.workflow import Workflow
 from comfywire.workflow.load import PackSource, Source, read_params
 
 from .catalogue import Catalogue
 from .downloads import Downloads
 from .files.arrays import Array
-from .given import GivenFiles
 from .results.outputs import Output
 from .uploads import Upload, Uploads
-from .validating import check
+
+if TYPE_CHECKING:
+    from comfywire.workflow import Parameters
+
+    from .given import GivenFiles
 
 __all__ = [
     "OutputNames",
@@ -106,6 +109,7 @@ class Ready:
         drawn: Which of them are seeds that were drawn for this run.
         warnings: What the caller should know, one sentence each.
         files: Those that were given.
+        is_shared: Whether the workflow is the caller's own, who may change it at any time.
 
     """
 
@@ -115,6 +119,7 @@ class Ready:
     drawn: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     files: GivenFiles | None = None
+    is_shared: bool = False
 
     @property
     def over_socket(self) -> list[str]:
@@ -177,8 +182,10 @@ async def _prepare(server: Destination, request: Request, *, anew: bool) -> Read
         chosen = ready.workflow.parameters() if parameters is None else parameters
         targets = chosen.select_outputs(ready.workflow, list(request.outputs))
     if request.is_checked:
+        from .validating import check  # noqa: PLC0415 - few have a workflow checked
+
         await check(server, ready.workflow, targets)
-    return Ready(ready.workflow, targets, ready.inputs, ready.drawn, ready.warnings, ready.files)
+    return replace(ready, targets=targets) if targets is not None else ready
 
 
 async def load(
@@ -252,7 +259,9 @@ async def _set(
     """Return ``workflow`` with the inputs set, and their files uploaded."""
     settings, drawn = _parse_settings(workflow, request.settings)
     if not request.inputs and not settings and parameters is None:
-        return Ready(workflow)
+        return Ready(workflow, is_shared=workflow is request.source)
+    from .given import GivenFiles  # noqa: PLC0415 - who sets nothing gives no files
+
     known: set[str] = set()
     inputs = {name: await _as_input(server, value, known) for name, value in request.inputs.items()}
     for name in inputs.keys() & settings.keys():
@@ -278,6 +287,10 @@ class _Seeds:
 
 def _parse_settings(workflow: Workflow, texts: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Return what was typed as values by NODE.INPUT, and which of them were drawn."""
+    if not texts:
+        return {}, []
+    from comfywire.workflow import parse_setting  # noqa: PLC0415 - what the command line has
+
     found: dict[str, Any] = {}
     drawn: list[str] = []
     seeds = _Seeds()

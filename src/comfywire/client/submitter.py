@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,8 +16,8 @@ from comfywire.errors import (
     WorkflowRejected,
 )
 from comfywire.transport.http import Http
-from comfywire.workflow.validation.rejection import sentences, types_wanted, with_choices
 
+# What puts refusals into words is imported when there is one.
 from .cancelling import Canceller
 from .catalogue import Catalogue
 from .follower import Follower
@@ -117,9 +116,9 @@ class Submitter:
     async def _reply(self, watch: Watch, posting: asyncio.Task[Any]) -> Any:
         """Wait for the reply, but not for ever where messages show that the prompt is queued."""
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._patience.reply):
-                    return await asyncio.shield(posting)
+            done, _ = await asyncio.wait({posting}, timeout=self._patience.reply)
+            if done:
+                return posting.result()
             if watch.settled.is_set():
                 posting.cancel()
                 raise ConnectionLost(f"the reply to prompt {watch.tracked.prompt_id} did not come")
@@ -165,12 +164,16 @@ class Submitter:
         rejection = _rejection(error)
         if rejection is None:
             raise error
+        from comfywire.workflow.validation.rejection import sentences  # noqa: PLC0415
+
         what, node_errors = rejection
         completed = await self._with_choices(node_errors)
         raise WorkflowRejected(what, node_errors, sentences(what, completed, graph)) from error
 
     async def _with_choices(self, node_errors: Mapping[str, Any]) -> Mapping[str, Any]:
         """Ask for the choices that the server left out, so that the nearest one can be named."""
+        from comfywire.workflow.validation.rejection import types_wanted, with_choices  # noqa: PLC0415
+
         wanted = types_wanted(node_errors)
         if not wanted:
             return node_errors

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from comfywire import client as asynchronous
-from comfywire.client import Finding, JobProgress, ReplyLimits, Upload
+from comfywire.client import JobProgress, ReplyLimits, Upload
 from comfywire.client.client import WorkflowSource
 from comfywire.client.events import QueueSnapshot
 from comfywire.client.preparing import OutputNames
@@ -16,6 +16,9 @@ from comfywire.workflow import Workflow
 
 from .background import LOOP
 from .handles import Job, Result, wait
+
+if TYPE_CHECKING:
+    from comfywire.client.check import Finding
 
 __all__ = ["Client"]
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from comfywire.workflow.parameters.bind import FileInput
-from comfywire.workflow.parameters.parameters import Parameter, Parameters
-from comfywire.workflow.parameters.setting import Setting, parse_setting
-from comfywire.workflow.validation.problems import Effect, Problem
-from comfywire.workflow.workflow import Bound, Workflow
-
-from .node import Node
-from .object_info import ObjectInfo
-
 if TYPE_CHECKING:
     from comfywire.workflow.conversion.convert import Conversion, convert
     from comfywire.workflow.conversion.packs.pack import Pack
     from comfywire.workflow.conversion.packs.saved import SavedNode
+    from comfywire.workflow.node import Node
+    from comfywire.workflow.object_info import ObjectInfo
+    from comfywire.workflow.parameters.bind import FileInput
+    from comfywire.workflow.parameters.parameters import Parameter, Parameters
+    from comfywire.workflow.parameters.setting import Setting, parse_setting
+    from comfywire.workflow.validation.problems import Effect, Problem
+    from comfywire.workflow.workflow import Bound, Workflow
 
 __all__ = [
     "Bound",
@@ -37,12 +35,24 @@ __all__ = [
     "parse_setting",
 ]
 
-# Loaded on first use: who runs workflows in API format needs nothing that converts, which is half of it all.
+# Loaded on first use: who runs workflows in API format needs nothing that converts, checks or describes them,
+# which is most of it.
 _HOMES = {
+    "Bound": "workflow",
     "Conversion": "conversion.convert",
     "convert": "conversion.convert",
+    "Effect": "validation.problems",
+    "FileInput": "parameters.bind",
+    "Node": "node",
+    "ObjectInfo": "object_info",
     "Pack": "conversion.packs.pack",
+    "Parameter": "parameters.parameters",
+    "Parameters": "parameters.parameters",
+    "parse_setting": "parameters.setting",
+    "Problem": "validation.problems",
     "SavedNode": "conversion.packs.saved",
+    "Setting": "parameters.setting",
+    "Workflow": "workflow",
 }
 
 

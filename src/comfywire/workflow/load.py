@@ -18,11 +18,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from comfywire.errors import InvalidParameter, UncertainWorkflow, UnreadableWorkflow, UnusablePack
-from comfywire.workflow.catalogues.packaged import packaged
 
 from .nearest import did_you_mean
 from .recognise import Found, parse_json, recognise
-from .subgraph import Subgraph
 
 Choose: TypeAlias = Callable[[Sequence[Any]], Any]
 
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from comfywire.workflow.parameters.parameters import Parameters
 
     from .object_info import ObjectInfo
+    from .subgraph import Subgraph
 
 __all__ = [
     "Loaded",
@@ -117,6 +116,7 @@ def _converted(
     choose: Choose | None = None,
     packs: Sequence[Pack] = (),
 ) -> Conversion:
+    from comfywire.workflow.catalogues.packaged import packaged  # noqa: PLC0415 - as the next
     from comfywire.workflow.conversion.convert import convert  # noqa: PLC0415 - half of what there is to import
 
     return convert(document, object_info or packaged(), choose=choose, packs=packs)

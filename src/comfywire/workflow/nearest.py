@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +23,8 @@ def nearest(name: str, choices: Iterable[str], *, count: int = 3, likeness: floa
     """
     if len(name) > _LONGEST_NAME:
         return []
+    from difflib import get_close_matches  # noqa: PLC0415 - only errors want it
+
     by_key: dict[str, str] = {}
     for choice, _ in zip(choices, range(_MOST_CHOICES), strict=False):
         by_key.setdefault(choice.casefold()[:_LONGEST_NAME], choice)

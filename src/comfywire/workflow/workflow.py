@@ -7,24 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from comfywire.errors import UnknownNode
-from comfywire.workflow.catalogues.packaged import packaged
 from comfywire.workflow.load import read_workflow, subgraphs_of, write_prompt
 from comfywire.workflow.nearest import did_you_mean
-from comfywire.workflow.node import Node, is_link
-from comfywire.workflow.object_info import ObjectInfo
-from comfywire.workflow.parameters.bind import bind
-from comfywire.workflow.parameters.draft import draft
-from comfywire.workflow.subgraph import Subgraph
-from comfywire.workflow.subgraph_node import SubgraphNode
-from comfywire.workflow.validation.validate import validate
+
+# What looks into nodes is imported where it is needed: who runs a graph as it is has no need of it, and all
+# of it together took half the time of importing the client.
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from comfywire.workflow.drawing.graph import GraphForm
     from comfywire.workflow.load import PackSource, Source
+    from comfywire.workflow.node import Node
+    from comfywire.workflow.object_info import ObjectInfo
     from comfywire.workflow.parameters.bind import FileInput
     from comfywire.workflow.parameters.parameters import Parameters
+    from comfywire.workflow.subgraph import Subgraph
     from comfywire.workflow.validation.problems import Problem
 
 __all__ = ["Bound", "Workflow"]
@@ -147,7 +145,11 @@ class Workflow:
     @property
     def object_info(self) -> ObjectInfo:
         """The catalogue of node types in use: the one given to :meth:`load`, or the packaged one."""
-        return packaged() if self._object_info is None else self._object_info
+        if self._object_info is not None:
+            return self._object_info
+        from comfywire.workflow.catalogues.packaged import packaged  # noqa: PLC0415
+
+        return packaged()
 
     @property
     def nodes(self) -> list[Node]:
@@ -161,6 +163,8 @@ class Workflow:
         A node whose type is not in ``object_info`` counts when nothing is linked to it: that is how output
         nodes look, though not only they.
         """
+        from comfywire.workflow.node import is_link  # noqa: PLC0415
+
         used = {value[0] for node in self.nodes for value in node.inputs.values() if is_link(value)}
         return [
             node
@@ -185,6 +189,8 @@ class Workflow:
             has_file: Says whether the server has an input file of this name.
 
         """
+        from comfywire.workflow.validation.validate import validate  # noqa: PLC0415
+
         catalogue = _parse(object_info) or self.object_info
         return validate(self.prompt, catalogue, version=version, targets=targets, has_file=has_file)
 
@@ -210,6 +216,8 @@ class Workflow:
         It is what titles of nodes declare; else the inputs and outputs that the author chose in the editor
         (App mode), in their order; else what suggests itself.
         """
+        from comfywire.workflow.parameters.draft import draft  # noqa: PLC0415
+
         return draft(self)
 
     def bind(
@@ -231,6 +239,8 @@ class Workflow:
             UnknownNode: A parameter names a node that this workflow does not have.
 
         """
+        from comfywire.workflow.parameters.bind import bind  # noqa: PLC0415
+
         settable = self.parameters() if parameters is None else parameters
         return Bound(*bind(self, settable, values, new_seed=new_seed))
 
@@ -266,7 +276,9 @@ class Workflow:
             UnknownNode: It is not in this workflow.
 
         """
-        gone = self[node.id if isinstance(node, Node) else node].id
+        from comfywire.workflow.node import is_link  # noqa: PLC0415
+
+        gone = self[node if isinstance(node, str) else node.id].id
         rest = copy.deepcopy({node_id: entry for node_id, entry in self.prompt.items() if node_id != gone})
         smaller = self._with(rest)
         for other in smaller.nodes:
@@ -307,6 +319,9 @@ class Workflow:
         return f"<Workflow: {len(self)} nodes{source}>"
 
     def _node(self, node_id: str) -> Node:
+        from comfywire.workflow.node import Node  # noqa: PLC0415
+        from comfywire.workflow.subgraph_node import SubgraphNode  # noqa: PLC0415
+
         if node_id not in self.prompt and node_id in self.subgraphs:
             return SubgraphNode(self.prompt, self.subgraphs[node_id], self._node)
         class_type = self.prompt[node_id].get("class_type")
@@ -361,4 +376,8 @@ def _must_be_graph(prompt: object) -> None:
 
 
 def _parse(object_info: Mapping[str, Any] | None) -> ObjectInfo | None:
-    return None if object_info is None else ObjectInfo.of(object_info)
+    if object_info is None:
+        return None
+    from comfywire.workflow.object_info import ObjectInfo  # noqa: PLC0415
+
+    return ObjectInfo.of(object_info)

@@ -6,7 +6,6 @@ import asyncio
 import sys
 from base64 import b64encode
 from collections.abc import Iterable
-from html import escape
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
@@ -126,4 +125,6 @@ def _line(output: Showable) -> str:
 
 
 def _escaped(text: str) -> str:
+    from html import escape  # noqa: PLC0415 - with a table of all entities, for notebooks alone
+
     return escape(text.encode(errors="replace").decode())

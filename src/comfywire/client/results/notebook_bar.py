@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from html import escape
 from importlib import import_module
 from typing import Any, ClassVar, Protocol
 from weakref import WeakSet
@@ -121,4 +120,6 @@ def _words(progress: Progressing) -> str:
 
 
 def _escaped(text: str) -> str:
+    from html import escape  # noqa: PLC0415 - with a table of all entities, for notebooks alone
+
     return escape(text.encode(errors="replace").decode())
