@@ -15,7 +15,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -44,7 +44,17 @@ def _ran(script: str, *options: str) -> Any:
 
 
 def client_ratios(report: Mapping[str, Any]) -> Ratios:
-    """Return the client's jobs a second and processor time, as shares of the bare loop's."""
+    """Return the client's jobs a second and processor time, as shares of the bare loop's.
+
+    Raises:
+        ValueError: A job had no result, or another's: what that took is no figure.
+
+    """
+    for row in report["rows"]:
+        if any(run["missing"] or run["wrong"] for run in row["rounds"]):
+            reasons = [reason for run in row["rounds"] for reason in run.get("failures", [])]
+            why = f": {reasons[0]}" if reasons else ""
+            raise ValueError(f"{row['client']} missed jobs, {row['concurrency']} at a time{why}")
     rounds = {(row["client"], row["concurrency"]): row["rounds"] for row in report["rows"]}
     ratios = {}
     for (client, at_once), runs in rounds.items():
@@ -80,6 +90,22 @@ def worse(found: Ratios, published: Ratios, limit: float = LIMIT) -> set[str]:
     }
 
 
+def verdict(measure: Callable[[], Ratios], published: Ratios) -> tuple[Ratios, set[str]]:
+    """Return what was measured, and what is worse than published both times that it was.
+
+    What looks worse is measured once more, and only that decides: a single run may have had bad luck.
+    """
+    found = measure()
+    print(told(found, published))
+    suspected = worse(found, published)
+    if suspected:
+        print(f"measured once more, since these are worse: {', '.join(sorted(suspected))}")
+        again = measure()
+        print(told(again, published))
+        suspected &= worse(again, published)
+    return found, suspected
+
+
 def told(found: Ratios, published: Ratios) -> str:
     """Return a line for each ratio."""
     return "\n".join(
@@ -94,19 +120,13 @@ def main() -> int:
     parser.add_argument("--publish", action="store_true", help="write what was measured as published")
     options = parser.parse_args()
     published = json.loads(PUBLISHED.read_text()) if PUBLISHED.exists() else {}
-    found = measured()
-    print(told(found, published))
     if options.publish:
-        PUBLISHED.write_text(
-            json.dumps({name: round(ratio, 3) for name, ratio in found.items()}, indent=2) + "\n"
-        )
+        found = measured()
+        print(told(found, published))
+        rounded = {name: round(ratio, 3) for name, ratio in found.items()}
+        PUBLISHED.write_text(json.dumps(rounded, indent=2) + "\n")
         return 0
-    suspected = worse(found, published)
-    if suspected:
-        print(f"measured once more, since these are worse: {', '.join(sorted(suspected))}")
-        again = measured()
-        print(told(again, published))
-        suspected &= worse(again, published)
+    _, suspected = verdict(measured, published)
     for name in sorted(suspected):
         print(f"{name} is over 15 % worse than published, twice: profile it, or publish it with the reason")
     return 1 if suspected else 0
