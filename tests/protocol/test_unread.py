@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from comfywire.protocol.messages import ProgressState
@@ -34,7 +34,6 @@ def test_junk_in_an_unread_progress_state_names_no_nodes() -> None:
     assert dict(message.nodes) == {}
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is slow at anything
 @given(prompt_id=st.text(), nodes=NODES)
 def test_reading_late_finds_what_reading_at_once_finds(
     prompt_id: str, nodes: dict[str, dict[str, object]]
