@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from comfywire.errors import ServerError, UnexpectedReply
 from comfywire.transport.http import Http
-from comfywire.workflow.object_info import ObjectInfo
+
+if TYPE_CHECKING:
+    from comfywire.workflow.object_info import ObjectInfo
 
 __all__ = ["Catalogue"]
 
@@ -42,6 +44,8 @@ class Catalogue:
 
     async def described(self, *, anew: bool = False) -> ObjectInfo:
         """Return every node type with the server's version: the editor's documents are converted by both."""
+        from comfywire.workflow.object_info import ObjectInfo  # noqa: PLC0415 - for documents alone
+
         types = await self.whole(anew=anew)
         if self._described is None or self._described.raw is not types:
             self._described = ObjectInfo(types, version=await self._version())
