@@ -109,16 +109,17 @@ class Rig:
         return [step.to_state.value for step in await self.store.transitions(job.id)]
 
 
-def worker_of(core: Core, *servers: str) -> Worker:
+def worker_of(core: Core, *servers: str, pace: Pace | None = None, **settings: Any) -> Worker:
     """A worker of a whole service."""
     return Worker(
-        replace(core.settings, servers=servers),
+        replace(core.settings, servers=servers, **settings),
         core.store,
         assets=core.assets,
         store_check=core.store_check,
         sealer=core.sealer,
         hooks=core.hooks,
         relay=core.relay,
+        pace=pace or Pace(),
     )
 
 
@@ -135,7 +136,7 @@ async def working(worker: Worker) -> AsyncIterator[asyncio.Event]:
 
 
 @contextlib.asynccontextmanager
-async def at_work(core: Core, *servers: str) -> AsyncIterator[None]:
+async def at_work(core: Core, *servers: str, pace: Pace | None = None) -> AsyncIterator[None]:
     """A worker of a whole service, whose servers are up: each has run the prompt that it is tried with.
 
     A fault that is set before that prompt has ended may strike it instead of a test's own.
@@ -146,7 +147,7 @@ async def at_work(core: Core, *servers: str) -> AsyncIterator[None]:
         found = await core.database.one(count)
         return found is not None and found["up"] == len(servers)
 
-    async with working(worker_of(core, *servers)):
+    async with working(worker_of(core, *servers, pace=pace)):
         await until(are_up)
         yield
 

@@ -9,13 +9,12 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.service.rig import FAST, picture, until, working
+from tests.service.rig import FAST, at_work, picture, until
 from tests.service.serving import application, asking, serving
 
 from comfywire.server import Server
 from comfywire.service.core import Core, open_core
 from comfywire.service.settings import Settings
-from comfywire.service.worker.worker import Worker
 
 PROMPT = picture()
 
@@ -42,26 +41,7 @@ class Service:
     @contextlib.asynccontextmanager
     async def worker(self, *servers: Server) -> AsyncIterator[None]:
         """A worker on these servers, once they are up: before, a fault may strike what tries them."""
-        core = self.core
-        settings = replace(core.settings, servers=tuple(server.url for server in servers))
-        worker = Worker(
-            settings,
-            core.store,
-            assets=core.assets,
-            store_check=core.store_check,
-            sealer=core.sealer,
-            hooks=core.hooks,
-            relay=core.relay,
-            pace=FAST,
-        )
-        async with working(worker):
-            count = "SELECT count(*) AS n FROM servers WHERE state = 'up'"
-
-            async def all_are_up() -> bool:
-                found = await core.database.one(count)
-                return found is not None and found["n"] == len(servers)
-
-            await until(all_are_up)
+        async with at_work(self.core, *(server.url for server in servers), pace=FAST):
             yield
 
 

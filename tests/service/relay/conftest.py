@@ -3,12 +3,13 @@
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.client.graphs import Show
+from tests.service import rig
 from tests.service.rig import FAST, until, working
 from tests.service.serving import application, serving
 
@@ -49,16 +50,7 @@ class Face:
 
 def worker_of(core: Core, servers: list[Server]) -> Worker:
     """A worker that waits for nothing longer than a test wants to."""
-    return Worker(
-        replace(core.settings, servers=tuple(server.url for server in servers), server_patience=2.0),
-        core.store,
-        assets=core.assets,
-        store_check=core.store_check,
-        sealer=core.sealer,
-        hooks=core.hooks,
-        relay=core.relay,
-        pace=FAST,
-    )
+    return rig.worker_of(core, *(server.url for server in servers), pace=FAST, server_patience=2.0)
 
 
 async def are_up(core: Core, count: int) -> bool:
