@@ -21,6 +21,8 @@ __all__ = ["MOST_ADDED", "AddedServer", "AddedServers", "ServerConflict", "Unfit
 
 SQL = queries("added_servers")
 MOST_ADDED = 1000
+ANYBODY_AFTER = 20.0
+"""Seconds after which a server that nobody has taken is anybody's: whose share it is does not come for it."""
 LOOKUP = 5.0
 """Seconds that a host's name may take to be found."""
 log = logging.getLogger("comfywire.service")
@@ -133,8 +135,12 @@ class AddedServers:
         return found
 
     async def claim(self, worker: str) -> list[AddedServer]:
-        """Return those that ``worker`` is to look after: each has one worker, until that is silent."""
-        found = await self._database.all(SQL["claim"], worker=worker, silent_after=SILENT_AFTER)
+        """Return those that ``worker`` is to look after: each has one worker, until that is dead or leaves.
+
+        Of those that no worker has it takes its share, so that workers have about as many as each other.
+        """
+        values = {"worker": worker, "silent_after": SILENT_AFTER, "anybody_after": ANYBODY_AFTER}
+        found = await self._database.all(SQL["claim"], **values)
         return [server for server in map(self._opened, found) if server is not None]
 
     def _opened(self, row: Row) -> AddedServer | None:

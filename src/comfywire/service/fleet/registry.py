@@ -130,8 +130,9 @@ class Registry:
         return bool(answer and answer["paused"])
 
     async def tidy(self) -> None:
-        """Forget servers that are gone, needs that no job has, and catalogues that no server has."""
+        """Forget servers and workers that are gone, needs that no job has, and catalogues of no server."""
         await self._database.do(SQL["forget_silent"], seconds=FORGET_AFTER)
+        await self._database.do(SQL["forget_workers"])
         await self._database.do(SQL["forget_needs"])
         await self._database.do(SQL["forget_catalogues"])
 

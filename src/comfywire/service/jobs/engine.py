@@ -236,9 +236,15 @@ class Queue:
         answer = await self._database.one(self._sql["waiting_ahead"], queue_id=queue_id)
         return None if answer is None else int(answer["ahead"])
 
-    async def register(self) -> int:
-        """Return a number for a worker that starts; it counts as alive while :meth:`beat` is called."""
-        answer = await self._database.one(engine_sql.queries["register_worker"])
+    async def register(self, name: str | None = None) -> int:
+        """Return a number for a worker that starts; it counts as alive while :meth:`beat` is called.
+
+        Servers that were added are shared out among workers with a name (``AddedServers.claim``).
+        """
+        if name is None:
+            answer = await self._database.one(engine_sql.queries["register_worker"])
+        else:
+            answer = await self._database.one(self._sql["register"], name=name)
         assert answer is not None
         return int(answer["worker_id"])
 

@@ -57,18 +57,49 @@ EXISTS (SELECT FROM jobs WHERE server = servers.url AND submitted_at IS NOT NULL
            AND jobs.state IN ('queued', 'running', 'canceling'))
 
 -- name: claim
--- One worker looks after each: the one that does, or the first that asks when no worker does.
+-- One worker looks after each: the one that does, or one that asks when no worker does. Each takes its share of those, and
+-- passes over what another one is taking just now. What nobody has taken for a while, anybody takes.
+WITH alive AS (
+    SELECT count(*) AS workers
+      FROM worker_names AS told JOIN procrastinate_workers AS worker ON worker.id = told.number
+), room AS (
+    SELECT GREATEST(
+        ceil((SELECT count(*) FROM added_servers) / GREATEST(workers, 1)::float8)::bigint
+        - (SELECT count(*) FROM servers JOIN added_servers USING (url) WHERE servers.worker = %(worker)s),
+        (SELECT count(*) FROM servers JOIN added_servers USING (url)
+          WHERE servers.seen_at < now() - make_interval(secs => %(anybody_after)s::float8) AND
+-- include: added_servers.is_free
+        )) AS more
+      FROM alive
+), taken AS (
+    SELECT servers.url FROM servers JOIN added_servers USING (url)
+     WHERE
+-- include: added_servers.is_free
+     ORDER BY servers.url
+     LIMIT (SELECT GREATEST(more, 0) FROM room)
+       FOR UPDATE OF servers SKIP LOCKED
+)
 UPDATE servers
    SET worker = %(worker)s,
        seen_at = CASE WHEN servers.worker = %(worker)s THEN servers.seen_at ELSE now() END
   FROM added_servers AS added
  WHERE added.url = servers.url
-   AND (servers.worker IS NULL OR servers.worker = %(worker)s
-        OR servers.seen_at < now() - make_interval(secs => %(silent_after)s::float8))
+   AND (servers.worker = %(worker)s OR servers.url IN (SELECT url FROM taken))
    AND (
 -- include: added_servers.is_named
    ) IS NOT TRUE
 RETURNING servers.url, added.address, added.tags, added.slots;
+
+-- name: is_free
+-- Whether no worker looks after it, and none was started with it: nobody speaks of it, or the engine has forgotten who
+-- did, since that one is dead.
+(servers.worker IS NULL
+ OR servers.seen_at < now() - make_interval(secs => %(silent_after)s::float8)
+ OR EXISTS (SELECT FROM worker_names AS told
+             WHERE told.name = servers.worker
+               AND NOT EXISTS (SELECT FROM procrastinate_workers AS worker WHERE worker.id = told.number)))
+AND (servers.named_at IS NULL OR servers.worker IS NULL
+     OR servers.named_at <= now() - make_interval(secs => %(silent_after)s::float8))
 
 -- name: forget
 -- Its worker has let go of it.

@@ -224,8 +224,11 @@ WITH stalled AS (
 ), forgotten AS (
     DELETE FROM procrastinate_workers AS worker WHERE
 -- include: queue.is_dead
+    RETURNING pg_notify('comfywire_servers', '')  -- those that were added are for others now
+), told AS (
+    SELECT count(*) AS workers FROM forgotten
 )
-SELECT job_id, pg_notify('procrastinate_any_queue_v1', '{}') FROM given;
+SELECT job_id, pg_notify('procrastinate_any_queue_v1', '{}') FROM given, told;
 
 -- name: is_dead
 worker.last_heartbeat < now() - make_interval(secs => %(seconds)s::float8)
@@ -257,6 +260,12 @@ SELECT FROM jobs JOIN procrastinate_jobs AS waiting ON waiting.id = jobs.queue_i
                               WHERE servers.url = jobs.server AND servers.worker <> %(name)s
                                 AND servers.seen_at > now() - make_interval(secs => %(seconds)s::float8)) END
  LIMIT 1;
+
+-- name: register
+-- A worker has its row until it leaves its servers (servers.leave); one that begins anew has another number.
+INSERT INTO worker_names AS told (name, number) SELECT %(name)s, worker_id FROM procrastinate_register_worker_v1()
+ON CONFLICT (name) DO UPDATE SET number = excluded.number
+RETURNING number AS worker_id;
 
 -- name: beat
 -- Say that a worker is alive, and hear of all: who has been silent for too long is dead.

@@ -25,7 +25,8 @@ RETURNING wanted;
 
 -- name: leave
 -- Its worker stops. Another one of the same server may have spoken last; if not, it does when it hears this.
-WITH alone AS (UPDATE servers SET worker = NULL WHERE worker = %(worker)s RETURNING url)
+WITH nobody AS (DELETE FROM worker_names WHERE name = %(worker)s),
+     alone AS (UPDATE servers SET worker = NULL WHERE worker = %(worker)s RETURNING url)
 SELECT pg_notify('comfywire_servers', url) FROM alone;
 
 -- name: gone
@@ -112,6 +113,12 @@ DELETE FROM servers
    AND NOT EXISTS (SELECT FROM added_servers AS added WHERE added.url = servers.url)
    AND NOT EXISTS (SELECT FROM jobs WHERE server = servers.url AND submitted_at IS NOT NULL
                       AND state IN ('queued', 'running', 'canceling'));
+
+-- name: forget_workers
+-- Dead ones that spoke of no server that is kept.
+DELETE FROM worker_names AS told
+ WHERE NOT EXISTS (SELECT FROM procrastinate_workers AS worker WHERE worker.id = told.number)
+   AND NOT EXISTS (SELECT FROM servers WHERE servers.worker = told.name);
 
 -- name: forget_needs
 DELETE FROM needs

@@ -94,7 +94,7 @@ class Membership:
         if self.number:
             log.warning("worker %s was taken for dead, and begins anew", self._name)
             await patiently(lambda: self._queue.spare(self._name))
-        self.number = await patiently(self._queue.register)
+        self.number = await patiently(lambda: self._queue.register(self._name))
 
     async def beat(self) -> None:
         """Say that the worker is alive, and hear of the others, for ever; cancelling ends it."""

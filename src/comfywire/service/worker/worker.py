@@ -236,7 +236,7 @@ class Worker:
                 self._has_news.set()
             case "comfywire_servers":
                 self._added.look_now()
-                for server in self._servers.values():
+                if (server := self._servers.get(payload)) is not None:
                     server.look_now()
             case _:
                 self._wake.set()
