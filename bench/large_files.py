@@ -1,9 +1,10 @@
 """Large files through the service: seconds, and the most memory that its process holds meanwhile.
 
-    python bench/large_files.py [--mib 2000] [--s3] [--json FILE]
+    python bench/large_files.py [--mib 2000] [--s3 [URL]] [--json FILE]
 
-A file of noise is uploaded and downloaded again, to a folder and, with ``--s3``, to an S3 that moto plays in
-another process; then it is uploaded once more, when its bytes are there. Noise is made as it is sent.
+A file of noise is uploaded and downloaded again, to a folder and, with ``--s3``, to the S3 at a URL (its
+credentials as ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY``), or to one that moto plays in another
+process; then it is uploaded once more, when its bytes are there. Noise is made as it is sent.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import sys
 import tempfile
 import time
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import fsspec
 from machine import conditions, conditions_line
 from streams import Process, api_process
 
@@ -121,15 +124,15 @@ async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             data = folder / where
             arguments = ["serve", "--port=0", "--no-workers", f"--data={data}", most]
             if where == "S3":
-                endpoint = await stack.enter_async_context(process(sys.executable, "-c", MOTO))
-                os.environ |= {
-                    "AWS_ENDPOINT_URL": endpoint,
-                    "AWS_ACCESS_KEY_ID": "k",
-                    "AWS_SECRET_ACCESS_KEY": "s",
-                }
-                async with aiohttp.ClientSession() as session, session.put(f"{endpoint}/bench") as reply:
-                    reply.raise_for_status()
-                arguments.append("--assets=s3://bench/assets")
+                endpoint = options.s3
+                if endpoint == "moto":
+                    endpoint = await stack.enter_async_context(process(sys.executable, "-c", MOTO))
+                os.environ["AWS_ENDPOINT_URL"] = endpoint
+                os.environ.setdefault("AWS_ACCESS_KEY_ID", "k")
+                os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "s")
+                bucket = f"bench-{secrets.token_hex(4)}"
+                await asyncio.to_thread(fsspec.filesystem("s3").mkdir, bucket)
+                arguments.append(f"--assets=s3://{bucket}/assets")
             url = await stack.enter_async_context(comfywire(*arguments))
             found[where] = await through(url, options.mib)
             print(where, json.dumps(found[where]), flush=True)
@@ -141,7 +144,7 @@ def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--mib", type=int, default=2000)
-    parser.add_argument("--s3", action="store_true")
+    parser.add_argument("--s3", nargs="?", const="moto", metavar="URL")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     before = conditions()

@@ -1,12 +1,12 @@
 """Event streams and sockets by the thousand: what each costs the service, and if a slow one costs others.
 
-    python bench/streams.py [--readers 5000] [--jobs 500] [--sockets 1000] [--slow 200] [--servers 2]
-                            [--steps 8] [--step-time 0.05] [--json FILE]
+    python bench/streams.py [--readers 5000] [--jobs 500] [--sockets 1000] [--slow 250]
+                            [--slow-sockets 50] [--servers 2] [--steps 8] [--step-time 0.05] [--json FILE]
 
 The API is a process of its own (``serve --no-workers``), whose CPU and memory are measured; the worker, the
 test servers and this client are others, all on one machine. The jobs, of three keys, are submitted as ComfyUI
 programs do it, each with the socket that follows it; event streams with previews follow them, too. Then once
-more with readers among them that never read a byte.
+more with readers beside them of which every other one takes 4 KiB a second, and the rest nothing at all.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ import tempfile
 import time
 import uuid
 from collections import Counter, defaultdict
+from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 from machine import conditions, conditions_line
+from stream_readers import PAUSES, Reader, count_frames
 
 from service import comfywire, service
 
@@ -37,8 +39,6 @@ AT_ONCE = 100
 """Connections that are opened at a time: a listen queue is bounded."""
 IDLE = 10.0
 PATIENCE = 300.0
-KINDS = (b"event: status", b"event: progress", b"event: preview", b"event: output")
-LONGEST_KIND = max(map(len, KINDS))
 TICKS = os.sysconf("SC_CLK_TCK")
 GRAPH = Path(__file__).parents[1] / "examples" / "workflows" / "text_to_image.json"
 
@@ -77,46 +77,6 @@ def api_process() -> Process:
     raise RuntimeError("the service is not here")
 
 
-class Reader(asyncio.Protocol):
-    """One event stream, read without a client's cost; a slow one reads nothing at all."""
-
-    def __init__(self, host: str, path: str, key: str, *, is_slow: bool) -> None:
-        lines = [f"GET {path} HTTP/1.1", f"Host: {host}", f"Authorization: Bearer {key}", "Connection: close"]
-        self._head = "\r\n".join([*lines, "", ""]).encode()
-        self._is_slow = is_slow
-        self._rest = b""
-        self.seen: Counter[bytes] = Counter()
-        self.bytes = 0
-        self.ended_at: float | None = None
-        self.opened = asyncio.Event()
-        self.ended = asyncio.Event()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.write(self._head)
-
-    def data_received(self, data: bytes) -> None:
-        """Count what came; the first bytes say that the stream is open."""
-        if not self.opened.is_set():
-            assert data.startswith(b"HTTP/1.1 200"), data[:200]
-            self.opened.set()
-            if self._is_slow:
-                self.transport.pause_reading()
-        self.bytes += len(data)
-        text = self._rest + data
-        for kind in KINDS:
-            self.seen[kind] += text.count(kind) - self._rest.count(kind)
-        self._rest = text[-LONGEST_KIND:]
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Note when the stream ended."""
-        del exc
-        self.ended_at = time.perf_counter()
-        self.ended.set()
-
-
 class Crowd:
     """Everybody who reads, for one round."""
 
@@ -128,6 +88,7 @@ class Crowd:
         self.readers: dict[str, list[Reader]] = defaultdict(list)
         self.slow: list[Reader] = []
         self.sockets: list[asyncio.Task[int]] = []
+        self.slow_sockets: list[asyncio.Task[int]] = []
         self._ready = 0
 
     def key(self, number: int) -> str:
@@ -142,49 +103,44 @@ class Crowd:
             reply.raise_for_status()
             return str((await reply.json())["prompt_id"])
 
-    async def follow(self, job_id: str, key: str, *, is_slow: bool = False) -> None:
+    async def follow(self, job_id: str, key: str, *, pause: float = 0.0) -> None:
         """Open one stream; return when the service has begun to answer."""
         parts = urlsplit(self._url)
         path = f"/api/v2/jobs/{job_id}/events?previews=true"
         connection = socket.socket()
-        if is_slow:  # so that little waits on the way to it
+        if pause:  # so that little waits on the way to it
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.setblocking(False)
         loop = asyncio.get_running_loop()
         async with self._gate:
             await loop.sock_connect(connection, (parts.hostname, parts.port))
             _, reader = await loop.create_connection(
-                lambda: Reader(parts.netloc, path, key, is_slow=is_slow), sock=connection
+                lambda: Reader(parts.netloc, path, key, pause=pause), sock=connection
             )
             await reader.opened.wait()
-        (self.slow if is_slow else self.readers[job_id]).append(reader)
+        (self.slow if pause else self.readers[job_id]).append(reader)
 
-    async def listen(self, client: str, key: str) -> None:
+    async def listen(self, client: str, key: str, *, pause: float = 0.0) -> None:
         """Open one of ComfyUI's sockets."""
         address = f"{self._url}/ws?clientId={client}"
         headers = {"Authorization": f"Bearer {key}"}
         async with self._gate:
             opened = await self._session.ws_connect(address, headers=headers, max_msg_size=0)
-        self.sockets.append(asyncio.create_task(_count(opened)))
+        (self.slow_sockets if pause else self.sockets).append(
+            asyncio.create_task(count_frames(opened, pause))
+        )
 
     async def close(self) -> int:
         """Hang up; return how many frames the sockets had."""
         for reader in self.slow:
             reader.transport.abort()
-        for task in self.sockets:
+        for task in [*self.sockets, *self.slow_sockets]:
             task.cancel()
+        await asyncio.wait([*self.sockets, *self.slow_sockets])
         return sum(count for count in await asyncio.gather(*self.sockets) if isinstance(count, int))
 
 
-async def _count(opened: aiohttp.ClientWebSocketResponse) -> int:
-    frames = 0
-    with contextlib.suppress(asyncio.CancelledError):
-        async for _ in opened:
-            frames += 1
-    return frames
-
-
-async def one_round(url: str, keys: list[str], options: argparse.Namespace, slow: int) -> dict[str, Any]:
+async def one_round(url: str, keys: list[str], options: argparse.Namespace, *, slow: bool) -> dict[str, Any]:
     """Open everything while the queue is paused, let the jobs run, and see what that costs."""
     api = api_process()
     found: dict[str, Any] = {}
@@ -209,17 +165,29 @@ async def one_round(url: str, keys: list[str], options: argparse.Namespace, slow
             options.sockets,
             (crowd.listen(client, crowd.key(at)) for at, client in enumerate(clients[: options.sockets])),
         )
-        ids = [job_ids[at % len(job_ids)] for at in range(slow)]
-        found |= await _opened(
-            api,
-            "slow stream",
-            slow,
-            (crowd.follow(job, crowd.key(at % len(job_ids)), is_slow=True) for at, job in enumerate(ids)),
-        )
+        if slow:
+            found |= await _opened(
+                api, "slow stream", options.slow, _slow_streams(crowd, job_ids, options.slow)
+            )
+            opening = _slow_sockets(crowd, clients, options.slow_sockets)
+            found |= await _opened(api, "slow socket", options.slow_sockets, opening)
         found |= await _idle(api)
         found |= await _ran(api, crowd, session, url)
         found["frames of the sockets"] = await crowd.close()
     return found
+
+
+def _slow_streams(crowd: Crowd, job_ids: Sequence[str], count: int) -> Iterator[Coroutine[Any, Any, None]]:
+    for at in range(count):
+        number = at % len(job_ids)
+        yield crowd.follow(job_ids[number], crowd.key(number), pause=PAUSES[at % len(PAUSES)])
+
+
+def _slow_sockets(crowd: Crowd, clients: Sequence[str], count: int) -> Iterator[Coroutine[Any, Any, None]]:
+    """The same clients', so that as much is said to them."""
+    for at in range(count):
+        number = at % len(clients)
+        yield crowd.listen(clients[number], crowd.key(number), pause=PAUSES[at % len(PAUSES)])
 
 
 async def _opened(api: Process, what: str, count: int, opening: Any) -> dict[str, Any]:
@@ -299,9 +267,9 @@ async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         keys = await _keys(session, url)
         found: dict[str, Any] = {"MiB at first": round(api_process().memory() / 2**20, 1)}
-        for name, slow in (("warm", 0), ("all read", 0), ("some do not read", options.slow)):
+        for name, slow in (("warm", False), ("all read", False), ("some read slowly, or nothing", True)):
             few = argparse.Namespace(**{**vars(options), "jobs": 20, "readers": 200, "sockets": 20})
-            found[name] = await one_round(url, keys, few if name == "warm" else options, slow)
+            found[name] = await one_round(url, keys, few if name == "warm" else options, slow=slow)
             print(name, json.dumps(found[name], ensure_ascii=False), flush=True)
     return found
 
@@ -314,7 +282,8 @@ def main() -> None:
     parser.add_argument("--readers", type=int, default=5000)
     parser.add_argument("--jobs", type=int, default=500)
     parser.add_argument("--sockets", type=int, default=1000)
-    parser.add_argument("--slow", type=int, default=200)
+    parser.add_argument("--slow", type=int, default=250, help="more streams, read slowly or not at all")
+    parser.add_argument("--slow-sockets", type=int, default=50, help="more sockets of that kind")
     parser.add_argument("--servers", type=int, default=2)
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument(

@@ -305,6 +305,18 @@ async def test_bytes_go_to_s3_once(
         assert await whole(blobs.read(blake3(content).hexdigest())) == content
 
 
+@pytest.mark.parametrize("gib", [1, 48, 60, 1000])
+def test_no_file_has_more_parts_than_s3_takes(tmp_path: Path, gib: int) -> None:
+    file, size = tmp_path / "file", gib << 30
+    file.touch()
+    os.truncate(file, size)  # it has no bytes
+
+    sent = Blobs("s3://bucket/assets", key="k", secret="s")._parts(file)
+
+    assert size / sent["chunksize"] <= 10_000
+    assert (sent["chunksize"] == 5 << 20) is (gib <= 48)
+
+
 async def test_a_store_whose_puts_show_half_files_is_given_whole_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """Servers that were added are shared out among the workers that are alive, each to one of them."""
 
 import asyncio
+from itertools import chain
 
 import pytest
 from tests.service.rig import Rig
@@ -39,7 +40,7 @@ async def test_each_worker_has_its_share_and_no_server_two(database: Database, b
     shares = await asyncio.gather(*(claimed(book, name) for name in names))
     again = [await claimed(book, name) for name in names]
 
-    assert sorted(sum(again, [])) == URLS
+    assert sorted(chain.from_iterable(again)) == URLS
     assert max(map(len, again)) == 3
     assert all(set(first) <= set(second) for first, second in zip(shares, again, strict=True))
 
@@ -53,7 +54,7 @@ async def test_what_a_dead_worker_had_is_shared_out_at_once(database: Database, 
 
     left = [await claimed(book, name) for name in ("b", "c", "d", "e")]
 
-    assert sorted(sum(left, [])) == URLS
+    assert sorted(chain.from_iterable(left)) == URLS
     assert [len(urls) for urls in left] == [2, 2, 2, 2]
 
 
@@ -114,3 +115,28 @@ async def test_dead_workers_are_forgotten_with_their_servers(database: Database,
     await registry.tidy()
 
     assert await database.all("SELECT name FROM worker_names") == []
+
+
+async def told(database: Database, worker: str) -> str:
+    """What a worker that looks after the first server, or believes so, is answered when it speaks of it."""
+    facts = {"state": "up", "reason": "", "tags": [], "version": None, "devices": [], "catalogue": None}
+    nothing = {"loaded": [], "running": 0, "pending": 0, "foreign_prompts": 0}
+    more = {"running_for": None, "counts": {}, "is_named": False}
+    who = {"url": URLS[0], "address": b"", "worker": worker}
+    return await Registry(database).tell({**who, **facts, **nothing, **more})
+
+
+async def test_a_worker_that_was_frozen_does_not_take_back_what_another_has_by_now(
+    database: Database, book: AddedServers
+) -> None:
+    number = await Queue(database).register("frozen")
+    await claimed(book, "frozen")
+    assert await told(database, "frozen") == "active"
+    await Queue(database).unregister(number)
+    await Queue(database).register("other")
+    await claimed(book, "other")
+
+    assert await told(database, "frozen") == "drained"
+    assert await told(database, "other") == "active"
+    assert await claimed(book, "frozen") == []
+    assert await claimed(book, "other") == URLS

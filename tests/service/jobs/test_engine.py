@@ -184,3 +184,21 @@ async def test_only_what_is_on_a_server_and_has_no_worker_is_taken_as_submitted(
     assert taken is not None
     assert taken.job_id == handed_back.job.id
     assert await store.queue.take_submitted(worker) is None
+
+
+async def test_that_a_worker_is_forgotten_is_said_to_those_who_share_out_its_servers(
+    database: Database,
+) -> None:
+    queue = Queue(database)
+    heard, ready = asyncio.Queue[str](), asyncio.Event()
+    listening = database.listen(["comfywire_servers"], lambda _, said: heard.put_nowait(said), ready.set)
+    task = asyncio.create_task(listening)
+    await ready.wait()
+    await queue.register("dead")
+    await database.do("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
+
+    await queue.give_back_stalled(60.0)
+
+    assert await heard.get() == ""
+    task.cancel()
+    await asyncio.wait([task])

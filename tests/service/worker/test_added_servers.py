@@ -3,9 +3,11 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
 from tests.service.rig import FAST, Rig, picture, until, working
 
 from comfywire.server import Server
+from comfywire.service.fleet import added
 from comfywire.service.fleet.added import AddedServers
 from comfywire.service.jobs.overview import Operating, ServerRecord
 from comfywire.service.jobs.states import JobState
@@ -84,14 +86,16 @@ async def test_of_two_workers_one_looks_after_it(rig: Rig, server: Server) -> No
         assert sorted(len(worker.urls) for worker in (first, second)) == [0, 1]
 
 
-async def test_another_worker_takes_it_up_at_once_when_its_own_has_died(rig: Rig, server: Server) -> None:
-    never = replace(FAST, queue=3600.0)  # what nobody says is not found out
-    dies, stays = (rig.worker(pace=never, stalled_after=2.0) for _ in range(2))
+async def test_another_worker_takes_it_up_when_its_own_has_died(
+    rig: Rig, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its silence is not waited for."""
+    monkeypatch.setattr(added, "SILENT_AFTER", 1e6)
+    dies, stays = rig.worker(stalled_after=2.0), rig.worker(stalled_after=2.0)
     task = asyncio.create_task(dies.run(asyncio.Event()))
     await AddedServers(rig.database, rig.sealer).add(server.url)
     await is_up(rig, dies)
     async with working(stays):
-        await until(lambda: rig.database.one("SELECT 1 FROM worker_names HAVING count(*) = 2"))
         task.cancel()
         await asyncio.wait([task])
         await is_up(rig, stays)
@@ -99,20 +103,13 @@ async def test_another_worker_takes_it_up_at_once_when_its_own_has_died(rig: Rig
         assert (await rig.ended(await rig.submit(picture()))).worker == stays.name
 
 
-async def test_what_is_wanted_of_one_server_has_no_other_looked_at(rig: Rig, server: Server) -> None:
-    async with Server() as other, working(rig.worker(server.url, other.url, pace=replace(FAST, look=3600.0))):
-        await until(lambda: rig.database.one("SELECT 1 FROM servers WHERE state = 'up' HAVING count(*) = 2"))
-        before = other.requests["GET /queue"]
-        for _ in range(2):
-            asked = server.requests["GET /queue"]
-            await Operating(rig.database).want(server.url, "active")
-            await until(lambda asked=asked: _asked_again(server, asked))
+async def test_what_is_said_of_one_server_has_no_other_looked_at(rig: Rig) -> None:
+    worker = rig.worker("http://127.0.0.1:1", "http://127.0.0.1:2")
 
-        assert other.requests["GET /queue"] == before
+    worker._heard("comfywire_servers", "http://127.0.0.1:2")
+    worker._heard("comfywire_servers", "")  # a worker has died
 
-
-async def _asked_again(server: Server, before: int) -> bool:
-    return server.requests["GET /queue"] > before
+    assert [server._is_asked.is_set() for server in worker._servers.values()] == [False, True]
 
 
 async def test_a_worker_that_is_started_with_it_has_it(rig: Rig, server: Server) -> None:

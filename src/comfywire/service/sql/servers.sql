@@ -1,8 +1,8 @@
 -- Servers, as the workers see them and the operator wants them.
 
 -- name: tell
--- No row: it was added over the API, and is that no longer, or a worker was started with it since. Then whoever looked
--- after it lets go of it.
+-- No row: it was added over the API, and is that no longer, or a worker was started with it since, or another one has
+-- taken it from this one, which was frozen, say. Then whoever looked after it lets go of it.
 INSERT INTO servers AS own (url, address, worker, state, reason, tags, version, devices, catalogue, loaded, running,
                             pending, foreign_prompts, counts, running_since, named_at)
 SELECT %(url)s, %(address)s, %(worker)s, %(state)s, %(reason)s, %(tags)s, %(version)s, %(devices)s, %(catalogue)s,
@@ -21,6 +21,7 @@ ON CONFLICT (url) DO UPDATE
        counts = excluded.counts, running_since = excluded.running_since, seen_at = now(),
        named_at = COALESCE(excluded.named_at, own.named_at), is_removed = false,
        changed_at = CASE WHEN own.state <> excluded.state THEN now() ELSE own.changed_at END
+ WHERE %(is_named)s::bool OR own.worker IS NULL OR own.worker = excluded.worker
 RETURNING wanted;
 
 -- name: leave
