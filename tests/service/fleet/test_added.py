@@ -2,6 +2,7 @@
 
 import asyncio
 from itertools import chain
+from typing import Any
 
 import pytest
 from tests.service.rig import Rig
@@ -119,9 +120,16 @@ async def test_dead_workers_are_forgotten_with_their_servers(database: Database,
 
 async def told(database: Database, worker: str) -> str:
     """What a worker that looks after the first server, or believes so, is answered when it speaks of it."""
-    facts = {"state": "up", "reason": "", "tags": [], "version": None, "devices": [], "catalogue": None}
+    facts: dict[str, Any] = {
+        "state": "up",
+        "reason": "",
+        "tags": [],
+        "version": None,
+        "devices": [],
+        "catalogue": None,
+    }
     nothing = {"loaded": [], "running": 0, "pending": 0, "foreign_prompts": 0}
-    more = {"running_for": None, "counts": {}, "is_named": False}
+    more: dict[str, Any] = {"running_for": None, "counts": {}, "is_named": False}
     who = {"url": URLS[0], "address": b"", "worker": worker}
     return await Registry(database).tell({**who, **facts, **nothing, **more})
 
