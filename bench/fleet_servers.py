@@ -80,5 +80,5 @@ async def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    socket.socket.send, socket.socket.recv = _send, _receive  # type: ignore[method-assign]
+    socket.socket.send, socket.socket.recv = _send, _receive  # type: ignore[assignment, method-assign]
     asyncio.run(main(int(sys.argv[1])))
