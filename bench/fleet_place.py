@@ -88,8 +88,9 @@ class Fleet:
         )
         found += Counter({"statements": said["statements"], "bytes of WAL": said["wal"]})
         found += Counter({f"notified {name}": count for name, count in self.notified.items()})
-        processor = self.contestant.processor_time()
-        return found + Counter({f"ms of {name}": round(1000 * used) for name, used in processor.items()})
+        for (kind, _), used in self.contestant.processor_time().items():
+            found[f"ms of {kind}"] += round(1000 * used)
+        return found
 
     async def most_asked(self, most: int = 8) -> list[tuple[str, int]]:
         """Return the statements that were carried out most often since :meth:`forget_statements`."""
@@ -180,7 +181,9 @@ async def fleet(servers: int, workers: int, data: Path) -> AsyncIterator[Fleet]:
         stack.push_async_callback(postgres.close)
         await postgres.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
         assert cluster.pid is not None
-        everything = Contestant(api, [process, *apart.values(), psutil.Process(cluster.pid)])
+        everything = Contestant(
+            api, hosts[0].urls[0], [process, *apart.values(), psutil.Process(cluster.pid)]
+        )
         found = Fleet(api, hosts, postgres, everything, apart)
         listening = asyncio.create_task(_listen(cluster.url, found.notified))
         try:
