@@ -16,10 +16,11 @@ NARROW = {**PHONE, "viewport": {"width": 360, "height": 740}}
 VIEWS = ("run", "results", "job", "view", "operate", "register", "shared")
 
 CUT_OFF = """() => [...document.querySelectorAll("input[placeholder]")].filter((one) => {
-    const style = getComputedStyle(one), pen = document.createElement("canvas").getContext("2d");
-    pen.font = style.font;
-    const room = one.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-    return one.checkVisibility() && pen.measureText(one.placeholder).width > room;
+    const kept = one.value;
+    one.value = one.placeholder;  // a search field has room for a button beside its words
+    const isCut = one.checkVisibility() && one.scrollWidth > one.clientWidth;
+    one.value = kept;
+    return isCut;
 }).map((one) => one.placeholder)"""
 """The hints in fields that are too narrow for them."""
 
