@@ -14,20 +14,17 @@ from comfywire.client import Client, Job
 from comfywire.errors import ComfywireError
 from comfywire.workflow.nearest import did_you_mean
 
+from .arguments import Misunderstood, graph_of, limit_of, seconds_of
 from .results import result_of, standing_of
-from .tools import MOST_LISTED, READERS, RUN, SUBMITTING
+from .tools import READERS, RUN, SUBMITTING
 from .workshop import Workshop
 
-__all__ = ["Desk", "Misunderstood"]
+__all__ = ["Desk"]
 
 MOST_KEPT = 1000
 """Jobs that can be listed: of the oldest, their ids still mean them."""
 PROMPT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 Told = Callable[[float, str], Awaitable[None]]
-
-
-class Misunderstood(ComfywireError):
-    """A call whose arguments cannot be."""
 
 
 class Desk:
@@ -62,7 +59,7 @@ class Desk:
 
         """
         if tool == "run_graph":
-            graph, targets = _graph(arguments)
+            graph, targets = graph_of(arguments)
             return self._kept(await self._client.submit(graph, targets=targets, validate=True), "a graph")
         if not tool.startswith(RUN):
             return None
@@ -85,7 +82,7 @@ class Desk:
             case "get_job":
                 return await self.looked(self._job(arguments))
             case "wait_for_job":
-                return await self.waited(self._job(arguments), told, _seconds(arguments))
+                return await self.waited(self._job(arguments), told, seconds_of(arguments))
             case "cancel_job":
                 job = self._job(arguments)
                 with contextlib.suppress(TimeoutError):
@@ -127,10 +124,7 @@ class Desk:
         return self._kept(self._client.attach(given), "an earlier one")
 
     async def _listed(self, arguments: Mapping[str, Any]) -> CallToolResult:
-        limit, status, workflow = (arguments.get(name) for name in ("limit", "status", "workflow"))
-        limit = 20 if limit is None else limit
-        if not isinstance(limit, int) or not 1 <= limit <= MOST_LISTED:
-            raise Misunderstood(f"limit is a number from 1 to {MOST_LISTED}, and not {limit!r}")
+        limit, status, workflow = limit_of(arguments), arguments.get("status"), arguments.get("workflow")
         shown: list[dict[str, Any]] = []
         for job, name in reversed(self._jobs.values()):
             standing = await standing_of(job)
@@ -139,23 +133,3 @@ class Desk:
         lines = [f"{one['job_id']} {one['status']} {one['workflow']}" for one in shown]
         text = "\n".join(lines) or "There is no such job."
         return CallToolResult(content=[TextContent(text=text)], structured_content={"jobs": shown})
-
-
-def _graph(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str] | None]:
-    workflow, outputs = arguments.get("workflow"), arguments.get("outputs")
-    if not isinstance(workflow, dict):
-        raise Misunderstood("workflow is missing: give a graph in API format, an object of nodes by id")
-    if outputs is not None and not (
-        isinstance(outputs, list) and all(isinstance(one, str) for one in outputs)
-    ):
-        raise Misunderstood("outputs is a list of node ids, as texts")
-    return workflow, outputs or None
-
-
-def _seconds(arguments: Mapping[str, Any]) -> float | None:
-    seconds = arguments.get("seconds")
-    if seconds is None:
-        return None
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
-        raise Misunderstood(f"seconds is a number above 0, and not {seconds!r}")
-    return float(seconds)

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from mcp_types import CallToolResult, TextContent, Tool
 
-from comfywire.agent.tools import MOST_LISTED, RUN
-from comfywire.errors import ComfywireError
+from comfywire.agent.arguments import Misunderstood, graph_of, limit_of, seconds_of
+from comfywire.agent.tools import RUN
 from comfywire.service.access.callers import Caller
 from comfywire.service.assets.by_url import fetch_input
 from comfywire.service.core import Core
@@ -27,10 +27,6 @@ __all__ = ["Desk", "NoSuchTool", "Progress", "told_of"]
 
 LABELS = {"mcp": "agent"}
 Progress = Callable[[JobRecord], Awaitable[None]]
-
-
-class Misunderstood(ComfywireError):
-    """A call whose arguments cannot be."""
 
 
 class NoSuchTool(Misunderstood):
@@ -71,7 +67,9 @@ class Desk:
         """
         if tool == "run_graph":
             self.caller.must("submit")
-            return await submit_workflow(self.core, self.caller, _graph(arguments))
+            graph, targets = graph_of(arguments)
+            submission = Submission(workflow=graph, targets=targets, labels=LABELS)
+            return await submit_workflow(self.core, self.caller, submission)
         if not tool.startswith(RUN):
             return None
         self.caller.must("submit")
@@ -96,7 +94,7 @@ class Desk:
                 return await self.result(await self.job(arguments))
             case "wait_for_job":
                 job = await self.job(arguments)
-                return await self.result(await self.waited(job, told, _seconds(arguments)))
+                return await self.result(await self.waited(job, told, seconds_of(arguments)))
             case "cancel_job":
                 self.caller.must("submit")
                 job = await self.job(arguments)
@@ -143,9 +141,7 @@ class Desk:
 
     async def _listed(self, arguments: Mapping[str, Any]) -> CallToolResult:
         self.caller.must("read")
-        status, limit = arguments.get("status"), arguments.get("limit", 20)
-        if not isinstance(limit, int) or not 1 <= limit <= MOST_LISTED:
-            raise Misunderstood(f"limit is a number from 1 to {MOST_LISTED}, and not {limit!r}")
+        status, limit = arguments.get("status"), limit_of(arguments)
         if status is not None and status not in list(JobState):
             raise Misunderstood(f"{status!r} is no status: choose from {', '.join(JobState)}")
         jobs = await self.core.store.search(
@@ -200,23 +196,3 @@ def told_of(error: Exception) -> CallToolResult:
         problem["message"] for node in (details.get("node_errors") or {}).values() for problem in node
     ]
     return refusal("\n".join([str(error), *problems]) if len(problems) > 1 else str(error))
-
-
-def _graph(arguments: Mapping[str, Any]) -> Submission:
-    workflow, outputs = arguments.get("workflow"), arguments.get("outputs")
-    if not isinstance(workflow, dict):
-        raise Misunderstood("workflow is missing: give a graph in API format, an object of nodes by id")
-    if outputs is not None and not (
-        isinstance(outputs, list) and all(isinstance(one, str) for one in outputs)
-    ):
-        raise Misunderstood("outputs is a list of node ids, as texts")
-    return Submission(workflow=workflow, targets=outputs or None, labels=LABELS)
-
-
-def _seconds(arguments: Mapping[str, Any]) -> float | None:
-    seconds = arguments.get("seconds")
-    if seconds is None:
-        return None
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
-        raise Misunderstood(f"seconds is a number above 0, and not {seconds!r}")
-    return float(seconds)
