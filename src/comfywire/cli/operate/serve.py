@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,26 +16,19 @@ from comfywire.cli.durations import duration
 from comfywire.cli.jobs.service import DEFAULT_SERVICE
 from comfywire.cli.operate.database import database_words
 from comfywire.cli.operate.demo_servers import demo_servers
+from comfywire.cli.operate.demo_workflow import DEMO_WORKFLOW, introduce_demo
 from comfywire.cli.operate.service_options import settings_of, worker_options
 from comfywire.cli.operate.serving import answering, host_in_url, native_answering, work
 from comfywire.cli.operate.setting import setting
 from comfywire.cli.operate.worker import stop_signals
 
 if TYPE_CHECKING:
-    from comfywire.service.access.keys import Access
     from comfywire.service.core import Core
     from comfywire.service.settings import NativeAddress, Settings
 
 __all__ = ["serve"]
 
 DEFAULT_PORT = 8190
-DEMO_KEY = "demo"
-DEMO_SCOPES = ("submit", "read", "admin")
-DEMO_GRACE = 86400.0
-"""Seconds for which the key of the start before still opens: somebody may have it in their environment."""
-DEMO_WORKFLOW = "text_to_image.json"
-DEMO_NAME = "text-to-image"
-DEMO_DESCRIPTION = "A picture from words."
 
 
 def retention(text: str) -> float | None:
@@ -289,7 +280,7 @@ async def _announce(core: Core, port: int, *, runs_jobs: bool, demo: bool) -> No
     url = settings.base_url or f"http://{host_in_url(settings.host)}:{port}"
     click.echo(f"Comfywire's job service is ready at {url}")
     if demo:
-        await _introduce_demo(core)
+        await introduce_demo(core)
     elif runs_jobs and not settings.servers:
         click.echo("  It has no ComfyUI yet: jobs wait. Name one with --server URL, or add one on its page")
     if settings.keys_required and not demo:
@@ -312,45 +303,6 @@ def _where(settings: Settings) -> str:
     jobs = data if settings.database_url is None else "the PostgreSQL of --database-url"
     assets = data if settings.assets_url is None else "the store of --assets"
     return f"Its jobs are in {jobs}, their files in {assets}"
-
-
-async def _introduce_demo(core: Core) -> None:
-    """Say what is special about the demo, and leave a workflow to try it with."""
-    workflow = files("comfywire.cli").joinpath("workflows", DEMO_WORKFLOW).read_bytes()
-    await asyncio.to_thread((core.settings.data / DEMO_WORKFLOW).write_bytes, workflow)
-    click.echo(f"  A key: {await _demo_key(core.access)}")
-    await _register_demo(core, workflow)
-    if not core.settings.keys_required:
-        click.echo(
-            "  On this machine none is needed. Who uses it sees what was submitted with it, and no more."
-        )
-    click.echo("  Jobs run on two test servers, which simulate their models: pictures are placeholders.")
-
-
-async def _register_demo(core: Core, workflow: bytes) -> None:
-    """Register the demo's workflow, so that the page has something to run; what somebody retired stays so."""
-    from comfywire.service.workflows.registered import UnknownWorkflow  # noqa: PLC0415
-
-    try:
-        await core.workflows.versions(DEMO_NAME)
-    except UnknownWorkflow:
-        owner = next(key for key in await core.access.list() if key.name == DEMO_KEY)
-        await core.workflows.add(DEMO_NAME, workflow, key_id=owner.id, description=DEMO_DESCRIPTION)
-
-
-async def _demo_key(access: Access) -> str:
-    """Return a secret of the demo's one key: each start gives it another, and what was made with it stays."""
-    ours = (DEMO_KEY, DEMO_SCOPES)
-    known = [
-        key
-        for key in await access.list()
-        if (key.name, key.scopes) == ours and key.revoked_at is None and key.expires_at is None
-    ]
-    if known:
-        _, secret = await access.rotate(known[-1].id, grace=DEMO_GRACE)
-    else:
-        _, secret = await access.create(*ours)
-    return secret
 
 
 def _commands(settings: Settings, url: str, *, demo: bool) -> Iterator[tuple[str, str]]:
