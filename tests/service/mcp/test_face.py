@@ -376,7 +376,7 @@ async def test_a_task_can_be_canceled_by_its_owner_alone(town):
 
 
 async def test_a_service_without_the_extra_says_how_to_get_it(settings, monkeypatch):
-    monkeypatch.delitem(sys.modules, "comfywire.service.mcp.face")
+    monkeypatch.delitem(sys.modules, "comfywire.service.mcp.face", raising=False)
     monkeypatch.setitem(sys.modules, "mcp.server.context", None)  # as if it were not installed
     async with (
         open_core(settings) as core,
