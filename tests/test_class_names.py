@@ -21,7 +21,6 @@ SHARED = {
     "Job": (3, f"sync has the names of the client; and {PUBLIC}"),
     "JobEnded": (2, FACE),
     "JobError": (2, PUBLIC),
-    "Misunderstood": (2, AGENTS),
     "Model": (2, FACE),
     "Output": (3, f"sync has the names of the client; and {PUBLIC}"),
     "Preset": (2, SHAPE),
