@@ -9,7 +9,7 @@ from tests.client.graphs import image
 from tests.service.relay.conftest import are_up, worker_of
 from tests.service.relay.streams import FLAGS, PASSING, stream
 from tests.service.rig import until, working
-from tests.service.serving import application, serving
+from tests.service.serving import application, asking, serving
 
 from comfywire.service.core import open_core
 
@@ -48,6 +48,20 @@ async def test_the_same_client_id_of_another_key_hears_nothing(faces):
             await other.until_over(str(later.id))
 
     assert {told["prompt_id"] for told in other.of("executing")} == {str(later.id)}
+
+
+async def test_editors_hear_of_a_prompt_that_has_begun_and_find_it_running_then(faces):
+    """They read the queue after a status, and after nothing else (comfyui-frontend-package 1.58.1)."""
+    running: list[str] = []
+    async with faces() as face, stream(face.url, "me") as mine, asking(base_url=face.url) as client:
+        gate = face.servers[0].faults.nodes.hold(class_type="SaveImage")
+        job = await face.queue(image(), "me")
+        while not running:
+            await mine.until(lambda kind, _: kind == "status", seconds=60)
+            running = [item[1] for item in (await client.get("/queue")).json()["queue_running"]]
+        gate.release()
+
+    assert running == [str(job.id)]
 
 
 async def test_a_key_in_the_path_opens_a_socket(faces):

@@ -173,12 +173,17 @@ class Store:
         return None if job.queue_id is None else await self.queue.waiting_ahead(job.queue_id)
 
     async def cancel(
-        self, job_id: UUID, reason: str = "cancellation was asked for", *, if_waiting: bool = False
+        self,
+        job_id: UUID,
+        reason: str = "cancellation was asked for",
+        *,
+        if_waiting: bool = False,
+        is_interrupt: bool = False,
     ) -> JobRecord | None:
         """Ask for a job's end; return it as it is then, which for a job that nobody has taken is its end.
 
-        A job that has ended stays as it is, and with ``if_waiting`` one that runs, too. None if there is
-        none.
+        A job that has ended stays as it is, and with ``if_waiting`` one that runs, too. With ``is_interrupt``
+        ComfyUI's own history tells of its end, even if it had not begun. None if there is none.
         """
         async with self.database.transaction() as connection:
             answer = await row(connection, SQL["get"] + " FOR UPDATE", job_id=job_id, key_id=None)
@@ -194,6 +199,8 @@ class Store:
             nowhere = taken_back and job.submitted_at is None
             to = JobState.CANCELED if nowhere else JobState.CANCELING
             changed = await change(connection, job_id, to, reason)
+            if is_interrupt:
+                await execute(connection, SQL["native_interrupted"], job_id=job_id)
             if taken_back and not nowhere:
                 await self.admission.admit(connection, job_id, job.key_id, need=job.need, priority=20)
             await execute(connection, "SELECT pg_notify('comfywire_cancel', %(job_id)s)", job_id=str(job_id))

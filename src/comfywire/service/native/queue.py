@@ -47,7 +47,10 @@ async def post_queue(request: Request, core: Core, caller: Caller) -> Response:
 
 
 async def interrupt(request: Request, core: Core, caller: Caller) -> Response:
-    """End the prompt that is named, if it runs; else the newest of the client's, or of the key's."""
+    """End the prompt that is named, if it runs; else the newest of the client's, or of the key's.
+
+    A prompt that is on a ComfyUI may have begun there a moment ago: it ends as well, and the history says so.
+    """
     try:
         body = words_of(await json_body(request))
     except BadRequest:
@@ -61,7 +64,7 @@ async def interrupt(request: Request, core: Core, caller: Caller) -> Response:
         own = await prompts.running(caller.key_id, str(client_id)) if client_id else []
         wanted = (own or running)[:1]
     for job_id in wanted:
-        await core.store.cancel(job_id, "it was interrupted")
+        await core.store.cancel(job_id, "it was interrupted", is_interrupt=True)
     return Response()
 
 

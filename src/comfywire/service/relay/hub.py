@@ -61,6 +61,7 @@ class Hub:
         self._ears: dict[UUID, dict[str, set[Ear]]] = {}
         self._ended: list[UUID] = []
         self._moved: set[UUID] = set()
+        self._began: set[UUID] = set()
         self._asked_at: dict[UUID, float] = {}
         self._timers: dict[UUID, asyncio.TimerHandle] = {}
         self._status_due: dict[UUID, float] = {}
@@ -143,6 +144,7 @@ class Hub:
         if not clients:
             del self._ears[key_id]
             self._status_due.pop(key_id, None)
+            self._began.discard(key_id)
 
     async def _begin(self) -> None:
         """Listen before anybody is greeted: what a program submits after that must not go unheard."""
@@ -170,6 +172,8 @@ class Hub:
         if word == "ended":
             self._ended.append(UUID(job_id))
             self._has_news.set()
+        if word == "began":
+            self._began.add(key)
         if key not in self._timers:
             loop = asyncio.get_running_loop()
             at = max(self._status_due.get(key, 0.0), loop.time())
@@ -239,13 +243,19 @@ class Hub:
             ear.end(_ended_of(row))
 
     async def _tell_queues(self) -> None:
-        """Tell the sockets of each key whose queue has moved how long it is."""
+        """Tell the sockets of each key whose queue has moved how long it is.
+
+        Also when a prompt has begun, which leaves it as long: editors read the queue after this message, and
+        after no other (a ComfyUI sends one: execution.py, PromptQueue.get, 0.33.0).
+        """
         while self._moved:
             key_id = self._moved.pop()
             if key_id in self._ears:
+                has_begun = key_id in self._began
+                self._began.discard(key_id)
                 remaining = await self._remaining(key_id)
                 for ear in [ear for ears in self._ears.get(key_id, {}).values() for ear in ears]:
-                    ear.status(remaining, is_news=True)
+                    ear.status(remaining, is_news=not has_begun)
 
     async def _remaining(self, key_id: UUID) -> int:
         found = await self._database.one(SQL["remaining"], key_id=key_id)

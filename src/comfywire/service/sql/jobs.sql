@@ -206,6 +206,10 @@ SELECT
 -- Which sockets want to hear of a job that was just taken.
 CASE WHEN in_history IS NOT NULL THEN (SELECT client_id FROM native_prompts WHERE job_id = new.id) END AS client_id
 
+-- name: native_interrupted
+-- For who interrupts a prompt that may not have begun: ComfyUI's own history is to tell of its end all the same.
+UPDATE native_prompts SET entry = '{}' WHERE job_id = %(job_id)s AND entry IS NULL;
+
 -- name: native_entry
 -- How the prompt of a job of ComfyUI's own API ended there, before the job ends: whoever hears of that finds it.
 UPDATE native_prompts SET entry = %(entry)s
@@ -332,7 +336,7 @@ SELECT
 WITH new AS (
     UPDATE jobs SET state = 'running', error = NULL, started_at = COALESCE(started_at, now())
      WHERE id = %(job_id)s AND attempt = %(attempt)s AND state = 'queued'
-    RETURNING id, attempt, worker, server, webhook_url, webhook_events
+    RETURNING id, attempt, worker, server, webhook_url, webhook_events, key_id, in_history
 ), logged AS (
     INSERT INTO job_transitions (job_id, from_state, to_state, attempt, worker, server, kind, reason)
     SELECT id, 'queued', 'running', attempt, worker, server, %(kind)s::transition_kind, %(reason)s FROM new
@@ -343,7 +347,10 @@ WITH new AS (
      WHERE webhook_url IS NOT NULL AND 'job.started' = ANY(webhook_events)
     RETURNING pg_notify('comfywire_webhooks', job_id::text)
 )
-SELECT pg_notify('comfywire_jobs', id::text), (SELECT count(*) FROM told) AS told FROM new;
+SELECT pg_notify('comfywire_jobs', id::text), (SELECT count(*) FROM told) AS told,
+       CASE WHEN in_history IS NOT NULL
+            THEN pg_notify('comfywire_native', concat_ws(' ', 'began', key_id, id)) END AS heard
+  FROM new;
 
 -- name: end
 -- The end of a job that a worker has, and its last output with it, if it is not recorded yet: `change` and `insert_output`

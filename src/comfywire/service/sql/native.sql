@@ -1,12 +1,15 @@
 -- Jobs as ComfyUI's own API lists them: what its queue has, what its history has, each in one look.
 
 -- name: is_in_history
--- What was canceled before it began leaves no trace, as a prompt that is deleted from a ComfyUI's queue.
-job.in_history AND job.completed_at IS NOT NULL AND (job.state <> 'canceled' OR job.started_at IS NOT NULL)
+-- What was canceled before it began leaves no trace, as a prompt that is deleted from a ComfyUI's queue; but one that
+-- was interrupted does, for whom an entry is written down then.
+job.in_history AND job.completed_at IS NOT NULL AND (job.state <> 'canceled' OR job.started_at IS NOT NULL OR EXISTS (
+    SELECT FROM native_prompts AS told WHERE told.job_id = job.id AND told.entry IS NOT NULL))
 
 -- name: is_in_queue
 -- What was taken out before it began is gone at once, as from a ComfyUI's queue, though a worker may still be at it.
-in_history IS NOT NULL AND completed_at IS NULL AND (state <> 'canceling' OR started_at IS NOT NULL)
+in_history IS NOT NULL AND completed_at IS NULL AND (state <> 'canceling' OR started_at IS NOT NULL OR EXISTS (
+    SELECT FROM native_prompts AS told WHERE told.job_id = jobs.id AND told.entry IS NOT NULL))
 
 -- name: queue
 -- The graphs of the first few alone: ten thousand may wait, each with the editor's whole document.

@@ -67,7 +67,8 @@ SELECT EXISTS (
 SELECT jobs.id, jobs.key_id, client_id, state, started_at, error, entry, (
     SELECT count(*) FROM jobs AS other
      WHERE other.key_id = jobs.key_id AND other.in_history IS NOT NULL AND other.completed_at IS NULL
-       AND (other.state <> 'canceling' OR other.started_at IS NOT NULL)) AS remaining
+       AND (other.state <> 'canceling' OR other.started_at IS NOT NULL OR EXISTS (
+           SELECT FROM native_prompts AS told WHERE told.job_id = other.id AND told.entry IS NOT NULL))) AS remaining
   FROM jobs JOIN native_prompts ON job_id = jobs.id
 
 -- name: ended
