@@ -25,7 +25,7 @@ def create_app(core: Core) -> FastAPI:
     dialects = Dialects({"/v1/": openai_response, "/v2/models": router_response})
     app = create_api(core, routers, dialects)
     app.router.routes.append(Route("/mcp", endpoint=_mcp(core), methods=None, include_in_schema=False))
-    attach(app, core.settings)
+    attach(app, core.settings, dialects)
     return app
 
 

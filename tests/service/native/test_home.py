@@ -14,6 +14,7 @@ from yarl import URL
 from comfywire.service.native.editor.packs import OWN
 
 SCRIPT = "/extensions/a pack/js/a.js"
+RGTHREE = "/extensions/rgthree_Comfy-main/rgthree.js"
 
 
 class Home:
@@ -29,7 +30,7 @@ class Home:
         self.bodies.append(await request.read())
         match request.path:
             case "/there/extensions":
-                return web.json_response(["/extensions/core/x.js", SCRIPT, 5])
+                return web.json_response(["/extensions/core/x.js", SCRIPT, RGTHREE, 5])
             case "/there/i18n":
                 return web.json_response({"en": {"nodeDefs": {}}})
             case "/there/pack/elsewhere":
@@ -87,7 +88,7 @@ async def test_scripts_and_translations_are_those_of_the_home_server(
     script = await someone.get(SCRIPT, headers={"If-None-Match": '"x"'})
     below = await someone.get(f"/editor{SCRIPT}")
 
-    assert listed == [SCRIPT]
+    assert listed == [SCRIPT, RGTHREE]
     assert (await someone.get("/i18n")).json() == {"en": {"nodeDefs": {}}}
     assert (await someone.get("/workflow_templates")).json() == {}  # what is there is no object
     assert script.text == below.text == "GET /there/extensions/a%20pack/js/a.js?key=1"
@@ -309,6 +310,19 @@ async def test_away_from_home_the_editor_gets_the_notice(service_with: Any) -> N
         service.client() as client,
     ):
         assert (await client.get("/extensions")).json() == ["/extensions/comfywire/packs.js"]
+
+
+@pytest.mark.usefixtures("installed")
+async def test_the_notice_is_about_packs_of_which_the_home_server_has_no_script(
+    service_with: Any, home: Home
+) -> None:
+    async with service_with(native_home=home.url, editor=True) as service, service.client() as client:
+        listed = (await client.get("/extensions")).json()
+        packs = (await client.get("/extensions/comfywire/packs.json")).json()
+
+    assert listed == [SCRIPT, RGTHREE, "/extensions/comfywire/packs.js"]
+    assert packs["SetNode"] == "comfyui-kjnodes"
+    assert "Power Lora Loader (rgthree)" not in packs
 
 
 async def test_without_a_home_server_there_is_nothing_of_it(client: httpx.AsyncClient) -> None:

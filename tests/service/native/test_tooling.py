@@ -195,7 +195,7 @@ async def test_an_id_that_is_none_is_refused(client: httpx.AsyncClient, name: st
     answer = await client.put(f"/api/etn/image/{name}", content=b"x")
 
     assert answer.status_code == 400
-    assert "a picture's id" in answer.text
+    assert "a picture's id" in answer.json()["error"]
 
 
 async def test_a_picture_that_is_too_large_is_refused(
@@ -205,3 +205,46 @@ async def test_a_picture_that_is_too_large_is_refused(
 
     assert (await client.put("/api/etn/image/large", content=b"x" * 101)).status_code == 413
     assert (await client.get("/api/etn/image/large")).status_code == 404
+
+
+async def test_a_model_is_there_already_or_its_upload_is_refused_in_words(
+    service: Service, client: httpx.AsyncClient, servers: tuple[Server, Server]
+) -> None:
+    there: list[str] = []
+
+    async def is_listed() -> bool:
+        there[:] = (await client.get("/models/loras")).json()
+        return bool(there)
+
+    async with service.worker(*servers):
+        await until(is_listed)
+        known = await client.put(f"/api/etn/upload/loras/{there[0]}", content=b"x" * 99)
+        other = await client.put("/api/etn/upload/loras/mine.safetensors", content=b"x" * 99)
+
+    assert (known.status_code, known.json()) == (200, {"status": "cached"})
+    assert other.status_code == 501
+    assert other.json() == {
+        "error": "models are not uploaded to a fleet: put 'mine.safetensors' into models/loras of its ComfyUIs"
+    }
+
+
+async def test_krita_may_ask_for_workflows_that_nobody_can_publish(client: httpx.AsyncClient) -> None:
+    answers = [
+        await client.post("/api/etn/workflow/subscribe", json={"client_id": "me"}),
+        await client.post("/api/etn/workflow/unsubscribe", json={"client_id": "me"}),
+        await client.post("/api/etn/workflow/subscribe", json={}),
+        await client.post("/api/etn/workflow/publish", json={"name": "a", "client_id": "me", "workflow": {}}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 400, 501]
+    assert isinstance(answers[-1].json()["error"], str)
+
+
+async def test_whoever_refuses_says_so_in_words_that_krita_shows(service: Service) -> None:
+    async with httpx.AsyncClient(base_url=service.url) as nobody:
+        refused = await nobody.put("/api/etn/image/a", content=b"x")
+        odd = await nobody.get("/api/etn/image/a%00b")
+
+    assert (refused.status_code, odd.status_code) == (401, 400)
+    assert isinstance(refused.json()["error"], str)
+    assert isinstance(odd.json()["error"], str)

@@ -6,6 +6,7 @@ import errno
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -135,14 +136,22 @@ class Dialects:
     """
 
     def __init__(self, by_prefix: Mapping[str, Callable[[Exception], Response]] | None = None) -> None:
-        self._by_prefix = dict(by_prefix or {})
+        self._tellers: list[tuple[Callable[[str], bool], Callable[[Exception], Response]]] = [
+            (partial(_is_below, prefix), tell) for prefix, tell in (by_prefix or {}).items()
+        ]
+
+    def add(self, is_meant: Callable[[str], bool], tell: Callable[[Exception], Response]) -> None:
+        """Have ``tell`` answer the errors at those paths of which ``is_meant`` says so."""
+        self._tellers.append((is_meant, tell))
 
     def told(self, path: str, error: Exception) -> Response:
         """Return the HTTP answer for ``error`` at ``path``."""
-        for prefix, tell in self._by_prefix.items():
-            if path.startswith(prefix):
-                return tell(error)
-        return error_response(error)
+        told = next((tell for is_meant, tell in self._tellers if is_meant(path)), error_response)
+        return told(error)
+
+
+def _is_below(prefix: str, path: str) -> bool:
+    return path.startswith(prefix)
 
 
 def answer_errors(app: FastAPI, dialects: Dialects | None = None) -> None:

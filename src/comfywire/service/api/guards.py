@@ -28,6 +28,10 @@ OWN_LIMITS = frozenset(
     | {f"{prefix}/upload/{what}" for prefix in ("", "/api") for what in ("image", "mask")}
 )
 """Uploads, which the guard does not bound: their routes count the bytes while they come."""
+OWN_LIMITS_BELOW = tuple(
+    f"{prefix}/api/etn/{what}/" for prefix in ("", "/api") for what in ("image", "upload")
+)
+"""Files that are put under names of their own: the same."""
 REQUEST_ID = "X-Comfy-Request-Id"
 HOST = re.compile(r"([\w.~!$&'()*+,;=%-]+|\[[0-9a-f:.]+\])(:\d{0,5})?", re.ASCII | re.IGNORECASE)
 """``Host`` as RFC 3986 has it: the service builds links out of it, so nothing else may stand there."""
@@ -111,7 +115,9 @@ class Guard:
         return None
 
     def _limit(self, scope: Scope) -> int | None:
-        return None if scope["path"] in OWN_LIMITS else self._settings.max_body_bytes
+        path: str = scope["path"]
+        counts_itself = path in OWN_LIMITS or path.startswith(OWN_LIMITS_BELOW)
+        return None if counts_itself else self._settings.max_body_bytes
 
     def _counted(self, scope: Scope, receive: Receive) -> Receive:
         """Return a ``receive`` that raises once a body is too large, also where the client gave no length."""

@@ -15,9 +15,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from comfywire.service.api.errors import error_response
 from comfywire.service.api.guards import is_foreign, is_rebound
 from comfywire.service.native.callers import KEY_ID, PREFIX_KEY
+from comfywire.service.native.face import refusal
 from comfywire.service.settings import Settings
 
 __all__ = ["OneKey", "PathRewriter"]
@@ -86,7 +86,7 @@ class OneKey:
 
 
 def _refusal() -> Response:
-    return error_response(HTTPException(403, "pages of other sites may not use this address"))
+    return refusal(HTTPException(403, "pages of other sites may not use this address"))
 
 
 def _take_key(scope: Scope) -> None:

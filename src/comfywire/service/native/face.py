@@ -30,6 +30,7 @@ __all__ = [
     "routes",
     "routes_below_api",
     "sent",
+    "words_alone",
     "words_of",
 ]
 
@@ -51,12 +52,17 @@ class BadRequest(ComfywireError):
         super().__init__(message)
 
 
+Tell: TypeAlias = Callable[[Exception], Response]
+
+
 def routes_below_api(path: str, handler: Handler, *methods: str, scope: str = "read") -> list[BaseRoute]:
     """Like :func:`routes`, for what a ComfyUI has below ``/api`` alone."""
     return list(routes(path, handler, *methods, scope=scope)[1:])
 
 
-def routes(path: str, handler: Handler, *methods: str, scope: str = "read") -> list[Route]:
+def routes(
+    path: str, handler: Handler, *methods: str, scope: str = "read", tell: Tell | None = None
+) -> list[Route]:
     """Return a route with and without ``/api``, as ComfyUI has it (server.py, add_routes, 0.3.64).
 
     Args:
@@ -64,6 +70,7 @@ def routes(path: str, handler: Handler, *methods: str, scope: str = "read") -> l
         handler: Gets the request, the service, and the caller once it is known that the caller may.
         methods: GET if none is named.
         scope: What a key must be for, unless it is for ``native``.
+        tell: Makes an answer of an error; :func:`refusal` if it is not named.
 
     """
 
@@ -74,7 +81,7 @@ def routes(path: str, handler: Handler, *methods: str, scope: str = "read") -> l
             core.hub.note_question(caller.key_id)
             return await handler(request, core, caller)
         except ComfywireError as error:
-            return refusal(error)
+            return (tell or refusal)(error)
 
     return [
         Route(f"{prefix}{path}", endpoint, methods=methods or ("GET",), include_in_schema=False)
@@ -82,7 +89,13 @@ def routes(path: str, handler: Handler, *methods: str, scope: str = "read") -> l
     ]
 
 
-def refusal(error: ComfywireError) -> Response:
+def words_alone(error: Exception) -> Response:
+    """Return an error as node packs tell it: ``error`` is a text, which their programs show."""
+    told = refusal(error)
+    return JSONResponse({"error": json.loads(bytes(told.body))["error"]["message"]}, told.status_code)
+
+
+def refusal(error: Exception) -> Response:
     """Return an error as an answer: in ComfyUI's form, with the status and the headers of ours."""
     ours = error_response(error)
     told = json.loads(bytes(ours.body))["error"]
@@ -92,7 +105,7 @@ def refusal(error: ComfywireError) -> Response:
     }
     # 422 is what our own API says of a request that a ComfyUI calls bad.
     status = 400 if ours.status_code == 422 else ours.status_code
-    kept = ("www-authenticate", "retry-after")
+    kept = ("allow", "www-authenticate", "retry-after")
     headers = {name: value for name, value in ours.headers.items() if name in kept}
     return JSONResponse(body, status, headers)
 

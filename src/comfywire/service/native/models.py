@@ -13,32 +13,32 @@ from comfywire.service.core import Core
 from comfywire.service.fleet.registry import Registry
 from comfywire.service.native.face import routes
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "models_of"]
 
 
 async def folders(request: Request, core: Core, caller: Caller) -> Response:
     """List the kinds of models."""
     del request, caller
-    return JSONResponse(list(await _models(core)))
+    return JSONResponse(list(await models_of(core)))
 
 
 async def folder(request: Request, core: Core, caller: Caller) -> Response:
     """List the models of a kind; one that no ComfyUI knows is a 404."""
     del caller
-    names = (await _models(core)).get(request.path_params["folder"])
+    names = (await models_of(core)).get(request.path_params["folder"])
     return Response(status_code=404) if names is None else JSONResponse(names)
 
 
 async def folders_with_paths(request: Request, core: Core, caller: Caller) -> Response:
     """List the kinds of models as the editor asks for them, without their places on a disk."""
     del request, caller
-    return JSONResponse([{"name": name, "folders": []} for name in await _models(core)])
+    return JSONResponse([{"name": name, "folders": []} for name in await models_of(core)])
 
 
 async def files(request: Request, core: Core, caller: Caller) -> Response:
     """List the models of a kind, as the editor's model library asks."""
     del caller
-    names = (await _models(core)).get(request.path_params["folder"])
+    names = (await models_of(core)).get(request.path_params["folder"])
     if names is None:
         return Response(status_code=404)
     return JSONResponse([{"name": name, "pathIndex": 0} for name in names])
@@ -51,7 +51,8 @@ async def embeddings(request: Request, core: Core, caller: Caller) -> Response:
     return JSONResponse(_joined(listed))
 
 
-async def _models(core: Core) -> dict[str, list[str]]:
+async def models_of(core: Core) -> dict[str, list[str]]:
+    """Return the files of each folder of models that any ComfyUI of the fleet has."""
     found: dict[str, list[Any]] = {}
     for facts in await _facts(core):
         for name, names in (facts.get("models") or {}).items():

@@ -15,8 +15,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from comfywire.service.api.context import core_of
-from comfywire.service.api.errors import InvalidRequest, error_response
+from comfywire.service.api.errors import InvalidRequest
 from comfywire.service.native.callers import caller_for
+from comfywire.service.native.face import refusal
 from comfywire.service.native.system import features
 from comfywire.service.relay.ear import Ear
 from comfywire.service.relay.ending import message
@@ -45,7 +46,7 @@ async def listen(socket: WebSocket) -> None:
             ear_of = core.hub.socket(caller.key_id, client_id)
             ear = await ear_of.__aenter__()
         except Exception as error:  # noqa: BLE001 - nobody else can answer before the socket is open
-            await socket.send_denial_response(error_response(error))
+            await socket.send_denial_response(refusal(error))
             return
         try:
             await socket.accept()

@@ -33,7 +33,7 @@ function tell(types) {
   app.extensionManager.toast.add({
     severity: "warn",
     summary: "Nodes that need scripts of their packs",
-    detail: `${named}: this address has no browser scripts of node packs, and without them such a node may send other values than you set. Who runs the service can name a ComfyUI that has them: --native-home URL.`,
+    detail: `${named}: this address has no browser scripts of these packs, and without them such a node may send other values than you set. Who runs the service can name a ComfyUI that has them: --native-home URL.`,
   });
 }
 

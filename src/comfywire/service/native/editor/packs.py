@@ -1,7 +1,7 @@
 """What node packs add to a ComfyUI beside nodes: browser scripts, translations, templates, routes.
 
-A fleet has none of it; a home server has, if the operator names one. Without, the editor has one script of
-ours, which tells its user of nodes that would send wrong values.
+A fleet has none of it; a home server has that of its packs, if the operator names one. The editor has one
+script of ours, which tells its user of nodes whose packs have none here, and that would send wrong values.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from comfywire.service.native.callers import caller_for
 from comfywire.service.native.catalogue import FleetCatalogue
 from comfywire.service.native.editor.home import Home, HomeAway
 from comfywire.service.native.editor.paths import first_of, parts_of
-from comfywire.service.native.editor.scripts import NOTICE, PLACE, notice, packs_by_type
+from comfywire.service.native.editor.scripts import NOTICE, PLACE, notice, packs_by_type, without
 from comfywire.service.native.face import BadRequest, Handler, refusal, routes
 from comfywire.service.settings import Settings
 
@@ -49,7 +49,7 @@ class _Routes:
     async def extensions(self, request: Request, core: Core, caller: Caller) -> Response:
         """List the browser scripts."""
         del request, core, caller
-        return JSONResponse(await self._scripts() or ([NOTICE] if self._has_editor else []))
+        return JSONResponse([*await self._scripts(), *([NOTICE] if self._has_editor else [])])
 
     async def _scripts(self) -> list[str]:
         listed = await self._told("/extensions", [])
@@ -63,7 +63,8 @@ class _Routes:
     async def packs(self, request: Request, core: Core, caller: Caller) -> Response:
         """Say which node types need scripts that are not here."""
         del request, caller
-        return JSONResponse(packs_by_type(await self._catalogue.classes(core)))
+        needed = packs_by_type(await self._catalogue.classes(core))
+        return JSONResponse(without(needed, await self._scripts()))
 
     def told(self, path: str) -> Handler:
         """Return what answers a path as the home server does, and without one that there is nothing."""

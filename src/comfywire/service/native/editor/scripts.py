@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import unquote
 
 from comfywire.workflow.conversion.packs.builtin import BUILTIN_PACKS
 
-__all__ = ["NOTICE", "PLACE", "notice", "packs_by_type"]
+__all__ = ["NOTICE", "PLACE", "notice", "packs_by_type", "without"]
 
 PLACE = "/extensions/comfywire"
 """Where what the editor loads of ours is."""
@@ -30,6 +31,25 @@ def packs_by_type(classes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
     """
     return {name: pack for pack, name in _known()} | {name: pack for pack, name in _drawn(classes)}
+
+
+def without(packs: Mapping[str, str], scripts: Iterable[str]) -> dict[str, str]:
+    """Return ``packs`` without those that have a script among ``scripts``.
+
+    A script's second part is the folder of its pack, which people and ComfyUI-Manager write in ways of their
+    own: ``ComfyUI-KJNodes``, ``comfyui_kjnodes-main``.
+    """
+    here = {_plain(folder) for script in scripts if (folder := _folder(script))}
+    return {name: pack for name, pack in packs.items() if _plain(pack) not in here}
+
+
+def _folder(script: str) -> str:
+    return f"{script.removeprefix('/extensions/')}/".split("/")[0]
+
+
+def _plain(name: str) -> str:
+    plain = "".join(sign for sign in unquote(name).lower() if sign.isalnum())
+    return plain.removesuffix("main").removesuffix("master")
 
 
 def _known() -> Iterator[tuple[str, str]]:
