@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.browser.conftest import Demo, Opening, demo_at
+from tests.service.rig import until
 
 FOLDER = Path(__file__).parents[2] / ".peers"
 VERSIONS = ("1.49.6", "1.58.1")
@@ -62,7 +63,7 @@ async def test_a_workflow_is_queued_lights_up_and_shows_its_picture(demo: Demo, 
         await page.get_by_test_id("queue-button").click()
         await page.wait_for_function(LIGHT)
         await page.wait_for_function("Object.values(window.app.nodeOutputs)[0]?.images?.length === 1")
-        await page.wait_for_function(f"{STATES}.then(states => states.join() === 'completed')")
+        await until(lambda: page.evaluate(f"{STATES}.then(states => states.join() === 'completed')"))
         await page.evaluate(TAB, "assets")
         picture = page.locator("img[src*='/editor/api/view?filename=text_to_image']").first
         await picture.wait_for()
@@ -77,16 +78,15 @@ async def test_a_reload_in_mid_run_shows_what_runs_and_it_can_be_canceled(
         await load(page, demo)
         await page.evaluate(LONG)
         await page.get_by_test_id("queue-button").click()
-        await page.wait_for_function(IS_RUNNING)
+        await until(lambda: page.evaluate(IS_RUNNING))
         await page.wait_for_function(LIGHT)
         await page.reload()
         await page.wait_for_function(READY)
-        await page.wait_for_function(IS_RUNNING)
+        await until(lambda: page.evaluate(IS_RUNNING))
         await page.wait_for_function(LIGHT)
         await page.get_by_role("button", name="Cancel current run").click()
-        await page.wait_for_function(f"{STATES}.then(states => states.join() === 'cancelled')")
-
-        await page.wait_for_function("window.app.api.getQueue().then(queue => queue.Running.length === 0)")
+        await until(lambda: page.evaluate(f"{STATES}.then(states => states.join() === 'cancelled')"))
+        await until(lambda: page.evaluate(f"{IS_RUNNING}.then(runs => !runs)"))
 
 
 async def test_two_users_see_their_own_and_find_their_workflows_again(demo: Demo, opened: Opening) -> None:
@@ -94,7 +94,7 @@ async def test_two_users_see_their_own_and_find_their_workflows_again(demo: Demo
     async with editor(demo, opened, demo.key) as page, editor(demo, opened, other_key) as other:
         await load(page, demo)
         await page.get_by_test_id("queue-button").click()
-        await page.wait_for_function(f"{STATES}.then(states => states.join() === 'completed')")
+        await until(lambda: page.evaluate(f"{STATES}.then(states => states.join() === 'completed')"))
         await page.evaluate(
             "window.app.api.storeUserData('workflows/mine.json', window.app.graph.serialize())"
         )
