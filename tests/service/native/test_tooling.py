@@ -224,7 +224,8 @@ async def test_a_model_is_there_already_or_its_upload_is_refused_in_words(
     assert (known.status_code, known.json()) == (200, {"status": "cached"})
     assert other.status_code == 501
     assert other.json() == {
-        "error": "models are not uploaded to a fleet: put 'mine.safetensors' into models/loras of its ComfyUIs"
+        "error": "models are not uploaded to a fleet: "
+        "put 'mine.safetensors' into models/loras of its ComfyUIs"
     }
 
 
