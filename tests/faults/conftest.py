@@ -63,6 +63,12 @@ async def server() -> AsyncIterator[Server]:
 
 
 @pytest.fixture
+async def newer() -> AsyncIterator[Server]:
+    async with Server(profile="0.33.0") as running:
+        yield running
+
+
+@pytest.fixture
 async def client(server: Server) -> AsyncIterator[Client]:
     async with Client(server.url) as opened:
         yield opened

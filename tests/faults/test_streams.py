@@ -107,14 +107,14 @@ async def test_every_output_node_hands_over_its_results(server: Server, client: 
     ]
 
 
-async def test_newer_servers_list_jobs_without_their_graphs() -> None:
-    async with Server(profile="0.33.0") as server, Client(server.url) as client:
-        async with held(server, client) as job:
-            await server.faults.sockets.cut("rst")
-            await server.until(lambda: server.requests["GET /jobs"] + server.requests["GET /api/jobs"] >= 2)
+async def test_newer_servers_list_jobs_without_their_graphs(newer: Server) -> None:
+    async with Client(newer.url) as client:
+        async with held(newer, client) as job:
+            await newer.faults.sockets.cut("rst")
+            await newer.until(lambda: newer.requests["GET /jobs"] + newer.requests["GET /api/jobs"] >= 2)
 
         assert names(await job.result(timeout=SOON)) == ["c1_00001_.png"]
-        assert server.requests["GET /queue"] == 0
+        assert newer.requests["GET /queue"] == 0
 
 
 @pytest.mark.parametrize("fault", ["drop", "repeat", "delay", "reorder"])

@@ -253,6 +253,21 @@ async def test_a_lost_reply_to_a_cancel_changes_nothing(server: Server, client: 
     assert names(await running.result(timeout=SOON)) == ["c1_00001_.png"]
 
 
+@pytest.mark.fault("B18")
+@pytest.mark.parametrize("route", ["POST /jobs/{job_id}/cancel", "GET /jobs"])
+async def test_a_lost_reply_to_a_cancel_changes_nothing_on_newer_servers(newer: Server, route: str) -> None:
+    async with Client(newer.url) as client:
+        async with held(newer, client) as running:
+            pending = await client.submit(picture(2))
+            lost = newer.faults.replies.drop(route, when="after")
+            with contextlib.suppress(Exception):
+                await pending.cancel()
+
+            assert await pending.cancel() is True
+            assert lost.hits == 1
+        assert names(await running.result(timeout=SOON)) == ["c1_00001_.png"]
+
+
 async def test_a_jobs_own_limit_cancels_it_on_the_server(server: Server, client: Client) -> None:
     server.faults.nodes.slow(30, class_type="SaveImage")
     job = await client.submit(picture())
@@ -264,11 +279,11 @@ async def test_a_jobs_own_limit_cancels_it_on_the_server(server: Server, client:
     assert [run.how for run in server.log] == ["interrupted"]
 
 
-async def test_newer_servers_are_asked_to_cancel_by_their_own_route() -> None:
-    async with Server(profile="0.33.0") as server, Client(server.url) as client:
-        async with held(server, client) as running:
+async def test_newer_servers_are_asked_to_cancel_by_their_own_route(newer: Server) -> None:
+    async with Client(newer.url) as client:
+        async with held(newer, client) as running:
             pending = await client.submit(picture(2))
             assert await pending.cancel() is True
 
         assert names(await running.result(timeout=SOON)) == ["c1_00001_.png"]
-        assert server.requests["POST /queue"] == 0
+        assert newer.requests["POST /queue"] == 0
