@@ -9,6 +9,8 @@ __all__ = ["LARGEST_READ", "small_webp"]
 LARGEST_READ = 64 << 20
 """Bytes of a picture that is opened; a larger one is shown as a link alone."""
 MOST_PIXELS = 50_000_000
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF")
+"""What ComfyUI saves and its nodes read; Pillow's other decoders are not let near other people's bytes."""
 SIDES = (1024, 768, 512, 256)
 QUALITY = 80
 
@@ -21,7 +23,7 @@ def small_webp(content: bytes, most_bytes: int) -> bytes | None:
     from PIL import Image  # noqa: PLC0415 - of the extra, and needed for pictures alone
 
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 return None
             picture = image.convert("RGBA" if "A" in image.getbands() else "RGB")

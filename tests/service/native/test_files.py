@@ -10,8 +10,9 @@ import httpx
 import pytest
 from PIL import Image
 from tests.service.native.conftest import Service, ended, submitted
-from tests.service.rig import picture
+from tests.service.rig import picture, until
 
+from comfywire.agent.pictures import small_webp
 from comfywire.server import Server
 
 
@@ -237,6 +238,47 @@ async def test_a_mask_is_put_on_its_original(client: httpx.AsyncClient) -> None:
     made = opened((await view(client, told)).content)
 
     assert (told["name"], made.getpixel((0, 0))) == ("mask.png", (9, 8, 7, 99))
+
+
+def bomb() -> bytes:
+    """A picture of 68 million pixels in a few kilobytes."""
+    made = io.BytesIO()
+    Image.new("1", (8500, 8000)).save(made, "PNG")
+    return made.getvalue()
+
+
+async def test_a_picture_that_is_small_as_a_file_alone_is_decoded_for_nobody(
+    service: Service, client: httpx.AsyncClient
+) -> None:
+    told = await upload(client, bomb())
+    reference = json.dumps({"filename": told["name"], "subfolder": "", "type": "input"})
+    files = {"image": ("mask.png", png((0, 0, 0, 9)))}
+
+    masked = await client.post("/upload/mask", files=files, data={"original_ref": reference})
+    shown = await view(client, told, preview="webp;90")
+
+    assert (masked.status_code, shown.status_code) == (500, 500)
+    assert small_webp(bomb(), 1 << 20) is None
+
+
+async def test_masks_and_previews_wait_for_a_turn_together(
+    service: Service, client: httpx.AsyncClient
+) -> None:
+    told = await upload(client, png())
+    reference = {"filename": told["name"], "subfolder": "", "type": "input"}
+    mask = {"route": "mask", "original_ref": json.dumps(reference)}
+    async with service.core.assets.decoding, service.core.assets.decoding:
+        waiting = [
+            asyncio.create_task(upload(client, png((0, 0, 0, 9)), "mask.png", **mask)),
+            asyncio.create_task(view(client, told, preview="webp;90")),
+        ]
+        await until(lambda: _wait(service, len(waiting)))
+        assert not any(task.done() for task in waiting)
+    await asyncio.gather(*waiting)
+
+
+async def _wait(service: Service, count: int) -> bool:
+    return len(service.core.assets.decoding._waiters or ()) == count
 
 
 async def test_a_mask_for_an_original_that_is_not_there_is_not_kept(client: httpx.AsyncClient) -> None:

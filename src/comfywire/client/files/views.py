@@ -10,6 +10,10 @@ __all__ = ["Unreadable", "masked", "reencoded"]
 
 QUALITY = 90
 FORMATS = ("webp", "jpeg")
+READ = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF", "TIFF")
+"""What ComfyUI and its nodes save, and people upload."""
+MOST_PIXELS = 8192 * 8192
+"""Some 400 MB while it is worked on: a file of 80 KB can have so many."""
 
 
 class Unreadable(Exception):
@@ -59,9 +63,11 @@ def masked(original: bytes, mask: bytes) -> bytes:
 
 
 def _opened(content: bytes) -> Any:
-    """Return a picture, decoded; Pillow refuses the very largest (Image.py, MAX_IMAGE_PIXELS)."""
+    """Return a picture, decoded if it has not too many pixels."""
     try:
-        picture = import_module("PIL.Image").open(BytesIO(content))
+        picture = import_module("PIL.Image").open(BytesIO(content), formats=READ)
+        if picture.width * picture.height > MOST_PIXELS:
+            raise Unreadable  # noqa: TRY301 - as all that is wrong with it
         picture.load()
     except Exception as error:  # decoders raise what they like
         raise Unreadable from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ from comfywire.service.sql import queries
 __all__ = ["AssetRecord", "Assets"]
 
 SQL = queries("assets")
+DECODED_AT_A_TIME = 2
+"""Pictures that one process decodes at a time: each takes some hundred megabytes at the worst."""
 
 
 class Assets:
@@ -57,6 +60,8 @@ class Assets:
         self.blobs = blobs
         self._signer = signer
         self._settings = settings
+        self.decoding = asyncio.Semaphore(DECODED_AT_A_TIME)
+        """For whoever decodes a picture, from before its bytes are read until they are let go."""
 
     async def create(
         self, key_id: UUID, chunks: AsyncIterable[bytes], *, most: int | None = None, **about: Any

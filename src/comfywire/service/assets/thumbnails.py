@@ -26,8 +26,6 @@ SQL = queries("thumbnails")
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF")
 MOST_BYTES = 128 << 20
 MOST_PIXELS = 89_000_000
-AT_A_TIME = 2
-"""Pictures that one process makes small at a time; each takes some hundred megabytes at the worst."""
 QUALITY = 82
 UNREADABLE = (
     OSError,
@@ -57,7 +55,6 @@ class Thumbnails:
 
     def __init__(self, assets: Assets) -> None:
         self._assets = assets
-        self._turns = asyncio.Semaphore(AT_A_TIME)
 
     async def of(self, asset: AssetRecord, size: int) -> AssetRecord:
         """Return the thumbnail of ``asset`` as if it were one itself, for who sends its bytes.
@@ -72,7 +69,7 @@ class Thumbnails:
                 f"asset {asset.id} is {asset.content_type} of {asset.size_bytes} bytes, and thumbnails are "
                 f"made of pictures up to {MOST_BYTES >> 20} MiB: ask for it without ?thumbnail"
             )
-        async with self._turns:
+        async with self._assets.decoding:
             kept = await self._assets.database.one(SQL["get"], hash=asset.hash, size=size)
             if kept is None:
                 kept = await self._made(asset, size)

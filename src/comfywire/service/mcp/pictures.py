@@ -24,5 +24,6 @@ async def small_webp(assets: Assets, asset: AssetRecord, most_bytes: int) -> str
     """
     if most_bytes <= 0 or asset.size_bytes > LARGEST_READ:
         return None
-    made = await asyncio.to_thread(small, await whole(assets, asset), most_bytes)
+    async with assets.decoding:
+        made = await asyncio.to_thread(small, await whole(assets, asset), most_bytes)
     return None if made is None else base64.b64encode(made).decode()

@@ -14,15 +14,13 @@ __all__ = ["LARGEST", "bytes_of", "changed"]
 
 LARGEST = 128 << 20
 """Bytes of a picture that is re-encoded; a larger one is answered with an error."""
-AT_A_TIME = asyncio.Semaphore(2)
-"""A picture takes a hundred times its file in memory."""
 
 
 async def changed(assets: Assets, asset: AssetRecord, preview: str | None, channel: str) -> Response:
     """Return a picture re-encoded; what is no picture is an error of the server, as there."""
     if asset.size_bytes > LARGEST:
         return Response(status_code=413)
-    async with AT_A_TIME:
+    async with assets.decoding:
         whole = await bytes_of(assets, asset)
         try:
             encoded, kind = await asyncio.to_thread(reencoded, whole, preview, channel)

@@ -72,17 +72,26 @@ async def upload_mask(request: Request, core: Core, caller: Caller) -> Response:
         form = await _read(request, core, until_kept, is_mask=True)
         if (refused := _refused(form)) is not None:
             return refused
-        original = await _original(core, caller, form.texts.get("original_ref"))
-        if original is None:
+        async with core.assets.decoding:
+            content = await _masked(core, caller, form)
+        if content is None:
             return _answer(form, form.name)
-        try:
-            content = await asyncio.to_thread(masked, original, bytes(form.mask))
-        except Unreadable:
-            raise BadRequest("the mask and its original are not two pictures of one size", 500) from None
         form.content_type = "image/png"
         async with core.assets.staged(_once(content)) as staged:
             name = await _keep(core, caller, form, staged)
     return _answer(form, name)
+
+
+async def _masked(core: Core, caller: Caller, form: _Form) -> bytes | None:
+    original = await _original(core, caller, form.texts.get("original_ref"))
+    if original is None:
+        return None
+    try:
+        return await asyncio.to_thread(masked, original, bytes(form.mask))
+    except Unreadable:
+        raise BadRequest(
+            "the mask and its original are not two pictures of one size, of 67 million pixels at most", 500
+        ) from None
 
 
 async def _read(request: Request, core: Core, until_kept: AsyncExitStack, *, is_mask: bool = False) -> _Form:
