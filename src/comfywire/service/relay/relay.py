@@ -66,6 +66,8 @@ class Relay:
         self._speakers: dict[Audience, list[SpeakerLike]] = {}
         self._waiting: deque[tuple[UUID, Said]] = deque()
         self._writing: asyncio.Task[None] | None = None
+        self._queued = self._written = 0
+        self._batch_written = asyncio.Event()
         self._sockets_changed = asyncio.Event()
         self._has_mail = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -212,6 +214,7 @@ class Relay:
                     continue
                 self._waiting.popleft()
             self._waiting.append((process, said))
+            self._queued += 1
             if self._writing is None:
                 self._writing = asyncio.create_task(self._write(), name="comfywire relay")
 
@@ -221,20 +224,31 @@ class Relay:
         return {self._elsewhere[said.socket][1]} if said.socket in self._elsewhere else set()
 
     async def flush(self) -> None:
-        """Wait until all that was said is where its readers find it; not for a database that is away."""
-        while self._writing is not None:
-            await asyncio.wait([self._writing])
+        """Wait until all that was said before is where its readers find it; not for a database that is away.
+
+        What others say meanwhile is not waited for: where much is said, that would have no end.
+        """
+        queued = self._queued
+        while self._writing is not None and self._written < queued:
+            await self._batch_written.wait()
 
     async def _write(self) -> None:
         """Write what waits, all of it at a time, until nothing does."""
         try:
             while self._waiting:
-                batch = list(self._waiting)
+                batch, up_to = list(self._waiting), self._queued
                 self._waiting.clear()
                 with contextlib.suppress(*AWAY):
                     await self._database.all(SQL["say"], **_columns(batch))
+                self._written = up_to
+                self._tell_flushers()
         finally:
             self._writing = None
+            self._tell_flushers()
+
+    def _tell_flushers(self) -> None:
+        written, self._batch_written = self._batch_written, asyncio.Event()
+        written.set()
 
 
 def _columns(batch: list[tuple[UUID, Said]]) -> dict[str, list[object]]:
