@@ -183,7 +183,7 @@ ROOMS: dict[str, set[str]] = {
         "submission",
         "submission_checks",
     },
-    "service/submission_checks": {"fleet"},
+    "service/submission_checks": {"database", "fleet"},
     "service/core": {
         "access",
         "assets",
@@ -226,6 +226,7 @@ ROOMS: dict[str, set[str]] = {
         "assets",
         "batches",
         "core",
+        "database",
         "jobs",
         "submission",
         "workflow_submission",

@@ -27,6 +27,7 @@ from comfywire.service.submission_checks import (
     RejectedWorkflow,
     check_graph,
     check_labels,
+    check_storable,
 )
 from comfywire.service.webhooks.messages import InvalidWebhookUrl, must_be_webhook_url
 from comfywire.workflow.parameters.values import is_seed
@@ -106,6 +107,7 @@ async def submit_workflow(core: Core, caller: Caller, submission: Submission) ->
 
     Raises:
         RejectedWorkflow: The graph cannot run.
+        UnstorableJob: It holds a text or a number that cannot be kept.
         UiFormat: The workflow is the editor's document.
         MissingAsset, MalformedReference: The workflow reads an asset that is not there.
         ForeignFile: The workflow reads a file on the ComfyUI that may be another key's.
@@ -181,6 +183,7 @@ async def queue_job(core: Core, connection: Connection, job: NewJob) -> JobRecor
 async def new_job(core: Core, caller: Caller, submission: Submission) -> NewJob:
     """Check a submission and return its job, not yet recorded; raises what :func:`submit_workflow` does."""
     prompt = dict(submission.workflow)
+    _check_storable(submission)
     check_graph(prompt, submission.targets, core.settings.max_nodes)
     check_labels(submission.labels)
     must_be_webhook_url(submission.webhook_url)
@@ -208,6 +211,21 @@ async def new_job(core: Core, caller: Caller, submission: Submission) -> NewJob:
     if refusal is not None:
         raise Refused(refusal.reason, is_policy=refusal.is_policy)
     return job
+
+
+def _check_storable(submission: Submission) -> None:
+    native = submission.native
+    check_storable(
+        workflow=dict(submission.workflow),
+        inputs=dict(submission.inputs),
+        outputs=list(submission.targets or ()),
+        document=dict(submission.document or {}),
+        labels=dict(submission.labels),
+        tags=list(submission.tags),
+        webhook_url=submission.webhook_url,
+        extra_data=dict(submission.extra_data or {}),
+        client_id=None if native is None else native.client_id,
+    )
 
 
 async def _files_by_name(core: Core, caller: Caller, submission: Submission, kinds: InputKinds) -> Values:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from comfywire.errors import ComfywireError
+from comfywire.service.database.storable import must_be_storable
 from comfywire.service.fleet.verdicts import Verdict
 
 __all__ = [
@@ -16,8 +17,10 @@ __all__ = [
     "Refused",
     "RejectedWorkflow",
     "UiFormat",
+    "UnstorableJob",
     "check_graph",
     "check_labels",
+    "check_storable",
 ]
 
 MOST_LABELS = 50
@@ -63,6 +66,13 @@ class RejectedWorkflow(ComfywireError):
                 }
             )
         return cls("; ".join(problem.sentence for problem in problems[:3]), node_errors, verdict)
+
+
+class UnstorableJob(ComfywireError):
+    """A job has a text or a number that no database can keep."""
+
+    code = "invalid_request"
+    http_status = 422
 
 
 class UiFormat(ComfywireError):
@@ -159,3 +169,17 @@ def check_labels(labels: Mapping[str, str]) -> None:
             )
         if len(value) > LONGEST_VALUE:
             raise InvalidMetadata(f"the label {name!r} is longer than {LONGEST_VALUE} characters: shorten it")
+
+
+def check_storable(**said: Any) -> None:
+    """Check what a job is kept with, whichever face it comes from.
+
+    Raises:
+        UnstorableJob: A text in it, or a number, cannot be kept.
+
+    """
+    for name, value in said.items():
+        try:
+            must_be_storable(value)
+        except ValueError as error:
+            raise UnstorableJob(f"{name} {error}: take it out") from None

@@ -42,6 +42,24 @@ async def looked_into(client: httpx.AsyncClient, value: Any) -> httpx.Response:
     return await client.post("/api/v2/workflows/inspect", content=content, headers=headers, timeout=60)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"version": 0.4, "nodes": [node(1, "PreviewAny", title="\ud800")], "links": []},
+        {"1": {"class_type": "Preview\udc00", "inputs": {"source\0": "a\ud800\0"}}},
+        {"9" * 5000: {"class_type": "PreviewAny", "inputs": {"source": "x"}}, "1": savers(0)["1"]},
+        {"version": 0.4, "nodes": [node("9" * 5000, "PreviewAny")], "links": []},  # type: ignore[arg-type]
+        {"version": 0.4, "nodes": [node("\u0663", "PreviewAny")], "links": []},  # type: ignore[arg-type]
+    ],
+    ids=["half-a-pair", "in-a-prompt", "a-long-number", "as-an-id", "other-digits"],
+)
+async def test_odd_texts_and_numbers_of_a_file_are_told_or_refused(client: httpx.AsyncClient, value):
+    answer = await looked_into(client, value)
+
+    assert answer.status_code == 200, answer.text
+    assert not any("\ud800" <= character < "\ue000" for character in answer.text)
+
+
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*$", "(a|aa){2,}$"])
 async def test_a_wild_pattern_of_a_file_is_not_searched_for(client: httpx.AsyncClient, pattern):
     answer = await looked_into(client, broadcasting(pattern, "a" * 60 + "!"))

@@ -61,7 +61,7 @@ BODIES = {
     ],
     "/queue": ["clear", "delete"],
     "/history": ["clear", "delete"],
-    "/interrupt": ["prompt_id"],
+    "/interrupt": ["prompt_id", "client_id"],
     "/free": ["unload_models"],
     "/api/jobs/cancel": ["job_ids"],
 }
@@ -85,6 +85,27 @@ async def test_no_body_is_a_500(
     assert tracebacks(caplog) == []
     for listing in ("/queue", "/history", "/api/jobs", "/api/v2/jobs"):
         assert (await client.get(listing)).status_code in (200, 403)
+
+
+async def test_no_original_of_a_mask_is_a_500(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = [
+        {name: word} for name in ("filename", "subfolder", "type") for word in ("a\0", "\ud800", {"a": "\0"})
+    ]
+    statuses = [
+        (
+            await client.post(
+                "/upload/mask",
+                data={"original_ref": json.dumps({"filename": "a.png"} | one)},
+                files={"image": ("m.png", b"x", "image/png")},
+            )
+        ).status_code
+        for one in said
+    ]
+
+    assert statuses == [400] * len(said)
+    assert tracebacks(caplog) == []
 
 
 @pytest.mark.parametrize("address", QUERIES)

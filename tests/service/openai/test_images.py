@@ -39,6 +39,37 @@ async def test_a_picture_comes_as_a_link_that_needs_no_key(town):
     assert shown((await town.http.get(picture["url"])).content)[0] == (64, 64)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"negative": "a\0"},
+        {"negative": "a\ud800b"},
+        {"zz\0": "a"},
+        {"negative": ["\ud800"]},
+        {"prompt": "\0"},
+    ],
+    ids=ascii,
+)
+async def test_a_text_that_cannot_be_kept_is_refused(town, odd):
+    body = json.dumps({"model": "draw", "prompt": "a boat", **odd})
+    headers = {"Content-Type": "application/json"}
+    answers = [
+        await town.http.post(path, content=body, headers=headers)
+        for path in ("/v1/images/generations", "/v1/images/edits", "/v1/videos")
+    ]
+
+    assert [answer.status_code for answer in answers] == [400] * 3
+    assert all("NUL" in answer.json()["error"]["message"] for answer in answers)
+
+
+async def test_a_form_with_a_text_that_cannot_be_kept_is_refused(town):
+    fields = {"model": (None, "draw"), "negative": (None, "a\0b")}
+
+    answer = await town.http.post("/v1/videos", files=fields)
+
+    assert (answer.status_code, "NUL" in answer.json()["error"]["message"]) == (400, True)
+
+
 async def test_several_pictures_are_a_batch_of_jobs_that_differ(town):
     answer = await town.ask(n=2, seed=5)
 

@@ -194,7 +194,7 @@ def _file(response: httpx.Response, most: int) -> RemoteFile:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise UnusableInput(f"{response.url.host} sends the file compressed, unasked: upload it")
     length = response.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > most:
+    if length.isdecimal() and int(length[:19]) > most:
         raise TooLarge(most)
     kind = response.headers.get("content-type", "application/octet-stream")
     name = PurePosixPath(unquote(response.url.path)).name

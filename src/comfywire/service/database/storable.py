@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-__all__ = ["DEEPEST", "as_storable", "as_text", "is_too_deep", "must_be_storable", "must_be_text"]
+__all__ = ["DEEPEST", "as_storable", "as_text", "is_text", "is_too_deep", "must_be_storable", "must_be_text"]
 
 DEEPEST = 100
 """Levels of nesting; PostgreSQL takes more, and so far no workflow has needed half of it."""
@@ -24,6 +24,11 @@ def must_be_text(text: str) -> str:
     if _BAD.search(text):
         raise ValueError("holds a NUL or half a surrogate pair, which no text can have")
     return text
+
+
+def is_text(text: str) -> bool:
+    """Whether ``text`` can be kept: what cannot be names nothing that is kept."""
+    return _BAD.search(text) is None
 
 
 def must_be_storable(value: Any) -> Any:

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from comfywire.service.access.callers import Caller
 from comfywire.service.core import Core
+from comfywire.service.database.storable import is_text
 from comfywire.service.jobs.native_prompts import NativePrompts, QueueItem, extra_data_of
 from comfywire.service.native.face import BadRequest, json_body, routes, words_of
 
@@ -61,7 +62,8 @@ async def interrupt(request: Request, core: Core, caller: Caller) -> Response:
         wanted = [job_id for job_id in running if job_id in ids_in([body["prompt_id"]])]
     else:
         client_id = body.get("client_id") or request.query_params.get("clientId")
-        own = await prompts.running(caller.key_id, str(client_id)) if client_id else []
+        client_id = str(client_id) if client_id and is_text(str(client_id)) else None
+        own = await prompts.running(caller.key_id, client_id) if client_id else []
         wanted = (own or running)[:1]
     for job_id in wanted:
         await core.store.cancel(job_id, "it was interrupted", is_interrupt=True)

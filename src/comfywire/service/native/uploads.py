@@ -20,6 +20,7 @@ from comfywire.service.assets.blobs import Staged
 from comfywire.service.assets.naming import keep_named
 from comfywire.service.assets.records import CONTENT_TYPE
 from comfywire.service.core import Core
+from comfywire.service.database.storable import must_be_storable
 from comfywire.service.native.face import BadRequest, routes
 from comfywire.service.native.pictures import LARGEST, bytes_of
 from comfywire.service.native.view import FOLDERS, found
@@ -176,6 +177,7 @@ async def _original(core: Core, caller: Caller, text: str | None) -> bytes | Non
         said: Any = json.loads(text or "")
         name, subfolder = said["filename"], said.get("subfolder") or ""
         folder = said.get("type", "output")
+        must_be_storable(said)
     except (ValueError, TypeError, KeyError, AttributeError):
         raise BadRequest("'original_ref' names no picture: send {\"filename\": ...} in it") from None
     asset = await found(core, caller.key_id, str(folder), str(subfolder).strip("/"), str(name))

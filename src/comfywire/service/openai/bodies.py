@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from pathlib import PureWindowsPath
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 from uuid import UUID
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from starlette.requests import ClientDisconnect
 
 from comfywire.service.api.admission import read_apart
@@ -21,6 +21,7 @@ from comfywire.service.assets.assets import Assets
 from comfywire.service.assets.blobs import Staged, TooLarge
 from comfywire.service.assets.records import NewAsset
 from comfywire.service.assets.references import reference
+from comfywire.service.database.storable import must_be_storable, must_be_text
 
 from .asked import MOST_PICTURES, Files
 from .errors import BadRequest
@@ -35,10 +36,21 @@ IMAGES = {"image", "image[]", "input_reference"}
 Body = TypeVar("Body", bound=BaseModel)
 
 
-class ImageBody(BaseModel):
-    """Pictures that are asked for; fields beside these are inputs of the workflow, by name."""
+class _Body(BaseModel):
+    """Fields beside those that are declared are inputs of the workflow, of any kind that can be kept."""
 
     model_config = ConfigDict(extra="allow")
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> Self:
+        for name, value in (self.model_extra or {}).items():
+            must_be_text(name)
+            must_be_storable(value)
+        return self
+
+
+class ImageBody(_Body):
+    """Pictures that are asked for; fields beside these are inputs of the workflow, by name."""
 
     model: Annotated[Text | None, Field(description="A registered workflow, or an alias of one.")] = None
     prompt: Text | None = None
@@ -59,10 +71,8 @@ class ImageBody(BaseModel):
         return {"openai": "image"}
 
 
-class VideoBody(BaseModel):
+class VideoBody(_Body):
     """A video that is asked for; fields beside these are inputs of the workflow, by name."""
-
-    model_config = ConfigDict(extra="allow")
 
     model: Text | None = None
     prompt: Text | None = None

@@ -15,7 +15,7 @@ from comfywire.workflow.conversion.links import Frame, Promoted, Resolver
 from comfywire.workflow.conversion.primitives import apply_primitives
 from comfywire.workflow.conversion.special import VIEWER_TYPES, scene
 from comfywire.workflow.conversion.subgraphs import Shared, label_of, widget_behind
-from comfywire.workflow.conversion.text import js_string, replace_percents, resolve_dynamic_prompt
+from comfywire.workflow.conversion.text import is_index, js_string, replace_percents, resolve_dynamic_prompt
 from comfywire.workflow.subgraph import Subgraph, SubgraphWidget
 
 if TYPE_CHECKING:
@@ -307,7 +307,7 @@ def _shown_value(node: GraphNode, widget: str) -> Any:
 
 
 def _in_order(sent: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """JavaScript lists keys that are whole numbers first, in order; the others as they come."""
-    numbers = [node_id for node_id in sent if node_id.isdecimal()]
+    """JavaScript lists keys that are array indices first, in order; the others as they come."""
+    numbers = [node_id for node_id in sent if is_index(node_id)]
     ordered = {node_id: sent[node_id] for node_id in sorted(numbers, key=int)}
     return ordered if len(ordered) == len(sent) else ordered | sent

@@ -14,6 +14,7 @@ from comfywire.workflow.conversion.group_nodes import GroupNodes
 from comfywire.workflow.conversion.known_nodes import NodeMaker
 from comfywire.workflow.conversion.layout import Layout
 from comfywire.workflow.conversion.repeated_ids import one_of_each
+from comfywire.workflow.conversion.text import is_number
 from comfywire.workflow.conversion.unknown import UnknownType, pour_unknown
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _fresh_ids(loaded: LoadedGraphs, document: Mapping[str, Any]) -> Callable[[]
         int(node_id)
         for graph in [loaded.root, *loaded.graphs]
         for node_id in graph.nodes
-        if node_id.isdecimal()
+        if is_number(node_id)
     )
     counter = itertools.count(max([subgraphs.last_node_id(document), *used]) + 1)
     return lambda: str(next(counter))

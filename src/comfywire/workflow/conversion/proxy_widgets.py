@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from comfywire.workflow.conversion.graph import Graph, GraphNode, Host, Kind
 from comfywire.workflow.conversion.layout import ABSENT, InputSocket
 from comfywire.workflow.conversion.subgraphs import source_value
+from comfywire.workflow.conversion.text import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -85,7 +86,7 @@ def _entries(saved: Mapping[str, Any], fresh: Mapping[int, int]) -> Iterator[_En
 
 def _renamed(node_id: Any, fresh: Mapping[int, int]) -> str:
     said = str(node_id)
-    return str(fresh.get(int(said), said)) if said.isdecimal() and said.isascii() else said
+    return str(fresh.get(int(said), said)) if is_number(said) else said
 
 
 def _normalized(host: Host, entry: _Entry) -> _Entry:

@@ -10,14 +10,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-__all__ = ["js_string", "replace_percents", "resolve_dynamic_prompt"]
+__all__ = ["is_index", "is_number", "js_string", "replace_percents", "resolve_dynamic_prompt"]
 
+_NUMBER = re.compile(r"[0-9]{1,15}")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
 _COMMENT = re.compile(r"/\*[\s\S]*?\*/|//[^\n\r\u2028\u2029]*")
 # A backslash with what it escapes, a brace, a bar, or the text up to the next of these.
 _UNITS = re.compile(r"\\[\s\S]|[{}|]|[^\\{}|]+|\\")
 _ESCAPED = re.compile(r"\\([{}|])")
 _UNSAFE = re.compile(r'[/?<>\\:*|"\x00-\x1f\x7f]')
 _DATE_PART = re.compile(r"d{1,2}|M{1,2}|yyy?y?|h{1,2}|m{1,2}|s{1,2}")
+
+
+def is_number(node_id: str) -> bool:
+    """Whether an id is a whole number from which JavaScript counts on exactly."""
+    return _NUMBER.fullmatch(node_id) is not None
+
+
+def is_index(node_id: str) -> bool:
+    """Whether JavaScript takes an object's key for an array index (ECMAScript, 6.1.7)."""
+    return _INDEX.fullmatch(node_id) is not None and int(node_id) < 2**32 - 1
 
 
 def resolve_dynamic_prompt(text: str, choose: Callable[[Sequence[Any]], Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from comfywire.service.api.admission import key_first_router
 from comfywire.service.api.bodies.json_bodies import must_be_few
 from comfywire.service.api.context import Reading, Service
 from comfywire.service.core import Core
+from comfywire.service.database.storable import as_storable
 from comfywire.service.fleet.needs import requirement_of
 from comfywire.service.jobs.placement import refusals
 from comfywire.service.submission_checks import check_graph
@@ -65,15 +67,17 @@ async def inspect(request: Request, core: Service, caller: Reading) -> Inspectio
     most = core.settings.max_nodes
     workflow, tables = await in_time(lambda: _looked_into(content, catalogue, most), owner=caller.key_id)
     types = class_types_of(workflow.prompt)
-    return Inspection(
-        workflow=workflow.prompt,
-        document=None if workflow.document is None else dict(workflow.document),
-        parameters=tables["parameters"],
-        outputs=tables["outputs"],
-        unknown=[] if catalogue is None else sorted(types - {*catalogue}),
-        warnings=list(workflow.warnings),
-        servers=await _fits(core, workflow.prompt),
-    )
+    told = {
+        "workflow": workflow.prompt,
+        "document": None if workflow.document is None else dict(workflow.document),
+        "parameters": tables["parameters"],
+        "outputs": tables["outputs"],
+        "unknown": [] if catalogue is None else sorted(types - {*catalogue}),
+        "warnings": list(workflow.warnings),
+        "servers": await _fits(core, workflow.prompt),
+    }
+    # A file may hold half a surrogate pair, which no answer can: who asks sees a mark there.
+    return Inspection(**(await asyncio.to_thread(as_storable, told)))
 
 
 def _looked_into(
