@@ -9,7 +9,7 @@ from comfywire.errors import ComfywireError
 
 from .tools import MOST_LISTED
 
-__all__ = ["Misunderstood", "graph_of", "limit_of", "seconds_of"]
+__all__ = ["Misunderstood", "graph_of", "limit_of", "seconds_of", "text_of"]
 
 LISTED = 20
 
@@ -62,3 +62,16 @@ def limit_of(arguments: Mapping[str, Any]) -> int:
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MOST_LISTED:
         raise Misunderstood(f"limit is a number from 1 to {MOST_LISTED}, and not {limit!r}")
     return limit
+
+
+def text_of(arguments: Mapping[str, Any], name: str) -> str | None:
+    """Return the text that an argument is; None where it is not given.
+
+    Raises:
+        Misunderstood: It is no text.
+
+    """
+    text = arguments.get(name)
+    if text is not None and not isinstance(text, str):
+        raise Misunderstood(f"{name} is a text, and not {str(text)[:80]}")
+    return text

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import json
 import re
 import sys
 from dataclasses import replace
@@ -130,6 +131,90 @@ async def test_a_mistake_is_answered_in_words_to_act_on(town):
     told = {name: text_of(answer) for name, answer in answers.items()}
     assert [(name, told[name]) for name in told if not re.search(MISTAKES[name][2], told[name])] == []
     assert await town.core.store.search() == []
+
+
+ODD = {
+    "a-graph": ("run_graph", {"workflow": {**DRAW, "3": {"class_type": "a\0", "inputs": {}}}}),
+    "an-input": ("run_draw", {"color": "\0"}),
+    "an-output": ("run_graph", {"workflow": DRAW, "outputs": ["\0"]}),
+    "an-object": ("list_jobs", {"workflow": {"a": 1}}),
+    "a-list": ("list_jobs", {"workflow": ["a"]}),
+    "a-name": ("list_jobs", {"workflow": "a\0"}),
+    "a-file": ("upload_from_url", {"url": "data:image/png;base64,AAAA", "name": "x\0"}),
+    "a-model": ("upload_from_url", {"url": "data:image/png;base64,AAAA", "name": "models/x.safetensors"}),
+}
+
+
+async def test_what_cannot_be_kept_is_answered_in_our_own_words(town, caplog):
+    _, secret = await town.core.access.create("agent", ["submit", "read"])
+    headers = {"Authorization": f"Bearer {secret}", "Accept": "application/json, text/event-stream"}
+    told = {}
+    async with asking(base_url=town.url, headers=headers) as http:
+        for name, (tool, arguments) in ODD.items():
+            told[name] = await posted(http, "tools/call", {"name": tool, "arguments": arguments})
+        unknown = await posted(http, "resources/read", {"uri": "comfywire://workflows/a\0"})
+
+    texts = {name: one["result"]["content"][0]["text"] for name, one in told.items()}
+    assert all(one["result"]["isError"] for one in told.values())
+    assert {
+        name: text for name, text in texts.items() if not re.search("NUL|is a text|names a model", text)
+    } == {}
+    assert "postgres" not in str(unknown).lower()
+    assert "result" not in unknown
+    assert await town.core.store.search() == []
+
+
+async def posted(http: Any, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a request of the old handshake, as it goes over the wire."""
+    asked = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+    sent = {"Content-Type": "application/json", "MCP-Protocol-Version": "2025-11-25"}
+    answer = await http.post("/mcp", content=asked, headers=sent)
+    (line,) = [line for line in answer.text.splitlines() if line.startswith(("data: {", "{"))]
+    return dict(json.loads(line.removeprefix("data: ")))
+
+
+async def test_an_error_that_nobody_expected_tells_nothing_of_the_inside(town, monkeypatch):
+    async def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("SELECT secret FROM keys")
+
+    monkeypatch.setattr(town.core.workflows, "list", broken)
+    monkeypatch.setattr(town.core.store, "search", broken)
+    async with town.agent() as agent:
+        errors = []
+        for asked in (agent.list_tools(), agent.list_resources(), agent.call_tool("list_jobs", {})):
+            with pytest.raises(MCPError) as caught:
+                await asked
+            errors.append(str(caught.value))
+
+    assert all("something went wrong" in error and "SELECT" not in error for error in errors)
+
+
+async def test_a_key_that_may_not_read_is_told_of_no_job(town):
+    tasks = Tasks()
+    async with town.agent("submit", mode="2026-07-28", extensions=[tasks]) as agent:
+        made = await agent.call_tool("run_draw", {})
+        job_id = made.structured_content["job_id"]
+        answers = [await agent.call_tool(tool, {"job_id": job_id}) for tool in ("get_job", "wait_for_job")]
+    key_id = (await town.core.store.search())[0].key_id
+    _, secret = await town.core.access.rotate(key_id)
+    async with asking(base_url=town.url, headers={"Authorization": f"Bearer {secret}"}) as http:
+        task = await task_of(http, "tasks/get", job_id)
+
+    assert made.structured_content["status"] == "succeeded"
+    assert tasks.created == []
+    assert all("lacks the scope 'read'" in text_of(answer) for answer in answers)
+    assert "lacks the scope 'read'" in task["error"]["message"]
+
+
+async def test_who_listens_counts_as_a_stream(town_with, settings):
+    async with (
+        town_with(replace(settings, max_streams=1)) as town,
+        town.agent(mode="2026-07-28") as agent,
+        agent.listen(tools_list_changed=True),
+    ):
+        with pytest.raises(MCPError, match="streams"):
+            async with agent.listen(tools_list_changed=True):
+                pass
 
 
 async def test_what_is_wrong_with_a_graph_is_told_node_by_node(town):

@@ -8,11 +8,13 @@ from uuid import UUID
 
 from mcp_types import CallToolResult, TextContent, Tool
 
-from comfywire.agent.arguments import Misunderstood, graph_of, limit_of, seconds_of
+from comfywire.agent.arguments import Misunderstood, graph_of, limit_of, seconds_of, text_of
 from comfywire.agent.tools import RUN
 from comfywire.service.access.callers import Caller
+from comfywire.service.api.bodies.asset_form import input_path
 from comfywire.service.assets.by_url import fetch_input
 from comfywire.service.core import Core
+from comfywire.service.database.storable import must_be_storable
 from comfywire.service.jobs.records import JobRecord
 from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.until_over import until_over
@@ -23,7 +25,7 @@ from comfywire.service.workflows.registered import UnknownWorkflow
 from .results import refusal, result_of
 from .tools import tools_for
 
-__all__ = ["Desk", "NoSuchTool", "Progress", "told_of"]
+__all__ = ["Desk", "NoSuchTool", "Progress", "must_be_kept", "told_of"]
 
 LABELS = {"mcp": "agent"}
 Progress = Callable[[JobRecord], Awaitable[None]]
@@ -91,8 +93,10 @@ class Desk:
         """
         match tool:
             case "get_job":
+                self.caller.must("read")
                 return await self.result(await self.job(arguments))
             case "wait_for_job":
+                self.caller.must("read")
                 job = await self.job(arguments)
                 return await self.result(await self.waited(job, told, seconds_of(arguments)))
             case "cancel_job":
@@ -147,7 +151,7 @@ class Desk:
         jobs = await self.core.store.search(
             self.caller.key_id,
             states=None if status is None else [JobState(status)],
-            workflow=arguments.get("workflow"),
+            workflow=text_of(arguments, "workflow"),
             limit=limit,
         )
         shown = [
@@ -170,15 +174,15 @@ class Desk:
         url = arguments.get("url")
         if not isinstance(url, str):
             raise Misunderstood("url is missing: give the address of the file")
-        core, name = self.core, arguments.get("name")
+        core, name = self.core, input_path(text_of(arguments, "name") or None)
         async with fetch_input(url, settings=core.settings, owner=self.caller.key_id) as file:
             asset, _ = await core.assets.create(
                 self.caller.key_id,
                 file.chunks,
                 content_type=file.content_type,
-                file_path=str(name) if name else file.name,
+                file_path=name or file.name,
                 tags=("input",),
-                is_named=bool(name),
+                is_named=name is not None,
             )
         values = {
             "asset_id": str(asset.id),
@@ -187,6 +191,19 @@ class Desk:
         }
         words = f"Kept as asset {asset.id}: give this id where a tool takes a file."
         return CallToolResult(content=[TextContent(text=words)], structured_content=values)
+
+
+def must_be_kept(arguments: Mapping[str, Any]) -> None:
+    """Check that a call's arguments can be kept.
+
+    Raises:
+        Misunderstood: A text or a number in them cannot.
+
+    """
+    try:
+        must_be_storable(dict(arguments))
+    except ValueError as error:
+        raise Misunderstood(f"what the call says {error}: take it out") from None
 
 
 def told_of(error: Exception) -> CallToolResult:

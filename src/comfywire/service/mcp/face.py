@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import wraps
 from importlib.metadata import version
-from typing import Any, TypeAlias
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from mcp.server.context import HandlerResult, ServerRequestContext
@@ -18,6 +20,8 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.subscriptions import ListenHandler
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
     CallToolRequestParams,
     CancelledNotificationParams,
     ListResourcesResult,
@@ -25,6 +29,8 @@ from mcp_types import (
     PaginatedRequestParams,
     ReadResourceRequestParams,
     ReadResourceResult,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
 )
 from starlette.requests import Request
 from starlette.responses import Response
@@ -37,7 +43,7 @@ from comfywire.service.api.errors import error_response
 from comfywire.service.core import Core
 from comfywire.service.jobs.records import JobRecord
 
-from .desk import Desk, Progress, told_of
+from .desk import Desk, Progress, must_be_kept, told_of
 from .handshake import Calls, NewsStreams, with_session
 from .news import WorkflowNews
 from .resources import list_resources, read_resource
@@ -53,6 +59,32 @@ log = logging.getLogger("comfywire.service")
 # Each request has a manager of its own, which would tell of its start and its end.
 logging.getLogger("mcp.server.streamable_http_manager").setLevel(logging.WARNING)
 Context: TypeAlias = "ServerRequestContext[Any, Any]"
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _plainly(handler: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """Have errors answered in their words, and those that nobody expected in general ones.
+
+    The package answers old clients with the words of any error, a database's too, and new ones with none.
+    """
+
+    @wraps(handler)
+    async def answering(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return await handler(*args, **kwargs)
+        except MCPError:
+            raise
+        except ComfywireError as error:
+            raise MCPError(code=INVALID_REQUEST, message=str(error)) from error
+        except Exception as error:
+            told = error_response(error)
+            if told.status_code == 500:
+                log.exception("%s failed", handler.__qualname__)
+            words = json.loads(bytes(told.body))["error"]["message"]
+            raise MCPError(code=INTERNAL_ERROR, message=words) from error
+
+    return answering
 
 
 class _Server(Server[Any]):
@@ -81,8 +113,8 @@ class Face:
         self._calls = Calls()
         news = WorkflowNews(core.database)
         self._streams = NewsStreams(core, news)
-        listening = ListenHandler(news)
-        core.broker.on_close(listening.close)
+        self._listening = ListenHandler(news)
+        core.broker.on_close(self._listening.close)
         self._server = _Server(
             "comfywire",
             version=version("comfywire"),
@@ -90,7 +122,7 @@ class Face:
             on_list_tools=self._list_tools,
             on_list_resources=self._list_resources,
             on_read_resource=self._read_resource,
-            on_subscriptions_listen=listening,
+            on_subscriptions_listen=self._listen,
         )
         self._server.extensions = {TASKS: {}}
         self._server.add_request_handler("tools/call", CallToolRequestParams, self._call_tool)
@@ -140,10 +172,12 @@ class Face:
         assert isinstance(request, Request), "requests come over HTTP"
         return Desk(self._core, request.state.caller, origin_of(request))
 
+    @_plainly
     async def _list_tools(self, ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
         del params
         return ListToolsResult(tools=await self._desk(ctx).tools())
 
+    @_plainly
     async def _call_tool(self, ctx: Context, params: CallToolRequestParams) -> HandlerResult:
         return await self._apart(ctx, self._called(ctx, params))
 
@@ -175,10 +209,12 @@ class Face:
             await ctx.session.report_progress(value, 1.0, f"job {job.id} is {job.state.value}")
 
         try:
+            must_be_kept(arguments)
             job = await desk.submitted(params.name, arguments)
             if job is None:
                 return await desk.call(params.name, arguments, told)
-            if wants_tasks(ctx.session.client_capabilities):
+            # A key that may not read could never ask how its task stands.
+            if wants_tasks(ctx.session.client_capabilities) and desk.caller.may("read"):
                 return created(job)
             return await desk.result(await self._waited(ctx, desk, job, told))
         except ComfywireError as error:
@@ -196,18 +232,29 @@ class Face:
         assert isinstance(ctx.request, Request), "requests come over HTTP"
         self._calls.cancel(ctx.request, params.request_id)
 
+    @_plainly
     async def _list_resources(
         self, ctx: Context, params: PaginatedRequestParams | None
     ) -> ListResourcesResult:
         del params
         return ListResourcesResult(resources=await list_resources(self._desk(ctx)))
 
+    @_plainly
     async def _read_resource(self, ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
         return await read_resource(self._desk(ctx), str(params.uri))
 
+    @_plainly
     async def _get_task(self, ctx: Context, params: TaskParams) -> HandlerResult:
         return await get_task(self._desk(ctx), params.task_id)
 
+    @_plainly
+    async def _listen(
+        self, ctx: Context, params: SubscriptionsListenRequestParams
+    ) -> SubscriptionsListenResult:
+        with self._core.streams.one(self._desk(ctx).caller):
+            return await self._listening(ctx, params)
+
+    @_plainly
     async def _cancel_task(self, ctx: Context, params: TaskParams) -> HandlerResult:
         return await cancel_task(self._desk(ctx), params.task_id)
 

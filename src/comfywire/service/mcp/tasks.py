@@ -44,8 +44,10 @@ async def get_task(desk: Desk, task_id: str) -> dict[str, Any]:
 
     Raises:
         MCPError: The caller has no such task.
+        Forbidden: The key may not read.
 
     """
+    desk.caller.must("read")
     job = await _job(desk, task_id)
     facts = {"resultType": "complete", **_facts(job)}
     if facts["status"] == "completed":
