@@ -123,6 +123,9 @@ async def test_it_may_be_added_anew_while_its_last_jobs_end(
         pytest.param("http://10.0.0.1:99999", id="no-port"),
         pytest.param("http://10.0.0.1#fast", id="tags-in-it"),
         pytest.param("javascript:alert(1)", id="a-script"),
+        pytest.param("http://10.0.0.1:8190/k/cw_secret", id="a-key-in-the-path"),
+        pytest.param("http://10.0.0.1:8190/comfy/k/cw_secret/", id="behind-a-prefix"),
+        pytest.param("http://10.0.0.1:8190/%6b/cw_secret", id="a-key-in-disguise"),
     ],
 )
 async def test_what_cannot_be_a_comfyui_is_refused(admin: httpx.AsyncClient, url: str):
@@ -131,10 +134,14 @@ async def test_what_cannot_be_a_comfyui_is_refused(admin: httpx.AsyncClient, url
 
 
 async def test_the_service_is_no_server_of_its_own(service: Service, admin: httpx.AsyncClient):
-    answer = await admin.post(SERVERS, json={"url": service.url})
+    port = service.url.rpartition(":")[2]
+    for host in ("127.0.0.1", "127.0.0.2", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433"):
+        answer = await admin.post(SERVERS, json={"url": f"http://{host}:{port}"})
 
-    assert error_of(answer) == (422, "invalid_request")
-    assert "itself" in answer.json()["error"]["message"]
+        assert error_of(answer) == (422, "invalid_request"), host
+        assert "itself" in answer.json()["error"]["message"]
+    beside = await admin.post(SERVERS, json={"url": f"http://127.0.0.1:{int(port) - 1}"})
+    assert beside.status_code == 201
 
 
 @pytest.mark.parametrize("tags", [["a,b"], ["a#b"], [""], [" a"], ["x"] * 51])

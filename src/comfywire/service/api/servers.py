@@ -11,6 +11,7 @@ from fastapi import Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from comfywire.service.core import Core
 from comfywire.service.database.storable import must_be_text
 from comfywire.service.jobs.overview import UnknownServer
 from comfywire.service.settings import MOST_SLOTS
@@ -199,9 +200,16 @@ async def add_server(request: Request, body: NewServer, core: Service, _: Admini
     One worker has it, the first that takes it up. A ComfyUI that only some workers reach is named with
     `--server` where these are started.
     """
-    own = urlsplit(origin_of(request)).netloc
-    url = await core.added_servers.add(body.url, tags=body.tags, slots=body.slots, own=own)
+    url = await core.added_servers.add(body.url, tags=body.tags, slots=body.slots, own=_own(request, core))
     return Server.model_validate(await core.operating.server(url))
+
+
+def _own(request: Request, core: Core) -> set[str]:
+    """Return hosts and ports at which this very service answers, as far as a request shows."""
+    host, port = request.scope.get("server") or ("", None)
+    reached = [host, core.settings.host or "::"] if port is not None else []
+    at = {f"[{one}]:{port}" if ":" in one else f"{one}:{port}" for one in reached}
+    return at | {urlsplit(origin_of(request)).netloc}
 
 
 @router.delete("/servers", operation_id="removeServer", status_code=204)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from comfywire.client import Client
 from comfywire.errors import ComfywireError
@@ -84,7 +85,7 @@ class AddedServers:
         self._sealer = sealer
 
     async def add(
-        self, address: str, *, tags: Sequence[str] = (), slots: int | None = None, own: str = ""
+        self, address: str, *, tags: Sequence[str] = (), slots: int | None = None, own: Collection[str] = ()
     ) -> str:
         """Add the ComfyUI at ``address`` and return its URL; a worker looks after it within seconds.
 
@@ -92,16 +93,14 @@ class AddedServers:
             address: With credentials.
             tags: The words by which jobs ask for it.
             slots: Prompts of ours at a time.
-            own: Host and port of this service, which speaks ComfyUI's API itself: its jobs would come back.
+            own: Hosts and ports of this service, which speaks ComfyUI's API itself: its jobs would come back.
 
         Raises:
             UnfitAddress: No ComfyUI is there, by the address alone; nothing was sent to it.
             ServerConflict: It is there already, or too many are.
 
         """
-        url = await fit_url(address)
-        if urlsplit(url).netloc == own:
-            raise UnfitAddress(f"{url} is this service itself: name the address of a ComfyUI")
+        url = await fit_url(address, own)
         found = await self._how(url)
         if found["is_added"] or (found["is_heard"] and not found["is_removed"]):
             raise ServerConflict(f"{url} is there already: GET /api/v2/servers lists them")
@@ -167,8 +166,8 @@ class AddedServers:
                 log.warning("%s cannot be reached: %s", row["url"], error)
 
 
-async def fit_url(address: str) -> str:
-    """Return the URL of an address without its credentials; nothing is sent there.
+async def fit_url(address: str, own: Collection[str] = ()) -> str:
+    """Return the URL of an address without its credentials; nothing is sent there, and nothing to ``own``.
 
     Private and loopback addresses are where ComfyUIs are. Link-local ones are not, and have the secrets of
     cloud machines (169.254.169.254). A host that has no address here may have one where the workers are.
@@ -184,11 +183,15 @@ async def fit_url(address: str) -> str:
     except ValueError as error:
         raise UnfitAddress(str(error)) from None
     parts = urlsplit(url)
+    if _has_key(parts.path):
+        raise UnfitAddress("the address has a key in its path, which lists would show: give it as ?token=")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    itself = UnfitAddress(f"{url} is this service itself: name the address of a ComfyUI")
+    if parts.netloc in own:
+        raise itself
     try:
         async with asyncio.timeout(LOOKUP):
-            found = await resolve_public(
-                parts.hostname or "", parts.port or 80, allow_private=True, owner="servers"
-            )
+            found = await resolve_public(parts.hostname or "", port, allow_private=True, owner="servers")
     except (UnknownHost, TimeoutError):
         return url
     for text in found:
@@ -196,4 +199,24 @@ async def fit_url(address: str) -> str:
         known = getattr(known, "ipv4_mapped", None) or known
         if known.is_link_local or known.is_multicast or known.is_unspecified:
             raise UnfitAddress(f"{url} leads to {known}, where no ComfyUI is: name the ComfyUI's own host")
+        if any(_is_at(known, port, place) for place in own):
+            raise itself
     return url
+
+
+def _has_key(path: str) -> bool:
+    """Whether a path is one of this service's kind, ``/k/KEY/...``, wherever it begins."""
+    parts = unquote(path).split("/")
+    return any(part == "k" and key for part, key in pairwise(parts))
+
+
+def _is_at(known: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int, place: str) -> bool:
+    """Whether it is where a service that is reached at ``place`` answers, or beside it on loopback."""
+    at = urlsplit(f"//{place}")
+    if at.port != port:
+        return False
+    try:
+        own = ipaddress.ip_address((at.hostname or "").partition("%")[0])
+    except ValueError:
+        return known.is_loopback and at.hostname == "localhost"
+    return known == own or (known.is_loopback and (own.is_loopback or own.is_unspecified))

@@ -25,9 +25,9 @@ INSERT INTO workflow_examples (workflow, asset_id) VALUES (%(workflow)s, %(asset
     ON CONFLICT (workflow) DO UPDATE SET asset_id = excluded.asset_id;
 
 -- name: keep_asset
--- The picture is a copy of the caller's, which no retention takes away.
+-- The picture is a copy of the caller's, which no retention takes away, and which outlives the caller's key.
 INSERT INTO assets (key_id, hash, content_type, file_path, named_at)
-SELECT key_id, hash, content_type, file_path, '-infinity' FROM assets WHERE id = %(asset_id)s AND key_id = %(key_id)s
+SELECT %(owner)s, hash, content_type, file_path, '-infinity' FROM assets WHERE id = %(asset_id)s AND key_id = %(key_id)s
 RETURNING id;
 
 -- name: forget_example

@@ -96,15 +96,22 @@ class Presets:
         found = await self._database.one(SQL["example"], workflow=workflow)
         return None if found is None else found["asset_id"]
 
-    async def set_example(self, key_id: UUID, workflow: str, asset_id: UUID | None) -> bool:
+    async def set_example(self, key_id: UUID, workflow: str, asset_id: UUID | None, *, owner: UUID) -> bool:
         """Show a workflow by a copy of a key's asset, which is kept; None shows it by nothing.
 
         False if the key has no such asset.
+
+        Args:
+            key_id: Who chooses.
+            workflow: What is shown.
+            asset_id: The picture.
+            owner: The key to which the copy belongs; links to assets of a revoked key open nothing.
+
         """
         async with self._database.transaction() as connection:
             copy = None
             if asset_id is not None:
-                copy = await row(connection, SQL["keep_asset"], asset_id=asset_id, key_id=key_id)
+                copy = await row(connection, SQL["keep_asset"], asset_id=asset_id, key_id=key_id, owner=owner)
                 if copy is None:
                     return False
             await execute(connection, SQL["forget_example"], workflow=workflow)

@@ -82,6 +82,7 @@ async def delete_preset(name: str, preset: Name, core: Service, caller: Submitti
 async def put_example(name: str, body: ExampleBody, core: Service, caller: Administering) -> Response:
     """Choose the picture that shows a workflow: a copy of your asset, kept until another is chosen."""
     await core.workflows.get(name)
-    if not await core.presets.set_example(caller.key_id, name, body.asset_id):
+    nobody = await core.access.local_key()  # a workflow is everybody's, and so is what shows it
+    if not await core.presets.set_example(caller.key_id, name, body.asset_id, owner=nobody):
         raise AssetNotFound(str(body.asset_id))
     return Response(status_code=204)
