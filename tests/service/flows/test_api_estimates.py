@@ -106,4 +106,4 @@ async def test_what_waits_for_its_own_key_needs_no_server(http, core, waiting):
 
     found = (await http.get("/api/v2/servers")).json()["waiting"]
 
-    assert found == {"needs": [], "by_tag": {}, "by_model": {}}
+    assert found == {"needs": [], "by_tag": {}, "by_model": {}, "as_of": found["as_of"]}
