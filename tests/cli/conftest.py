@@ -81,7 +81,7 @@ def one_server() -> Iterator[Server]:
 @pytest.fixture
 def server(one_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     """A server that has just been started, and is what the command talks to."""
-    one_server.wait(one_server.reset())
+    one_server.wait(one_server.reset(), timeout=60)
     monkeypatch.setenv("COMFYWIRE_SERVER", one_server.url)
     return one_server
 
