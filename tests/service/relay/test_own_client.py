@@ -68,8 +68,6 @@ APART: Mapping[str, Mapping[str, list[str]]] = {
         "the worker of these tests looks at its ComfyUI, and its queue, five times a second": [
             "test_a_silent_node_costs_a_handful_of_requests",
             "test_newer_servers_list_jobs_without_their_graphs",
-        ],
-        "a thousand jobs take the service longer than the 25 seconds of the test": [
             "test_a_thousand_prompts_in_flight_resolve_when_each_is_done",
         ],
     },
@@ -90,9 +88,6 @@ APART: Mapping[str, Mapping[str, list[str]]] = {
         ],
         "a reader holds up the others where all have one queue, as on a ComfyUI; here each has its own": [
             "test_a_reader_that_has_stalled_the_servers_events_holds_up_no_result",
-        ],
-        "a thousand jobs take the service longer than the 25 seconds of the test": [
-            "test_a_thousand_prompts_in_flight_resolve_when_each_is_done",
         ],
     },
 }
