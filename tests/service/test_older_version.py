@@ -24,6 +24,8 @@ from .rig import picture, until
 ROOT = Path(__file__).parents[2]
 OLDER = "204f725"
 """The last version whose transitions have sentences and no kinds."""
+PLAIN = "7f610f6"
+"""A version that knows no labels, groups and roles of parameters, and no order: it refuses them."""
 SENTENCES = [
     (None, "queued", "submitted", TransitionKind.SUBMITTED),
     ("queued", "queued", "a worker took it", TransitionKind.CLAIMED),
@@ -81,20 +83,29 @@ async def test_the_database_knows_the_same_kinds(database: Database) -> None:
 @pytest.fixture(scope="module")
 def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sources of an older version."""
-    folder = tmp_path_factory.mktemp("older")
-    archive = subprocess.run(["git", "-C", ROOT, "archive", OLDER, "src"], capture_output=True, check=False)
-    if archive.returncode:
-        pytest.skip(f"commit {OLDER} is not in this clone: {archive.stderr.decode().strip()}")
-    subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
-    return folder / "src"
+    return sources_of(OLDER, tmp_path_factory.mktemp("older"))
 
 
 @pytest.fixture
 def older_database_url(empty_database_url: str, older: Path) -> str:
     """The URL of a database that the older version has made."""
-    command = [sys.executable, "-m", "comfywire", "db", "upgrade", "--database-url", empty_database_url]
-    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(older)}, check=True, capture_output=True)
-    return empty_database_url
+    return made_by(older, empty_database_url)
+
+
+def sources_of(commit: str, folder: Path) -> Path:
+    """The sources of a commit, in a folder."""
+    archive = subprocess.run(["git", "-C", ROOT, "archive", commit, "src"], capture_output=True, check=False)
+    if archive.returncode:
+        pytest.skip(f"commit {commit} is not in this clone: {archive.stderr.decode().strip()}")
+    subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
+    return folder / "src"
+
+
+def made_by(source: Path, database_url: str) -> str:
+    """The URL of a database, after that version has made its schema there."""
+    command = [sys.executable, "-m", "comfywire", "db", "upgrade", "--database-url", database_url]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(source)}, check=True, capture_output=True)
+    return database_url
 
 
 @pytest.mark.hostile
@@ -125,6 +136,72 @@ async def test_an_older_and_a_newer_process_share_a_database_while_it_is_brought
         assert old[-1] == JobState.SUCCEEDED
         assert old.count(JobState.SUCCEEDED) == 1
     assert kinds_that_differ_from_their_sentences(older_database_url) == []
+
+
+@pytest.mark.hostile
+async def test_an_older_process_reads_and_runs_the_workflows_that_a_newer_one_registers(
+    empty_database_url: str, tmp_path: Path, server: Server
+) -> None:
+    older = sources_of(PLAIN, tmp_path)
+    url = made_by(older, empty_database_url)
+    color = {"type": "int", "inputs": ["1.color"], "default": 7}
+    labelled = {
+        "z": {**color, "label": "Colour", "group": "Look"},
+        "a": {"inputs": ["1.width"], "role": "width"},
+    }
+    told = {"workflow": picture(1), "parameters": labelled, "outputs": {"z": ["2"], "a": ["2"]}}
+
+    async with service(url, tmp_path, server.url, source=older) as before:
+        await registered(before, "theirs", {"workflow": picture(2), "parameters": {"color": color}})
+        for _ in range(8):  # on every connection of its pool, statements are prepared for the older schema
+            await workflow(before, "theirs")
+        await migrate(url)
+        async with service(url, tmp_path, server.url) as after:
+            await registered(after, "ours", told)
+            await registered(after, "app", {"workflow": picture(3), "document": drawn_in_app_mode()})
+            listed = (await before.http.get("/workflows")).json()["workflows"]
+            seen = {name: await workflow(before, name) for name in ("theirs", "ours", "app")}
+            jobs = [await run(before, name) for name in seen]
+            known = {name: await workflow(after, name) for name in seen}
+            for job_id in jobs:
+                await until(lambda job_id=job_id: is_over(after, job_id))  # type: ignore[misc]
+            ends = [(await before.job(job_id))["status"] for job_id in jobs]
+
+    assert [one["name"] for one in listed] == ["app", "ours", "theirs"]
+    assert seen["ours"]["parameters"]["z"] == color
+    assert [one["inputs"] for one in seen["app"]["parameters"].values()] == [["1.color"]]
+    assert [one["label"] for one in known["app"]["parameters"].values()] == ["Paint"]
+    assert ends == ["succeeded"] * 3
+    assert [*known["ours"]["parameters"].items()] == [
+        ("z", labelled["z"]),
+        ("a", {"type": "any", "inputs": ["1.width"], "role": "width"}),
+    ]
+    assert [*known["ours"]["outputs"]] == ["z", "a"]
+    assert known["theirs"]["parameters"] == {"color": color}
+
+
+def drawn_in_app_mode() -> dict[str, Any]:
+    """The editor's document of a picture whose author chose its colour, and calls it so."""
+    node = {"id": 1, "type": "EmptyImage", "inputs": [{"name": "color", "label": "Paint", "link": None}]}
+    chosen = {"inputs": [["1", "color", {"description": "Of everything."}]], "outputs": ["2"]}
+    return {"nodes": [node], "links": [], "version": 0.4, "extra": {"linearData": chosen}}
+
+
+async def registered(there: Service, name: str, body: dict[str, Any]) -> None:
+    answer = await there.http.put(f"/workflows/{name}", json=body)
+    assert answer.status_code == 200, answer.text
+
+
+async def workflow(there: Service, name: str) -> dict[str, Any]:
+    answer = await there.http.get(f"/workflows/{name}")
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def run(there: Service, name: str) -> str:
+    answer = await there.http.post(f"/workflows/{name}/jobs", json={})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
 
 
 async def submit_all(there: Service, prompts: list[dict[str, Any]]) -> list[str]:

@@ -5,14 +5,24 @@
 SELECT pg_advisory_xact_lock(hashtextextended(name, 6)) FROM (SELECT unnest(%(names)s::text[]) AS name ORDER BY 1) AS names;
 
 -- name: add
-INSERT INTO workflows (name, version, key_id, description, prompt, document, parameters, options)
-SELECT %(name)s, COALESCE(max(version), 0) + 1, %(key_id)s, %(description)s, %(prompt)s, %(document)s, %(parameters)s,
-       %(options)s
-  FROM workflows WHERE name = %(name)s
-RETURNING *;
+WITH added AS (
+    INSERT INTO workflows (name, version, key_id, description, prompt, document, parameters, options)
+    SELECT %(name)s, COALESCE(max(version), 0) + 1, %(key_id)s, %(description)s, %(prompt)s, %(document)s, %(parameters)s,
+           %(options)s
+      FROM workflows WHERE name = %(name)s
+    RETURNING name, version
+)
+INSERT INTO workflow_annotations (name, version, annotations) SELECT name, version, %(annotations)s FROM added;
+
+-- name: columns
+-- A version, the other names of its workflow, and what older programs cannot read of its parameters.
+*, ARRAY(SELECT alias FROM aliases WHERE aliases.name = workflows.name ORDER BY alias) AS aliases,
+COALESCE((SELECT annotations FROM workflow_annotations AS noted
+           WHERE noted.name = workflows.name AND noted.version = workflows.version), '{}') AS annotations
 
 -- name: get
-SELECT *, ARRAY(SELECT alias FROM aliases WHERE aliases.name = workflows.name ORDER BY alias) AS aliases
+SELECT
+-- include: workflows.columns
   FROM workflows
  WHERE name = %(name)s AND retired_at IS NULL AND (%(version)s::int IS NULL OR version = %(version)s)
  ORDER BY version DESC
@@ -20,7 +30,8 @@ SELECT *, ARRAY(SELECT alias FROM aliases WHERE aliases.name = workflows.name OR
 
 -- name: called
 -- The newest version of the workflow that has this name, or this alias.
-SELECT *, ARRAY(SELECT alias FROM aliases WHERE aliases.name = workflows.name ORDER BY alias) AS aliases
+SELECT
+-- include: workflows.columns
   FROM workflows
  WHERE name IN (SELECT %(name)s UNION ALL SELECT aliases.name FROM aliases WHERE alias = %(name)s)
    AND retired_at IS NULL
@@ -29,12 +40,14 @@ SELECT *, ARRAY(SELECT alias FROM aliases WHERE aliases.name = workflows.name OR
 
 -- name: list
 -- The newest of each name.
-SELECT *, ARRAY(SELECT alias FROM aliases WHERE aliases.name = newest.name ORDER BY alias) AS aliases
-  FROM (SELECT DISTINCT ON (name) * FROM workflows WHERE retired_at IS NULL ORDER BY name, version DESC) AS newest
+SELECT
+-- include: workflows.columns
+  FROM (SELECT DISTINCT ON (name) * FROM workflows WHERE retired_at IS NULL ORDER BY name, version DESC) AS workflows
  ORDER BY name;
 
 -- name: versions
-SELECT *, ARRAY(SELECT alias FROM aliases WHERE aliases.name = workflows.name ORDER BY alias) AS aliases
+SELECT
+-- include: workflows.columns
   FROM workflows WHERE name = %(name)s ORDER BY version DESC;
 
 -- name: taken

@@ -13,10 +13,11 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from comfywire.errors import InvalidParameter, UnreadableWorkflow, WorkflowError
-from comfywire.service.database.pool import Database, row
+from comfywire.service.database.pool import Database, execute, row
 from comfywire.service.sql import queries
 from comfywire.service.time_limits import in_time
 from comfywire.service.workflows.aliases import check_aliases, is_alias, keep_aliases
+from comfywire.service.workflows.annotations import apart, together
 from comfywire.workflow import Parameters, Workflow
 from comfywire.workflow.parameters.setting import resolve_input
 from comfywire.workflow.parameters.toml import parse_tables, to_tables
@@ -91,7 +92,8 @@ class WorkflowRecord:
         """Read a row of ``workflows``, with its aliases."""
         columns = {name: stored[name] for name in cls.__slots__ if name != "warnings"}
         columns["aliases"] = tuple(stored["aliases"])
-        parameters = parse_tables(_in_order(stored["parameters"]), where="the database")
+        tables = together(stored["parameters"], stored["annotations"])
+        parameters = parse_tables(tables, where="the database")
         return cls(**{**columns, "parameters": parameters, "warnings": warnings})
 
     def bind(self, inputs: Mapping[str, Any], outputs: Sequence[str] | None = None) -> BoundWorkflow:
@@ -185,20 +187,22 @@ class Workflows:
         options = dict(options or {})
         _check(workflow, described, options)
         kept_document = document or workflow.document
+        plain, annotations = apart(to_tables(described))
         values = {
             "name": name,
             "key_id": key_id,
             "description": description,
             "prompt": Jsonb(workflow.prompt),
             "document": None if kept_document is None else Jsonb(dict(kept_document)),
-            "parameters": Jsonb(_with_order(to_tables(described))),
+            "parameters": Jsonb(plain),
+            "annotations": Jsonb(annotations),
             "options": Jsonb(options),
         }
         async with self._database.transaction() as connection:
             await keep_aliases(connection, name, aliases)
             newest = await row(connection, SQL["get"], name=name, version=None)
             if newest is None or not _is_same(newest, values):
-                await row(connection, SQL["add"], **values)
+                await execute(connection, SQL["add"], **values)
             newest = await row(connection, SQL["get"], name=name, version=None)
         assert newest is not None
         return WorkflowRecord.of(newest, workflow.warnings)
@@ -326,20 +330,6 @@ def _described(workflow: Workflow, parameters: Parameters | Mapping[str, Any] | 
         for parameter in described
     }
     return replace(described, by_name=by_name)
-
-
-def _with_order(tables: dict[str, Any]) -> dict[str, Any]:
-    """Return ``tables`` with the order of their names, which the database does not keep of an object."""
-    return {**tables, "order": {key: [*table] for key, table in tables.items()}}
-
-
-def _in_order(stored: Mapping[str, Any]) -> dict[str, Any]:
-    order = stored.get("order", {})  # versions of before it was kept have none
-    return {
-        key: {name: table[name] for name in order.get(key, table)}
-        for key, table in stored.items()
-        if key != "order"
-    }
 
 
 def _check(workflow: Workflow, parameters: Parameters, options: Mapping[str, Any]) -> None:
