@@ -103,6 +103,9 @@ def native_face() -> Iterator[tuple[str, Server]]:
                 yield url, server
             finally:
                 process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(1)  # a program that was just there may come again: it waits
+                process.terminate()
 
 
 def _wait_for_nodes(url: str) -> None:
