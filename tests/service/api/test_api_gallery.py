@@ -16,6 +16,7 @@ from tests.service.api.conftest import Service, error_of, id_of, submitted
 from tests.service.serving import asking
 
 from comfywire.service.jobs.records import JobRecord
+from comfywire.service.workflows.presets import LARGEST_PRESET
 
 PICTURE = {
     "1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 0}},
@@ -149,6 +150,33 @@ async def test_presets_are_the_key_s_own_and_name_real_inputs(service: Service, 
     assert (kept.status_code, kept.json()["inputs"]) == (200, {"width": 64})
     assert (wrong.status_code, "width" in wrong.json()["error"]["message"]) == (422, True)
     assert ([one["name"] for one in listed], others, gone) == (["small"], [], [204, 404])
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [
+        ("x" * (LARGEST_PRESET - len('{"text": ""}')), 200),
+        ("x" * (LARGEST_PRESET - len('{"text": ""}') + 1), 413),
+        ("\N{OLD PERSIAN SIGN A}" * (LARGEST_PRESET // 4), 413),
+        (["x" * 100] * 1000, 413),
+        ("x" * (4 << 20), 413),
+    ],
+    ids=["at_most", "a_byte_more", "not_ascii", "a_list", "megabytes"],
+)
+async def test_a_preset_has_a_size_that_a_list_of_them_can_have(
+    service: Service, client: httpx.AsyncClient, value: Any, status: int
+):
+    async with service.client("admin") as operator:
+        told = {"workflow": PICTURE, "parameters": {"text": {"inputs": ["2.filename_prefix"]}}}
+        assert (await operator.put("/api/v2/workflows/w", json=told)).status_code == 200
+
+    answer = await client.put("/api/v2/workflows/w/presets/long", json={"inputs": {"text": value}})
+
+    listed = (await client.get("/api/v2/workflows/w/presets")).json()["presets"]
+    assert (answer.status_code, len(listed)) == (status, int(status == 200))
+    if status == 413:
+        assert error_of(answer) == (413, "payload_too_large")
+        assert "'long'" in answer.json()["error"]["message"]
 
 
 async def test_a_workflow_s_picture_is_kept_and_every_key_sees_it(

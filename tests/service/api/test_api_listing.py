@@ -1,11 +1,14 @@
 """Lists of jobs by words, kind and day, and labels that are put on and taken off afterwards."""
 
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from psycopg.types.json import Jsonb
+
+from comfywire.service.api.jobs import LONGEST_LISTED_INPUTS
 
 from .conftest import Service, error_of, id_of, submitted
 
@@ -75,6 +78,42 @@ async def test_jobs_are_found_by_the_kind_of_what_they_made(
 
     all_kinds = ("image", "video", "audio", "text", "3d", "file")
     assert {kind for kind in all_kinds if await found(client, kind=kind)} == kinds
+
+
+@pytest.mark.parametrize(
+    ("inputs", "is_left_out"),
+    [
+        ({"text": "x" * (LONGEST_LISTED_INPUTS - len('{"text": ""}'))}, False),
+        ({"text": "x" * (LONGEST_LISTED_INPUTS - len('{"text": ""}') + 1)}, True),
+        ({"text": "x" * (10 << 20)}, True),
+        ({"text": secrets.token_hex(100_000)}, True),
+        ({f"{number}.seed": number for number in range(5_000)}, True),
+        ({"seed": 7}, False),
+        (None, False),
+    ],
+    ids=["at_most", "a_byte_more", "megabytes", "not_to_be_packed", "many", "usual", "none"],
+)
+async def test_a_list_with_details_leaves_long_inputs_out_and_says_so(
+    service: Service, client: httpx.AsyncClient, inputs: dict[str, Any] | None, is_left_out: bool
+):
+    job, usual = [await submitted(client) for _ in range(2)]
+    for one, bound in ((job, inputs), (usual, {"seed": 1})):
+        await service.core.database.do(
+            "UPDATE jobs SET bound = %(bound)s WHERE id = %(id)s",
+            bound=None if bound is None else Jsonb(bound),
+            id=id_of(one),
+        )
+
+    answer = await client.get("/api/v2/jobs?details=true")
+
+    listed = [one["job"] for one in answer.json()["jobs"]]
+    assert [(one["inputs"], one["inputs_left_out"]) for one in listed] == [
+        ({"seed": 1}, False),
+        (None if is_left_out else inputs, is_left_out),
+    ]
+    assert len(answer.content) < 2 * LONGEST_LISTED_INPUTS
+    whole = (await client.get(job["urls"]["self"])).json()
+    assert (whole["inputs"], whole["inputs_left_out"]) == (inputs, False)
 
 
 async def test_jobs_are_found_by_their_day(service: Service, client: httpx.AsyncClient):

@@ -29,6 +29,8 @@ from .rendering import Renderer, cursor_of, item_of, place_of, transition_of
 
 __all__ = ["find", "router"]
 
+LONGEST_LISTED_INPUTS = 16 << 10
+"""Bytes of one job's inputs in a list with details, which may have a thousand jobs."""
 router = key_first_router("/api/v2/jobs", tag="jobs")
 
 
@@ -176,13 +178,17 @@ async def get_transitions(job_id: str, core: Service, caller: Reading) -> models
 
 
 async def _whole(request: Request, core: Core, jobs: Sequence[JobRecord]) -> dict[UUID, models.Job]:
-    """Return all of many jobs, by id: a gallery would else ask for each."""
+    """Return all of many jobs, by id, but long inputs: a gallery would else ask for each."""
     ids = [job.id for job in jobs]
-    inputs, outputs = await core.store.inputs_of(ids), await core.store.outputs_of(ids)
+    known = await core.store.short_inputs_of(ids, LONGEST_LISTED_INPUTS)
+    outputs = await core.store.outputs_of(ids)
     renderer = Renderer(core.assets, origin_of(request))
-    return {
-        job.id: renderer.job(replace(job, inputs=inputs.get(job.id)), outputs.get(job.id, ())) for job in jobs
-    }
+    whole = {}
+    for job in jobs:
+        inputs, is_left_out = known.get(job.id, (None, False))
+        shown = renderer.job(replace(job, inputs=inputs), outputs.get(job.id, ()))
+        whole[job.id] = shown.model_copy(update={"inputs_left_out": is_left_out})
+    return whole
 
 
 async def find(core: Core, caller: Caller, job_id: str) -> JobRecord:

@@ -236,6 +236,13 @@ class Job(BaseModel):
             "Null where there is nothing of that: `urls.workflow` has the graph."
         ),
     ] = None
+    inputs_left_out: Annotated[
+        bool,
+        Field(
+            description="Whether `inputs` is null since they take more than 16 KiB, too much for a list: "
+            "`urls.self` has them."
+        ),
+    ] = False
     outputs: list[Output]
     error: JobError | None
     metrics: dict[str, int | None]

@@ -163,6 +163,13 @@ class Store:
         answers = await self.database.all(SQL["inputs_of"], jobs=list(jobs))
         return {answer["id"]: answer["bound"] for answer in answers}
 
+    async def short_inputs_of(
+        self, jobs: Sequence[UUID], most: int
+    ) -> dict[UUID, tuple[dict[str, Any] | None, bool]]:
+        """Return the same for a list: None, and True, where it takes more than ``most`` bytes."""
+        answers = await self.database.all(SQL["short_inputs_of"], jobs=list(jobs), most=most)
+        return {answer["id"]: (answer["bound"], answer["is_left_out"]) for answer in answers}
+
     async def transitions(self, job_id: UUID, *, after: int = 0) -> list[Transition]:
         """Return a job's audit, oldest first."""
         answer = await self.database.all(SQL["transitions"], job_id=job_id, after=after)

@@ -174,6 +174,14 @@ SELECT output.job_id, output.position, output.event_id, output.node_id, output.c
 -- name: inputs_of
 SELECT id, bound FROM jobs WHERE id = ANY(%(jobs)s::uuid[]);
 
+-- name: short_inputs_of
+-- Without those that take more bytes than a list should have of each job. First by their size in the table, packed, so
+-- that those are not even read which are too large in any case.
+SELECT id, CASE WHEN NOT is_long THEN bound END AS bound, COALESCE(is_long, false) AS is_left_out
+  FROM (SELECT id, bound, CASE WHEN pg_column_size(bound) > %(most)s THEN true
+                               ELSE octet_length(bound::text) > %(most)s END AS is_long
+          FROM jobs WHERE id = ANY(%(jobs)s::uuid[])) AS job;
+
 -- name: transition_columns
 SELECT event_id, job_id, from_state, to_state, attempt, worker, server, at, reason
   FROM job_transitions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,11 +16,21 @@ from comfywire.service.database.pool import Database, execute, row
 from comfywire.service.sql import queries
 from comfywire.service.workflows.registered import is_name
 
-__all__ = ["MOST_PRESETS", "Preset", "Presets", "TooManyPresets", "UnknownPreset"]
+__all__ = [
+    "LARGEST_PRESET",
+    "MOST_PRESETS",
+    "Preset",
+    "PresetTooLarge",
+    "Presets",
+    "TooManyPresets",
+    "UnknownPreset",
+]
 
 SQL = queries("presets")
 MOST_PRESETS = 200
 """Presets that one key may have of one workflow."""
+LARGEST_PRESET = 64 << 10
+"""Bytes of a preset's values as JSON: a list has those of all presets."""
 
 
 class UnknownPreset(ComfywireError):
@@ -34,6 +45,13 @@ class TooManyPresets(ComfywireError):
 
     code = "too_many_presets"
     http_status = 409
+
+
+class PresetTooLarge(ComfywireError):
+    """The values of a preset are larger than any list of presets should have them."""
+
+    code = "payload_too_large"
+    http_status = 413
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +79,15 @@ class Presets:
 
         Raises:
             TooManyPresets: The key has as many as it may.
+            PresetTooLarge: The values take more than ``LARGEST_PRESET`` bytes.
 
         """
+        size = len(json.dumps(dict(inputs), ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        if size > LARGEST_PRESET:
+            raise PresetTooLarge(
+                f"the values of the preset {name!r} take {size} bytes, at most {LARGEST_PRESET} may be: "
+                "keep long texts and lists elsewhere, and a file as an asset"
+            )
         about = {"key_id": key_id, "workflow": workflow, "name": name}
         async with self._database.transaction() as connection:
             others = await row(connection, SQL["count_others"], **about)

@@ -48,7 +48,7 @@ class Jobs extends EventTarget {
       try {
         const { jobs } = await get(`jobs?details=true&limit=${NEWEST}`);
         if (this.isPaused) return;
-        for (const { job, batch_index } of jobs) this.put({ ...job, batch_index }, { asked });
+        for (const { job: { inputs, ...job }, batch_index } of jobs) this.put({ ...job, batch_index, ...(job.inputs_left_out ? {} : { inputs }) }, { asked });
         this.dispatchEvent(new Event("change"));
       } catch {
         // Who needs to know is told by what they asked for themselves.

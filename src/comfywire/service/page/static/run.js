@@ -15,10 +15,14 @@ const LAST = "comfywire.workflow";
 const LATEST = 12;
 let again = null;
 
+// A list of jobs leaves long inputs out.
+const withInputs = async (job) => (job.inputs_left_out && !job.inputs ? get(`jobs/${job.id}`) : job);
+
 // Opens the form of a job's workflow with the inputs that made it.
-export function runAgain(job) {
+export async function runAgain(job) {
   if (!job.workflow_name) return go(`#/register/job/${job.id}`);
-  again = { name: job.workflow_name, inputs: job.inputs ?? {} };
+  const { inputs } = await withInputs(job);
+  again = { name: job.workflow_name, inputs: inputs ?? {} };
   go(`#/run/${encodeURIComponent(job.workflow_name)}`);
 }
 
@@ -35,7 +39,7 @@ export async function show(place, [wanted], signal) {
   const workflow = await get(`workflows/${name}`, { signal });
   const files = Object.values(workflow.parameters).some(isFile) ? await import("./files.js") : null;
   if (signal.aborted) return;
-  const live = livePanel({ signal, onDuplicate: (job) => (job.workflow_name === name ? form.show(job.inputs ?? {}) : runAgain(job)) });
+  const live = livePanel({ signal, onDuplicate: (job) => (job.workflow_name === name ? withInputs(job).then(({ inputs }) => form.show(inputs ?? {})) : runAgain(job)) });
   const given = again?.name === name ? again.inputs : undefined;
   again = null;
   const form = workflowForm(workflow, { given, signal, fileField: files?.fileField, onStarted: (id) => { live.watch(id); live.element.scrollIntoView({ block: "nearest" }); } });
