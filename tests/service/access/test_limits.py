@@ -130,3 +130,21 @@ async def test_what_a_process_has_not_used_within_a_second_is_gone(database: Dat
 
     come = 10 * (time.monotonic() - began)  # by the database's clock, while this is asked
     assert 590 <= count <= 590 + come + 1
+
+
+class Slow(Clock):
+    """A clock that goes on by three seconds whenever it is read."""
+
+    def __call__(self) -> float:
+        self.now += 3
+        return self.now
+
+
+async def test_the_time_that_the_question_took_is_not_waited_again(database: Database) -> None:
+    limits, who = RateLimits(database, clock=Slow()), await caller(database, 1)
+    await limits.take(who)
+
+    with pytest.raises(RateLimited) as refused:
+        await limits.take(who)
+
+    assert refused.value.retry_after <= 60

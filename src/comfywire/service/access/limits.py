@@ -83,7 +83,7 @@ class RateLimits:
         if taken is None or now >= taken.until or not (taken.tokens or taken.is_refused):
             taken = await self._take_more(caller.key_id, per_minute)
         if taken.tokens == 0:
-            raise RateLimited(per_minute, max(taken.until - now, 0.0))
+            raise RateLimited(per_minute, max(taken.until - self._clock(), 0.0))
         taken.tokens -= 1
 
     async def _take_more(self, key_id: UUID, per_minute: int) -> _Taken:
