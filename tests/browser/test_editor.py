@@ -113,6 +113,18 @@ async def test_two_users_see_their_own_and_find_their_workflows_again(demo: Demo
         assert shown[0] == "light" != shown[1]
 
 
+async def test_signing_out_takes_what_the_editor_kept(demo: Demo, opened: Opening) -> None:
+    kept = "JSON.stringify([{...localStorage}, {...sessionStorage}]).includes('KSampler')"
+    async with editor(demo, opened, demo.key) as page:
+        await load(page, demo)
+        await page.wait_for_function(kept)
+        await page.goto(demo.url)
+        await page.get_by_role("button", name="Sign out").click()
+        await page.get_by_label("Key", exact=True).wait_for()
+
+        assert not await page.evaluate(kept)
+
+
 NOTICE = "Nodes that need scripts of their packs"
 KJNODES = {
     "version": 0.4,

@@ -1,9 +1,11 @@
 // What belongs to one job wherever it is shown: its inputs in words, itself as a call of the API, a link to share it.
 
-import { apiUrl, content, del, get, post, toJson } from "./api.js";
+import { apiUrl, content, del, get, post } from "./api.js";
 import { button, fill, h, note, tell } from "./dom.js";
 import { day, shown, title } from "./format.js";
+import { toJson } from "./numbers.js";
 import { inOrder } from "./parameters.js";
+import { python } from "./python.js";
 
 const WEEK = 7 * 86400;
 
@@ -23,7 +25,6 @@ export function inputsOf(job) {
 
 const plainInputs = (job) => Object.fromEntries(Object.entries(job.inputs ?? {}).map(([name, value]) => [name, fileId(value) ?? value]));
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-const python = (text) => text.replace(/\btrue\b/g, "True").replace(/\bfalse\b/g, "False").replace(/\bnull\b/g, "None");
 
 // The call that makes the same job again, in three languages.
 export function calls(job) {
@@ -31,7 +32,7 @@ export function calls(job) {
   const name = job.workflow_name;
   const address = name ? apiUrl(`workflows/${name}/jobs`) : apiUrl("jobs");
   const body = name ? `{"inputs": ${inputs}}` : '{"workflow": ...}';
-  const values = python(toJson(plainInputs(job), 4) ?? "{}");
+  const values = python(plainInputs(job), "    ");
   return {
     curl: `curl -s ${address} \\\n  -H "Authorization: Bearer $COMFYWIRE_KEY" \\\n  -H 'Content-Type: application/json' \\\n  -d ${quoted(body)}`,
     Python: `import os, httpx\n\nanswer = httpx.post(\n    ${JSON.stringify(`${address}?wait=300`)},\n    headers={"Authorization": f"Bearer {os.environ['COMFYWIRE_KEY']}"},\n    json={"inputs": ${values}},\n    timeout=310,\n)\nfor output in answer.json()["outputs"]:\n    print(output["url"])`,

@@ -1,4 +1,6 @@
-// The service's public API: requests, its errors as they are, uploads, and event streams that go on where they broke.
+// The service's public API: requests, its errors as they are, and event streams that go on where they broke.
+
+import { fromJson, toJson } from "./numbers.js";
 
 const root = new URL(".", document.baseURI);
 const waiting = [250, 500, 1000, 2000, 4000];
@@ -27,14 +29,6 @@ const asked = new Set();
 // Calls `act` whenever an answer shows that a key is wanted.
 export const onSignedOut = (act) => asked.add(act);
 
-// Numbers beyond 2^53, such as seeds, keep every digit: they become BigInt, and go back as texts, which the service takes.
-function exact(_key, value, context) {
-  const isLost = typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value);
-  return isLost && context?.source && /^-?\d+$/.test(context.source) ? BigInt(context.source) : value;
-}
-const plain = (_key, value) => (typeof value === "bigint" ? String(value) : value);
-export const toJson = (value, indent) => JSON.stringify(value, plain, indent);
-
 async function send(method, path, { body, more, signal } = {}) {
   const type = body === undefined ? {} : { "Content-Type": "application/json" };
   let answer;
@@ -50,11 +44,11 @@ async function send(method, path, { body, more, signal } = {}) {
   return answer;
 }
 
-async function read(answer) {
+export async function read(answer) {
   const text = await answer.text();
   let body = null;
   try {
-    body = text ? JSON.parse(text, exact) : null;
+    body = text ? fromJson(text) : null;
   } catch {
     // A proxy's own page, say: its status is all that there is to tell.
   }
@@ -86,36 +80,6 @@ export const sleep = (milliseconds, signal) => new Promise((done) => {
   signal?.addEventListener("abort", () => { clearTimeout(timer); done(); }, { once: true });
 });
 
-// Uploads a file and returns the asset; `onShare` is told how much has gone, from 0 to 1.
-export function upload(file, onShare = () => {}, name = file.name) {
-  const form = new FormData();
-  form.append("file", file, name || "picture.png");
-  return new Promise((done, fail) => {
-    const request = new XMLHttpRequest();
-    request.open("POST", apiUrl("assets"));
-    request.upload.onprogress = (event) => event.lengthComputable && onShare(event.loaded / event.total);
-    request.onerror = () => fail(new Unreachable());
-    request.onload = () => {
-      let body = null;
-      try { body = JSON.parse(request.responseText); } catch { /* the status tells enough */ }
-      if (request.status < 300) done(body);
-      else fail(new ApiError(request.status, body));
-    };
-    request.send(form);
-  });
-}
-
-// What a workflow file holds, as the service reads it: any file that a workflow can be in.
-export async function inspect(blob) {
-  let answer;
-  try {
-    answer = await fetch(apiUrl("workflows/inspect"), { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: blob });
-  } catch {
-    throw new Unreachable();
-  }
-  return read(answer);
-}
-
 // An asset's bytes at our own address, by the signed URL that the API gave: that may name another host of the service.
 export function content(url, { thumbnail } = {}) {
   const own = new URL(url);
@@ -140,7 +104,7 @@ export async function follow(path, { onEvent, onAway = () => {}, signal }) {
       tries = 0;
       for await (const event of events(answer.body)) {
         if (event.id) last = event.id;
-        if (event.data !== undefined) onEvent(event.name, JSON.parse(event.data, exact));
+        if (event.data !== undefined) onEvent(event.name, fromJson(event.data));
       }
       if (last === null) return; // a stream without numbers ends when everything is told
     } catch (error) {

@@ -4,6 +4,7 @@
 import { get, onSignedOut, signOut } from "./api.js";
 import { allStyles, brandIcon, button, fill, h, icon, note, say, state, tell } from "./dom.js";
 import { jobs } from "./jobs.js";
+import { forget, keepAgain, onLeft, tellTabs } from "./kept.js";
 import { keysHelp, shortcuts } from "./keys.js";
 
 const VIEWS = {
@@ -34,6 +35,7 @@ const bar = h("header", { class: "bar" },
 
 let ending = new AbortController();
 let isSignedOut = false;
+let wasSignedIn = false;
 
 function toContent(event) {
   event.preventDefault();
@@ -69,6 +71,9 @@ async function askForKey() {
   isSignedOut = true;
   ending.abort();
   jobs.pause();
+  forget();
+  // What the views still know of whoever was signed in goes with the document.
+  if (wasSignedIn) return location.reload();
   const [{ showSignIn }] = await Promise.all([import("./signin.js"), allStyles()]);
   for (const part of [tabs, editor, pulse, leave]) part.hidden = true;
   bar.hidden = false;
@@ -77,6 +82,7 @@ async function askForKey() {
 
 async function begin() {
   isSignedOut = false;
+  keepAgain();
   for (const part of [tabs, pulse]) part.hidden = false;
   editor.hidden = !document.body.dataset.editor;
   showKey();
@@ -88,6 +94,7 @@ async function begin() {
 // Who is signed in; nobody has to be on the service's own machine.
 async function showKey() {
   const who = await get("session").catch(() => null);
+  wasSignedIn = who !== null;
   leave.hidden = !who || who.name === "local";
   const word = `Key: ${who?.name ?? ""}. Sign out`;
   say(leave.querySelector("span"), `Key: ${who?.name ?? ""}`);
@@ -96,7 +103,10 @@ async function showKey() {
 }
 
 async function out() {
+  const editors = document.body.dataset.editor && await import("./leaving.js");
   await signOut();
+  if (editors) editors.forgetEditor();
+  tellTabs();
   await askForKey();
 }
 
@@ -126,6 +136,7 @@ const kept = localStorage.getItem(THEME);
 if (kept === "light" || kept === "dark") document.documentElement.dataset.theme = kept;
 fill(app, bar, place);
 onSignedOut(askForKey);
+onLeft(askForKey);
 addEventListener("hashchange", open);
 addEventListener("keydown", (event) => shortcuts(event, { 1: "#/run", 2: "#/results", 3: "#/operate" }, keysHelp));
 document.addEventListener("visibilitychange", beat);

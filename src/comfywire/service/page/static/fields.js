@@ -2,6 +2,7 @@
 // goes to the service, undefined where nothing is set.
 
 import { button, h, icon, set } from "./dom.js";
+import { fromJson, whole } from "./numbers.js";
 import { isFile, rangeWords, rolled, slider, whyWrong } from "./parameters.js";
 import { picker } from "./picker.js";
 
@@ -51,9 +52,14 @@ function textField(one, given, onChange) {
   return { ...frame, get value() { return value(); }, show: (next) => { input.value = next ?? ""; check(); }, check };
 }
 
-const numberOf = (text) => (text.trim() === "" || Number.isNaN(Number(text)) ? text.trim() : Number(text));
+const isWhole = (text) => /^-?\d+$/.test(text);
+function numberOf(given) {
+  const text = given.trim();
+  if (isWhole(text)) return whole(text);
+  return text === "" || Number.isNaN(Number(text)) ? text : Number(text);
+}
 function parsedOr(text) {
-  try { return JSON.parse(text); } catch { return text; }
+  try { return fromJson(text); } catch { return text; }
 }
 
 function sliderField(one, given, onChange) {
@@ -114,6 +120,6 @@ function seedField(one, given, onChange) {
     set(again, { "aria-label": `Use ${lastRan} again`, title: `Use ${lastRan} again` });
     hint.textContent = `last ran with ${lastRan}`;
   }
-  const valueOf = () => { const text = input.value.trim(); return text === "" ? "random" : Number.isSafeInteger(Number(text)) ? Number(text) : text; };
+  const valueOf = () => { const text = input.value.trim(); return text === "" ? "random" : isWhole(text) ? whole(text) : text; };
   return { ...frame, get value() { return valueOf(); }, show, check, ran, isSeed: true };
 }

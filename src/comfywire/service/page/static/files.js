@@ -1,8 +1,9 @@
 // Files into a workflow: dropped, pasted, chosen, photographed or taken from an earlier result; a mask painted over them.
 
-import { ApiError, content, get, upload } from "./api.js";
+import { ApiError, content, get } from "./api.js";
 import { allStyles, button, fill, h } from "./dom.js";
 import { bytes } from "./format.js";
+import { upload } from "./sending.js";
 
 const ACCEPTS = { image: "image/*", mask: "image/*", video: "video/*", audio: "audio/*", file: "" };
 const IS_PICTURE = new Set(["image", "mask"]);

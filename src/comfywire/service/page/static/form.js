@@ -5,26 +5,17 @@ import { button, fill, h, icon, note, say, tell } from "./dom.js";
 import { framed, field } from "./fields.js";
 import { title } from "./format.js";
 import { jobs } from "./jobs.js";
+import { keepForm, keptForm } from "./kept.js";
 import { isInField } from "./keys.js";
 import { picker } from "./picker.js";
 import { groups, isFile, listed, rolled, seedsFrom } from "./parameters.js";
 
 const MOST_SEEDS = 32;
-const KEPT = (name) => `comfywire.form.${name}`;
 
-// What was set the last time, or `inputs` of a job that is to be run again.
-function remembered(name) {
-  try {
-    return JSON.parse(localStorage.getItem(KEPT(name)) ?? "{}");
-  } catch {
-    return {};
-  }
-}
-
-// `fileField` makes the field of a file; whoever opens a workflow without any needs none.
+// `given` is the inputs of a job that is to be run again; without it stands what was set the last time. `fileField` makes the field of a file; whoever opens a workflow without any needs none.
 export function workflowForm(workflow, { given, onStarted, fileField, signal }) {
   const parameters = listed(workflow);
-  const values = { ...Object.fromEntries(parameters.map((one) => [one.name, one.type === "seed" ? undefined : one.default])), ...(given ?? remembered(workflow.name)) };
+  const values = { ...Object.fromEntries(parameters.map((one) => [one.name, one.type === "seed" ? undefined : one.default])), ...(given ?? keptForm(workflow.name)) };
   const fields = new Map();
   const told = h("div", { class: "form-told" });
   const run = h("button", { class: "btn main", type: "submit" }, icon("run"), h("span", {}, "Run"));
@@ -62,8 +53,7 @@ export function workflowForm(workflow, { given, onStarted, fileField, signal }) 
   }
 
   function changed() {
-    const kept = inputs();
-    localStorage.setItem(KEPT(workflow.name), JSON.stringify(kept));
+    keepForm(workflow.name, inputs());
     const count = batch.count();
     say(run.lastChild, count === 1 ? "Run" : `Run ${count} prompts`);
   }

@@ -1,5 +1,7 @@
 // Times, sizes and names as people read them.
 
+import { toJson } from "./numbers.js";
+
 const DAY = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long" });
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const CLOCK_SECONDS = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -49,7 +51,7 @@ export const serverName = (url) => (url ?? "").replace(/^https?:\/\//, "").repla
 // A value of an input in one line.
 export function shown(value) {
   if (value === null || value === undefined) return "";
-  if (typeof value === "object") return value.info?.id ? "a file" : JSON.stringify(value);
+  if (typeof value === "object") return value.info?.id ? "a file" : toJson(value);
   return String(value);
 }
 

@@ -1,6 +1,7 @@
 // What a registered workflow's parameters become in a form: groups, order, labels, the reach of sliders. Pure.
 
 import { title } from "./format.js";
+import { whole } from "./numbers.js";
 
 const FILES = new Set(["image", "mask", "video", "audio", "file"]);
 const MANY_STEPS = 400;
@@ -58,10 +59,11 @@ function usualGroup(one) {
 // The slider of a number: its least, most and step; null where a slider would be of no use.
 export function slider(one) {
   if (one.type !== "int" && one.type !== "float") return null;
-  const least = one.min ?? (one.type === "int" || Number(one.default) >= 0 ? 0 : null);
-  if (least === null) return null;
-  const step = one.step ?? (one.type === "int" ? 1 : 0.01);
-  const most = one.max ?? Infinity;
+  const begin = one.min ?? (one.type === "int" || Number(one.default) >= 0 ? 0 : null);
+  if (begin === null) return null;
+  const least = Number(begin); // limits beyond 2^53 are BigInt, and a slider reckons in doubles
+  const step = Number(one.step ?? (one.type === "int" ? 1 : 0.01));
+  const most = Number(one.max ?? Infinity);
   const isFine = (most - least) / step <= MANY_STEPS;
   const reach = isFine ? most : Math.min(most, Math.max(REACH[one.role] ?? 100 * step, 2 * Number(one.default ?? 0)));
   return reach > least ? { least, most: reach, step } : null;
@@ -98,4 +100,4 @@ export function rolled() {
 }
 
 // The seeds of a batch: `count` of them, from `first` on.
-export const seedsFrom = (first, count) => Array.from({ length: count }, (_, index) => String(BigInt(first) + BigInt(index)));
+export const seedsFrom = (first, count) => Array.from({ length: count }, (_, index) => whole(BigInt(first) + BigInt(index)));

@@ -1,10 +1,12 @@
 // Registers a workflow: looks at a file, lets somebody choose what others may set, and gives it a name.
 
-import { ApiError, get, inspect, put } from "./api.js";
+import { ApiError, get, put } from "./api.js";
 import { button, fill, h, icon, note, state, tell } from "./dom.js";
 import { dropZone, takeDropped } from "./drop.js";
 import { many, serverName, shorten } from "./format.js";
+import { toJson } from "./numbers.js";
 import { go } from "./route.js";
+import { inspect } from "./sending.js";
 
 const slug = (name) => name.replace(/\.(app\.)?\w+$/, "").replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[^A-Za-z0-9]+|-+$/g, "").slice(0, 64) || "workflow";
 
@@ -17,7 +19,7 @@ export async function show(place, [kind, jobId], signal) {
   if (file) await look(file, file.name);
   else if (kind === "job") {
     const { workflow } = await get(`jobs/${jobId}/workflow`, { signal });
-    await look(new Blob([JSON.stringify(workflow)]), "workflow.json");
+    await look(new Blob([toJson(workflow)]), "workflow.json");
   } else begin();
 
   function begin(error) {

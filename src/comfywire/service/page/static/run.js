@@ -6,12 +6,12 @@ import { allStyles, fill, h, icon, oncePerFrame } from "./dom.js";
 import { many, title } from "./format.js";
 import { workflowForm } from "./form.js";
 import { isOpen, jobs } from "./jobs.js";
+import { keepWorkflow, lastWorkflow } from "./kept.js";
 import { livePanel } from "./live.js";
 import { dropZone } from "./drop.js";
 import { isFile } from "./parameters.js";
 import { entriesOf, isPicture, mediaOf, ratioOf, tile } from "./tiles.js";
 
-const LAST = "comfywire.workflow";
 const LATEST = 12;
 let again = null;
 
@@ -34,8 +34,8 @@ export async function show(place, [wanted], signal) {
     showEmpty(place, signal);
     return;
   }
-  const name = [wanted, localStorage.getItem(LAST), workflows[0].name].find((one) => workflows.some((known) => known.name === one));
-  localStorage.setItem(LAST, name);
+  const name = [wanted, lastWorkflow(), workflows[0].name].find((one) => workflows.some((known) => known.name === one));
+  keepWorkflow(name);
   const workflow = await get(`workflows/${name}`, { signal });
   const files = Object.values(workflow.parameters).some(isFile) ? await import("./files.js") : null;
   if (signal.aborted) return;

@@ -3,6 +3,7 @@
 import { content } from "./api.js";
 import { h, icon, svg } from "./dom.js";
 import { clock, shorten, title } from "./format.js";
+import { toJson } from "./numbers.js";
 
 const SHOWN_PICTURE = /^image\/(png|jpeg|gif|webp|avif|bmp)/;
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -34,7 +35,7 @@ export function mediaOf(output, { size = 256, alt = "", controls = false, whole 
   return h("div", { class: "a-file" }, icon(output.type === "audio" ? "sound" : output.kind === "3d" ? "cube" : "file"), h("span", { class: "small" }, shorten(output.name, 40)));
 }
 
-export const textOf = (output) => (output.value === null || output.value === undefined ? "A long text: open it." : typeof output.value === "string" ? output.value : JSON.stringify(output.value, null, 1));
+export const textOf = (output) => (output.value === null || output.value === undefined ? "A long text: open it." : typeof output.value === "string" ? output.value : toJson(output.value, 1));
 
 export function altOf(job) {
   const words = job.inputs?.prompt ?? job.inputs?.text ?? "";
