@@ -104,9 +104,14 @@ async function showKey() {
 
 async function out() {
   const editors = document.body.dataset.editor && await import("./leaving.js");
-  await signOut();
-  if (editors) editors.forgetEditor();
-  tellTabs();
+  isSignedOut = true; // what is refused meanwhile must not load the page anew before the rest is done
+  try {
+    await signOut();
+    if (editors) editors.forgetEditor();
+    tellTabs();
+  } finally {
+    isSignedOut = false;
+  }
   await askForKey();
 }
 
