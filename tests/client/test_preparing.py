@@ -198,3 +198,24 @@ async def test_misuse_of_run_is_said_before_anything_is_sent(
         await client.run(image(), **options)
 
     assert server.requests["POST /prompt"] == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "change"),
+    [
+        ({"text": ["a"]}, lambda value: value["text"].append("later")),
+        ({"text": "a"}, lambda value: value.clear()),
+        ({"deep": {"text": "a"}}, lambda value: value["deep"].update(later=1)),
+    ],
+)
+async def test_what_a_caller_changes_later_reaches_nothing_that_was_submitted(
+    client: Client, value: Any, change: Any
+):
+    graph = image()
+    graph["3"] = {"class_type": "PreviewAny", "inputs": {"source": {"a": 1}}}
+    before = json.loads(json.dumps(value))
+
+    job = await client.submit(graph, inputs={"3.source": value})
+    change(value)
+
+    assert (await job.result()).prompt["3"]["inputs"]["source"] == before

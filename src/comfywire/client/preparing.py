@@ -271,7 +271,10 @@ async def _set(
     # A draft's defaults are what stands in the workflow: nobody gave them.
     await files.settle([file for file in bound.files if file.is_given or parameters is not None])
     values = {**bound.values, **files.names}
-    return Ready(bound.workflow, None, values, (*bound.drawn, *drawn), tuple(files.warnings), files)
+    # A list or an object that was given stands in the workflow as it is, and is the caller's still.
+    is_shared = any(isinstance(value, list | dict) for value in inputs.values())
+    names = (*bound.drawn, *drawn)
+    return Ready(bound.workflow, None, values, names, tuple(files.warnings), files, is_shared=is_shared)
 
 
 class _Seeds:

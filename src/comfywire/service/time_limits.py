@@ -19,6 +19,8 @@ __all__ = ["TakesTooLong", "in_time"]
 
 SECONDS = 10.0
 """A workflow of a thousand nodes takes half a second."""
+AGAIN = 1.0
+"""Seconds until it is raised again: what is raised in a ``__del__`` is swallowed by Python."""
 T = TypeVar("T")
 _THREADS = DaemonThreads("workflow files", most=2, most_per_owner=1)
 
@@ -45,15 +47,12 @@ async def in_time(function: Callable[[], T], *, owner: Hashable, seconds: float 
 
 def _limited(function: Callable[[], T], seconds: float) -> T:
     limit = _Limit()
-    timer = threading.Timer(seconds, limit.end)
-    timer.daemon = True
-    timer.start()
     try:
         try:
+            limit.begin(seconds)
             return function()
         finally:
             limit.lift()
-            timer.cancel()
     except _TimeIsUp:
         raise TakesTooLong(
             f"this workflow takes longer than {seconds:g} s to be read: make it smaller, or send API format"
@@ -71,15 +70,25 @@ class _Limit:
         self._thread = threading.get_ident()
         self._lock = threading.Lock()
         self._is_lifted = False
+        self._timer: threading.Timer | None = None
+
+    def begin(self, seconds: float) -> None:
+        """Have :meth:`end` called in so many seconds."""
+        self._timer = threading.Timer(seconds, self.end)
+        self._timer.daemon = True
+        self._timer.start()
 
     def end(self) -> None:
-        """Raise in the thread, unless its call has returned."""
+        """Raise in the thread, unless its call has returned; once more where what was raised is swallowed."""
         with self._lock:
             if not self._is_lifted:
                 raised = ctypes.py_object(_TimeIsUp)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), raised)
+                self.begin(AGAIN)
 
     def lift(self) -> None:
         """Say that the call has returned."""
         with self._lock:
             self._is_lifted = True
+        if self._timer is not None:
+            self._timer.cancel()

@@ -76,6 +76,15 @@ async def test_a_file_with_more_values_than_a_workflow_has_is_refused(client: ht
     assert (answer.status_code, error_of(answer)[1]) == (413, "payload_too_large")
 
 
+async def test_what_is_written_in_another_encoding_is_parsed_by_nobody(client: httpx.AsyncClient):
+    """Python's json takes UTF-16 as well, whose first byte is no bracket."""
+    begun = time.process_time()
+    answer = await looked_into(client, ("[" + "[]," * 2_000_000 + "[]]").encode("utf-16"))
+
+    assert answer.status_code == 422
+    assert time.process_time() - begun < 5
+
+
 async def test_a_file_with_more_nodes_than_a_job_may_have_is_refused(
     service: Service, client: httpx.AsyncClient
 ):

@@ -112,6 +112,15 @@ async def test_nobody_makes_do_with_what_is_very_old(database: Database) -> None
     assert (await count(database, 10**7)).rows[0]["count"] == 1
 
 
+async def test_a_count_of_later_than_now_is_none(database: Database) -> None:
+    """The clock was set back, and nobody knows how old it is."""
+    await count(database, 10**7)
+    await grow_old(database, -3600)
+    await one_more(database)
+
+    assert (await count(database, 10**7)).rows[0]["count"] == 1
+
+
 async def test_it_is_counted_by_who_died_of_counting_it_for_ten_seconds_only(database: Database) -> None:
     await count(database, 10**7)
     await grow_old(database, 61)

@@ -291,6 +291,17 @@ async def test_nobody_is_sent_elsewhere_and_nothing_is_too_large(
     assert "larger than 1000 bytes" in large.text
 
 
+@pytest.mark.parametrize("path", ["/api/etn/upload/x", "/api/etn/image/a/b", "/pack/put"])
+async def test_no_body_that_is_passed_on_is_without_bounds(service_with: Any, home: Home, path: str) -> None:
+    async with (
+        service_with(native_home=home.url, max_body_bytes=1000) as service,
+        service.client("admin") as admin,
+    ):
+        answer = await admin.put(path, content=b"x" * 5000)
+
+    assert answer.status_code == 413
+
+
 async def test_without_a_key_nothing_is_passed_on(home: Home, passing: Service) -> None:
     async with httpx.AsyncClient(base_url=passing.url) as nobody:
         answers = [await nobody.get(path) for path in ("/extensions", SCRIPT, "/pack/list")]

@@ -1,6 +1,8 @@
 """/queue, /history and /interrupt on the service: a key's own, from one look at the database."""
 
 import asyncio
+import json
+import secrets
 import uuid
 from typing import Any
 
@@ -12,7 +14,9 @@ from tests.service.native.conftest import Service, ended, submitted
 from tests.service.rig import picture
 
 from comfywire.server import Server
+from comfywire.service.jobs.native_prompts import NativePrompts
 from comfywire.service.jobs.states import JobState
+from comfywire.service.native.history import History
 
 
 async def queued(client: httpx.AsyncClient) -> tuple[list[str], list[str]]:
@@ -151,6 +155,38 @@ async def test_what_no_comfyui_tells_of_is_told_all_the_same(
     assert [name for name, _ in status["messages"]] == ["execution_start", last]
 
 
+INTERRUPTED = "UPDATE native_prompts SET entry = '{}' WHERE job_id = %(id)s"
+
+
+async def test_what_was_kept_of_a_prompt_is_told_though_it_was_interrupted(
+    service: Service, client: httpx.AsyncClient
+) -> None:
+    prompt_id = await submitted(client)
+    await service.core.database.do(
+        "INSERT INTO outputs (job_id, position, node_id, key, kind, value) "
+        "VALUES (%(id)s, 0, '2', 'text', 'text', '\"kept\"')",
+        id=uuid.UUID(prompt_id),
+    )
+    await service.core.database.do(INTERRUPTED, id=uuid.UUID(prompt_id))
+    await changed(service.core.store, uuid.UUID(prompt_id), JobState.CANCELED)
+
+    assert (await ended(client, prompt_id))["outputs"] == {"2": {"text": ["kept"]}}
+
+
+async def test_a_prompt_that_is_retried_and_deleted_before_it_begins_leaves_no_trace(
+    service: Service, client: httpx.AsyncClient
+) -> None:
+    prompt_id = await submitted(client)
+    await service.core.database.do(INTERRUPTED, id=uuid.UUID(prompt_id))
+    await changed(service.core.store, uuid.UUID(prompt_id), JobState.CANCELED)
+    assert prompt_id in (await client.get("/history")).json()
+
+    await service.core.store.retry(uuid.UUID(prompt_id))
+    await client.post("/queue", json={"delete": [prompt_id]})
+
+    assert prompt_id not in (await client.get("/history")).json()
+
+
 @pytest.fixture
 async def four(service: Service, client: httpx.AsyncClient) -> list[str]:
     ids = [await submitted(client) for _ in range(4)]
@@ -178,6 +214,32 @@ async def test_history_is_paged_as_there(
     client: httpx.AsyncClient, four: list[str], query: str, expected: list[int]
 ) -> None:
     assert list((await client.get(f"/history{query}")).json()) == [four[index] for index in expected]
+
+
+@pytest.mark.parametrize(("room", "told"), [(0, 1), (1.5, 1), (2.5, 2), (3.5, 3)])
+async def test_an_answer_has_the_newest_entries_that_have_room(
+    service: Service, client: httpx.AsyncClient, four: list[str], room: float, told: int
+) -> None:
+    key_id = (await service.core.store.get(uuid.UUID(four[0]))).key_id  # type: ignore[union-attr]
+    prompts = NativePrompts(service.core.database)
+    entry = len((await client.get(f"/history/{four[0]}")).content)
+
+    page = await History(int(room * entry)).page(prompts, key_id, await prompts.ended(key_id, most=10_000))
+
+    assert list(json.loads(page.plain)) == four[4 - told :]
+
+
+async def test_of_a_queue_of_large_graphs_the_first_alone_is_told(
+    service: Service, client: httpx.AsyncClient
+) -> None:
+    noise = secrets.token_urlsafe(3 << 20)[: 3 << 20]  # which PostgreSQL does not make smaller
+    extra = {"extra_pnginfo": {"workflow": noise}}
+    ids = [await submitted(client, extra_data=extra) for _ in range(3)]
+
+    items = (await client.get("/queue")).json()["queue_pending"]
+
+    assert [item[1] for item in items] == ids
+    assert [bool(item[2]) for item in items] == [True, True, False]
 
 
 async def test_deleted_entries_are_hidden_and_the_jobs_stay(

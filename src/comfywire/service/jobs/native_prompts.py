@@ -17,6 +17,8 @@ __all__ = ["HistoryRecord", "Mark", "NativePrompts", "QueueItem", "Submitted"]
 SQL = queries("native")
 GRAPHS_TOLD = 200
 """Prompts of a queue whose graphs are told; of the others the ids, numbers and outputs."""
+PACKED_BYTES_TOLD = 8 << 20
+"""The same in bytes, as PostgreSQL has packed them; the first is told in any case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,9 @@ class NativePrompts:
 
     async def queue(self, key_id: UUID) -> list[QueueItem]:
         """Return what has not ended, in the order in which it runs, as far as that is known."""
-        answer = await self._database.all(SQL["queue"], key_id=key_id, graphs=GRAPHS_TOLD)
+        answer = await self._database.all(
+            SQL["queue"], key_id=key_id, graphs=GRAPHS_TOLD, packed=PACKED_BYTES_TOLD
+        )
         return [QueueItem(**item) for item in answer]
 
     async def remaining(self, key_id: UUID) -> int:
@@ -134,7 +138,7 @@ class NativePrompts:
         """Return those of ``ids`` that a history has."""
         answer = await self._database.all(SQL["entries"], key_id=key_id, ids=list(ids))
         records = {row["id"]: HistoryRecord(**row) for row in answer}
-        silent = [job_id for job_id, record in records.items() if record.entry is None]
+        silent = [job_id for job_id, record in records.items() if not record.entry]
         if silent:
             kept: dict[UUID, dict[str, Any]] = {}
             for row in await self._database.all(SQL["kept"], ids=silent):

@@ -241,6 +241,7 @@ class Store:
             )
             if job is None:
                 return None
+            await execute(connection, SQL["native_forget"], job_id=job_id)
             await execute(connection, SQL["forget_outputs"], job_id=job_id)
             if is_admitted:
                 await self.admission.admit(

@@ -30,6 +30,10 @@ SHOWN = 200
 """Entries of an answer to somebody who does not say how many: the newest."""
 MOST = 10_000
 """Entries at most: as many as a ComfyUI keeps (execution.py, MAXIMUM_HISTORY_SIZE, 0.3.64)."""
+LARGEST = 32 << 20
+"""Bytes of entries in one answer, one entry at least; ``/history/{prompt_id}`` has what is left out."""
+FIRST, SMALL = 8, 1 << 20
+"""Entries that are read first, and twice as many each time while those of one reading have few bytes."""
 CACHED_BYTES = 64 << 20
 """Bytes of entries that are kept rendered, and as many of whole answers."""
 PAUSE = 0.03
@@ -38,9 +42,15 @@ Place = tuple[UUID, datetime]
 
 
 class History:
-    """The histories that one process has rendered, by key; the oldest go first."""
+    """The histories that one process has rendered, by key; the oldest go first.
 
-    def __init__(self) -> None:
+    Args:
+        largest: Bytes of entries that one answer has at most, if it has several.
+
+    """
+
+    def __init__(self, largest: int = LARGEST) -> None:
+        self._largest = largest
         self._entries: OrderedDict[Place, PackedText] = OrderedDict()
         self._entry_bytes = 0
         self._answers: OrderedDict[UUID, tuple[Mark, ReadyAnswer]] = OrderedDict()
@@ -78,7 +88,27 @@ class History:
             return answer
 
     async def page(self, prompts: NativePrompts, key_id: UUID, places: list[Place]) -> PackedText:
-        """Return these entries, of which the newest comes first, as a ComfyUI lists them: it comes last."""
+        """Return these entries, of which the newest comes first, as a ComfyUI lists them: it comes last.
+
+        They are read a few at a time, so that none is read that has no room.
+        """
+        entries: list[PackedText] = []
+        room, first, step = self._largest, 0, FIRST
+        while first < len(places) and (room > 0 or not entries):
+            some = places[first : first + step]
+            found = await self._rendered(prompts, key_id, some)
+            before = room
+            for entry in (found[place] for place in some if place in found):
+                room -= len(entry.plain)
+                if room < 0 and entries:
+                    break
+                entries.append(entry)
+            first, step = first + step, 2 * step if before - room < SMALL else FIRST
+        return joined(entries[::-1])
+
+    async def _rendered(
+        self, prompts: NativePrompts, key_id: UUID, places: list[Place]
+    ) -> dict[Place, PackedText]:
         missing = [job_id for job_id, at in places if (job_id, at) not in self._entries]
         found = {place: self._entries[place] for place in places if place in self._entries}
         if missing:
@@ -89,7 +119,7 @@ class History:
             found |= made
             for place, entry in made.items():
                 self._keep_entry(place, entry)
-        return joined([found[place] for place in reversed(places) if place in found])
+        return found
 
     def _keep(self, key_id: UUID, mark: Mark, answer: ReadyAnswer) -> None:
         self._answers[key_id] = (mark, answer)

@@ -1,8 +1,9 @@
 -- Counts that are kept for a while (database/counted.py).
 
 -- name: kept
-SELECT now() AS now, rows, as_of, good_until > now() AS is_good,
-       as_of > now() - make_interval(secs => %(oldest)s) AS will_do
+-- A count of later than now is of before the clock was set back: nobody knows how old it is.
+SELECT now() AS now, rows, as_of, good_until > now() AND as_of <= now() AS is_good,
+       as_of > now() - make_interval(secs => %(oldest)s) AND as_of <= now() AS will_do
   FROM (VALUES (1)) AS one LEFT JOIN counted ON name = %(name)s;
 
 -- name: claim

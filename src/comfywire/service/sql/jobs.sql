@@ -218,6 +218,10 @@ CASE WHEN in_history IS NOT NULL THEN (SELECT client_id FROM native_prompts WHER
 -- For who interrupts a prompt that may not have begun: ComfyUI's own history is to tell of its end all the same.
 UPDATE native_prompts SET entry = '{}' WHERE job_id = %(job_id)s AND entry IS NULL;
 
+-- name: native_forget
+-- Of an attempt that is made once more: what it leaves without beginning is no trace.
+UPDATE native_prompts SET entry = NULL WHERE job_id = %(job_id)s;
+
 -- name: native_entry
 -- How the prompt of a job of ComfyUI's own API ended there, before the job ends: whoever hears of that finds it.
 UPDATE native_prompts SET entry = %(entry)s

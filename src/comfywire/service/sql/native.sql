@@ -14,12 +14,15 @@ in_history IS NOT NULL AND completed_at IS NULL AND (state <> 'canceling' OR sta
 -- name: queue
 -- The graphs of the first few alone: ten thousand may wait, each with the editor's whole document.
 SELECT job.id, job.state::text AS state, job.started_at, job.created_at, native.client_id, native.number, native.outputs,
-       CASE WHEN place <= %(graphs)s THEN prompt ELSE '{}' END AS prompt,
-       CASE WHEN place <= %(graphs)s THEN extra_data END AS extra_data
-  FROM (SELECT *, row_number() OVER (ORDER BY started_at NULLS LAST, priority DESC, created_at, id) AS place
+       CASE WHEN place <= told THEN prompt ELSE '{}' END AS prompt,
+       CASE WHEN place <= told THEN extra_data END AS extra_data
+  FROM (SELECT *, row_number() OVER here AS place,
+               CASE WHEN sum(pg_column_size(prompt) + COALESCE(pg_column_size(extra_data), 0)) OVER here > %(packed)s
+                    THEN 1 ELSE %(graphs)s END AS told
           FROM jobs
          WHERE key_id = %(key_id)s AND
 -- include: native.is_in_queue
+        WINDOW here AS (ORDER BY started_at NULLS LAST, priority DESC, created_at, id ROWS UNBOUNDED PRECEDING)
        ) AS job
   JOIN native_prompts AS native ON native.job_id = job.id
  ORDER BY place;

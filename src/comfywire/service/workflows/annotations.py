@@ -46,7 +46,11 @@ def together(plain: Mapping[str, Any], annotations: Mapping[str, Any]) -> dict[s
     """
     newer = annotations.get("parameters", {})
     order = annotations.get("order", {})
-    tables = {key: {name: table[name] for name in order.get(key, table)} for key, table in plain.items()}
+    tables = {
+        key: {name: table[name] for name in order.get(key, table)}
+        for key, table in plain.items()
+        if key != "order"  # of a week in which it stood there, before there were annotations
+    }
     tables["parameters"] = {
         name: {**table, **newer.get(name, {})} for name, table in tables.get("parameters", {}).items()
     }

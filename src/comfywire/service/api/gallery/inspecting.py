@@ -92,7 +92,7 @@ def _looked_into(
 def _types_in(content: bytes) -> set[str]:
     """Return the node types in a file of JSON, by which a catalogue is chosen; none of other files."""
     try:
-        document = json.loads(content)
+        document = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return set()
     return class_types_of(document) if isinstance(document, dict) else set()

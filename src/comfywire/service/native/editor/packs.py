@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from comfywire.errors import ComfywireError
 from comfywire.service.access.callers import Caller
+from comfywire.service.api.context import core_of
 from comfywire.service.api.guards import SAFE_METHODS
 from comfywire.service.core import Core
 from comfywire.service.native.callers import caller_for
@@ -24,6 +25,7 @@ from comfywire.service.native.editor.home import Home, HomeAway
 from comfywire.service.native.editor.paths import first_of, parts_of
 from comfywire.service.native.editor.scripts import NOTICE, PLACE, notice, packs_by_type, without
 from comfywire.service.native.face import BadRequest, Handler, refusal, routes
+from comfywire.service.native.uploads import counted
 from comfywire.service.settings import Settings
 
 __all__ = ["fallback_of", "routes_of"]
@@ -99,7 +101,10 @@ class _Routes:
 async def _passed(home: Home | None, request: Request, *, is_script: bool = False) -> Response:
     if home is None or not parts_of(request.scope):
         return Response(status_code=404)
-    body = None if request.method in SAFE_METHODS else await request.body()
+    body = None
+    if request.method not in SAFE_METHODS:  # the guard lets some paths below /api/etn through, however long
+        most = core_of(request).settings.max_body_bytes
+        body = b"".join([chunk async for chunk in counted(request, most)])
     return await home.passed_on(request, request.scope["path"], body, is_script=is_script)
 
 

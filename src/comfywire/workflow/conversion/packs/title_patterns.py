@@ -13,8 +13,11 @@ from functools import lru_cache
 __all__ = ["WildPattern", "is_found", "pattern_of"]
 
 _MOST_LETTERS = 200
-_MOST_CHOICES = 3
-"""Places where a search can go one way or another: it costs a text's length to the power of their number."""
+_MOST_CHOICES = 2
+"""Places where a search can go one way or another; where it may begin is one of them.
+
+A search costs a text's length to the power of their number: here ten thousand steps at the most.
+"""
 _LONGEST_TEXT = 100
 _TOKEN = re.compile(
     r"""(?P<skip>\\[^0-9kpPgN]|\[\^?\]?(?:[^\]\\]|\\.)*\]|[^\\\[\]()|*+?{}])
@@ -34,18 +37,27 @@ def pattern_of(said: str) -> re.Pattern[str]:
     """Return the pattern that ``said`` is.
 
     Raises:
-        WildPattern: It is long, repeats what it repeats, or has more than three choices.
+        WildPattern: It is long, repeats what it repeats, or has more than two choices.
         re.error: It is no pattern.
 
     """
     pattern = re.compile(said) if len(said) <= _MOST_LETTERS else None
-    if pattern is None or not _is_tame(said):
+    needed = _without_ends(said)
+    if pattern is None or not _is_tame(needed):
         raise WildPattern(said)
-    return pattern
+    return pattern if needed == said else re.compile(needed)
+
+
+def _without_ends(said: str) -> str:
+    """Return a pattern without ``.*`` around it, which searching does not need."""
+    if said.startswith(".*") and said[2:3] not in tuple("?+*{"):
+        said = said[2:]
+    return said[:-2] if said.endswith(".*") and not said.endswith("\\.*") else said
 
 
 def _is_tame(said: str) -> bool:
     place, before, depth, choices = 0, "", 0, 0
+    begins_anywhere = not said.startswith("^")
     while place < len(said):
         token = _TOKEN.match(said, place)
         if token is None:
@@ -55,8 +67,9 @@ def _is_tame(said: str) -> bool:
             return False  # a group that is repeated, or what is no pattern
         depth += (kind == "open") - (kind == "close")
         choices += kind == "choice" or (kind == "either" and depth > 0)
+        begins_anywhere |= kind == "either" and depth == 0
         place, before = token.end(), kind
-    return choices <= _MOST_CHOICES
+    return choices + begins_anywhere <= _MOST_CHOICES
 
 
 @lru_cache(maxsize=4096)
