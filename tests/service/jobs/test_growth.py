@@ -6,6 +6,7 @@
 import asyncio
 import importlib.util
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -50,7 +51,22 @@ def used(postgres: str, scale_fill: ModuleType) -> Iterator[str]:
         )
         scale_fill.fill(url, size)
         scale_fill.check(url)
+        until_seen_by_all(url)
         yield url
+
+
+def until_seen_by_all(url: str) -> None:
+    """Vacuum until no page of jobs is left out, as one is that autovacuum, or whoever else, may still read.
+
+    An index alone does not answer for such pages, and the plans would be others.
+    """
+    until = time.monotonic() + 60
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute(
+            "SELECT FROM pg_class WHERE oid = %s::regclass AND relallvisible < relpages", [f"{SCHEMA}.jobs"]
+        ).fetchall():
+            assert time.monotonic() < until
+            connection.execute(f"VACUUM (ANALYZE) {SCHEMA}.jobs".encode())
 
 
 @pytest.fixture
@@ -74,7 +90,7 @@ def test_what_waits_is_counted_without_looking_at_what_has_ended(
 
     found = plan(connection, queries(file)[name], limit=100)
 
-    assert any(index in found for index in ("jobs_waiting", "jobs_submitted", "jobs_by_state"))
+    assert any(index in found for index in ("jobs_waiting", "jobs_submitted", "jobs_by_state")), found
     assert "Seq Scan on jobs" not in found
     assert "jobs_newest" not in found
 
