@@ -72,7 +72,7 @@ async function askForKey() {
   ending.abort();
   jobs.pause();
   forget();
-  // What the views still know of whoever was signed in goes with the document.
+  // What the views still know goes with the document.
   if (wasSignedIn) return location.reload();
   const [{ showSignIn }] = await Promise.all([import("./signin.js"), allStyles()]);
   for (const part of [tabs, editor, pulse, leave]) part.hidden = true;
@@ -104,7 +104,7 @@ async function showKey() {
 
 async function out() {
   const editors = document.body.dataset.editor && await import("./leaving.js");
-  isSignedOut = true; // what is refused meanwhile must not load the page anew before the rest is done
+  isSignedOut = true; // a poll that is refused meanwhile starts nothing
   try {
     await signOut();
     if (editors) editors.forgetEditor();

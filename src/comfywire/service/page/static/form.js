@@ -12,7 +12,7 @@ import { groups, isFile, listed, rolled, seedsFrom } from "./parameters.js";
 
 const MOST_SEEDS = 32;
 
-// `given` is the inputs of a job that is to be run again; without it stands what was set the last time. `fileField` makes the field of a file; whoever opens a workflow without any needs none.
+// `given` is the inputs of a job that is to be run again; else what was set last stands. `fileField` makes the field of a file; whoever opens a workflow without any needs none.
 export function workflowForm(workflow, { given, onStarted, fileField, signal }) {
   const parameters = listed(workflow);
   const values = { ...Object.fromEntries(parameters.map((one) => [one.name, one.type === "seed" ? undefined : one.default])), ...(given ?? keptForm(workflow.name)) };

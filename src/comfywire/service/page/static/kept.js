@@ -19,7 +19,7 @@ export function keptForm(name) {
   }
 }
 
-// Removes it, and keeps no more until somebody signs in: a view that is open may yet be answered.
+// Removes it, and keeps no more until somebody signs in: open views may yet be answered.
 export function forget() {
   isSignedIn = false;
   for (const name of Object.keys(localStorage)) if (OURS.some((one) => name.startsWith(one))) localStorage.removeItem(name);
@@ -27,6 +27,6 @@ export function forget() {
 
 export const keepAgain = () => { isSignedIn = true; };
 
-// Tells the other tabs that somebody signed out; the value means nothing, and is another each time.
+// Tells the other tabs of a sign-out; the value means nothing.
 export const tellTabs = () => localStorage.setItem(LEFT, crypto.getRandomValues(new Uint32Array(2)).join("-"));
 export const onLeft = (act) => addEventListener("storage", (event) => event.key === LEFT && act());

@@ -2,7 +2,7 @@
 
 const LONG = /\d{16}/;
 const TOKEN = /\\.|"|-?\d[\d.eE+-]*/gs;
-// Stands before the digits while a number is a text of JSON; no text of anybody's can begin with it.
+// Stands before digits while they are a text of JSON; nobody's text can begin with it.
 const MARK = `number ${crypto.getRandomValues(new Uint32Array(4)).join("-")} `;
 const MARKED = new RegExp(`"${MARK}(-?\\d+)"`, "g");
 
