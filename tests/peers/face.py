@@ -127,8 +127,9 @@ class Face:
             return content
 
     def runs(self) -> list[tuple[str, int]]:
-        """Which prompts its servers ran, and how often."""
-        prompts = [run.prompt_id for server in self.servers for run in server.log]
+        """Which prompts its servers ran, and how often; not those with which a worker tries a server."""
+        logs = [run for server in self.servers for run in server.log]
+        prompts = [run.prompt_id for run in logs if "empty" not in run.prompt]
         return [(prompt_id, prompts.count(prompt_id)) for prompt_id in dict.fromkeys(prompts)]
 
 

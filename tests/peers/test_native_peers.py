@@ -192,8 +192,10 @@ def test_a_client_does_not_notice_that_a_server_was_killed(
     client = Driven(commands(name), task)
     client.start()
     until(lambda: any(rule.hits for rule in held) or not client.is_alive())
-    running, other = sorted(fleet.servers, key=lambda server: not server.log)
-    lost = running.log[-1].prompt_id
+    (_, running), (_, other) = sorted(
+        zip(held, fleet.servers, strict=True), key=lambda pair: not pair[0].hits
+    )
+    lost = next(run.prompt_id for run in running.log if "1" in run.prompt)
 
     running.wait(running.faults.life.kill())
     for rule in held:

@@ -178,12 +178,15 @@ def _tiny_png() -> bytes:
 
 
 def _tiny_prompt() -> dict[str, Any]:
-    """Two core nodes; the colour is new each time, so that the server's cache does not answer."""
+    """Two core nodes; the colour is new each time, so that the server's cache does not answer.
+
+    Their ids are no numbers: who looks at a server, or scripts it, tells them from those of a workflow.
+    """
     colour = secrets.randbelow(0x1000000)
     empty = {"width": 8, "height": 8, "batch_size": 1, "color": colour}
     return {
-        "1": {"class_type": "EmptyImage", "inputs": empty},
-        "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
+        "empty": {"class_type": "EmptyImage", "inputs": empty},
+        "preview": {"class_type": "PreviewImage", "inputs": {"images": ["empty", 0]}},
     }
 
 
