@@ -35,6 +35,9 @@ def fleet(service: Face) -> Iterator[Face]:
     service.until_up()
     for server in service.servers:
         server.faults.nodes.slow(NODE_TIME, node_id="1", times=None)
+        server.call(
+            server.life.queue.set_flag, "free_memory", True
+        )  # what was cached runs no node: none is held
         server.log.clear()
     yield service
     for server in service.servers:
