@@ -91,4 +91,6 @@ $(VENV)/.installed-service: $(VENV)/.installed
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[server-media,show,service,mcp,otel,s3]' --group dev
+	# Once, and not by each of the suite's workers at the same time.
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q -j 0 src tests
 	touch $@
