@@ -76,9 +76,14 @@ async def is_running(town: Any) -> bool:
     return bool(await town.core.store.search(states=[JobState.RUNNING]))
 
 
+async def is_struck(rule: Any) -> bool:
+    return bool(rule.hits)
+
+
 async def test_what_ends_badly_is_a_completion_with_a_type(town):
     held = town.comfyui.faults.nodes.hold(node_id="1")
     stopped = (await town.ask("POST", f"{SQUARE}/requests", json={})).json()
+    await until(lambda: is_struck(held))
     asked = await town.http.put(stopped["cancel_url"])
     held.release()
     await until(lambda: town.core.store.search(states=[JobState.CANCELED]))
