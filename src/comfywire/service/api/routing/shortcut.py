@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from starlette.routing import BaseRoute, Match, NoMatchFound
-from starlette.types import Receive, Scope, Send
+from starlette.routing import BaseRoute
+from starlette.types import Scope
+
+from .ahead import Ahead
 
 __all__ = ["Shortcut"]
 
-FOUND = "comfywire.shortcut"
 
-
-class Shortcut(BaseRoute):
+class Shortcut(Ahead):
     """Stands before the routers, and asks routes of theirs without them.
 
     What is not asked for as a route declares it is left to the routers, which say what is wrong with it.
@@ -31,19 +31,7 @@ class Shortcut(BaseRoute):
         self._prefix = prefix
         self._routes = tuple(routes)
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Find the route that a request means."""
-        if scope["type"] == "http" and scope["path"].startswith(self._prefix) and not scope.get("root_path"):
-            for route in self._routes:
-                match, found = route.matches(scope)
-                if match is Match.FULL:
-                    return match, {**found, FOUND: route}
-        return Match.NONE, {}
-
-    def url_path_for(self, name: str, /, **path_params: object) -> object:  # type: ignore[override]
-        """The routers know."""
-        raise NoMatchFound(name, path_params)
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have the route that was found answer."""
-        await scope[FOUND].handle(scope, receive, send)
+    def likely(self, scope: Scope) -> Iterable[BaseRoute]:
+        """Return all of them for a path that begins as theirs do."""
+        is_ours = scope["type"] == "http" and scope["path"].startswith(self._prefix)
+        return self._routes if is_ours else ()
