@@ -293,9 +293,7 @@ class Server:
 
     async def until_idle(self) -> None:
         """Wait until no prompt runs or waits, and every message was sent."""
-        await self.until(
-            lambda: self.is_running and self.life.queue.remaining() == 0 and self.life.publisher.is_idle
-        )
+        await self.until(lambda: self.is_running and self.life.is_idle)
 
     def runs(self, prompt_id: str) -> list[Run]:
         """Return every run of one prompt; more than one means that it ran twice."""

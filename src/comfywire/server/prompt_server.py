@@ -110,6 +110,11 @@ class PromptServer:
             self._publishing.cancel()
             await asyncio.gather(self._publishing, return_exceptions=True)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no prompt runs or waits, and every message was sent."""
+        return self.queue.remaining() == 0 and not self.worker.is_at_work and self.publisher.is_idle
+
     def queue_info(self) -> dict[str, Any]:
         """Return what GET /prompt and ``status`` say."""
         return {"exec_info": {"queue_remaining": self.queue.remaining()}}

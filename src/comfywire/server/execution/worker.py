@@ -33,6 +33,10 @@ class PromptWorker:
         join_timeout: Seconds for a node that sleeps on its own, when the server stops; the thread is a daemon
             and ends with the process.
 
+    Attributes:
+        is_at_work: Whether there is something about a prompt that it has not said yet: it tells the end of
+            one that has left the queue already.
+
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class PromptWorker:
         self._server_loop = asyncio.get_running_loop()
         self._loop = asyncio.new_event_loop()
         self._current: asyncio.Task[None] | None = None
+        self.is_at_work = False
         self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="comfywire server: worker", daemon=True)
 
@@ -97,6 +102,7 @@ class PromptWorker:
         del self._runs[: 1 - MAXIMUM_LOG_SIZE]
         self._runs.append(run)
         self._around.current.prompt_id = prompt_id
+        self.is_at_work = True
         try:
             self._loop.run_until_complete(self._execute(item, task, run))
         except (WorkerStopped, asyncio.CancelledError) as error:
@@ -106,6 +112,7 @@ class PromptWorker:
         except (Exception, WorkerDied):
             run.how = "died"
             raise
+        self.is_at_work = False
 
     async def _execute(self, item: QueueItem, task: int, run: Run) -> None:
         self._current = asyncio.current_task()
@@ -115,13 +122,14 @@ class PromptWorker:
             self._current = None
             await self._end_tasks()
         self._around.interruption.wait(self._around.tricks.lateness(item[1]))
-        run.end = time.time()
+        end = time.time()
         self._queue.task_done(task, entry)
         client_id = self._around.current.client_id
         if client_id is not None:
             # After history was written, and only now (main.py, prompt_worker).
             payload = {"node": None, "prompt_id": item[1]}
             self._around.send(Message("executing", payload, client_id, item[1]))
+        run.end = end
 
     async def _end_tasks(self) -> None:
         """Cancel async nodes that a failed prompt left running, as asyncio.run does in ComfyUI."""

@@ -75,8 +75,13 @@ class Publisher:
         self._waiting: deque[Message] = deque()
         self._is_scheduled = False
         self._wake = asyncio.Event()
-        self.is_idle = True
+        self._is_sending = False
         self.sending_to: str | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every message that was queued is sent; one that another thread has just queued is not."""
+        return not self._waiting and not self._is_sending
 
     def put(self, message: Message) -> None:
         """Queue a message; callable from any thread."""
@@ -90,13 +95,13 @@ class Publisher:
     async def run(self) -> None:
         """Send until cancelled; what has not been sent by then is lost, as ComfyUI's is when it ends."""
         while True:
-            self.is_idle = not self._waiting
+            self._is_sending = False
             if self.is_idle:
                 self._on_idle()
             await self._wake.wait()
             self._wake.clear()
             self._is_scheduled = False
-            self.is_idle = False
+            self._is_sending = True
             while self._waiting:
                 message = self._waiting.popleft()
                 if await self._passes(message):
