@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from inspect import CO_COROUTINE
 from pathlib import Path
@@ -68,9 +69,16 @@ def test_an_example_prints_what_it_promises(python: Python, example: str, words:
 
 
 def test_a_waiting_prompt_is_cancelled_while_another_runs(python: Python, server: Server) -> None:
-    server.faults.nodes.slow(1.5, class_type="VAEDecode")  # the first prompt is at work for as long
+    held, before = server.faults.nodes.hold(class_type="VAEDecode"), server.requests["POST /queue"]
 
-    words = python(str(EXAMPLES / "cancel.py"))
+    def has_been_cancelled() -> bool:
+        return server.requests["POST /queue"] > before and server.life.queue.remaining() == 1
+
+    with ThreadPoolExecutor(1) as pool:
+        printed = pool.submit(python, str(EXAMPLES / "cancel.py"))
+        server.wait(server.until(lambda: has_been_cancelled() or printed.done()), 100)
+        held.release()
+        words = printed.result()
 
     assert "cancelled the second: True" in words
     assert "was cancelled before it ran" in words

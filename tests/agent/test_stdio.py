@@ -46,6 +46,7 @@ async def test_a_canceled_request_ends_its_job_if_that_is_wanted(comfyui, folder
     held = comfyui.faults.nodes.hold(node_id="1")
     async with ComfyUI(comfyui.url) as other, Client(command(comfyui.url, folder), mode=mode) as desk:
         first = await other.submit(folder / "a square.json")  # so that the agent's waits in the queue
+        await comfyui.until_running(first.prompt_id)
         meta: Any = {"comfywire/onCancel": "cancel"}
         calling = asyncio.create_task(desk.call_tool("run_a_square", {"color": 9}, meta=meta))
         await until(lambda: is_waiting(other))

@@ -366,6 +366,7 @@ async def test_a_cancelled_run_withdraws_its_prompt(server: Server, client: Clie
 async def test_a_cancelled_run_withdraws_a_prompt_that_waits(server: Server, client: Client):
     hold = server.faults.nodes.hold()
     first = await client.submit(image(1))
+    await server.until_running(first.prompt_id)
     prompt_id = str(uuid.uuid4())
     running = asyncio.create_task(client.run(image(), prompt_id=prompt_id))
     await server.until(lambda: server.life.queue.remaining() == 2)
@@ -382,7 +383,8 @@ async def test_a_cancelled_run_withdraws_a_prompt_that_waits(server: Server, cli
 
 async def test_a_run_that_is_cancelled_while_it_is_sent_leaves_nothing_behind(server: Server, client: Client):
     hold = server.faults.nodes.hold()
-    await client.submit(image(1))
+    first = await client.submit(image(1))
+    await server.until_running(first.prompt_id)
     server.faults.replies.delay("POST /prompt", 0.1, when="after")
     prompt_id = str(uuid.uuid4())
     running = asyncio.create_task(client.run(image(), prompt_id=prompt_id))

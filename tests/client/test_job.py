@@ -310,6 +310,7 @@ async def test_a_job_that_takes_too_long_is_cancelled(server: Server, client: Cl
 async def test_a_job_that_waits_too_long_is_taken_out_of_the_queue(server: Server, client: Client):
     hold = server.faults.nodes.hold()
     first = await client.submit(image(1))
+    await server.until_running(first.prompt_id)
 
     with pytest.raises(JobTimedOut, match="and was cancelled"):
         await client.run(image(2), timeout=0.1)
