@@ -204,8 +204,10 @@ def test_a_client_that_is_not_open_says_how_to_open_it(server: Server):
 SCRIPT = """
     import sys
     from comfywire import sync
+    from comfywire.sync import background
     from tests.client.graphs import image
 
+    background.TOGETHER = 60  # a busy machine may bring the second one late
     with sync.Client(sys.argv[1]) as client:
         try:
             client.run(image(), prompt_id=sys.argv[2])
@@ -223,7 +225,7 @@ def test_ctrl_c_takes_the_prompt_back_before_it_goes_on(server: Server):
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}
     ) as program:
-        server.wait(server.until_executing(prompt_id, "2"))
+        server.wait(server.until_executing(prompt_id, "2"), 60)
         program.send_signal(signal.SIGINT)
         told, _ = program.communicate(timeout=60)
 
@@ -242,9 +244,9 @@ def test_several_ctrl_c_at_once_take_the_prompt_back_all_the_same(server: Server
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}
     ) as program:
-        server.wait(server.until_executing(prompt_id, "2"))
+        server.wait(server.until_executing(prompt_id, "2"), 60)
         program.send_signal(signal.SIGINT)
-        server.wait(server.until(lambda: late.hits == 1))
+        server.wait(server.until(lambda: late.hits == 1), 60)
         program.send_signal(signal.SIGINT)
         told, _ = program.communicate(timeout=60)
 
