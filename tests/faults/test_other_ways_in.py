@@ -15,7 +15,8 @@ from comfywire.server import Server, server_in_thread
 
 from .conftest import picture
 
-SOON = 2.5
+PATIENCE = 60
+"""Seconds for what the tests beside this one hold to a few: who waits here is another process or thread."""
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_a_blocking_client_survives_a_cut_socket(server: Server) -> None:
         server.wait(server.faults.sockets.cut("rst"))
         gate.release()
 
-        result = job.result(timeout=SOON)
+        result = job.result(timeout=PATIENCE)
 
     assert [output.filename for output in result.outputs] == ["c1_00001_.png"]
 
@@ -46,10 +47,10 @@ def test_a_blocking_client_survives_a_cut_socket(server: Server) -> None:
 @pytest.mark.fault("B3")
 def test_a_blocking_client_survives_a_deaf_socket(server: Server) -> None:
     with comfywire.sync.Client(server.url) as client:
-        client.run(picture(1), timeout=SOON)
+        client.run(picture(1), timeout=PATIENCE)
         on_server(server, server.faults.sockets.deafen)
 
-        result = client.run(picture(2), timeout=6)
+        result = client.run(picture(2), timeout=PATIENCE)
 
     assert [output.filename for output in result.outputs] == ["c2_00001_.png"]
 
@@ -59,7 +60,7 @@ def test_a_blocking_client_raises_what_the_node_raised(server: Server) -> None:
     server.faults.nodes.fail("no paint", class_type="SaveImage")
 
     with comfywire.sync.Client(server.url) as client, pytest.raises(comfywire.JobFailed, match="no paint"):
-        client.run(picture(), timeout=SOON)
+        client.run(picture(), timeout=PATIENCE)
 
 
 @pytest.mark.fault("B19")
@@ -67,7 +68,7 @@ def test_a_blocking_client_never_runs_a_prompt_twice(server: Server) -> None:
     server.faults.replies.drop("POST /prompt", when="after")
 
     with comfywire.sync.Client(server.url) as client:
-        client.run(picture(), timeout=6)
+        client.run(picture(), timeout=PATIENCE)
 
     assert len(server.log) == 1
 
@@ -89,9 +90,9 @@ def run(server: Server, tmp_path: Path) -> Any:
 
 def until_running(server: Server) -> str:
     """Wait until the held prompt runs; return its id."""
-    server.wait(server.until(lambda: bool(server.log)))
+    server.wait(server.until(lambda: bool(server.log)), PATIENCE)
     prompt_id = server.log[0].prompt_id
-    server.wait(server.until_executing(prompt_id, "2"))
+    server.wait(server.until_executing(prompt_id, "2"), PATIENCE)
     return prompt_id
 
 
@@ -105,7 +106,7 @@ def test_the_command_line_saves_what_ended_while_the_socket_was_gone(
         server.faults.replies.fail("GET /ws", 503, times=None)
         server.wait(server.faults.sockets.cut("rst"))
         gate.release()
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=PATIENCE)
 
     assert (process.returncode, said) == (0, "")
     assert (tmp_path / "c1_00001_.png").exists()
@@ -117,7 +118,7 @@ def test_the_command_line_says_that_somebody_interrupted_the_prompt(server: Serv
     with run() as process:
         until_running(server)
         on_server(server, server.faults.prompts.interrupt)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 130
     assert "was interrupted at node 2 (SaveImage)" in said
@@ -130,7 +131,7 @@ def test_the_command_line_says_that_the_server_forgot_the_prompt(server: Server,
         until_running(server)
         server.wait(server.faults.life.kill(restart_after=0.2))
         gate.release()
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 1
     assert "is no longer on" in said
@@ -149,7 +150,7 @@ def test_the_command_line_names_each_mistake(server: Server, tmp_path: Path) -> 
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
     assert ended.returncode == 1
@@ -162,12 +163,12 @@ def test_two_threads_share_a_blocking_client(server: Server) -> None:
     with comfywire.sync.Client(server.url) as client:
 
         def work(color: int) -> None:
-            found[color] = client.run(picture(color), timeout=6).outputs[0].filename
+            found[color] = client.run(picture(color), timeout=PATIENCE).outputs[0].filename
 
         threads = [threading.Thread(target=work, args=(color,)) for color in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(timeout=60)
+            thread.join(timeout=PATIENCE)
 
     assert found == {color: f"c{color}_00001_.png" for color in range(4)}

@@ -7,9 +7,7 @@ import pytest
 from comfywire import Client, ExecutionStart, PreviewImage
 from comfywire.server import Server
 
-from .conftest import held, names, picture, sampled
-
-SOON = 2.5
+from .conftest import held, names, picture, sampled, soon
 
 
 async def checkpoint(client: Client) -> str:
@@ -22,7 +20,7 @@ async def test_two_clients_at_once_hear_only_their_own(server: Server, client: C
     async with Client(server.url) as other:
         jobs = [await (client, other)[number % 2].submit(picture(number)) for number in range(10)]
         heard = [[event.prompt_id async for event in job.events()] for job in jobs]
-        results = [await job.result(timeout=SOON) for job in jobs]
+        results = [await soon(job.result()) for job in jobs]
 
     assert [set(ids) for ids in heard] == [{job.prompt_id} for job in jobs]
     assert [names(result) for result in results] == [[f"c{number}_00001_.png"] for number in range(10)]
@@ -45,7 +43,7 @@ async def test_a_thousand_prompts_in_flight_resolve_when_each_is_done(server: Se
 
     async def follow(number: int) -> None:
         job = await client.submit(picture(number))
-        result = await job.result(timeout=90)
+        result = await soon(job.result(), 90)
         assert names(result) == [f"c{number}_00001_.png"]
         done.append(job.prompt_id)
 
@@ -63,7 +61,7 @@ async def test_a_frame_of_many_megabytes_is_received(server: Server, client: Cli
     async with held(server, client) as job:
         await server.faults.messages.oversized(megabytes << 20)
 
-    assert names(await job.result(timeout=5)) == ["c1_00001_.png"]
+    assert names(await soon(job.result(), 5)) == ["c1_00001_.png"]
     assert server.requests["GET /ws"] == 1, "the socket is the same"
 
 
@@ -72,7 +70,7 @@ async def test_junk_on_the_socket_is_never_fatal(server: Server, client: Client)
     async with held(server, client) as job:
         await server.faults.messages.junk()
 
-    result = await job.result(timeout=SOON)
+    result = await soon(job.result())
 
     assert (names(result), result.warnings) == (["c1_00001_.png"], [])
     assert server.requests["GET /ws"] == 1
@@ -85,7 +83,7 @@ async def test_results_are_results_and_previews_are_previews(server: Server, cli
     job = await client.submit(graph)
 
     previews = [event async for event in job.events() if isinstance(event, PreviewImage)]
-    result = await job.result(timeout=SOON)
+    result = await soon(job.result())
 
     assert {preview.node_id for preview in previews} <= {"4"}
     assert [(output.node_id, output.type) for output in result.outputs] == [("6", "socket"), ("7", "output")]
@@ -98,7 +96,7 @@ async def test_every_output_node_hands_over_its_results(server: Server, client: 
     graph["3"] = {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}
     graph["4"] = {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}}
 
-    result = await client.run(graph, timeout=SOON)
+    result = await soon(client.run(graph))
 
     assert [(output.node_id, output.kind) for output in result.outputs] == [
         ("2", "image"),
@@ -113,7 +111,7 @@ async def test_newer_servers_list_jobs_without_their_graphs(newer: Server) -> No
             await newer.faults.sockets.cut("rst")
             await newer.until(lambda: newer.requests["GET /jobs"] + newer.requests["GET /api/jobs"] >= 2)
 
-        assert names(await job.result(timeout=SOON)) == ["c1_00001_.png"]
+        assert names(await soon(job.result())) == ["c1_00001_.png"]
         assert newer.requests["GET /queue"] == 0
 
 
@@ -128,7 +126,7 @@ async def test_messages_that_are_lost_late_or_shuffled_change_no_result(
     else:
         rule(kind, times=None)
 
-    results = [await client.run(picture(number), timeout=8) for number in (1, 2)]
+    results = [await soon(client.run(picture(number)), 8) for number in (1, 2)]
 
     assert [names(result) for result in results] == [["c1_00001_.png"], ["c2_00001_.png"]]
     assert len(server.log) == 2
