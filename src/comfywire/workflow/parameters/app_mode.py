@@ -47,21 +47,29 @@ class _Drawn:
     Attributes:
         workflow: The workflow.
         nodes: The document's nodes by id; of several with one id the first.
+        slots: Their inputs by (node_id, name).
         fed: By the id of a link, the inputs that it feeds, as (node_id, input).
         shown: By (node_id, input) of a node in a subgraph, the widgets that show it, as (instance, widget).
+        resolved: What picks mean that were looked up, by what they say.
+        driven: What PrimitiveNodes that were looked up write into, by id.
 
     """
 
     def __init__(self, workflow: WorkflowLike) -> None:
         self.workflow = workflow
         self.nodes: dict[str, Mapping[str, Any]] = {}
+        self.slots: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
         self.fed: dict[int | str, list[tuple[str, str]]] = {}
         self.shown: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        self.resolved: dict[tuple[str, Any], Pick | None] = {}
+        self.driven: dict[str, tuple[tuple[str, str], ...]] = {}
         for node in _saved_nodes(workflow):
             node_id = str(node.get("id"))
-            self.nodes.setdefault(node_id, node)
+            is_first = self.nodes.setdefault(node_id, node) is node
             for slot in _slots(node):
-                if isinstance(slot.get("link"), int | str) and isinstance(slot.get("name"), str):
+                if is_first:
+                    self.slots.setdefault((node_id, slot["name"]), []).append(slot)
+                if isinstance(slot.get("link"), int | str):
                     self.fed.setdefault(slot["link"], []).append((node_id, slot["name"]))
         for instance in workflow.subgraphs.values():
             for name, widget in instance.widgets.items():
@@ -78,9 +86,9 @@ def picked_inputs(workflow: WorkflowLike) -> list[Pick]:
     found: dict[tuple[tuple[str, str], ...], Pick] = {}
     drawn = _Drawn(workflow)
     for given in inputs:
-        pick = _resolved(drawn, given) if isinstance(given, list) else None
+        pick = _looked_up(drawn, given) if isinstance(given, list) else None
         if pick is not None:
-            found.setdefault(pick.places, pick)
+            found.setdefault(pick.places, _described(pick, given))
     return [*found.values()]
 
 
@@ -117,20 +125,26 @@ def _id_of(given: Any) -> str:
     return str(given) if isinstance(given, str | int) and not isinstance(given, bool) else ""
 
 
-def _resolved(drawn: _Drawn, given: list[Any]) -> Pick | None:
-    """Return what a pick means, or None where it means nothing or nothing that can be set."""
+def _looked_up(drawn: _Drawn, given: list[Any]) -> Pick | None:
+    """Return what a pick means; one that is repeated costs nothing, however much it drives."""
     node_id, name = _id_of(given[0] if given else None), given[1] if len(given) > 1 else None
+    said = node_id, name if isinstance(name, str) else None
+    if said not in drawn.resolved:
+        drawn.resolved[said] = _resolved(drawn, *said)
+    return drawn.resolved[said]
+
+
+def _resolved(drawn: _Drawn, node_id: str, name: str | None) -> Pick | None:
+    """Return what a pick means, or None where it means nothing or nothing that can be set."""
     parts = node_id.split(":")
-    found: Pick | None = None
     if len(parts) == 3 and all(parts):
-        found = _of_root(drawn, unquote(parts[1]), unquote(parts[2]))
-    elif not isinstance(name, str) or not node_id:
+        return _of_root(drawn, unquote(parts[1]), unquote(parts[2]))
+    if name is None or not node_id:
         return None
-    elif len(parts) == 1:
-        found = _of_root(drawn, node_id, name) or _of_inner(drawn, node_id, name)
-    elif len(parts) == 2 and _UUID.fullmatch(parts[0]):
-        found = _of_instance(drawn, parts[1], name)
-    return None if found is None else _described(found, given)
+    if len(parts) == 1:
+        return _of_root(drawn, node_id, name) or _of_inner(drawn, node_id, name)
+    is_inner = len(parts) == 2 and _UUID.fullmatch(parts[0])
+    return _of_instance(drawn, parts[1], name) if is_inner else None
 
 
 def _described(pick: Pick, given: list[Any]) -> Pick:
@@ -145,11 +159,10 @@ def _of_root(drawn: _Drawn, node_id: str, name: str) -> Pick | None:
         return None
     if node_id not in drawn.workflow.prompt:
         return _of_instance(drawn, node_id, name) or _of_primitive(drawn, node_id, name)
-    saved = drawn.nodes.get(node_id, {})
     places = _there(drawn.workflow, ((node_id, name),))
-    if not places or drawn.workflow[node_id].definition is None or _is_linked(saved, name):
+    if not places or drawn.workflow[node_id].definition is None or _is_linked(drawn, node_id, name):
         return None
-    return Pick(name, _label(saved, name), "", places)
+    return Pick(name, _label(drawn, node_id, name), "", places)
 
 
 def _of_instance(drawn: _Drawn, node_id: str, name: str) -> Pick | None:
@@ -170,17 +183,19 @@ def _of_primitive(drawn: _Drawn, node_id: str, name: str) -> Pick | None:
     saved = drawn.nodes.get(node_id, {})
     if saved.get("type") != "PrimitiveNode" or saved.get("mode", 0) != 0:
         return None
-    places = _there(drawn.workflow, tuple(_targets(drawn, saved)))
+    if node_id not in drawn.driven:
+        drawn.driven[node_id] = _there(drawn.workflow, tuple(_targets(drawn, saved)))
+    places = drawn.driven[node_id]
     if not places or name not in ("value", places[0][1]):
         return None
-    return Pick(name, _label(saved, name), "", places)
+    return Pick(name, _label(drawn, node_id, name), "", places)
 
 
 def _targets(drawn: _Drawn, primitive: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     outputs = _listed(primitive.get("outputs"))
     links = outputs[0].get("links") if outputs and isinstance(outputs[0], dict) else None
-    for link_id in _listed(links):
-        yield from drawn.fed.get(link_id, ()) if isinstance(link_id, int | str) else ()
+    for link_id in dict.fromkeys(each for each in _listed(links) if isinstance(each, int | str)):
+        yield from drawn.fed.get(link_id, ())
 
 
 def _there(workflow: WorkflowLike, places: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
@@ -193,16 +208,17 @@ def _saved_nodes(workflow: WorkflowLike) -> Iterator[Mapping[str, Any]]:
     yield from (node for node in _listed((workflow.document or {}).get("nodes")) if isinstance(node, dict))
 
 
-def _is_linked(saved: Mapping[str, Any], name: str) -> bool:
-    """Whether an input is linked in the editor, as to a PrimitiveNode, whose value the prompt has there."""
-    return any(slot.get("name") == name and slot.get("link") is not None for slot in _slots(saved))
-
-
 def _slots(saved: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield from (slot for slot in _listed(saved.get("inputs")) if isinstance(slot, dict))
+    slots = (slot for slot in _listed(saved.get("inputs")) if isinstance(slot, dict))
+    yield from (slot for slot in slots if isinstance(slot.get("name"), str))
 
 
-def _label(saved: Mapping[str, Any], name: str) -> str:
+def _is_linked(drawn: _Drawn, node_id: str, name: str) -> bool:
+    """Whether an input is linked in the editor, as to a PrimitiveNode, whose value the prompt has there."""
+    return any(slot.get("link") is not None for slot in drawn.slots.get((node_id, name), ()))
+
+
+def _label(drawn: _Drawn, node_id: str, name: str) -> str:
     """Return the label that the author gave an input; of ``a.b``, which a dynamic combo brings, ``b``."""
-    labels = (slot.get("label") for slot in _slots(saved) if slot.get("name") == name)
+    labels = (slot.get("label") for slot in drawn.slots.get((node_id, name), ()))
     return next((label for label in labels if isinstance(label, str) and label), name.rpartition(".")[2])

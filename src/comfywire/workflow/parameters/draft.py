@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -112,6 +113,7 @@ def _main_input(node: Node) -> str | None:
 
 def _usual_places(workflow: WorkflowLike) -> Iterator[InputPlace]:
     texts = dict(_name_texts(workflow))
+    taken = _taken_slots(workflow)
     for node in workflow:
         for input_name, value in node.inputs.items():
             if is_link(value):
@@ -121,7 +123,7 @@ def _usual_places(workflow: WorkflowLike) -> Iterator[InputPlace]:
             elif node.class_type.startswith("Primitive") and input_name == "value":
                 yield InputPlace(node, input_name, slug(node.title) or "value")
             elif input_name in _NAMES and _fits(node, input_name):
-                is_mask = input_name == "image" and _is_only_mask(workflow, node)
+                is_mask = input_name == "image" and _is_only_mask(node, taken)
                 yield InputPlace(node, input_name, "mask" if is_mask else _usual_name(node, input_name))
 
 
@@ -133,13 +135,18 @@ def _fits(node: Node, input_name: str) -> bool:
     return spec.is_widget and (spec.upload is not None or input_name not in FILE_TYPES)
 
 
-def _is_only_mask(workflow: WorkflowLike, node: Node) -> bool:
+def _taken_slots(workflow: WorkflowLike) -> dict[str, set[int]]:
+    """Return the outputs that others take, by node: looked up for each picture, not searched for."""
+    taken: dict[str, set[int]] = {}
+    for origin, slot in (value for node in workflow for value in node.inputs.values() if is_link(value)):
+        taken.setdefault(origin, set()).add(slot)
+    return taken
+
+
+def _is_only_mask(node: Node, taken: Mapping[str, set[int]]) -> bool:
     """Whether a picture is loaded for its mask alone (``LoadImageMask``; ``LoadImage``'s second output)."""
-    if node.class_type == "LoadImageMask":
-        return True
-    links = (value for other in workflow for value in other.inputs.values() if is_link(value))
-    taken = {slot for origin, slot in links if origin == node.id}
-    return node.class_type == "LoadImage" and taken == {1}
+    is_second = node.class_type == "LoadImage" and taken.get(node.id) == {1}
+    return is_second or node.class_type == "LoadImageMask"
 
 
 def _usual_name(node: Node, input_name: str) -> str:
@@ -153,32 +160,29 @@ def _usual_name(node: Node, input_name: str) -> str:
 
 def _name_texts(workflow: WorkflowLike) -> Iterator[tuple[tuple[str, str], str]]:
     """Yield ((node_id, input), name) of the texts that samplers are led by, and of other long texts."""
-    positive, negative = (_texts_behind(workflow, side) for side in ("positive", "negative"))
-    other = _texts_behind(workflow, "conditioning")
-    for place in dict.fromkeys([*positive, *other]):
-        yield place, "prompt"
-    for place in negative:
-        if place not in positive:
-            yield place, "negative"
+    positive, negative, other = (
+        _texts_behind(workflow, side) for side in ("positive", "negative", "conditioning")
+    )
+    named = dict.fromkeys(other, "prompt")
+    named |= dict.fromkeys(negative, "negative") | dict.fromkeys(positive, "prompt")  # the last one counts
+    yield from named.items()
     for node in workflow:
         for name, value in node.inputs.items():
-            place = (node.id, name)
-            is_named = place in positive or place in negative or place in other
-            if name in _TEXTS[:2] and isinstance(value, str) and not is_named:
-                yield place, "prompt" if not positive and not other else slug(node.title) or name
+            if name in _TEXTS[:2] and isinstance(value, str) and (node.id, name) not in named:
+                yield (node.id, name), "prompt" if not positive and not other else slug(node.title) or name
 
 
 def _texts_behind(workflow: WorkflowLike, side: str) -> list[tuple[str, str]]:
-    todo = [
+    todo = deque(
         value[0]
         for node in workflow
         for name, value in node.inputs.items()
         if name == side and is_link(value)
-    ]
+    )
     seen: set[str] = set()
     found = []
     while todo:
-        node_id = todo.pop(0)
+        node_id = todo.popleft()
         if node_id in seen or node_id not in workflow.prompt:
             continue
         seen.add(node_id)
