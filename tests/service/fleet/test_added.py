@@ -59,6 +59,61 @@ async def test_what_a_dead_worker_had_is_shared_out_at_once(database: Database, 
     assert [len(urls) for urls in left] == [2, 2, 2, 2]
 
 
+@pytest.mark.parametrize("stalled_after", [8, 30, 120])
+async def test_it_is_shared_out_however_long_a_worker_may_be_silent(
+    database: Database, book: AddedServers, stalled_after: int
+) -> None:
+    queue = Queue(database)
+    await queue.register("a")
+    await claimed(book, "a")
+    await grow_old(database, stalled_after)
+    await database.do("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '5 minutes'")
+    for name in ("b", "c", "d", "e"):
+        await queue.register(name)
+    await queue.give_back_stalled(stalled_after)
+
+    assert [len(await claimed(book, name)) for name in ("b", "c", "d", "e")] == [2, 2, 2, 2]
+
+
+async def test_what_falls_silent_is_shared_out_before_its_worker_is_called_dead(
+    database: Database, book: AddedServers
+) -> None:
+    queue = Queue(database)
+    await queue.register("a")
+    await claimed(book, "a")
+    await grow_old(database, 61)
+    await database.do("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '61 seconds'")
+    for name in ("b", "c"):
+        await queue.register(name)
+
+    assert [len(await claimed(book, name)) for name in ("b", "c")] == [4, 4]
+
+
+async def test_what_a_dead_worker_had_is_anybodys_once_nobody_comes_for_it(
+    database: Database, book: AddedServers
+) -> None:
+    queue = Queue(database)
+    await queue.register("a")
+    await claimed(book, "a")
+    await queue.give_back_stalled(0)
+    for name in ("b", "c"):
+        await queue.register(name)
+    assert len(await claimed(book, "b")) == 4
+
+    await database.do("UPDATE worker_names SET died_at = died_at - interval '21 seconds'")
+
+    assert await claimed(book, "b") == URLS
+
+
+async def test_a_worker_that_begins_anew_is_dead_no_more(database: Database, book: AddedServers) -> None:
+    queue = Queue(database)
+    await queue.register("a")
+    await queue.give_back_stalled(0)
+    await queue.register("a")
+
+    assert await database.all("SELECT died_at FROM worker_names") == [{"died_at": None}]
+
+
 async def test_a_worker_that_begins_anew_keeps_what_it_had(database: Database, book: AddedServers) -> None:
     queue = Queue(database)
     number = await queue.register("a")

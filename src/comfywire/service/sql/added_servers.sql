@@ -62,12 +62,15 @@ EXISTS (SELECT FROM jobs WHERE server = servers.url AND submitted_at IS NOT NULL
 WITH alive AS (
     SELECT count(*) AS workers
       FROM worker_names AS told JOIN procrastinate_workers AS worker ON worker.id = told.number
+     WHERE worker.last_heartbeat > now() - make_interval(secs => %(silent_after)s::float8)
 ), room AS (
     SELECT GREATEST(
         ceil((SELECT count(*) FROM added_servers) / GREATEST(workers, 1)::float8)::bigint
         - (SELECT count(*) FROM servers JOIN added_servers USING (url) WHERE servers.worker = %(worker)s),
         (SELECT count(*) FROM servers JOIN added_servers USING (url)
-          WHERE servers.seen_at < now() - make_interval(secs => %(anybody_after)s::float8) AND
+          WHERE
+-- include: added_servers.free_since
+                < now() - make_interval(secs => %(anybody_after)s::float8) AND
 -- include: added_servers.is_free
         )) AS more
       FROM alive
@@ -100,6 +103,15 @@ RETURNING servers.url, added.address, added.tags, added.slots;
                AND NOT EXISTS (SELECT FROM procrastinate_workers AS worker WHERE worker.id = told.number)))
 AND (servers.named_at IS NULL OR servers.worker IS NULL
      OR servers.named_at <= now() - make_interval(secs => %(silent_after)s::float8))
+
+-- name: free_since
+-- Since when it is free: its worker left it, or was found dead, which may be long after it last spoke of it, or is one of
+-- which silence alone tells.
+COALESCE((SELECT COALESCE(told.died_at, servers.seen_at) FROM worker_names AS told
+           WHERE told.name = servers.worker
+             AND NOT EXISTS (SELECT FROM procrastinate_workers AS worker WHERE worker.id = told.number)),
+         servers.seen_at + CASE WHEN servers.worker IS NULL THEN interval '0'
+                                ELSE make_interval(secs => %(silent_after)s::float8) END)
 
 -- name: forget
 -- Its worker has let go of it.

@@ -224,7 +224,9 @@ WITH stalled AS (
 ), forgotten AS (
     DELETE FROM procrastinate_workers AS worker WHERE
 -- include: queue.is_dead
-    RETURNING pg_notify('comfywire_servers', '')  -- those that were added are for others now
+    RETURNING worker.id, pg_notify('comfywire_servers', '')  -- those that were added are for others now
+), named AS (
+    UPDATE worker_names SET died_at = now() FROM forgotten WHERE worker_names.number = forgotten.id
 ), told AS (
     SELECT count(*) AS workers FROM forgotten
 )
@@ -264,7 +266,7 @@ SELECT FROM jobs JOIN procrastinate_jobs AS waiting ON waiting.id = jobs.queue_i
 -- name: register
 -- A worker has its row until it leaves its servers (servers.leave); one that begins anew has another number.
 INSERT INTO worker_names AS told (name, number) SELECT %(name)s, worker_id FROM procrastinate_register_worker_v1()
-ON CONFLICT (name) DO UPDATE SET number = excluded.number
+ON CONFLICT (name) DO UPDATE SET number = excluded.number, died_at = NULL
 RETURNING number AS worker_id;
 
 -- name: beat
