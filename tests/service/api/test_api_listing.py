@@ -9,8 +9,9 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from comfywire.service.api.jobs import LONGEST_LISTED_INPUTS
+from comfywire.service.jobs import listing
 
-from .conftest import Service, error_of, id_of, submitted
+from .conftest import PROMPT, Service, error_of, id_of, submitted
 
 
 async def found(client: httpx.AsyncClient, **query: Any) -> list[str]:
@@ -114,6 +115,84 @@ async def test_a_list_with_details_leaves_long_inputs_out_and_says_so(
     assert len(answer.content) < 2 * LONGEST_LISTED_INPUTS
     whole = (await client.get(job["urls"]["self"])).json()
     assert (whole["inputs"], whole["inputs_left_out"]) == (inputs, False)
+
+
+SMALL = 100_000
+"""Bytes of a page, in the tests of pages that end early."""
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "LARGEST", SMALL)
+
+
+async def pages(client: httpx.AsyncClient, path: str, **query: Any) -> list[httpx.Response]:
+    """All pages of a list, the first one first."""
+    found: list[httpx.Response] = []
+    cursor = None
+    while cursor is not None or not found:
+        found.append(await client.get(path, params=query | ({"cursor": cursor} if cursor else {})))
+        cursor = found[-1].json()["next_cursor"]
+    return found
+
+
+def ids_in(page: httpx.Response) -> list[str]:
+    return [job["id"] for job in page.json()["jobs"]]
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize(
+    ("count", "value", "each"),
+    [
+        pytest.param(6, "x" * 5_000, 2, id="texts-that-pack-well"),
+        pytest.param(6, secrets.token_hex(2_500), 2, id="texts-that-do-not"),
+        pytest.param(60, None, 2, id="outputs"),
+        pytest.param(40, "x" * 5_000, 1, id="more-than-a-page-each"),
+        pytest.param(1, "x", 5, id="few"),
+    ],
+)
+async def test_a_page_ends_where_its_outputs_have_no_room(
+    service: Service,
+    client: httpx.AsyncClient,
+    count: int,
+    value: str | None,
+    each: int,
+):
+    jobs = [await submitted(client) for _ in range(5)]
+    asset = (await client.post("/api/v2/assets", files={"file": ("x", b"bytes", "text/plain")})).json()
+    await service.core.database.do(
+        """INSERT INTO outputs (job_id, position, node_id, class_type, key, kind, asset_id, value)
+           SELECT job, place, '1', 'X', 'text', 'text', %(asset)s, %(value)s
+             FROM unnest(%(jobs)s::uuid[]) AS job, generate_series(1, %(count)s) AS place""",
+        jobs=[id_of(job) for job in jobs], count=count, asset=asset["id"], value=Jsonb(value),
+    )  # fmt: skip
+
+    found = await pages(client, "/api/v2/jobs", details=True)
+
+    assert [len(ids_in(page)) for page in found] == ([each] * (5 // each) + [5 % each])[: -(-5 // each)]
+    assert [one for page in found for one in ids_in(page)] == [job["id"] for job in reversed(jobs)]
+    assert each == 1 or all(len(page.content) < 1.1 * SMALL for page in found)
+    whole = found[0].json()["jobs"][0]["job"]["outputs"]
+    assert [output["value"] for output in whole] == [value] * count
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize("details", [True, False])
+async def test_a_page_ends_where_its_errors_and_labels_have_no_room(
+    service: Service, client: httpx.AsyncClient, *, details: bool
+):
+    asked = {"workflow": PROMPT, "inputs": [{}] * 5}
+    batch = (await client.post("/api/v2/batches", json=asked)).json()
+    error = Jsonb({"code": "x", "message": "\N{SNOWMAN}" * 6_000})
+    await service.core.database.do("UPDATE jobs SET error = %(error)s", error=error)
+
+    listed = await pages(client, "/api/v2/jobs", details=details)
+    of_batch = await pages(client, f"/api/v2/batches/{batch['id']}")
+
+    for found, ids in ((listed, batch["job_ids"][::-1]), (of_batch, batch["job_ids"])):
+        assert [len(ids_in(page)) for page in found] == [2, 2, 1]
+        assert sorted(one for page in found for one in ids_in(page)) == sorted(ids)
+        assert all(len(page.content) < 1.1 * SMALL for page in found)
 
 
 async def test_jobs_are_found_by_their_day(service: Service, client: httpx.AsyncClient):

@@ -17,7 +17,12 @@ from tests.transport.apps import serving
 from comfywire.server import Server
 from comfywire.service.jobs.states import JobState
 from comfywire.service.worker import replies
-from comfywire.service.worker.replies import LONGEST_TRACEBACK, LONGEST_VALUE_BYTES, LONGEST_WORDS
+from comfywire.service.worker.replies import (
+    LONGEST_TRACEBACK,
+    LONGEST_VALUE_BYTES,
+    LONGEST_WORDS,
+    MOST_VALUE_BYTES,
+)
 
 Lie = Callable[[web.Request, bytes], Awaitable[web.StreamResponse | None]]
 SMALL = 1 << 20
@@ -224,4 +229,20 @@ async def test_a_long_text_is_an_asset_and_no_value(rig: Rig):
 
     assert ended.state is JobState.SUCCEEDED
     assert (long.value, long.is_truncated, long.size_bytes) == (None, True, LONGEST_VALUE_BYTES + 1)
+    assert (short.value, short.is_truncated) == ("short", False)
+
+
+async def test_texts_that_are_long_together_are_assets_too(rig: Rig):
+    many = MOST_VALUE_BYTES // LONGEST_VALUE_BYTES
+    texts = [f"{number:02}" + "x" * (LONGEST_VALUE_BYTES - 3) for number in range(many)]
+
+    def say(one: dict[str, Any]) -> None:
+        one["outputs"] = {"2": {"text": [*texts, "as many as there are bytes left", "short"]}}
+
+    async with liar(rig, entry(say)):
+        ended = await rig.ended(await rig.submit(picture()))
+        *told, long, short = await rig.store.outputs(ended.id)
+
+    assert [output.value for output in told] == texts
+    assert (long.value, long.is_truncated) == (None, True)
     assert (short.value, short.is_truncated) == ("short", False)

@@ -246,8 +246,9 @@ def _new(core: Core, batch: BatchRecord, job_ids: Sequence[UUID]) -> dict[str, A
 
 async def _whole(core: Core, batch: BatchRecord, *, after: int = -1, limit: int = 50) -> Batch:
     jobs = await core.batches.jobs(batch.id, after=after, limit=limit + 1)
-    more = str(jobs[limit - 1].batch_index) if len(jobs) > limit else None
-    items = [item_of(job, core.settings.base_url) for job in jobs[:limit]]
+    page = await core.store.fitting(jobs[:limit])
+    more = str(page[-1].batch_index) if len(jobs) > len(page) else None
+    items = [item_of(job, core.settings.base_url) for job in page]
     return Batch(**_facts(core, batch), jobs=items, next_cursor=more)
 
 

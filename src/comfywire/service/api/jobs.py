@@ -104,8 +104,8 @@ async def list_jobs(
         before=place_of(cursor) if cursor else None,
         limit=limit + 1,
     )
-    page = jobs[:limit]  # one job more was asked for, to know whether there is a next page
-    more = cursor_of(page[-1]) if len(jobs) > limit else None
+    page = await core.store.fitting(jobs[:limit], with_outputs=details)
+    more = cursor_of(page[-1]) if len(jobs) > len(page) else None  # one more was asked for, to know
     whole = await _whole(request, core, page) if details else {}
     items = [item_of(job, core.settings.base_url, whole.get(job.id)) for job in page]
     return models.JobPage(jobs=items, next_cursor=more)

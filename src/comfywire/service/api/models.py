@@ -185,7 +185,7 @@ class Output(BaseModel):
     job_id: UUID
     class_type: Annotated[str | None, Field(description="The node's.")]
     kind: Annotated[str, Field(description="As Comfywire tells them apart: `animation`, `3d`, `value`, ...")]
-    value: Annotated[Any, Field(description="Of texts and values of up to 64 KiB.")] = None
+    value: Annotated[Any, Field(description="Of texts and values of up to 64 KiB, 1 MiB of a job.")] = None
     truncated: Annotated[
         bool, Field(description="Whether a text or value is too long to stand here: `url` has it.")
     ] = False
@@ -305,7 +305,13 @@ class JobPage(BaseModel):
     """Some jobs, newest first."""
 
     jobs: list[JobItem]
-    next_cursor: Annotated[str | None, Field(description="For the next page; null on the last.")]
+    next_cursor: Annotated[
+        str | None,
+        Field(
+            description="For the next page; null on the last. A page ends before `limit` where its jobs take "
+            "16 MiB, as the whole texts, outputs or errors of many do."
+        ),
+    ]
 
 
 class JobWorkflow(BaseModel):

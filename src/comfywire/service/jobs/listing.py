@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +15,7 @@ from comfywire.service.jobs.records import JobRecord
 from comfywire.service.jobs.states import JobState
 from comfywire.service.sql import queries
 
-__all__ = ["KINDS", "Wanted", "relabel", "search"]
+__all__ = ["KINDS", "LARGEST", "Wanted", "fitting", "relabel", "search"]
 
 SQL = queries("jobs")
 KINDS: Mapping[str, Sequence[str]] = {
@@ -25,6 +26,10 @@ KINDS: Mapping[str, Sequence[str]] = {
     "3d": ("3d",),
 }
 """What people call outputs, and which kinds of the store those are; ``file`` is the rest."""
+LARGEST = 16 << 20
+"""Bytes of jobs on one page of a list, about, beside their short inputs; one job at least."""
+JOB_BYTES, OUTPUT_BYTES = 2 << 10, 700
+"""What one takes at least as JSON, an output with its link and without its value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +97,36 @@ async def search(
             limit=limit,
         )
     return [JobRecord.of(job) for job in answer]
+
+
+async def fitting(
+    database: Database, jobs: Sequence[JobRecord], *, with_outputs: bool = False
+) -> Sequence[JobRecord]:
+    """Return the first of ``jobs``, as many as one page of a list has room for: one at least.
+
+    Args:
+        database: Where they are.
+        jobs: In the order of the list.
+        with_outputs: Whether the page has their outputs, of which none is read that has no room.
+
+    """
+    made: Mapping[UUID, int] = {}
+    if with_outputs:
+        ids = [job.id for job in jobs]
+        answers = await database.all(SQL["output_bytes"], jobs=ids, each=OUTPUT_BYTES, most=LARGEST)
+        made = {answer["job_id"]: answer["bytes"] for answer in answers}
+    room = LARGEST
+    for place, job in enumerate(jobs):
+        room -= _bytes_of(job) + made.get(job.id, 0)
+        if room < 0 and place > 0:
+            return jobs[:place]
+    return jobs
+
+
+def _bytes_of(job: JobRecord) -> int:
+    """What a job takes on a page with details, where its labels and its error stand twice."""
+    told = json.dumps([job.error, job.labels, job.warnings], ensure_ascii=False, default=str)
+    return JOB_BYTES + 2 * len(told.encode("utf-8", "replace"))
 
 
 async def relabel(database: Database, job_id: UUID, changes: Mapping[str, str | None]) -> None:

@@ -14,7 +14,7 @@ from comfywire.service.jobs.changes import change
 from comfywire.service.jobs.columns import columns_of, native_columns_of
 from comfywire.service.jobs.engine import BAND, Queue
 from comfywire.service.jobs.headroom import SLACK, Headroom
-from comfywire.service.jobs.listing import Wanted, relabel, search
+from comfywire.service.jobs.listing import Wanted, fitting, relabel, search
 from comfywire.service.jobs.overview import Operating
 from comfywire.service.jobs.records import (
     NO_NEWS,
@@ -141,6 +141,10 @@ class Store:
     ) -> list[JobRecord]:
         """Return jobs, newest first: as in ``listing.py``, with the attributes of its ``Wanted``."""
         return await search(self.database, key_id, Wanted(**wanted), before=before, limit=limit)
+
+    async def fitting(self, jobs: Sequence[JobRecord], *, with_outputs: bool = False) -> Sequence[JobRecord]:
+        """Return the first of ``jobs``, as many as one page of a list has room for: one at least."""
+        return await fitting(self.database, jobs, with_outputs=with_outputs)
 
     async def relabel(self, job_id: UUID, changes: Mapping[str, str | None]) -> None:
         """Change these labels of a job, and no other; None takes one off."""

@@ -171,6 +171,14 @@ SELECT output.job_id, output.position, output.event_id, output.node_id, output.c
  WHERE output.job_id = ANY(%(jobs)s::uuid[])
  ORDER BY output.job_id, output.position;
 
+-- name: output_bytes
+-- What the outputs of jobs take in a list, about. Those of one job that are too large as they are packed are not unpacked.
+SELECT job_id, CASE WHEN packed > %(most)s THEN packed ELSE
+       (SELECT count(*) * %(each)s + COALESCE(sum(octet_length(value::text)), 0)
+          FROM outputs WHERE outputs.job_id = made.job_id) END::bigint AS bytes
+  FROM (SELECT job_id, count(*) * %(each)s + COALESCE(sum(pg_column_size(value)), 0) AS packed
+          FROM outputs WHERE job_id = ANY(%(jobs)s::uuid[]) GROUP BY job_id) AS made;
+
 -- name: inputs_of
 SELECT id, bound FROM jobs WHERE id = ANY(%(jobs)s::uuid[]);
 

@@ -26,7 +26,7 @@ from comfywire.service.jobs.leases import Leases
 from comfywire.service.jobs.output_folders import without_folders
 from comfywire.service.jobs.records import Lease
 from comfywire.service.worker.forgetting import forget_folders, forget_in_text
-from comfywire.service.worker.replies import LONGEST_VALUE_BYTES, MOST_OUTPUTS
+from comfywire.service.worker.replies import LONGEST_VALUE_BYTES, MOST_OUTPUTS, MOST_VALUE_BYTES
 
 __all__ = ["CannotKeep", "Keeper"]
 
@@ -63,6 +63,7 @@ class Keeper:
         self._withhold = withhold
         self._kept: Counter[tuple[str, ...]] = Counter()
         self._position = 0
+        self._room_for_values = MOST_VALUE_BYTES
         self._last: KeptOutput | None = None
         self.withheld: list[str] = []
         """One sentence for each output that was withheld."""
@@ -167,8 +168,9 @@ class Keeper:
 
     def _record(self, output: Output, name: str, kept: KeptBytes | None) -> KeptOutput:
         position, self._position = self._position, self._position + 1
-        is_value = output.kind in ("text", "value") and kept is not None
-        is_short = kept is not None and kept.size_bytes <= LONGEST_VALUE_BYTES
+        size = kept.size_bytes if kept is not None and output.kind in ("text", "value") else None
+        is_told = size is not None and size <= min(LONGEST_VALUE_BYTES, self._room_for_values)
+        self._room_for_values -= size if size is not None and is_told else 0
         return KeptOutput(
             position=position,
             node_id=output.node_id,
@@ -177,7 +179,7 @@ class Keeper:
             kind=output.kind,
             name=name,
             bytes=kept,
-            value=output.value if is_value and is_short else None,
+            value=output.value if is_told else None,
         )
 
 

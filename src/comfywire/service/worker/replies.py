@@ -6,12 +6,14 @@ from typing import Any
 
 from comfywire.client import ReplyLimits
 
-__all__ = ["LONGEST_VALUE_BYTES", "MOST_OUTPUTS", "bounded_error", "reply_limits"]
+__all__ = ["LONGEST_VALUE_BYTES", "MOST_OUTPUTS", "MOST_VALUE_BYTES", "bounded_error", "reply_limits"]
 
 JSON_BYTES = 64 << 20
 """The longest JSON reply: a history entry has the whole graph, a queue has the graphs of all its prompts."""
 LONGEST_VALUE_BYTES = 64 << 10
 """Every list of a job's outputs contains texts and values up to this size; longer ones are assets only."""
+MOST_VALUE_BYTES = 1 << 20
+"""The same for all texts and values of one job together."""
 MOST_OUTPUTS = 10_000
 """Outputs of a job, each of which is a file in the asset store and a row of every look at the job."""
 LONGEST_WORDS = 10_000
