@@ -16,6 +16,7 @@ from tests.service.api.conftest import Service, error_of, id_of, submitted
 from tests.service.serving import asking
 
 from comfywire.service.jobs.records import JobRecord
+from comfywire.service.migrate import _steps
 from comfywire.service.workflows.presets import LARGEST_PRESET
 
 PICTURE = {
@@ -196,6 +197,32 @@ async def test_a_workflow_s_picture_is_kept_and_every_key_sees_it(
         content = (await stranger.get(shown["example_url"])).content
     assert (chosen.status_code, missing.status_code, content) == (204, 404, b"a picture")
     assert shown["example_asset_id"] == (await client.get("/api/v2/workflows/w")).json()["example_asset_id"]
+
+
+async def test_a_workflow_s_picture_of_before_outlives_its_key_and_no_other_asset_does(
+    service: Service, client: httpx.AsyncClient
+):
+    await registered(service)
+    async with service.client("admin", "submit", "read", name="chooser") as operator:
+        asset = (await operator.post("/api/v2/assets", files={"file": ("a.png", b"a picture")})).json()
+        await operator.put("/api/v2/workflows/w/example", json={"asset_id": asset["id"]})
+    shown = (await client.get("/api/v2/workflows/w")).json()
+    chooser = (await service.core.access.find("chooser")).id
+    await service.core.database.do(
+        "UPDATE assets SET key_id = %(key)s WHERE id = %(id)s", key=chooser, id=shown["example_asset_id"]
+    )
+    await service.core.access.revoke(chooser)
+    async with asking() as stranger:
+        before = await stranger.get(shown["example_url"])
+
+        step = dict(_steps())["0183_examples.sql"]
+        for statement in step.split(";\n"):
+            await service.core.database.do(statement)
+
+        after = await stranger.get(shown["example_url"])
+        own = await stranger.get(asset["url"])
+    assert (before.status_code, after.status_code, after.content) == (403, 200, b"a picture")
+    assert own.status_code == 403
 
 
 async def test_usage_counts_a_key_s_jobs_run_time_and_bytes_by_day(service: Service):
