@@ -21,7 +21,7 @@ from comfywire.service.submission_checks import check_graph
 from comfywire.service.time_limits import in_time
 from comfywire.service.webhooks.messages import must_be_webhook_url
 from comfywire.service.workflow_submission import submission_of
-from comfywire.service.workflows.registered import SEED_BITS, WorkflowRecord
+from comfywire.service.workflows.records import SEED_BITS, WorkflowRecord
 from comfywire.workflow import Parameters, Workflow
 
 if TYPE_CHECKING:

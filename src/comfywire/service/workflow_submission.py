@@ -10,7 +10,7 @@ from comfywire.service.access.callers import Caller
 from comfywire.service.jobs.records import Retry
 from comfywire.service.submission import Submission, smallest
 from comfywire.service.workflows.files import FileInputs
-from comfywire.service.workflows.registered import WorkflowRecord
+from comfywire.service.workflows.records import WorkflowRecord
 
 if TYPE_CHECKING:
     from comfywire.service.core import Core

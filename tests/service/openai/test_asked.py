@@ -9,7 +9,7 @@ from tests.server.wire import text_to_image
 
 from comfywire.service.openai.asked import Files, entries_of, size_of
 from comfywire.service.openai.errors import BadRequest
-from comfywire.service.workflows.registered import WorkflowRecord
+from comfywire.service.workflows.records import WorkflowRecord
 from comfywire.workflow import Parameter, Parameters, Workflow
 
 NOW = datetime.now(UTC)

@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 
 from comfywire.service.access.callers import Unauthorized
-from comfywire.service.workflows.registered import WorkflowRecord
+from comfywire.service.workflows.records import WorkflowRecord
 from comfywire.workflow.parameters.schemas import schema_of
 
 from .context import core_of, get_caller

@@ -18,7 +18,8 @@ from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.until_over import until_over
 from comfywire.service.submission import Submission, submit_once
 from comfywire.service.workflow_submission import common_of, submission_of
-from comfywire.service.workflows.registered import WorkflowRecord, class_types_of
+from comfywire.service.workflows.records import WorkflowRecord
+from comfywire.service.workflows.registered import class_types_of
 from comfywire.workflow.parameters.schemas import schema_of
 from comfywire.workflow.parameters.toml import to_tables
 

@@ -8,7 +8,7 @@ from mcp_types import Tool
 
 from comfywire.agent.tools import READERS, RUNNING, SUBMITTING, tool, tool_of_workflow
 from comfywire.service.access.callers import Caller
-from comfywire.service.workflows.registered import WorkflowRecord
+from comfywire.service.workflows.records import WorkflowRecord
 from comfywire.workflow.parameters.schemas import schema_of
 
 __all__ = ["tools_for"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from comfywire.errors import InvalidParameter
-from comfywire.service.workflows.registered import WorkflowRecord
+from comfywire.service.workflows.records import WorkflowRecord
 from comfywire.workflow import Parameter
 from comfywire.workflow.parameters.values import LARGEST_SEED, RANDOM, draw_seed
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from comfywire.service.api.admission import key_first_router
 from comfywire.service.api.context import Reading, Service
-from comfywire.service.workflows.registered import WorkflowRecord
+from comfywire.service.workflows.records import WorkflowRecord
 
 __all__ = ["router"]
 

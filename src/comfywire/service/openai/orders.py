@@ -21,7 +21,8 @@ from comfywire.service.jobs.records import JobRecord
 from comfywire.service.jobs.until_over import until_over
 from comfywire.service.submission import submit_once
 from comfywire.service.workflow_submission import common_of, submission_of
-from comfywire.service.workflows.registered import UnknownWorkflow, WorkflowRecord
+from comfywire.service.workflows.records import WorkflowRecord
+from comfywire.service.workflows.registered import UnknownWorkflow
 
 from .asked import entries_of
 from .bodies import Form, ImageBody, VideoBody

@@ -15,7 +15,7 @@ from comfywire.service.api.context import Reading, Service
 from comfywire.service.api.errors import InvalidRequest
 from comfywire.service.api.models import Job
 from comfywire.service.core import Core
-from comfywire.service.workflows.registered import WorkflowRecord
+from comfywire.service.workflows.records import WorkflowRecord
 from comfywire.workflow.parameters.schemas import schema_of
 
 from .errors import UnknownModel

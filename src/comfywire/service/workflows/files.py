@@ -13,7 +13,7 @@ from comfywire.service.assets.by_name import assets_by_name
 from comfywire.service.assets.by_url import RemoteFile, UnusableInput, fetch_input, from_base64
 from comfywire.service.assets.references import reference
 from comfywire.service.settings import Settings
-from comfywire.service.workflows.registered import WorkflowRecord
+from comfywire.service.workflows.records import WorkflowRecord
 from comfywire.workflow import Parameter
 
 __all__ = ["FileInputs"]
