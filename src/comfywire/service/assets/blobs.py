@@ -15,7 +15,6 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,6 +25,7 @@ from comfywire.client.threads import in_thread
 from comfywire.errors import ComfywireError
 from comfywire.service.assets.blob_files import hashed, make_folder, moved
 from comfywire.service.assets.chunks import CHUNK, chunks_of, gathered
+from comfywire.service.assets.leftovers import WAITING, discard_in_store, discard_waiting
 from comfywire.service.assets.opening import (
     UnusableStore,
     open_store,
@@ -45,8 +45,6 @@ PARTS_AT_ONCE = 3
 MOST_PARTS = 10_000
 INCOMING = "incoming"
 """The folder for bytes that are still being written; old files in it were left by a crash."""
-WAITING = "comfywire-incoming-"
-"""How the names of files begin that wait in the temporary folder on their way to an object store."""
 WHOLE = frozenset({"s3", "gs", "abfs", "memory"})
 """File systems of fsspec whose put shows all bytes or none; with others they are put aside, and moved."""
 
@@ -325,30 +323,8 @@ class Blobs:
             self._files.rm_file(path)
 
     def _discard_stale(self, before: float) -> int:
-        return self._discard_waiting(before) + self._discard_in_store(before)
-
-    def _discard_waiting(self, before: float) -> int:
-        """Remove what a crash left in the temporary folder on its way to an object store."""
-        if self.incoming is not None:
-            return 0
-        discarded = 0
-        for path in Path(tempfile.gettempdir()).glob(f"{WAITING}*"):
-            with contextlib.suppress(OSError):  # somebody else's, or gone by now
-                if path.stat().st_mtime < before:
-                    path.unlink()
-                    discarded += 1
-        return discarded
-
-    def _discard_in_store(self, before: float) -> int:
-        folder = f"{self._root}/{INCOMING}"
-        self._files.invalidate_cache()  # other processes write there, too
-        if not self._exists(folder):
-            return 0
-        listed = self._files.ls(folder, detail=True)
-        stale = [entry["name"] for entry in listed if _written_at(entry) < before]
-        for path in stale:
-            self._remove(path)
-        return len(stale)
+        waiting = 0 if self.incoming is not None else discard_waiting(before)
+        return waiting + discard_in_store(self._files, f"{self._root}/{INCOMING}", before)
 
 
 @dataclass(slots=True)
@@ -386,11 +362,3 @@ def _close(file: BinaryIO) -> None:
 def _protocols(files: Any) -> set[str]:
     """Return the names by which fsspec knows a file system."""
     return {files.protocol} if isinstance(files.protocol, str) else set(files.protocol)
-
-
-def _written_at(entry: dict[str, Any]) -> float:
-    """Return when the store says that a file was written; a file without a time is never old."""
-    when = entry.get("mtime") or entry.get("LastModified") or entry.get("created")
-    if isinstance(when, datetime):
-        return when.timestamp()
-    return float(when) if when is not None else time.time()
