@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, ClassVar
 
 import pytest
 from PIL import Image
@@ -300,13 +301,31 @@ async def test_a_node_that_raises_ends_the_prompt_and_keeps_earlier_outputs(
     assert server.log[-1].how == "error"
 
 
-async def test_async_nodes_run_at_once(server: Server, wire: Wire, feed: Feed):
-    sleepers = {
-        f"n{number}": node("TestSleep", value=["1", 0], seconds=0.05 + number / 100) for number in (2, 3, 4)
-    }
+class Meets:
+    """Ends when three are there: they never would if each waited for the end of the one before."""
+
+    RETURN_TYPES = ("IMAGE",)
+    FUNCTION = "meet"
+    there: ClassVar[set[int]] = set()
+
+    @classmethod
+    def INPUT_TYPES(cls):  # noqa: N802 - ComfyUI's name
+        return {"required": {"image": ("IMAGE",), "number": ("INT", {})}}
+
+    async def meet(self, image, number):
+        self.there.add(number)
+        while len(self.there) < 3:  # noqa: ASYNC110 - an event would belong to one server's loop
+            await asyncio.sleep(0.01)
+        return (image,)
+
+
+async def test_async_nodes_run_at_once():
+    meeting = {f"n{number}": node("Meets", image=["1", 0], number=number) for number in (2, 3, 4)}
     average = node("TestVariadicAverage", input1=["2", 0], input2=["3", 0], input3=["4", 0])
 
-    await run(server, wire, saved("5", n1=WHITE, **sleepers, n5=average), feed)
+    async with Server(nodes={"Meets": Meets}) as server, Wire(server.url) as wire:
+        feed = await wire.feed()
+        await run(server, wire, saved("5", n1=WHITE, **meeting, n5=average), feed)
 
     running = [
         sum(state["state"] == "running" for state in data["nodes"].values())

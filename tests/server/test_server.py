@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from math import inf
 from typing import ClassVar
 
 import aiohttp
@@ -44,7 +45,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 async def test_nothing_is_left_when_it_is_closed():
-    before = threading.active_count()
+    before = set(threading.enumerate())
     async with Server() as server, Wire(server.url) as wire:
         folder = server.folder
         feed = await wire.feed()
@@ -53,7 +54,7 @@ async def test_nothing_is_left_when_it_is_closed():
         await server.until_executing(prompt_id, "1")
 
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
     assert [task.get_name() for task in tasks if "comfywire" in task.get_name()] == []
     assert not folder.exists()
 
@@ -70,9 +71,9 @@ async def test_a_folder_of_the_callers_is_kept_but_for_temp(tmp_path):
 
 
 async def test_it_starts_in_milliseconds():
-    took = []
+    took = [inf]
 
-    for _ in range(4):  # others share this machine
+    while min(took) >= 0.2 and len(took) <= 50:  # others share this machine, and may hold up many of them
         begin = time.perf_counter()
         async with Server():
             took.append(time.perf_counter() - begin)
@@ -281,7 +282,7 @@ class Stubborn:
         return {"required": {}}
 
     def insist(self):
-        self.released.wait(10)
+        self.released.wait(60)
         return {"ui": {"text": ["done"]}}
 
 
@@ -295,7 +296,7 @@ async def test_a_node_that_does_not_let_go_is_left_behind(caplog):
 
     assert "does not let go" in caplog.text
     Stubborn.released.set()
-    worker.join(5)
+    worker.join(60)
     assert not worker.is_alive()
 
 

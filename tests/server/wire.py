@@ -134,7 +134,7 @@ class Wire:
     """HTTP and sockets to one server."""
 
     def __init__(self, url: str) -> None:
-        self.session = aiohttp.ClientSession(url, timeout=aiohttp.ClientTimeout(total=10))
+        self.session = aiohttp.ClientSession(url, timeout=aiohttp.ClientTimeout(total=60))
         self.feeds: list[Feed] = []
 
     async def __aenter__(self) -> Self:

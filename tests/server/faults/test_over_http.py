@@ -80,9 +80,9 @@ async def test_a_wrong_request_is_answered_with_a_sentence(server: Server, wire:
 
 
 async def test_a_server_killed_over_http_answers_first(server: Server, wire: Wire):
+    before = server.life
     status, _ = await wire.post("/comfywire/faults", {"fault": "life.kill", "restart_after": 0.01})
-    await server.until(lambda: not server.is_running)
-    await server.until(lambda: server.is_running)
+    await server.until(lambda: server.is_running and server.life is not before)
 
     assert status == 202
 

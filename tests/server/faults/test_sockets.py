@@ -20,7 +20,7 @@ from comfywire.server import Server
 async def test_a_socket_is_cut_in_the_way_that_was_asked_for(server, feed, how, ends_with):
     cut = asyncio.create_task(server.faults.sockets.cut(how))
 
-    frame = await feed.ws.receive(5)
+    frame = await feed.ws.receive(60)
     await feed.ws.close()
 
     assert await cut == 1
@@ -90,7 +90,7 @@ async def test_a_stalled_reader_holds_up_everybody_while_http_goes_on(server: Se
     stalled = await server.faults.sockets.stalled_reader()
 
     prompt_id = await wire.submit(image(), feed)
-    await server.until(lambda: server.runs(prompt_id)[0].end is not None if server.runs(prompt_id) else False)
+    await server.until(lambda: bool(server.life.queue.history_of(prompt_id)))
 
     assert (await wire.history(prompt_id))["status"]["completed"]
     with pytest.raises(TimeoutError):

@@ -21,7 +21,7 @@ from comfywire.server import Server
 
 PROGRESS = {"progress", "progress_state", "status"}
 CUT_OFF = 4096  # bodies were recorded up to here
-PATIENCE = 10
+PATIENCE = 60
 
 
 def load(path: Path) -> list[dict[str, Any]]:
