@@ -110,4 +110,4 @@ async def test_a_reader_who_waits_is_woken_by_the_end():
 
     channel.close()
 
-    assert await asyncio.wait_for(reading, 1) is None
+    assert await asyncio.wait_for(reading, 60) is None

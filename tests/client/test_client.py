@@ -116,7 +116,7 @@ async def test_nothing_is_left_running_by_a_client(server: Server):
             break
 
     assert {task for task in asyncio.all_tasks() - before if "comfywire" in task.get_name()} == set()
-    assert server.life.sockets.opened == []
+    await server.until(lambda: not server.life.sockets.opened)
 
 
 async def test_a_client_that_only_asks_opens_no_socket(server: Server, client: Client):
@@ -463,7 +463,7 @@ async def test_who_takes_a_prompt_over_hears_what_its_submitter_would(
     job = client.attach(submitted.prompt_id, takes_over=takes_over)
     await server.until(lambda: server.requests["GET /queue"] > 0)
     if takes_over:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for event in job.events():
                 if isinstance(event, Executing):  # who connects is told what runs
                     break
@@ -480,7 +480,7 @@ async def test_a_prompt_that_has_ended_can_be_attached_to(server: Server):
         done = await other.run({**image(), **show(text=["x"])})
 
     async with Client(server.url) as client:
-        result = await client.attach(done.prompt_id).result(timeout=5)
+        result = await client.attach(done.prompt_id).result(timeout=60)
 
     assert [output.node_id for output in result.outputs] == ["2", "9"]
 
@@ -491,7 +491,7 @@ async def test_attaching_to_an_unknown_prompt_ends_as_lost(client: Client):
     with pytest.raises(
         JobLost, match=r"never-seen is no longer on .* it was never seen there; is that its"
     ) as lost:
-        await job.result(timeout=5)
+        await job.result(timeout=60)
 
     assert lost.value.prompt_id == "never-seen"
 
@@ -553,10 +553,11 @@ async def test_everything_works_behind_a_proxy_that_asks_who_we_are(
         assert await result.outputs[1].read() == b"content"
         assert (await result.outputs[0].read()).startswith(b"\x89PNG")
         assert str(upload) == "x"
+        counts = client.counts
         shown = f"{client!r} {client.url} {client.attach(result.prompt_id)!r} {result!r}"
 
     assert SECRET not in shown + caplog.text
-    assert server.requests["GET /ws"] == 1
+    assert "sockets_lost" not in counts
 
 
 @pytest.mark.parametrize(("may", "url", "options"), WAYS_IN.values(), ids=WAYS_IN)

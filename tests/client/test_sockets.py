@@ -1,12 +1,12 @@
 """Sockets that open and say nothing, or close at once: the submission ends with a sentence, not never."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
 from tests.server.wire import image
+from tests.soon import soon
 
 from comfywire import Client, ConnectionFailed
 from comfywire.client.patience import Patience
@@ -48,7 +48,7 @@ def impatient(url: str) -> Client:
 async def test_a_socket_that_is_never_greeted_is_given_up() -> None:
     async with proxy(closes=False) as url, impatient(url) as client:
         with pytest.raises(ConnectionFailed, match="says nothing: does a proxy hold it back"):
-            await asyncio.wait_for(client.submit(GRAPH), 5)
+            await soon(client.submit(GRAPH), 5)
 
 
 async def test_a_check_finds_out_that_a_socket_says_nothing_at_all() -> None:
@@ -64,7 +64,7 @@ async def test_a_check_finds_out_that_a_socket_says_nothing_at_all() -> None:
 async def test_a_socket_that_closes_at_once_is_named() -> None:
     async with proxy(closes=True) as url, Client(url) as client:
         with pytest.raises(ConnectionFailed, match="closed without a word"):
-            await asyncio.wait_for(client.submit(GRAPH), 5)
+            await soon(client.submit(GRAPH), 5)
 
 
 async def test_what_following_costs_is_counted() -> None:

@@ -1,9 +1,8 @@
 """A server whose faults are ours to script, and a client on it."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -12,10 +11,6 @@ from comfywire.client.patience import Patience
 from comfywire.server import Server
 
 Graph = dict[str, Any]
-Awaited = TypeVar("Awaited")
-SOON = 2.5
-"""Seconds: two, and what this machine needs."""
-TURN = 0.05
 
 
 def picture(color: int = 1, *, size: int = 8) -> Graph:
@@ -59,30 +54,6 @@ HASTE = Patience(owed_word=0.4, arrival=0.4, reply=1.0)
 
 def names(result: Result) -> list[str | None]:
     return [output.filename for output in result.outputs]
-
-
-async def soon(work: Awaitable[Awaited], seconds: float = SOON) -> Awaited:
-    """Await what must be there within ``seconds`` of this loop's own time.
-
-    They are counted in naps of the loop, so that a machine which is at other work makes them longer: what it
-    keeps from us is not what we take.
-
-    Raises:
-        TimeoutError: It was not there.
-
-    """
-    async with asyncio.timeout(None) as limit:
-        passing = asyncio.create_task(_let_pass(seconds, limit))
-        try:
-            return await work
-        finally:
-            passing.cancel()
-
-
-async def _let_pass(seconds: float, limit: asyncio.Timeout) -> None:
-    for _ in range(round(seconds / TURN)):
-        await asyncio.sleep(TURN)
-    limit.reschedule(asyncio.get_running_loop().time())
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.soon import soon
 
 from comfywire import Client, ConnectionLost, ExecutionStart, JobLost
 from comfywire.server import Server
 
-from .conftest import held, names, picture, soon
+from .conftest import held, names, picture
 
 
 @pytest.mark.fault("B1")

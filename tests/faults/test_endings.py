@@ -3,11 +3,12 @@
 import asyncio
 
 import pytest
+from tests.soon import soon
 
 from comfywire import Client, JobFailed, JobInterrupted, JobLost, OutputsGone, WorkflowRejected
 from comfywire.server import Server
 
-from .conftest import Graph, held, names, picture, sampled, soon
+from .conftest import Graph, held, names, picture, sampled
 
 
 def two_saves() -> Graph:

@@ -5,6 +5,7 @@ import contextlib
 from typing import Any
 
 import pytest
+from tests.soon import SOON, soon
 
 from comfywire import (
     Client,
@@ -17,7 +18,7 @@ from comfywire import (
 )
 from comfywire.server import Server
 
-from .conftest import SOON, held, names, picture, soon
+from .conftest import held, names, picture
 
 GRACE = 6
 
