@@ -7,8 +7,9 @@ first job is killed, and while the worker that follows it is restarted.
 from __future__ import annotations
 
 import base64
+import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ from tests.peers.test_peers import (
 )
 
 from comfywire.server import server_in_thread
+from comfywire.server.faults.rules import NodeRule
 
 pytestmark = [pytest.mark.timeout(240)]
 __all__ = ["interpreter", "node"]
@@ -115,19 +117,22 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Face]:
 
 @pytest.fixture
 def fleet(face: Face) -> Iterator[Face]:
-    """Both servers up, nodes that take a moment, and nothing remembered."""
-    face.until_up()
-    for server in face.servers:
-        server.faults.nodes.slow(NODE_TIME, node_id="1", times=None)
-        server.call(
-            server.life.queue.set_flag, "free_memory", True
-        )  # what was cached runs no node: none is held
-        server.log.clear()
+    begin_anew(face)
     yield face
     for server in face.servers:
         server.call(server.faults.clear)
         if not server.is_running:
             server.wait(server.faults.life.restart())
+
+
+def begin_anew(face: Face) -> None:
+    """Both servers up, nodes that take a moment, and nothing remembered."""
+    face.until_up()
+    for server in face.servers:
+        server.faults.nodes.slow(NODE_TIME, node_id="1", times=None)
+        # What was cached runs no node, and none is held.
+        server.call(server.life.queue.set_flag, "free_memory", True)
+        server.log.clear()
 
 
 @pytest.fixture
@@ -171,6 +176,26 @@ class Driven(threading.Thread):
         return self._found
 
 
+@contextlib.contextmanager
+def held_at_work(client: Driven, fleet: Face) -> Iterator[Sequence[NodeRule]]:
+    """Have the client begin, and its first prompt stay at its first node as long as the context lasts."""
+    held = [server.faults.nodes.hold(node_id="1") for server in fleet.servers]
+    client.start()
+    until(lambda: any(rule.hits for rule in held) or not client.is_alive())
+    try:
+        yield held
+    finally:
+        for rule in held:
+            rule.release()
+
+
+def must_have_found(client: Driven, name: str) -> None:
+    """Each of its results is what a ComfyUI gives."""
+    for found in client.found():
+        for check in checks_of(name):
+            check(found)
+
+
 def checks_of(name: str) -> list[Check]:
     return (PYTHON | NODE | COMMANDS)[name]
 
@@ -191,22 +216,15 @@ def test_a_client_has_what_a_comfyui_gives(
 def test_a_client_does_not_notice_that_a_server_was_killed(
     fleet: Face, task: Prompt, commands: Callable[[str], list[str]], name: str
 ) -> None:
-    held = [server.faults.nodes.hold(node_id="1") for server in fleet.servers]
     client = Driven(commands(name), task)
-    client.start()
-    until(lambda: any(rule.hits for rule in held) or not client.is_alive())
-    (_, running), (_, other) = sorted(
-        zip(held, fleet.servers, strict=True), key=lambda pair: not pair[0].hits
-    )
-    lost = running.log[-1].prompt_id
+    with held_at_work(client, fleet) as held:
+        (_, running), (_, other) = sorted(
+            zip(held, fleet.servers, strict=True), key=lambda pair: not pair[0].hits
+        )
+        lost = running.log[-1].prompt_id
+        running.wait(running.faults.life.kill())
 
-    running.wait(running.faults.life.kill())
-    for rule in held:
-        rule.release()
-
-    for found in client.found():
-        for check in checks_of(name):
-            check(found)
+    must_have_found(client, name)
     assert lost in {run.prompt_id for run in other.log}
     assert {prompt_id for prompt_id, times in fleet.runs() if times > 1} == {lost}
 
@@ -216,18 +234,11 @@ def test_a_client_does_not_notice_that_a_server_was_killed(
 def test_a_client_does_not_notice_that_the_worker_was_restarted(
     fleet: Face, task: Prompt, commands: Callable[[str], list[str]], name: str
 ) -> None:
-    held = [server.faults.nodes.hold(node_id="1") for server in fleet.servers]
     client = Driven(commands(name), task)
-    client.start()
-    until(lambda: any(rule.hits for rule in held) or not client.is_alive())
+    with held_at_work(client, fleet):
+        fleet.restart_worker()
 
-    fleet.restart_worker()
-    for rule in held:
-        rule.release()
-
-    for found in client.found():
-        for check in checks_of(name):
-            check(found)
+    must_have_found(client, name)
     assert {times for _, times in fleet.runs()} == {1}
 
 
@@ -235,18 +246,11 @@ def test_a_client_does_not_notice_that_the_worker_was_restarted(
 def test_a_client_that_asks_again_outlives_the_death_of_the_api(
     fleet: Face, task: Prompt, commands: Callable[[str], list[str]], name: str
 ) -> None:
-    held = [server.faults.nodes.hold(node_id="1") for server in fleet.servers]
     client = Driven(commands(name), task)
-    client.start()
-    until(lambda: any(rule.hits for rule in held) or not client.is_alive())
+    with held_at_work(client, fleet):
+        fleet.restart_api(is_killed=True)
 
-    fleet.restart_api(is_killed=True)
-    for rule in held:
-        rule.release()
-
-    for found in client.found():
-        for check in checks_of(name):
-            check(found)
+    must_have_found(client, name)
     assert {times for _, times in fleet.runs()} == {1}
 
 
@@ -255,15 +259,10 @@ def test_a_client_that_asks_again_outlives_the_death_of_the_api(
 def test_the_prompt_of_a_client_that_gives_up_is_in_history_with_its_picture(
     fleet: Face, task: Prompt, commands: Callable[[str], list[str]], name: str
 ) -> None:
-    held = [server.faults.nodes.hold(node_id="1") for server in fleet.servers]
     client = Driven(commands(name), task)
-    client.start()
-    until(lambda: any(rule.hits for rule in held) or not client.is_alive())
-    ((prompt_id, _),) = fleet.runs()
-
-    fleet.restart_api(is_killed=True)
-    for rule in held:
-        rule.release()
+    with held_at_work(client, fleet):
+        ((prompt_id, _),) = fleet.runs()
+        fleet.restart_api(is_killed=True)
 
     with pytest.raises(AssertionError):
         client.found()

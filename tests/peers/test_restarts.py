@@ -11,9 +11,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.peers.face import Face, until
-from tests.peers.test_native_peers import ALL, Driven, checks_of, cli, commands, module
-from tests.peers.test_peers import NODE_TIME, PROFILES, Prompt, interpreter, node, task_of
+from tests.peers.face import Face
+from tests.peers.test_native_peers import (
+    ALL,
+    Driven,
+    begin_anew,
+    cli,
+    commands,
+    held_at_work,
+    module,
+    must_have_found,
+)
+from tests.peers.test_peers import PROFILES, Prompt, interpreter, node, task_of
 
 from comfywire.server import server_in_thread
 
@@ -31,14 +40,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def fleet(service: Face) -> Iterator[Face]:
-    """Both servers up, nodes that take a moment, and nothing remembered."""
-    service.until_up()
-    for server in service.servers:
-        server.faults.nodes.slow(NODE_TIME, node_id="1", times=None)
-        server.call(
-            server.life.queue.set_flag, "free_memory", True
-        )  # what was cached runs no node: none is held
-        server.log.clear()
+    begin_anew(service)
     yield service
     for server in service.servers:
         server.call(server.faults.clear)
@@ -58,16 +60,9 @@ def test_a_client_does_not_notice_that_the_service_was_restarted(
     fleet: Face, tmp_path: Path, commands: Callable[[str], list[str]], name: str, *, is_whole: bool
 ) -> None:
     task: Prompt = task_of([fleet.url] * len(PROFILES), tmp_path)
-    held = [server.faults.nodes.hold(node_id="1") for server in fleet.servers]
     client = Driven(commands(name), task)
-    client.start()
-    until(lambda: any(rule.hits for rule in held) or not client.is_alive())
+    with held_at_work(client, fleet):
+        fleet.succeed_api(is_told=is_whole)
 
-    fleet.succeed_api(is_told=is_whole)
-    for rule in held:
-        rule.release()
-
-    for found in client.found():
-        for check in checks_of(name):
-            check(found)
+    must_have_found(client, name)
     assert {times for _, times in fleet.runs()} == {1}

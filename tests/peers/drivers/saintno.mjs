@@ -28,7 +28,8 @@ async function words(asked) {
 }
 
 async function drive(task, url) {
-  const api = await new ComfyApi(url).init().waitForReady();
+  // It takes a socket for broken that was silent for ten seconds, in which no busy machine starts a service anew.
+  const api = await new ComfyApi(url, undefined, { wsTimeout: 60_000 }).init().waitForReady();
   try {
     const { info } = await api.uploadImage(readFileSync(task.file), "photo.png");
     const edit = structuredClone(task.edit);
