@@ -10,6 +10,7 @@ import pytest
 from comfywire.service.assets.assets import AssetRecord, Assets
 from comfywire.service.assets.blobs import Blobs
 from comfywire.service.assets.sweep import Sweep
+from comfywire.service.database.counted import FEW
 from comfywire.service.database.pool import Database
 from comfywire.service.jobs.changes import change
 from comfywire.service.jobs.records import JobRecord
@@ -156,6 +157,67 @@ async def test_a_job_whose_output_an_open_job_reads_stays(
     assert while_open[0] == 0
     assert while_open[1] is not None
     assert await store.get(made.id) is None
+
+
+async def much(assets: Assets, database: Database, key_id: UUID) -> AssetRecord:
+    """An upload that may go, beside so much that its sizes are not summed up each time."""
+    upload_that_may_go = await upload(assets, key_id, b"old", size=1000)
+    await age(database, 4000)
+    await database.do(
+        "INSERT INTO blobs (hash, size_bytes) SELECT n::text, 1 FROM generate_series(1, %(count)s) AS n",
+        count=FEW,
+    )
+    return upload_that_may_go
+
+
+async def claim_to_have(database: Database, size: int) -> None:
+    """Have what is kept of the sizes be wrong."""
+    await database.do(
+        "UPDATE counted SET rows = jsonb_set(rows, '{0,bytes}', to_jsonb(%(size)s::bigint)), "
+        "good_until = now() + interval '1 minute'",
+        size=size,
+    )
+
+
+async def kept_size(database: Database) -> list[Any]:
+    return [row["rows"] for row in await database.all("SELECT rows FROM counted")]
+
+
+async def test_of_much_the_sizes_are_summed_up_now_and_then(
+    assets: Assets, assets_with: Callable[..., Assets], database: Database, key_id: UUID
+) -> None:
+    asset = await much(assets, database, key_id)
+    assert await assets_with(max_asset_bytes=FEW + 1000).sweep() == 0
+    assert await kept_size(database) == [[{"total": FEW + 1, "bytes": FEW + 1000}]]
+
+    await claim_to_have(database, 0)
+
+    assert await assets_with(max_asset_bytes=0).sweep() == 0
+    assert await assets.get(asset.id) is not None
+
+
+async def test_nothing_is_removed_for_what_was_there_when_it_was_summed_up(
+    assets: Assets, assets_with: Callable[..., Assets], database: Database, key_id: UUID
+) -> None:
+    asset = await much(assets, database, key_id)
+    assert await assets_with(max_asset_bytes=FEW + 1000).sweep() == 0
+    await claim_to_have(database, 10**9)
+
+    assert await assets_with(max_asset_bytes=FEW + 1000).sweep() == 0
+
+    assert await assets.get(asset.id) is not None
+    assert await kept_size(database) == [[{"total": FEW + 1, "bytes": FEW + 1000}]]
+
+
+async def test_what_is_removed_is_not_counted_any_more(
+    assets: Assets, assets_with: Callable[..., Assets], database: Database, key_id: UUID
+) -> None:
+    await much(assets, database, key_id)
+    await database.do("INSERT INTO blobs (hash, size_bytes) VALUES ('one more', 1)")
+
+    assert await assets_with(max_asset_bytes=FEW + 1).sweep() == 1
+
+    assert await kept_size(database) == [[{"total": FEW + 1, "bytes": FEW + 1}]]
 
 
 async def test_beyond_the_size_the_oldest_go_first_and_no_more_than_must(

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from comfywire.service.assets.blobs import Blobs
+from comfywire.service.database.counted import counted, counted_anew, keep
 from comfywire.service.database.pool import Connection, Database, execute, row, rows
 from comfywire.service.jobs.states import TERMINAL
 from comfywire.service.sql import queries
@@ -24,6 +25,8 @@ BATCH = 200
 MOST = 10_000
 """Jobs, uploads and blobs that one sweep removes at most, each; the next sweep removes the rest."""
 LOCK = 0x7377656570  # "sweep"
+STORED = "stored bytes"
+"""Under which name all processes keep how much there is: the sweeps of all workers need it."""
 ENDED = [state.value for state in TERMINAL]
 log = logging.getLogger("comfywire.service")
 
@@ -101,16 +104,28 @@ class Sweep:
             await self._forget_assets(assets, before)
 
     async def _by_size(self, most_bytes: int) -> None:
-        total = await self._database.one(SQL["total"])
-        assert total is not None
-        excess = total["bytes"] - most_bytes
-        while excess > 0:
+        stored = await counted(self._database, STORED, SQL["total"])
+        if stored.age > 0 and stored.rows[0]["bytes"] > most_bytes:
+            # Some of that may be gone by now: what is removed is removed by what there is.
+            stored = await counted_anew(self._database, STORED, SQL["total"])
+        (before,) = stored.rows
+        if before["bytes"] <= most_bytes:
+            return
+        blobs, freed = self._removed, await self._free_excess(before["bytes"] - most_bytes)
+        after = {"total": before["total"] - (self._removed - blobs), "bytes": before["bytes"] - freed}
+        await keep(self._database, STORED, [after], as_of=stored.as_of)
+
+    async def _free_excess(self, excess: int) -> int:
+        """Remove the oldest that nothing uses until so many bytes are free; return how many are."""
+        total = 0
+        while total < excess:
             oldest = await self._database.all(SQL["oldest"], grace=GRACE, terminal=ENDED, most=BATCH)
-            freed = await self._free(excess, [blob["hash"] for blob in oldest])
+            freed = await self._free(excess - total, [blob["hash"] for blob in oldest])
             if not freed:
-                log.warning("assets take %d bytes more than they may, and all are in use", excess)
-                return
-            excess -= freed
+                log.warning("assets take %d bytes more than they may, and all are in use", excess - total)
+                break
+            total += freed
+        return total
 
     async def _free(self, excess: int, hashes: Sequence[str]) -> int:
         freed = 0

@@ -21,7 +21,7 @@ from psycopg.types.json import Jsonb
 from comfywire.service.database.pool import Database, Row
 from comfywire.service.sql import queries
 
-__all__ = ["FEW", "Counted", "counted"]
+__all__ = ["FEW", "Counted", "counted", "counted_anew", "keep"]
 
 SQL = queries("counted")
 FEW = 5000
@@ -66,31 +66,50 @@ async def counted(database: Database, name: str, query: str, /, **values: Any) -
         DatabaseAway, psycopg_pool.PoolTimeout: The database does not answer.
 
     """
-    last = await database.one(SQL["kept"], name=name, oldest=LONGEST + PATIENCE)
-    assert last is not None
-    is_kept = last["rows"] is not None
-    if is_kept and (last["is_good"] or (last["will_do"] and not await _claimed(database, name))):
+    last = await _last(database, name)
+    if last["rows"] is not None and (
+        last["is_good"] or (last["will_do"] and not await _claimed(database, name))
+    ):
         age = (last["now"] - last["as_of"]).total_seconds()
         return Counted([_read(row) for row in last["rows"]], last["as_of"], max(age, 0.0))
-    rows = await database.all(query, **values)
+    return await _count(database, name, last, query, values)
+
+
+async def counted_anew(database: Database, name: str, query: str, /, **values: Any) -> Counted:
+    """Return what a query counts now, whatever is kept, and keep that; see :func:`counted`."""
+    return await _count(database, name, await _last(database, name), query, values)
+
+
+async def keep(database: Database, name: str, rows: Sequence[Row], *, as_of: datetime) -> None:
+    """Keep these rows under a name of :func:`counted`, where they are of much.
+
+    For who knows what has become of a count since, as whoever removes what was counted does.
+    """
     total = rows[0]["total"] if rows else 0
-    if total > FEW:
-        await _keep(database, name, rows, as_of=last["now"], lifetime=min(total / EACH_SECOND, LONGEST))
-    elif is_kept:
+    if total <= FEW:
         await database.do(SQL["forget"], name=name)
+        return
+    written, lifetime = Jsonb(rows, dumps=partial(json.dumps, default=str)), min(total / EACH_SECOND, LONGEST)
+    await database.do(SQL["keep"], name=name, rows=written, as_of=as_of, lifetime=lifetime)
+
+
+async def _last(database: Database, name: str) -> Row:
+    last = await database.one(SQL["kept"], name=name, oldest=LONGEST + PATIENCE)
+    assert last is not None
+    return last
+
+
+async def _count(database: Database, name: str, last: Row, query: str, values: Mapping[str, Any]) -> Counted:
+    rows = await database.all(query, **values)
+    is_much = bool(rows) and rows[0]["total"] > FEW
+    if is_much or last["rows"] is not None:
+        await keep(database, name, rows, as_of=last["now"])
     return Counted(rows, last["now"])
 
 
 async def _claimed(database: Database, name: str) -> bool:
     """Whether it is ours to count anew."""
     return await database.do(SQL["claim"], name=name, patience=PATIENCE) > 0
-
-
-async def _keep(
-    database: Database, name: str, rows: Sequence[Row], *, as_of: datetime, lifetime: float
-) -> None:
-    written = Jsonb(rows, dumps=partial(json.dumps, default=str))
-    await database.do(SQL["keep"], name=name, rows=written, as_of=as_of, lifetime=lifetime)
 
 
 def _read(row: Row) -> Row:

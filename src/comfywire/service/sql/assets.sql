@@ -134,7 +134,7 @@ SELECT asset.id FROM assets AS asset
  ORDER BY asset.expires_at LIMIT %(most)s;
 
 -- name: total
-SELECT COALESCE(sum(size_bytes), 0)::bigint AS bytes FROM blobs;
+SELECT count(*) AS total, COALESCE(sum(size_bytes), 0)::bigint AS bytes FROM blobs;
 
 -- name: oldest
 -- Blobs that nothing live uses: no open job made them or reads them, or reads what their makers made beside.
