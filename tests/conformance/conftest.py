@@ -123,9 +123,10 @@ def place(request) -> Iterator[Place]:
 
 
 def slow_down(server: Server) -> None:
-    """Have each part of a slow prompt take a tenth of a second."""
+    """Have each part of a slow prompt take a tenth of a second, and the last one until it is interrupted."""
     for part in range(PARTS):
-        server.call(server.faults.nodes.silent, 0.1, node_id=f"scale{part}", times=None)
+        seconds = 0.1 if part < PARTS - 1 else 1000
+        server.call(server.faults.nodes.silent, seconds, node_id=f"scale{part}", times=None)
 
 
 def more_nodes(profile: str) -> dict[str, Any]:

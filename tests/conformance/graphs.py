@@ -44,7 +44,7 @@ PARTS = 60
 def slow(*, by_itself: bool = True) -> Prompt:
     """A prompt of many seconds that ends soon when interrupted: each part takes a tenth of a second.
 
-    By arithmetic, unless the server was told to take as long over each "scale" of it.
+    By arithmetic, unless the server was told to take as long, and longer, over each "scale" of it.
     """
     prompt = {"1": empty(width=3072, height=3072) if by_itself else empty()}
     for part in range(PARTS):

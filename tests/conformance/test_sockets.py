@@ -94,7 +94,7 @@ async def test_a_second_socket_of_a_client_id_takes_the_firsts_place(wire: Wire,
 
 
 async def test_the_old_sockets_end_takes_the_new_ones_registration_along(wire: Wire, feed: Feed):
-    first = await wire.feed("conformance-twice")
+    first = await wire.feed("conformance-twice", ends_first=True)
     second = await wire.feed("conformance-twice")
 
     await first.ws.close()
@@ -105,7 +105,8 @@ async def test_the_old_sockets_end_takes_the_new_ones_registration_along(wire: W
 
 
 async def test_after_the_old_socket_has_ended_the_same_client_id_hears_again(wire: Wire):
-    await (await wire.feed("conformance-again")).ws.close()
+    await (await wire.feed("conformance-again", ends_first=True)).ws.close()
+    await settled(wire)
     again = await wire.feed("conformance-again")
 
     await wire.post("/queue", {"clear": True})

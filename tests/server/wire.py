@@ -155,10 +155,15 @@ class Wire:
         async with self.session.post(path, json=body, **options) as reply:
             return reply.status, await (reply.json() if "json" in reply.content_type else reply.read())
 
-    async def feed(self, client_id: str | None = None, *, flags: dict[str, Any] | None = None) -> Feed:
-        """Open a socket and read its greeting."""
+    async def feed(
+        self, client_id: str | None = None, *, flags: dict[str, Any] | None = None, ends_first: bool = False
+    ) -> Feed:
+        """Open a socket and read its greeting; if it ``ends_first``, closing it waits until the server has.
+
+        Others do not wait for that: a frozen server does not answer a close frame.
+        """
         client_id = client_id or str(uuid.uuid4())
-        patience = aiohttp.ClientWSTimeout(ws_close=0.05)  # a frozen server does not answer a close frame
+        patience = aiohttp.ClientWSTimeout(ws_close=60 if ends_first else 0.05)
         ws = await self.session.ws_connect(f"/ws?clientId={client_id}", max_msg_size=0, timeout=patience)
         if flags is not None:
             await ws.send_json({"type": "feature_flags", "data": flags})
