@@ -13,7 +13,10 @@ import pytest
 
 from comfywire.service.postgres.programs import Account, account_for
 
-__all__ = ["find", "folder_of_nobody", "free_port", "running"]
+__all__ = ["PATIENCE", "find", "folder_of_nobody", "free_port", "running"]
+
+PATIENCE = 60
+"""Seconds for what a program does, on a machine that is at other work, too."""
 
 
 def find(program: str) -> str:
@@ -53,4 +56,4 @@ def running(command: list[str], account: Account | None = None) -> Iterator[None
             yield
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(PATIENCE)

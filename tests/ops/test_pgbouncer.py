@@ -17,7 +17,7 @@ from tests.service.rig import picture, until
 from comfywire.server import Server
 from comfywire.service.postgres.cluster import PORT, Cluster
 
-from .programs import find, folder_of_nobody, free_port, running
+from .programs import PATIENCE, find, folder_of_nobody, free_port, running
 
 Pooler = Callable[[str], AbstractContextManager[str]]
 CONFIGURATION = """
@@ -64,7 +64,7 @@ def pooler(cluster: Cluster) -> Pooler:
 
 
 def wait_for(url: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
             psycopg.connect(url).close()
@@ -76,7 +76,7 @@ def wait_for(url: str) -> None:
 
 def comfywire(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "comfywire", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 MODES = {

@@ -8,13 +8,12 @@ from pathlib import Path
 import aiohttp
 import httpx
 import pytest
-from tests.server.wire import sleeper
 from tests.service.processes import Service, service
 from tests.service.rig import picture
 
 from comfywire.server import Server
 
-from .programs import find, folder_of_nobody, free_port, running
+from .programs import PATIENCE, find, folder_of_nobody, free_port, running
 
 SAMPLES = Path(__file__).parents[2] / "deploy" / "proxies"
 NGINX = """
@@ -67,7 +66,7 @@ def caddy(upstream: str) -> Iterator[str]:
 def answering(port: int) -> str:
     """The address of what is about to listen on a port, when it does."""
     url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
             httpx.get(f"{url}/healthz", trust_env=False).raise_for_status()
@@ -83,17 +82,19 @@ async def there(request: pytest.FixtureRequest, tmp_path: Path, server: Server) 
     async with service(None, tmp_path / "data", server.url) as direct:
         host = direct.http.base_url.netloc.decode()
         with request.param(host) as url:
-            async with httpx.AsyncClient(base_url=f"{url}/api/v2", timeout=20, trust_env=False) as http:
+            async with httpx.AsyncClient(base_url=f"{url}/api/v2", timeout=PATIENCE, trust_env=False) as http:
                 yield Service(http)
 
 
-async def test_events_come_through_when_they_happen(there: Service) -> None:
-    job_id = await there.submit(sleeper(3))
+async def test_events_come_through_when_they_happen(there: Service, server: Server) -> None:
+    held = server.faults.nodes.hold(node_id="2")
+    job_id = await there.submit(picture())
 
     async with there.http.stream("GET", f"/jobs/{job_id}/events") as response:
         lines = response.aiter_lines()
         first = await anext(lines)
         meanwhile = (await there.job(job_id))["status"]
+        held.release()
         rest = [line async for line in lines]
 
     assert first

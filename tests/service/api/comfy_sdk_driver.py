@@ -71,7 +71,7 @@ def drive(task: dict[str, Any], folder: Path) -> dict[str, Any]:
             "listed": len({one.id for one in listed}),
             "summary": [one.status for one in client.list_jobs(metadata=labels)],
             "none": [one.id for one in client.list_jobs(metadata={"client": "other"})],
-            "canceled": slow.wait(timeout=20).status,
+            "canceled": slow.wait(timeout=60).status,
             "failed": said(failed.result),
             "error": [failed.error.code, failed.error.node_id, failed.error.class_type],
             "workflow": [job.get_workflow().format, job.get_workflow().graph == task["picture"]],

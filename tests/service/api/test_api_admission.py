@@ -34,7 +34,7 @@ async def first_line(url: str, method: str, path: str, secret: str | None) -> st
     head = f"{method} {path} HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: application/json\r\n{key}"
     writer.write(f"{head}Content-Length: 1000000\r\n\r\n".encode() + b" " * 1000)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             line = await reader.readline()
     finally:
         writer.close()

@@ -67,7 +67,7 @@ async def test_the_sdk_as_published_does_all_that_it_documents(
 ):
     core = service.core
     async with Server(faults=Faults()) as server:
-        server.faults.nodes.slow(3.0, node_id="7", times=None)
+        server.faults.nodes.slow(60.0, node_id="7", times=None)  # it is canceled
         async with working(worker_of(core, server.url)):
             await until(lambda: is_up(service))
             found = await driven(service, interpreter, task)
@@ -123,7 +123,7 @@ async def test_the_sdks_models_are_registered_workflows(
     await core.workflows.add("broken", task["broken"], {"parameters": {}}, key_id=key_id)
     await core.workflows.add("slow", task["slow"], {"parameters": {}}, key_id=key_id)
     async with Server(faults=Faults()) as server:
-        server.faults.nodes.slow(5.0, node_id="7", times=None)
+        server.faults.nodes.slow(60.0, node_id="7", times=None)  # it is canceled
         async with working(worker_of(core, server.url)):
             await until(lambda: is_up(service))
             found = await driven(service, interpreter, {"models": True})

@@ -222,9 +222,13 @@ async def test_silence_is_filled_with_comments_and_news_of_the_queue(
 
 
 async def test_why_a_job_waits_is_told_first_and_soon_when_it_changes(
-    service: Service, client: httpx.AsyncClient, run: Run
+    service_with: Callable[..., contextlib.AbstractAsyncContextManager[Service]],
 ):
-    async with asyncio.timeout(service.core.settings.heartbeat / 2), stream(client, run.job) as heard:
+    async with (
+        service_with(heartbeat=600) as service,
+        service.client() as client,
+        stream(client, await submitted(client)) as heard,
+    ):
         first = await anext(heard)
         await service.core.operating.pause_queue(paused=True)
         news = await anext(heard)

@@ -28,7 +28,7 @@ async def statuses(service: Service, *heads: str) -> list[str]:
     found = []
     for head in heads:
         writer.write(head.encode())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             answer = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
             length = answer.partition("content-length: ")[2].partition("\r")[0]
             await reader.readexactly(int(length or 0))

@@ -329,11 +329,13 @@ async def test_a_workflow_that_makes_no_picture_says_what_it_made(town):
 
 
 async def test_a_stream_shows_what_is_being_made_and_then_the_picture(town):
-    held = town.comfyui.faults.nodes.hold(node_id="8")
+    sampler, held = (town.comfyui.faults.nodes.hold(node_id=node) for node in ("3", "8"))
     body = {"model": "draw", "prompt": "a boat", "size": "64x64", "stream": True, "partial_images": 1}
     events = []
 
     async with town.http.stream("POST", "/v1/images/generations", json=body) as answer:
+        await until(lambda: is_at_work(town.core.store))  # the worker hears what is shown from now on
+        sampler.release()
         async for line in answer.aiter_lines():
             if line.startswith("data: "):
                 events.append(json.loads(line.removeprefix("data: ")))

@@ -17,6 +17,7 @@ from comfywire.server import Server
 from comfywire.service.core import Core, open_core
 from comfywire.service.fleet.needs import need_of, requirement_of
 from comfywire.service.jobs.records import JobRecord, NativePrompt, NewJob
+from comfywire.service.relay.said import Audience
 from comfywire.service.settings import Settings
 from comfywire.service.worker.worker import Worker
 
@@ -28,12 +29,20 @@ class Face:
     core: Core
     url: str
     servers: list[Server]
+    speaking: Core
+    """The worker's, which is ``core`` where both are one process."""
 
     async def queue(
         self, prompt: Mapping[str, Any], client_id: str | None, *, secret: str | None = None, **fields: Any
     ) -> JobRecord:
-        """A prompt of a key, or of the caller without one, as POST /prompt records it."""
+        """A prompt of a key, or of the caller without one, as POST /prompt records it.
+
+        The worker knows of the sockets that are to hear of it: one that it hears of later is told how things
+        stand then, and not what came before.
+        """
         caller = await self.core.access.caller(secret)
+        if self.core.relay.has_listeners(audience := Audience(caller.key_id, client_id or "")):
+            await until(lambda: is_known(self.speaking, audience))
         requirement = requirement_of(prompt)
         job = NewJob(
             id=uuid.uuid4(),
@@ -51,6 +60,11 @@ class Face:
 def worker_of(core: Core, servers: list[Server]) -> Worker:
     """A worker that waits for nothing longer than a test wants to."""
     return rig.worker_of(core, *(server.url for server in servers), pace=FAST, server_patience=2.0)
+
+
+async def is_known(core: Core, audience: Audience) -> bool:
+    """Whether a process knows of a socket."""
+    return core.relay.has_listeners(audience)
 
 
 async def are_up(core: Core, count: int) -> bool:
@@ -71,14 +85,15 @@ def faces(tmp_path: Path, database_url: str) -> Callable[..., contextlib.Abstrac
             servers = [
                 await stack.enter_async_context(Server(nodes={"Show": Show}, **options)) for _ in range(count)
             ]
-            core = await stack.enter_async_context(open_core(settings))
+            core = theirs = await stack.enter_async_context(open_core(settings))
             if works:
-                theirs = await stack.enter_async_context(open_core(settings)) if apart else core
+                if apart:
+                    theirs = await stack.enter_async_context(open_core(settings))
                 await stack.enter_async_context(working(worker_of(theirs, servers)))
             url = await stack.enter_async_context(serving(application(core)))
             stack.callback(core.broker.close)
             if works:
                 await until(lambda: are_up(core, count))
-            yield Face(core, url, servers)
+            yield Face(core, url, servers, theirs)
 
     return face

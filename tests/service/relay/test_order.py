@@ -81,9 +81,10 @@ async def test_previews_come_as_the_socket_asked_for_them(faces, profile, flags,
     async with faces(profile=profile) as face, stream(face.url, "me", flags=flags) as mine:
         if flags is not None:
             await mine.until(lambda word, _: word == "feature_flags")
-        # Who comes late is told what follows: so much does.
-        face.servers[0].faults.nodes.slow(0.5, node_id="3")
+        held = face.servers[0].faults.nodes.hold(node_id="3")
         job = await face.queue(text_to_image(steps=2), "me")
+        await mine.until(lambda word, told: word == "executing" and told["node"] == "3")
+        held.release()  # whoever comes late is told what follows: now all of the previews do
         await mine.until_over(str(job.id))
 
     frames = mine.of("binary")

@@ -24,7 +24,7 @@ from comfywire.service.jobs.states import JobState
 from comfywire.service.jobs.store import Store
 from comfywire.service.sealing import Sealer
 from comfywire.service.settings import Settings
-from comfywire.service.webhooks.delivery import MOST_PER_HOST, MOST_PER_KEY, Webhooks
+from comfywire.service.webhooks.delivery import LONGEST_REST, MOST_PER_HOST, MOST_PER_KEY, Webhooks
 from comfywire.service.webhooks.records import NoDelivery
 
 SECRET = "the secret of these tests"
@@ -402,7 +402,7 @@ async def test_webhook_secrets_and_extra_data_are_nowhere_in_plain(
 async def test_news_is_delivered_at_once_while_it_runs(
     webhooks: Webhooks, store: Store, key_id: uuid.UUID, receiving: Receiver
 ) -> None:
-    async with running(webhooks), asyncio.timeout(10):
+    async with running(webhooks), asyncio.timeout(LONGEST_REST / 2):
         await ended(store, key_id, receiving.url)
         await receiving.until(1)
         await ended(store, key_id, receiving.url)
@@ -416,7 +416,7 @@ async def test_what_becomes_due_is_tried_without_news(
     await ended(store, key_id, receiving.url)
     await database.do("UPDATE deliveries SET next_at = now() + interval '0.5 seconds'")
 
-    async with running(webhooks), asyncio.timeout(10):
+    async with running(webhooks), asyncio.timeout(LONGEST_REST / 2):
         await receiving.until(1)
 
 
