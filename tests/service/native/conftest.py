@@ -94,3 +94,20 @@ async def ended(client: httpx.AsyncClient, prompt_id: str) -> dict[str, Any]:
     await until(is_there)
     entry: dict[str, Any] = found[prompt_id]
     return entry
+
+
+@contextlib.asynccontextmanager
+async def each_runs_one(*servers: Server, node_id: str) -> AsyncIterator[None]:
+    """Have none of these go on beyond a node until each has a prompt there, of those that are submitted here.
+
+    A server has two of them at a time: there have to be twice as many as servers.
+    """
+    held = [server.faults.nodes.hold(node_id=node_id) for server in servers]
+
+    async def all_have() -> bool:
+        return all(rule.hits for rule in held)
+
+    yield
+    await until(all_have)
+    for rule in held:
+        rule.release()

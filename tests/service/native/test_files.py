@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
-from tests.service.native.conftest import Service, ended, submitted
+from tests.service.native.conftest import Service, each_runs_one, ended, submitted
 from tests.service.rig import picture, until
 
 from comfywire.agent.pictures import small_webp
@@ -61,13 +61,14 @@ async def test_an_output_is_seen_by_the_name_that_was_told(
 
 async def test_names_of_two_servers_do_not_collide(service: Service, client: httpx.AsyncClient) -> None:
     async with Server() as one, Server() as two, service.worker(one, two):
-        ids = [await submitted(client, picture(color)) for color in range(8)]
+        async with each_runs_one(one, two, node_id="2"):
+            ids = [await submitted(client, picture(color)) for color in range(4)]
         entries = [await ended(client, prompt_id) for prompt_id in ids]
         images = [entry["outputs"]["2"]["images"][0] for entry in entries]
         assert len({image["filename"] for image in images}) < len(images)
         colors = [opened((await view(client, image)).content).getpixel((0, 0)) for image in images]
 
-    assert colors == [(0, 0, color) for color in range(8)]
+    assert colors == [(0, 0, color) for color in range(4)]
 
 
 async def test_another_keys_files_are_not_there(
@@ -186,7 +187,8 @@ async def test_an_upload_is_on_whichever_server_runs_the_job(
     }
 
     async with Server() as one, Server() as two, service.worker(one, two):
-        ids = [await submitted(client, prompt, extra_data={"n": n}) for n in range(4)]
+        async with each_runs_one(one, two, node_id="2"):
+            ids = [await submitted(client, prompt, extra_data={"n": n}) for n in range(4)]
         entries = [await ended(client, prompt_id) for prompt_id in ids]
         assert {entry["status"]["status_str"] for entry in entries} == {"success"}, entries
         shown = await view(client, entries[0]["outputs"]["2"]["images"][0])

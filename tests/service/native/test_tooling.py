@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import httpx
 import pytest
-from tests.service.native.conftest import Service, ended, submitted
+from tests.service.native.conftest import Service, each_runs_one, ended, submitted
 from tests.service.native.test_files import opened, png
 from tests.service.rig import until
 
@@ -102,19 +102,14 @@ async def test_a_picture_is_on_whichever_server_runs_the_job(
 ) -> None:
     await put(client, "a.1", png())
     async with service.worker(*servers):
-        for server in servers:
-            server.faults.nodes.hold(class_type="ETN_SaveImageCache")
-        ids = [await submitted(client, graph("a.1", word=str(number))) for number in range(2)]
-        for server in servers:
-            await server.until(lambda server=server: server.log)  # type: ignore[misc]
-        for server in servers:
-            server.faults.clear()
+        async with each_runs_one(*servers, node_id="9"):
+            ids = [await submitted(client, graph("a.1", word=str(number))) for number in range(4)]
         entries = [await ended(client, prompt_id) for prompt_id in ids]
     told = [name for entry in entries for name in ids_of(entry)]
 
     assert {entry["status"]["status_str"] for entry in entries} == {"success"}
-    assert [await got(client, name) for name in told] == [(1, 2, 3), (1, 2, 3)]
-    assert len(set(told)) == 2
+    assert [await got(client, name) for name in told] == [(1, 2, 3)] * 4
+    assert len(set(told)) == 4
 
 
 async def test_what_was_made_can_be_loaded_by_its_id(
