@@ -97,6 +97,8 @@ class Hub:
             ear.greet(remaining)
             clients = self._ears.setdefault(key_id, {})
             clients.setdefault(client_id, set()).add(ear)
+            self._moved.add(key_id)  # what moved since it was counted was told to nobody
+            self._has_news.set()
             try:
                 self.relay.catch_up(audience, socket)
                 if heard_until is not None:
