@@ -39,7 +39,7 @@ def is_answered(content: bytes, known: Format | None) -> bool:
 
 @pytest.mark.parametrize("name", NAMES)
 @given(edits=EDITS)
-@settings(max_examples=25, deadline=2000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=30_000, suppress_health_check=[HealthCheck.too_slow])
 def test_a_damaged_file_gives_a_workflow_or_a_sentence(name, edits):
     whole = (FILES / name).read_bytes()
     known = format_of(whole)
@@ -67,7 +67,7 @@ def test_every_reader_has_its_corpus():
 
 @pytest.mark.parametrize("name", NAMES)
 @given(tail=st.binary(max_size=200))
-@settings(max_examples=15, deadline=2000)
+@settings(max_examples=15, deadline=30_000)
 def test_any_bytes_behind_a_files_first_give_a_workflow_or_a_sentence(name, tail):
     head = (FILES / name).read_bytes()[:40]
     known = format_of(head + bytes(4096))

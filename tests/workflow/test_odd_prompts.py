@@ -73,7 +73,7 @@ def load(prompt: dict) -> Workflow:
 
 
 @given(prompt=PROMPTS)
-@settings(max_examples=60, deadline=2000)
+@settings(max_examples=60, deadline=30_000)
 def test_looking_at_any_prompt_gives_an_answer_that_leaves_it_alone(prompt):
     workflow = load(prompt)
     before = repr(workflow.prompt)
@@ -88,7 +88,7 @@ def test_looking_at_any_prompt_gives_an_answer_that_leaves_it_alone(prompt):
 
 
 @given(prompt=PROMPTS)
-@settings(max_examples=60, deadline=2000)
+@settings(max_examples=60, deadline=30_000)
 def test_the_parameters_of_any_prompt_can_be_kept(prompt):
     parameters = load(prompt).parameters()
 
@@ -96,7 +96,7 @@ def test_the_parameters_of_any_prompt_can_be_kept(prompt):
 
 
 @given(prompt=PROMPTS)
-@settings(max_examples=60, deadline=2000)
+@settings(max_examples=60, deadline=30_000)
 def test_binding_nothing_leaves_any_prompt_runnable(prompt):
     workflow = load(prompt)
 

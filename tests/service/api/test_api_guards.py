@@ -297,11 +297,11 @@ async def changed(service: Service, change: str, back: str) -> AsyncIterator[Non
 async def test_the_signed_urls_of_a_revoked_key_open_nothing_more(service: Service) -> None:
     async with service.client(name="leaving") as client:
         asset = (await client.post("/api/v2/assets", files={"file": ("a.png", b"bytes")})).json()
-        async with httpx.AsyncClient() as stranger:
+        async with asking() as stranger:
             assert (await stranger.get(asset["url"])).content == b"bytes"
 
         await service.core.access.revoke((await service.core.access.find("leaving")).id)
 
-        async with httpx.AsyncClient() as stranger:
+        async with asking() as stranger:
             assert (await stranger.get(asset["url"])).status_code in (401, 403, 410)
             assert (await stranger.head(asset["url"])).status_code in (401, 403, 410)

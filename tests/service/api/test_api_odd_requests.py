@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from tests.service.serving import asking
 
 from comfywire.service.webhooks.messages import InvalidWebhookUrl, must_be_webhook_url
 
@@ -129,5 +130,5 @@ async def test_a_full_disk_is_told_as_such(service: Service):
 
     service.app.add_api_route("/write", write)
 
-    async with httpx.AsyncClient(base_url=service.url) as client:
+    async with asking(base_url=service.url) as client:
         assert error_of(await client.get("/write")) == (507, "insufficient_storage")

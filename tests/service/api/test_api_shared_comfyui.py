@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.service.rig import Rig
+from tests.service.serving import asking
 
 from comfywire.server import Server
 from comfywire.service.jobs.leases import Leases
@@ -96,7 +97,7 @@ async def test_a_preview_that_was_cached_tells_of_no_earlier_jobs_folder(
 async def test_without_keys_files_are_where_the_caller_wants_them(service_with: Any, server: Server):
     async with (
         service_with(keys_required=False) as service,
-        httpx.AsyncClient(base_url=service.url) as client,
+        asking(base_url=service.url) as client,
         running(service, server),
     ):
         made = await run(client, saving())

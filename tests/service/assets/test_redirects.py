@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 from fastapi import FastAPI
+from tests.service.serving import asking
 
 from comfywire.service.access.keys import Access
 from comfywire.service.access.limits import RateLimits
@@ -60,7 +61,7 @@ async def uploaded(
 
 async def fetched(sent: httpx.Response, **headers: str) -> httpx.Response:
     """What the store gives who follows the link, without a key."""
-    async with httpx.AsyncClient() as stranger:
+    async with asking() as stranger:
         return await stranger.get(sent.headers["location"], headers=headers)
 
 

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import ClientSession, web
 from tests.service.native.conftest import Service
 from tests.service.native.test_editor import installed  # noqa: F401 - a fixture
+from tests.service.serving import asking
 from yarl import URL
 
 from comfywire.service.native.editor.packs import OWN
@@ -99,7 +100,7 @@ async def test_scripts_and_translations_are_those_of_the_home_server(
 
 async def test_it_learns_nothing_of_who_asks(home: Home, passing: Service) -> None:
     key = await passing.key("native")
-    async with httpx.AsyncClient(base_url=passing.url, cookies={"comfywire_session": "x"}) as client:
+    async with asking(base_url=passing.url, cookies={"comfywire_session": "x"}) as client:
         answer = await client.get("/pack/list", params={"token": key, "a": "1"})
 
     (asked,) = home.asked
@@ -231,7 +232,7 @@ async def test_what_was_judged_is_what_is_sent(home: Home, passing: Service) -> 
 async def test_an_admins_cookie_asks_a_manager_from_pages_of_ours_only(home: Home, passing: Service) -> None:
     paths = ("/manager/reboot", "/api/customnode/getlist", "/snapshot/remove")
     refused: dict[str, list[int]] = {}
-    async with httpx.AsyncClient(base_url=passing.url) as browser:
+    async with asking(base_url=passing.url) as browser:
         await browser.post("/api/v2/session", json={"key": await passing.key("admin")})
         for name, word in (
             *(("X", ""), ("Origin", "https://evil.example"), ("Sec-Fetch-Site", "none")),
@@ -259,7 +260,7 @@ async def test_where_no_keys_are_required_other_sites_ask_no_manager_either(
 ) -> None:
     async with (
         service_with(native_home=home.url, keys_required=False) as service,
-        httpx.AsyncClient(base_url=service.url) as client,
+        asking(base_url=service.url) as client,
     ):
         led = await client.get("/manager/reboot", headers={"Sec-Fetch-Site": "cross-site"})
         meant = await client.get("/manager/reboot")
@@ -303,7 +304,7 @@ async def test_no_body_that_is_passed_on_is_without_bounds(service_with: Any, ho
 
 
 async def test_without_a_key_nothing_is_passed_on(home: Home, passing: Service) -> None:
-    async with httpx.AsyncClient(base_url=passing.url) as nobody:
+    async with asking(base_url=passing.url) as nobody:
         answers = [await nobody.get(path) for path in ("/extensions", SCRIPT, "/pack/list")]
 
     assert [answer.status_code for answer in answers] == [401, 401, 401]

@@ -15,6 +15,7 @@ import pytest
 from tests.service.native.conftest import Service, each_runs_one, ended, submitted
 from tests.service.native.test_files import opened, png
 from tests.service.rig import until
+from tests.service.serving import asking
 
 from comfywire.server import Server
 
@@ -76,7 +77,7 @@ async def test_the_sequence_of_krita_ends_with_its_picture(
     colors: list[Any] = []
     async with (
         service.worker(*servers),
-        httpx.AsyncClient(base_url=service.url, headers=headers, timeout=60) as client,
+        asking(base_url=service.url, headers=headers, timeout=60) as client,
         socket(service, secret, client_id) as one,
     ):
         assert "devices" in (await client.get("/system_stats")).json()
@@ -237,7 +238,7 @@ async def test_krita_may_ask_for_workflows_that_nobody_can_publish(client: httpx
 
 
 async def test_whoever_refuses_says_so_in_words_that_krita_shows(service: Service) -> None:
-    async with httpx.AsyncClient(base_url=service.url) as nobody:
+    async with asking(base_url=service.url) as nobody:
         refused = await nobody.put("/api/etn/image/a", content=b"x")
         odd = await nobody.get("/api/etn/image/a%00b")
 

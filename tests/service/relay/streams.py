@@ -30,7 +30,7 @@ class Stream:
         return self.told[-1]
 
     async def until(
-        self, condition: Callable[[str, Any], bool], *, seconds: float = 20
+        self, condition: Callable[[str, Any], bool], *, seconds: float = 60
     ) -> list[tuple[str, Any]]:
         """Read on until a message is as wanted; all that was told so far."""
         async with asyncio.timeout(seconds):
@@ -38,7 +38,7 @@ class Stream:
                 pass
         return self.told
 
-    async def until_over(self, prompt_id: str, *, seconds: float = 20) -> list[tuple[str, Any]]:
+    async def until_over(self, prompt_id: str, *, seconds: float = 60) -> list[tuple[str, Any]]:
         """Read on until a prompt has ended, as programs know it."""
         return await self.until(
             lambda kind, told: kind == "executing" and told == {"node": None, "prompt_id": prompt_id},
@@ -61,7 +61,7 @@ async def stream(
     """A socket that was greeted."""
     query = "" if client_id is None else f"?clientId={client_id}"
     address = url.replace("http", "ws", 1) + path + query
-    async with websockets.connect(address, max_size=None, **options) as socket:
+    async with websockets.connect(address, max_size=None, open_timeout=60, **options) as socket:
         stream = Stream(socket)
         if flags is not None:
             await socket.send(flags)

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
-import httpx
 import pytest
 from tests.client.graphs import image
 from tests.service.relay.conftest import Face
 from tests.service.relay.streams import stream
 from tests.service.rig import until
+from tests.service.serving import asking
 
 from comfywire.service.core import Core
 from comfywire.service.leaving import see_out
@@ -78,7 +78,7 @@ async def test_a_socket_is_not_held_for_a_prompt_of_another_key_with_its_client_
 
 
 async def test_who_asks_again_and_again_is_waited_for_until_somebody_else_answers(faces: Any):
-    async with faces(works=False) as face, httpx.AsyncClient(verify=False, base_url=face.url) as http:
+    async with faces(works=False) as face, asking(base_url=face.url) as http:
         await face.queue(image(), None)
         assert not await face.core.hub.is_waited_on()
         face.core.hub.quiet = 60.0
@@ -105,7 +105,7 @@ async def test_nobody_is_waited_for_longer_than_a_worker_waits_for_its_jobs(face
 
 
 async def test_a_process_that_is_about_to_stop_is_not_ready(faces: Any):
-    async with faces(works=False) as face, httpx.AsyncClient(verify=False, base_url=face.url) as http:
+    async with faces(works=False) as face, asking(base_url=face.url) as http:
         assert (await http.get("/readyz")).status_code == 200
         await see_out(face.core, [])
         assert (await http.get("/readyz")).json()["error"]["code"] == "not_ready"
