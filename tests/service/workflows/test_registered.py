@@ -72,6 +72,22 @@ async def test_a_change_is_a_new_version_and_the_old_one_stays(workflows, add):
     assert [(await workflows.get("upscale", version)).description for version in (1, 2)] == ["", "Larger."]
 
 
+@pytest.mark.parametrize("scale_by", [2, 2.5, True])
+async def test_another_number_of_the_same_value_is_a_change(workflows, add, scale_by):
+    """A node that takes anything may be told 2 from 2.0, and Python says that they are equal."""
+
+    def graph(value: object) -> dict:
+        inputs = {"image": ["1", 0], "upscale_method": "area", "scale_by": value}
+        return {**LOAD, "2": {"class_type": "ImageScaleBy", "inputs": inputs}}
+
+    await add(source=graph(1.0 if scale_by is True else 2.0))
+
+    changed = await add(source=graph(scale_by))
+
+    assert changed.version == 2
+    assert repr((await workflows.get("upscale")).prompt["2"]["inputs"]["scale_by"]) == repr(scale_by)
+
+
 async def test_versions_that_are_registered_at_once_get_numbers_of_their_own(add):
     added = await asyncio.gather(*(add(description=str(number)) for number in range(4)))
 

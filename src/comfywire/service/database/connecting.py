@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+from psycopg.adapt import AdaptersMap
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import set_json_dumps
+
+from comfywire.service.database.storable import as_json
 
 __all__ = ["SCHEMA", "connect", "parameters", "set_up"]
 
@@ -28,6 +32,8 @@ SESSION = {
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "60s",
 }
+ADAPTERS = AdaptersMap(psycopg.adapters)
+set_json_dumps(as_json, ADAPTERS)
 
 
 def parameters(url: str) -> dict[str, Any]:
@@ -41,6 +47,7 @@ def parameters(url: str) -> dict[str, Any]:
     return {
         "autocommit": True,
         "row_factory": dict_row,
+        "context": ADAPTERS,
         "target_session_attrs": "read-write",
         "prepare_threshold": None,
         **bounds,

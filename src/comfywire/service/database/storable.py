@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from decimal import Decimal
 from typing import Any
 
-__all__ = ["DEEPEST", "as_storable", "as_text", "is_text", "is_too_deep", "must_be_storable", "must_be_text"]
+__all__ = [
+    "DEEPEST",
+    "as_json",
+    "as_storable",
+    "as_text",
+    "is_same",
+    "is_text",
+    "is_too_deep",
+    "must_be_storable",
+    "must_be_text",
+]
 
 DEEPEST = 100
 """Levels of nesting; PostgreSQL takes more, and so far no workflow has needed half of it."""
 LARGEST = 10**300
 _BAD = re.compile("[\x00\ud800-\udfff]")
+_LARGE_FLOAT = re.compile(r'"(?:[^"\\]|\\.)*"|-?[\d.]+e\+\d+')  # or a text, in which nothing is a number
 
 
 def must_be_text(text: str) -> str:
@@ -91,3 +104,27 @@ def as_storable(value: Any, depth: int = 0) -> Any:
             return [as_storable(inner, depth + 1) for inner in value]
         case _:
             return value
+
+
+def as_json(value: Any) -> str:
+    """Return ``value`` as JSON from which ``jsonb`` tells whole numbers from others, as Python does.
+
+    Python writes 1e16 so, and PostgreSQL keeps that as a whole number; the ``.0`` of 10000000000000000.0 is
+    kept. What no ``jsonb`` has is the sign of -0.0.
+    """
+    text = json.dumps(value)
+    return _LARGE_FLOAT.sub(_written_out, text) if "e+" in text else text
+
+
+def _written_out(found: re.Match[str]) -> str:
+    number = found[0]
+    return number if number.startswith('"') else f"{Decimal(number):f}.0"
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON: for Python 1, 1.0 and true are equal."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(is_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(is_same, one, other))
+    return type(one) is type(other) and bool(one == other)

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from comfywire.errors import InvalidParameter, UnreadableWorkflow, WorkflowError
 from comfywire.service.database.pool import Database, execute, row
+from comfywire.service.database.storable import is_same
 from comfywire.service.sql import queries
 from comfywire.service.time_limits import in_time
 from comfywire.service.workflows.aliases import check_aliases, is_alias, keep_aliases
@@ -257,7 +258,7 @@ def _check(workflow: Workflow, parameters: Parameters, options: Mapping[str, Any
 
 def _is_same(stored: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
     return all(
-        stored[name] == (value.obj if isinstance(value, Jsonb) else value)
+        is_same(stored[name], value.obj if isinstance(value, Jsonb) else value)
         for name, value in values.items()
         if name != "key_id"
     )
