@@ -5,7 +5,7 @@ import { get, onSignedOut, signOut } from "./api.js";
 import { allStyles, brandIcon, button, fill, h, icon, note, say, state, tell } from "./dom.js";
 import { jobs } from "./jobs.js";
 import { forget, keepAgain, onLeft, tellTabs } from "./kept.js";
-import { keysHelp, shortcuts } from "./keys.js";
+import { shortcuts } from "./keys.js";
 
 const VIEWS = {
   run: { title: "Run", module: () => import("./run.js"), tab: "run" },
@@ -143,7 +143,7 @@ fill(app, bar, place);
 onSignedOut(askForKey);
 onLeft(askForKey);
 addEventListener("hashchange", open);
-addEventListener("keydown", (event) => shortcuts(event, { 1: "#/run", 2: "#/results", 3: "#/operate" }, keysHelp));
+addEventListener("keydown", (event) => shortcuts(event, { 1: "#/run", 2: "#/results", 3: "#/operate" }, async () => (await import("./keys_help.js")).keysHelp()));
 document.addEventListener("visibilitychange", beat);
 setInterval(beat, 4000);
 fill(pulse, h("span", { class: "quiet" }, "Queue")); // a link has a name at any time
