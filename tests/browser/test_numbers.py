@@ -1,7 +1,8 @@
-"""Seeds of 64 bits, which JavaScript's own numbers round: each arrives as the integer that it is."""
+"""Seeds of 64 bits, which JavaScript rounds, and 1.0, which it takes for 1: each arrives as it is."""
 
 import ast
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,11 +16,13 @@ TEXTS = (
     *(r'["a \" 9007199254740993 \\",9007199254740993]', "[12345678901234567890123,9007199254740991,0.5]"),
     *('{"9007199254740993":[9007199254740993,{}]}', '["1234567890123456",null,true]'),
 )
+FLOATS = [1.0, -20.0, 0.0, 1e16, 1e22, 1.5, 1e-7, 1, 18446744073709551615, "1.0", '"1e16"', {"2.0": [3.0]}]
 VALUES: tuple[Any, ...] = (
     "a true story of null island",
     "it's \"quoted\" \\ and 'so' '''on'''\n\t{x} false",
     {"null": [True, False, None, 1, -2.5, 1e30, {}, []], "\u2028é": "\U0001f600\x00\x7f"},
     *SEEDS,
+    FLOATS,
 )
 
 
@@ -103,14 +106,58 @@ async def test_json_keeps_every_digit_and_every_text(opened: Opening, guest: htt
         assert await page.evaluate(script, TEXTS) == list(TEXTS)
 
 
+async def test_json_keeps_floats_where_that_is_asked_for(opened: Opening, guest: httpx.AsyncClient) -> None:
+    script = f"""async text => {{ const {{ fromJson, toJson }} = await ({MODULE})('numbers.js');
+        const {{ fromJsonWithFloats }} = await ({MODULE})('floats.js');
+        return [toJson(fromJsonWithFloats(text)), typeof fromJson(text)[0]]; }}"""
+    async with entered(opened, guest, "run/text-to-image") as page:
+        kept, kind = await page.evaluate(script, json.dumps(FLOATS))
+
+    assert repr(json.loads(kept)) == repr(FLOATS)
+    assert kind == "number"
+
+
+async def test_a_graph_s_floats_stay_floats_when_it_is_registered_and_run(
+    opened: Opening, guest: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    """A node that takes anything, or a list of values, may tell 1.0 from 1."""
+    graph = {
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 0}},
+        "2": {
+            "class_type": "ImageScaleBy",
+            "inputs": {"image": ["1", 0], "upscale_method": "area", "scale_by": 1.0},
+        },
+        "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}},
+        "4": {"class_type": "PreviewAny", "inputs": {"source": {"__value__": FLOATS}}},
+    }
+    file = tmp_path / "floats.json"
+    file.write_text(json.dumps(graph), encoding="utf-8")
+
+    async with entered(opened, guest, "register") as page:
+        await page.locator("input[type=file]").set_input_files(file)
+        await page.get_by_text("Can run it").first.wait_for()
+        await page.get_by_role("button", name="Register ").click()
+        await page.locator("form.form").wait_for()
+        await ran(page)
+    registered = (await guest.get("/workflows/floats")).json()
+    job = (await guest.get("/jobs")).json()["jobs"][0]
+    that_ran = (await guest.get(f"/jobs/{job['id']}/workflow")).json()["workflow"]
+    await guest.delete("/workflows/floats")
+
+    assert repr(registered["parameters"]["scale"]["default"]) == "1.0"
+    for found in (registered["workflow"], that_ran):
+        assert repr(found["2"]["inputs"]["scale_by"]) == "1.0"
+        assert repr(found["4"]["inputs"]["source"]["__value__"]) == repr(FLOATS)
+
+
 async def test_values_are_python_s_own_words(opened: Opening, guest: httpx.AsyncClient) -> None:
-    script = f"""async texts => {{ const {{ fromJson }} = await ({MODULE})('numbers.js');
+    script = f"""async texts => {{ const {{ fromJsonWithFloats }} = await ({MODULE})('floats.js');
         const {{ python }} = await ({MODULE})('python.js');
-        return texts.map((text) => python(fromJson(text))); }}"""
+        return texts.map((text) => python(fromJsonWithFloats(text))); }}"""
     async with entered(opened, guest, "run/text-to-image") as page:
         written = await page.evaluate(script, [json.dumps(value) for value in VALUES])
 
-    assert [ast.literal_eval(text) for text in written] == list(VALUES)
+    assert repr([ast.literal_eval(text) for text in written]) == repr(list(VALUES))
 
 
 class Posted:

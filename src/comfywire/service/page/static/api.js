@@ -44,11 +44,11 @@ async function send(method, path, { body, more, signal } = {}) {
   return answer;
 }
 
-export async function read(answer) {
+export async function read(answer, parse = fromJson) {
   const text = await answer.text();
   let body = null;
   try {
-    body = text ? fromJson(text) : null;
+    body = text ? parse(text) : null;
   } catch {
     // A proxy's own page, say: its status is all that there is to tell.
   }
@@ -56,7 +56,7 @@ export async function read(answer) {
   return body;
 }
 
-export const get = async (path, options) => read(await send("GET", path, options));
+export const get = async (path, options) => read(await send("GET", path, options), options?.parse);
 export const post = async (path, body, more) => read(await send("POST", path, { body, more }));
 export const put = async (path, body) => read(await send("PUT", path, { body }));
 export const patch = async (path, body) => read(await send("PATCH", path, { body }));

@@ -47,7 +47,8 @@ export function workflowForm(workflow, { given, onStarted, fileField, signal }) 
     const found = {};
     for (const [one, control] of fields) {
       const value = control.value;
-      if (value !== undefined && !(one.type === "text" && value === one.default)) found[one.name] = value;
+      const isDefault = value === one.default && (one.type === "text" || one.type === "float"); // the service has it exactly
+      if (value !== undefined && !isDefault) found[one.name] = value;
     }
     return found;
   }

@@ -6,7 +6,7 @@ const WORDS = new Map([[null, "None"], [true, "True"], [false, "False"]]);
 export function python(value, indent = "") {
   if (WORDS.has(value)) return WORDS.get(value);
   if (typeof value === "string") return JSON.stringify(value);
-  if (typeof value !== "object") return String(value);
+  if (typeof value !== "object" || value instanceof Number) return String(value);
   const inner = `${indent}    `;
   const [open, close] = Array.isArray(value) ? "[]" : "{}";
   const lines = Array.isArray(value) ? value.map((one) => python(one, inner))

@@ -3,6 +3,7 @@
 import { ApiError, get, put } from "./api.js";
 import { button, fill, h, icon, note, state, tell } from "./dom.js";
 import { dropZone, takeDropped } from "./drop.js";
+import { Float, fromJsonWithFloats } from "./floats.js";
 import { many, serverName, shorten } from "./format.js";
 import { toJson } from "./numbers.js";
 import { go } from "./route.js";
@@ -18,7 +19,7 @@ export async function show(place, [kind, jobId], signal) {
   dropZone(place, signal);
   if (file) await look(file, file.name);
   else if (kind === "job") {
-    const { workflow } = await get(`jobs/${jobId}/workflow`, { signal });
+    const { workflow } = await get(`jobs/${jobId}/workflow`, { signal, parse: fromJsonWithFloats });
     await look(new Blob([toJson(workflow)]), "workflow.json");
   } else begin();
 
@@ -138,7 +139,7 @@ function others(found, suggested) {
   const rows = [];
   for (const [id, node] of Object.entries(found.workflow)) {
     for (const [input, value] of Object.entries(node.inputs ?? {})) {
-      const type = { string: "text", boolean: "bool", bigint: "int", number: Number.isInteger(value) ? "int" : "float" }[typeof value];
+      const type = value instanceof Float ? "float" : { string: "text", boolean: "bool", bigint: "int", number: Number.isInteger(value) ? "int" : "float" }[typeof value];
       if (!type || taken.has(`${id}.${input}`)) continue;
       const name = names.has(input) ? `${input}_${id.replace(/\W/g, "_")}` : input;
       names.add(name);

@@ -1,6 +1,7 @@
 // Files on their way to the service.
 
 import { ApiError, Unreachable, apiUrl, read } from "./api.js";
+import { fromJsonWithFloats } from "./floats.js";
 import { fromJson } from "./numbers.js";
 
 // Uploads a file and returns the asset; `onShare` is told how much has gone, from 0 to 1.
@@ -30,5 +31,5 @@ export async function inspect(blob) {
   } catch {
     throw new Unreachable();
   }
-  return read(answer);
+  return read(answer, fromJsonWithFloats);
 }
