@@ -26,17 +26,35 @@ export function inputsOf(job) {
 const plainInputs = (job) => Object.fromEntries(Object.entries(job.inputs ?? {}).map(([name, value]) => [name, fileId(value) ?? value]));
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
+const BEARER = '-H "Authorization: Bearer $COMFYWIRE_KEY"';
+const PYTHON_KEY = `headers={"Authorization": f"Bearer {os.environ['COMFYWIRE_KEY']}"}`;
+const PYTHON_TOLD = 'for output in answer.json()["outputs"]:\n    print(output["url"])';
+
 // The call that makes the same job again, in three languages.
 export function calls(job) {
-  const inputs = toJson(plainInputs(job));
-  const name = job.workflow_name;
-  const address = name ? apiUrl(`workflows/${name}/jobs`) : apiUrl("jobs");
-  const body = name ? `{"inputs": ${inputs}}` : '{"workflow": ...}';
-  const values = python(plainInputs(job), "    ");
+  const again = job.workflow_name ? ofRegistered(job) : ofGraph(job);
+  const base = apiUrl("").replace(/\/api\/v2\/$/, "");
   return {
-    curl: `curl -s ${address} \\\n  -H "Authorization: Bearer $COMFYWIRE_KEY" \\\n  -H 'Content-Type: application/json' \\\n  -d ${quoted(body)}`,
-    Python: `import os, httpx\n\nanswer = httpx.post(\n    ${JSON.stringify(`${address}?wait=300`)},\n    headers={"Authorization": f"Bearer {os.environ['COMFYWIRE_KEY']}"},\n    json={"inputs": ${values}},\n    timeout=310,\n)\nfor output in answer.json()["outputs"]:\n    print(output["url"])`,
-    "comfy-sdk": `# COMFY_BASE_URL=${apiUrl("").replace(/\/api\/v2\/$/, "")}\nfrom comfy_sdk import Comfy\n\nwith Comfy() as client:\n    workflow = client.workflows.from_file("workflow_api.json")  # GET ${apiUrl(`jobs/${job.id}/workflow`)}\n    job = client.submit(workflow)\n    for output in job.result().outputs:\n        output.to_file(output.name)`,
+    ...again,
+    "comfy-sdk": `# COMFY_BASE_URL=${base}, and the key in COMFY_API_KEY\nfrom comfy_sdk import Comfy\n\nwith Comfy() as client:\n    graph = client.jobs.get("${job.id}").get_workflow().graph\n    job = client.submit(client.workflows.from_json(graph))\n    for output in job.result().outputs:\n        output.to_file(output.name)`,
+  };
+}
+
+function ofRegistered(job) {
+  const address = apiUrl(`workflows/${job.workflow_name}/jobs`);
+  const inputs = plainInputs(job);
+  return {
+    curl: `curl -s ${address} \\\n  ${BEARER} \\\n  -H 'Content-Type: application/json' \\\n  -d ${quoted(`{"inputs": ${toJson(inputs)}}`)}`,
+    Python: `import os, httpx\n\nanswer = httpx.post(\n    ${JSON.stringify(`${address}?wait=300`)},\n    ${PYTHON_KEY},\n    json={"inputs": ${python(inputs, "    ")}},\n    timeout=310,\n)\n${PYTHON_TOLD}`,
+  };
+}
+
+// A graph may be long, and the service has it: it is asked for, and posted again.
+function ofGraph(job) {
+  const [graph, address] = [apiUrl(`jobs/${job.id}/workflow`), apiUrl("jobs")];
+  return {
+    curl: `curl -s ${graph} ${BEARER} |\n  sed 's/,"format":"api"}$/}/' |\n  curl -s ${address} ${BEARER} \\\n    -H 'Content-Type: application/json' -d @-`,
+    Python: `import os, httpx\n\nwith httpx.Client(${PYTHON_KEY}, timeout=310) as client:\n    graph = client.get(${JSON.stringify(graph)}).json()["workflow"]\n    answer = client.post(${JSON.stringify(`${address}?wait=300`)}, json={"workflow": graph})\n${PYTHON_TOLD}`,
   };
 }
 
