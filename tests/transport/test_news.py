@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import time
 
 import pytest
 
-from comfywire.transport.news import FAILED, UNANSWERED, News
+from comfywire.transport.news import FAILED, LATE, UNANSWERED, News
 
 SHORT, SHORTER = 0.06, 0.03
 
@@ -23,7 +25,7 @@ class Told(list[tuple[str, bool | None]]):
         self._more.set()
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(self) < count:
                 self._more.clear()
                 await self._more.wait()
@@ -74,6 +76,32 @@ async def test_a_server_that_says_anything_is_not_silent(news: News, told: Told)
             news.heard()
 
     assert told == [] or max(pauses) >= SHORT  # a busy machine may hold us up for so long
+
+
+async def test_what_came_while_we_were_held_up_is_heard_before_a_silence_is_told(news: News, told: Told):
+    ours, theirs = socket.socketpair()
+    loop, heard = asyncio.get_running_loop(), asyncio.Event()
+
+    def read() -> None:
+        news.heard()
+        heard.set()
+
+    with ours, theirs, news.asked("GET /queue"):
+        loop.add_reader(ours, loop.call_soon, read)  # some turns of the loop away, as a real reply is
+        theirs.send(b"it answers")
+        time.sleep(SHORT + 2 * LATE)  # noqa: ASYNC251 - it is held up
+        await heard.wait()
+        loop.remove_reader(ours)
+
+    assert told == []
+
+
+async def test_a_silence_is_told_though_we_were_held_up(news: News, told: Told):
+    with news.asked("GET /queue"):
+        time.sleep(SHORT + 2 * LATE)  # noqa: ASYNC251 - it is held up
+        await told.until(1)
+
+    assert [answers for _, answers in told] == [False]
 
 
 async def test_a_request_that_stays_unanswered_is_told_again_after_a_word_between(news: News, told: Told):

@@ -16,6 +16,9 @@ UNANSWERED = 2.5
 """Seconds after which a request without an answer, or a socket that closed, is worth a word."""
 FAILED = 1.0
 """Seconds after a failure in which an answer makes it not worth one: a connection may break at any time."""
+LATE = 0.1
+"""Seconds too late at which we were the silent ones: the loop was held up, or the machine asleep. What came
+meanwhile is read in as long, before anything is told."""
 Listener = Callable[[str, bool | None], None]
 """Given a sentence, and whether the server answers now; None where it is about something else."""
 
@@ -39,6 +42,7 @@ class News:
         self._silent_since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
+        self._was_late = False
         self._said: set[str] = set()
 
     @property
@@ -148,6 +152,11 @@ class News:
         now = self._loop.time()
         if self._silent_since is not None:
             return  # told; the next word of the server's ends it
+        if now - self._timer_at > LATE and not self._was_late:
+            self._was_late = True
+            self._look_in(LATE)
+            return
+        self._was_late = False
         why, due = self._oldest()
         if due <= now:
             self._silent_since = max(self._heard_at, now - self._unanswered)
