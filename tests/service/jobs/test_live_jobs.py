@@ -50,3 +50,14 @@ async def test_an_older_read_of_a_live_job_does_not_set_an_ended_job_back(
 
         assert live.job is not None
         assert live.job.state is JobState.SUCCEEDED
+
+
+async def test_what_is_to_end_with_the_readers_ends_at_once_where_they_have(store: Store) -> None:
+    ended: list[str] = []
+    broker = Broker(store)
+    broker.on_close(lambda: ended.append("early"))
+    broker.close()
+
+    broker.on_close(lambda: ended.append("late"))
+
+    assert ended == ["early", "late"]

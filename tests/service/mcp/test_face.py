@@ -473,3 +473,20 @@ async def test_a_service_without_the_extra_says_how_to_get_it(settings, monkeypa
 
     assert answer.status_code == 501
     assert "install it with the service" in answer.json()["error"]["message"]
+
+
+async def test_the_package_for_agents_is_imported_when_one_asks(settings, monkeypatch):
+    monkeypatch.delitem(sys.modules, "comfywire.service.mcp.face", raising=False)
+    async with (
+        open_core(settings) as core,
+        serving(application(core)) as url,
+        asking(base_url=url) as http,
+    ):
+        assert (await http.get("/healthz")).status_code == 200
+        before = "comfywire.service.mcp.face" in sys.modules
+        answers = await asyncio.gather(*(http.post("/mcp", json={}) for _ in range(3)))
+        after = "comfywire.service.mcp.face" in sys.modules
+        core.broker.close()
+
+    assert (before, after) == (False, True)
+    assert [answer.status_code for answer in answers] == [401] * 3

@@ -131,8 +131,13 @@ class Broker:
             end()
 
     def on_close(self, end: Callable[[], None]) -> None:
-        """Have ``end`` called as well when every reader is to end: it ends streams that read no job."""
+        """Have ``end`` called as well when every reader is to end: it ends streams that read no job.
+
+        Where they are to end already it is called at once.
+        """
         self._on_close.append(end)
+        if self._is_closed:
+            end()
 
     @contextlib.asynccontextmanager
     async def watch(self, job_id: UUID, *, previews: bool = False) -> AsyncIterator[LiveJob]:
