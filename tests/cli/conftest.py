@@ -62,6 +62,11 @@ class Running:
         assert self.process.stdout is not None
         return self.process.stdout.readline()
 
+    def error(self) -> str:
+        """Its next line on standard error."""
+        assert self.process.stderr is not None
+        return self.process.stderr.readline()
+
     def signal(self, number: signal.Signals = signal.SIGINT) -> None:
         """Press Ctrl-C."""
         self.process.send_signal(number)

@@ -178,6 +178,7 @@ def until_up(running: Running) -> list[str]:
     """What a demo prints until it says how to stop it."""
     lines = [running.line()]
     while "Ctrl-C" not in lines[-1]:
+        assert lines[-1], running.end().err
         lines.append(running.line())
     return lines
 

@@ -184,14 +184,17 @@ def test_a_failure_among_repeats_is_told_at_the_end(comfywire, server, picture):
 
 def test_a_run_overtakes_what_is_queued(comfywire, server, picture):
     held = server.faults.nodes.hold()
-    for options in ([], [], ["--front"]):
-        comfywire("run", picture, "--detach", *options)
+    first = comfywire("run", picture, "--detach").out.strip()
+    server.wait(server.until_running(first))
+    second = comfywire("run", picture, "--detach").out.strip()
+    third = comfywire("run", picture, "--detach", "--front").out.strip()
     waiting = json.loads(comfywire("queue", "--json").out)["pending"]
 
     held.release()
     server.wait(server.until_idle())
 
-    assert [run.prompt_id for run in server.log][1:] == waiting
+    assert waiting == [third, second]
+    assert [run.prompt_id for run in server.log] == [first, third, second]
 
 
 class Paid:
