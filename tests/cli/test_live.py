@@ -18,6 +18,15 @@ from tests.cli.conftest import save, submitted
 from tests.server.wire import image
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+PATIENT = """
+import sys
+from textual_image import _terminal
+read = _terminal.read
+_terminal.read = lambda file, length, timeout=None: read(file, length, 60)
+from comfywire.cli.main import main
+sys.exit(main())
+"""
+"""The command, which waits longer for what the terminal answers than textual-image's tenth of a second."""
 
 
 def _take_terminal() -> None:
@@ -34,8 +43,9 @@ class Screen:
         fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 1000, 600))
         environment = {**os.environ, "TERM": "xterm-256color"}
         environment.pop("COLUMNS", None)
+        program = ["-c", PATIENT] if answers else ["-m", "comfywire"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "comfywire", *arguments],
+            [sys.executable, *program, *arguments],
             stdin=writer, stdout=writer, stderr=writer, env=environment,
             start_new_session=True, preexec_fn=_take_terminal,  # noqa: PLW1509 (no thread of ours holds a lock)
         )  # fmt: skip
