@@ -1,5 +1,6 @@
 """An asset store that is full or away: nothing is taken, nothing fails, outputs are fetched later."""
 
+import asyncio
 import contextlib
 import errno
 from collections.abc import AsyncIterator, Iterator
@@ -54,18 +55,29 @@ async def test_outputs_are_fetched_when_the_store_is_back_and_cost_no_second_run
     assert [output.size_bytes is not None for output in await rig.store.outputs(job.id)] == [True]
 
 
-async def test_what_ended_there_and_was_lost_before_it_was_kept_has_run(rig: Rig, server: Server):
-    """Found by the soak: while the store was away the next one began, and both went with their ComfyUI."""
+async def test_what_ended_there_and_was_lost_before_it_was_kept_has_run(
+    rig: Rig, server: Server, monkeypatch: pytest.MonkeyPatch
+):
+    """Found by the soak: while the store was away the next one had begun, and both went with their ComfyUI."""
+    failed, was_tried = rig.store_check.failed, asyncio.Event()
+
+    async def said_to_have_failed() -> bool:
+        was_tried.set()
+        return await failed()
+
+    monkeypatch.setattr(rig.store_check, "failed", said_to_have_failed)
     async with working(rig.worker(server.url)):
         await up(rig)
-        holds = [server.faults.nodes.hold(class_type="EmptyImage")]
-        done, runs = [await rig.submit(picture(n), retry=Retry(lost=False)) for n in (1, 2)]
-        await rig.until(done, lambda now: now.state is JobState.RUNNING)
-        await rig.until(runs, lambda now: now.submitted_at is not None)
+        asked = server.faults.replies.stall("GET /view")  # nothing is kept before the store is away
+        done = await rig.submit(picture(1), retry=Retry(lost=False))
+        await server.until_done(str(done.id))
+        await server.until(lambda: asked.is_spent)
+        server.faults.nodes.hold(class_type="EmptyImage")
+        runs = await rig.submit(picture(2), retry=Retry(lost=False))
+        await rig.until(runs, lambda now: now.state is JobState.RUNNING)
         with no_store(rig):
-            holds.append(server.faults.nodes.hold(prompt_id=str(runs.id)))
-            holds[0].release()
-            await rig.until(runs, lambda now: now.state is JobState.RUNNING)
+            server.faults.replies.release()
+            await was_tried.wait()
             await known_to_be_bad(rig)
             for picture_of_done in (server.folder / "output").rglob("*.png"):
                 picture_of_done.unlink()
@@ -82,8 +94,9 @@ async def test_what_waits_on_a_comfyui_is_taken_back_and_costs_no_attempt(rig: R
     async with working(rig.worker(server.url)):
         await up(rig)
         hold = server.faults.nodes.hold(class_type="EmptyImage")
-        first, second = await rig.submit(picture(1)), await rig.submit(picture(2))
+        first = await rig.submit(picture(1))
         await rig.until(first, lambda now: now.state is JobState.RUNNING)
+        second = await rig.submit(picture(2))
         await rig.until(second, lambda now: now.submitted_at is not None)
         with no_store(rig):
             await rig.until(second, lambda now: now.submitted_at is None)

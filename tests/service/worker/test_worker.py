@@ -112,8 +112,9 @@ async def test_a_running_job_is_canceled_and_no_other(rig: Rig, server: Server):
     async with working(rig.worker(server.url)):
         await up(rig)
         hold = server.faults.nodes.hold(class_type="EmptyImage", times=2)
-        one, other = await rig.submit(picture(1)), await rig.submit(picture(2))
+        one = await rig.submit(picture(1))
         await rig.until(one, lambda job: job.state is JobState.RUNNING)
+        other = await rig.submit(picture(2))
         await rig.store.cancel(one.id)
         one = await rig.ended(one)
         hold.release()
