@@ -94,16 +94,16 @@ async def test_a_hook_is_asked_only_what_it_answers(picture: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hook", "what"),
+    ("hook", "timeout", "what"),
     [
-        (Fails(), r"failed \(RuntimeError\)"),
-        (Hangs(), "took too long"),
-        (Babbles(), r"failed \(BrokenHook\)"),
+        (Fails(), 60, r"failed \(RuntimeError\)"),
+        (Hangs(), 0.1, "took too long"),
+        (Babbles(), 60, r"failed \(BrokenHook\)"),
     ],
     ids=["raises", "hangs", "babbles"],
 )
-async def test_a_hook_without_an_answer_stops_the_job(hook: object, what: str) -> None:
-    refused = await Hooks({"policy": hook}, timeout=0.1).on_submit(JOB)
+async def test_a_hook_without_an_answer_stops_the_job(hook: object, timeout: float, what: str) -> None:
+    refused = await Hooks({"policy": hook}, timeout=timeout).on_submit(JOB)
 
     assert refused is not None
     assert not refused.is_policy
@@ -276,8 +276,9 @@ async def test_a_hook_that_hangs_for_one_key_is_still_asked_for_others_and_file_
     hooks = Hooks({"policy": hook}, timeout=0.2)
     try:
         refused = await asyncio.gather(*[hooks.on_submit({"key": {"id": "a"}}) for _ in range(100)])
+        hooks._timeout = 30  # what is not held answers, at whatever speed
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await hooks.on_submit({"key": {"id": "b"}}) is None
             assert await asyncio.to_thread(lambda: "files are written in these threads") is not None
             again = await hooks.on_submit({"key": {"id": "a"}})
@@ -292,10 +293,13 @@ async def test_a_hook_that_hangs_for_one_key_is_still_asked_for_others_and_file_
 async def test_threads_that_a_hook_holds_are_bounded_and_free_again_when_it_returns() -> None:
     hook = Hanging(*map(str, range(100)))
     hooks = Hooks({"policy": hook}, timeout=0.2)
+    before = set(threading.enumerate())  # another test's may be about to end
 
     await asyncio.gather(*[hooks.on_submit({"key": {"id": str(number)}}) for number in range(100)])
-    held = [thread for thread in threading.enumerate() if thread.name == "comfywire hooks"]
+    mine = set(threading.enumerate()) - before
+    held = [thread for thread in mine if thread.name == "comfywire hooks"]
     hook.released.set()
+    hooks._timeout = 30  # what is not held answers, at whatever speed
     for thread in held:
         await asyncio.to_thread(thread.join)
 
@@ -308,8 +312,8 @@ async def test_an_http_hook_has_time_for_the_bytes_of_an_output_as_well(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "large.png"
-    path.write_bytes(b" " * 3_000_000)
-    output = {"content_type": "image/png", "size_bytes": path.stat().st_size}
+    path.write_bytes(b" " * 1000)
+    output = {"content_type": "image/png", "size_bytes": 30_000_000}  # time for more than it has
     async with receiver(body=b'{"allow": true}', answers=[200]) as server:
         server.hold.clear()
         hooks = Hooks({"policy": HttpHook(server.url)}, timeout=0.1)

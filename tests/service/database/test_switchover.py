@@ -105,7 +105,7 @@ async def refusals(store: Store, key_id: uuid.UUID) -> list[Exception]:
     refused: list[Exception] = []
     while len(refused) < 5:
         try:
-            async with asyncio.timeout(1.0 if refused else 10.0):
+            async with asyncio.timeout(7.0 if refused else 30.0):
                 await store.submit(job(key_id))
         except psycopg.Error as error:
             refused.append(error)

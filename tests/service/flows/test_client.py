@@ -281,7 +281,7 @@ async def test_a_service_that_hangs_with_its_stream_open_is_told(capfd):
         teller, told = PlainTeller(), asyncio.Event()
         with waiting.news.told_to(teller.service), waiting.news.told_to(lambda *_: told.set()):
             following = asyncio.create_task(follow_all(waiting, ["j"], teller, None))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await told.wait()
             following.cancel()
             with pytest.raises(Stopped):
@@ -306,7 +306,7 @@ async def test_a_service_that_is_gone_is_told_by_each_teller(capfd):
             told = asyncio.Event()
             with waiting.news.told_to(teller.service), waiting.news.told_to(lambda *_, told=told: told.set()):
                 following = asyncio.create_task(follow_all(waiting, ["j"], teller, None))
-                async with asyncio.timeout(3):
+                async with asyncio.timeout(60):
                     await told.wait()
                 following.cancel()
                 with pytest.raises(Stopped):

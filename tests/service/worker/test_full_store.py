@@ -58,7 +58,7 @@ async def test_outputs_are_fetched_when_the_store_is_back_and_cost_no_second_run
 async def test_what_ended_there_and_was_lost_before_it_was_kept_has_run(
     rig: Rig, server: Server, monkeypatch: pytest.MonkeyPatch
 ):
-    """Found by the soak: while the store was away the next one had begun, and both went with their ComfyUI."""
+    """Found by the soak: while the store was away the next one ran, and both went with their ComfyUI."""
     failed, was_tried = rig.store_check.failed, asyncio.Event()
 
     async def said_to_have_failed() -> bool:

@@ -51,7 +51,11 @@ async def test_one_that_dies_while_the_database_dies_again_and_again_is_found_de
             await asyncio.wait([finding], timeout=STALLED_AFTER * 0.9)
 
         assert other.number not in membership.silent
-        assert membership.is_fresh
+        await until(lambda: is_fresh(membership))
+
+
+async def is_fresh(membership: Membership) -> bool:
+    return membership.is_fresh
 
 
 def heard_until(silence: Silence, begin: float, end: float, living: list[int], dead: list[int]) -> None:
@@ -115,11 +119,7 @@ async def cut_connections(database: Database) -> None:
 
 async def test_one_that_stood_still_knows_that_it_was_not_heard_of(database: Database):
     async with beating(database) as membership:
-
-        async def is_fresh() -> bool:
-            return membership.is_fresh
-
-        await until(is_fresh)
+        await until(lambda: is_fresh(membership))
 
     async def is_stale() -> bool:
         return not membership.is_fresh
