@@ -202,11 +202,13 @@ def test_a_client_that_is_not_open_says_how_to_open_it(server: Server):
 
 
 SCRIPT = """
+    import signal
     import sys
     from comfywire import sync
     from comfywire.sync import background
     from tests.client.graphs import image
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell's background begins ignores it
     background.TOGETHER = 60  # a busy machine may bring the second one late
     with sync.Client(sys.argv[1]) as client:
         try:
