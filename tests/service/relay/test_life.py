@@ -1,6 +1,8 @@
 """Sockets that come and go, workers and servers that die, and many who listen: each hears how it stands."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -12,6 +14,8 @@ from tests.service.rig import until, working
 from tests.service.serving import application, asking, serving
 
 from comfywire.service.core import open_core
+from comfywire.service.database.pool import Database
+from comfywire.service.relay.hub import NATIVE
 
 APART = pytest.mark.parametrize("apart", [False, True], ids=["one-process", "two-processes"])
 
@@ -103,9 +107,11 @@ async def test_who_was_away_when_it_ended_is_told_the_end_on_coming_back(faces):
         async with stream(face.url, "me"):
             held = face.servers[0].faults.nodes.hold(node_id="2")
             job = await face.queue(image(), "me")
-        held.release()
-        while not (await face.core.store.get(job.id)).is_over:  # noqa: ASYNC110 - the worker ends it
-            await asyncio.sleep(0.02)
+        await until(lambda: all_have_left(face.core.database))
+        # News of the end that come late are told to whoever is there by then.
+        async with hearing(face.core.database, f"ended {job.key_id} {job.id}") as told:
+            held.release()
+            await told.wait()
         async with stream(face.url, "me") as again:
             await again.until_over(str(job.id))
         async with stream(face.url, "me") as third:
@@ -120,6 +126,28 @@ async def test_who_was_away_when_it_ended_is_told_the_end_on_coming_back(faces):
         "executing",
     ]
     assert {told["prompt_id"] for told in third.of("executing")} == {str(later.id)}
+
+
+async def all_have_left(database: Database) -> bool:
+    """Whether each socket was noticed to be closed, and that is written down."""
+    found = await database.one("SELECT count(*) AS open FROM native_sockets WHERE closed_at IS NULL")
+    return found is not None and found["open"] == 0
+
+
+@contextlib.asynccontextmanager
+async def hearing(database: Database, news: str) -> AsyncIterator[asyncio.Event]:
+    """An event that is set once the hub of a process has heard of something: they share a connection."""
+    told, listens = asyncio.Event(), asyncio.Event()
+
+    def hear(_: str, payload: str) -> None:
+        if payload == news:
+            told.set()
+
+    listening = asyncio.create_task(database.listen([NATIVE], hear, listens.set))
+    await listens.wait()
+    yield told
+    listening.cancel()
+    await asyncio.wait([listening])
 
 
 @APART
