@@ -319,7 +319,8 @@ class Meets:
         return (image,)
 
 
-async def test_async_nodes_run_at_once():
+async def test_async_nodes_run_at_once(monkeypatch):
+    monkeypatch.setattr(Meets, "there", set())
     meeting = {f"n{number}": node("Meets", image=["1", 0], number=number) for number in (2, 3, 4)}
     average = node("TestVariadicAverage", input1=["2", 0], input2=["3", 0], input3=["4", 0])
 
