@@ -115,13 +115,15 @@ async def test_an_older_and_a_newer_process_share_a_database_while_it_is_brought
     prompts = [picture(color) for color in range(30)]
 
     async with service(older_database_url, tmp_path, server.url, source=older) as before:
-        sleeping = await before.submit(sleeper(1.5))
+        hold = server.faults.nodes.hold(class_type="TestSleep")
+        sleeping = await before.submit(sleeper(0.1))
         jobs = [await before.submit(prompt) for prompt in prompts[:10]]
         await until(lambda: is_running(before, sleeping))
 
         submitting = asyncio.create_task(submit_all(before, prompts[10:20]))
         taken = await migrate(older_database_url)
         jobs += await submitting
+        hold.release()
         async with service(older_database_url, tmp_path, server.url) as after:
             jobs += await submit_all(after, prompts[20:25]) + await submit_all(before, prompts[25:])
             everything = [sleeping, *jobs]
