@@ -115,7 +115,7 @@ def test_what_was_finished_before_a_failure_is_in_the_result(comfywire, server, 
 
 
 def test_a_prompt_that_somebody_deleted_is_lost(start, server, slow):
-    server.wait(server.until_running(submitted(server, slow)))
+    server.wait(server.until_running(submitted(server, slow)), timeout=60)
     running = start("run", slow, "--json")
     prompt_id = json.loads(running.line())["prompt_id"]
 
@@ -128,7 +128,7 @@ def test_a_prompt_that_somebody_deleted_is_lost(start, server, slow):
 def test_a_prompt_that_somebody_interrupted_is_interrupted(start, server, slow):
     running = start("run", slow, "--json")
     # Not earlier: an interrupt in the moment in which a prompt starts is forgotten, here as on ComfyUI.
-    server.wait(server.until_executing(json.loads(running.line())["prompt_id"], "5"))
+    server.wait(server.until_executing(json.loads(running.line())["prompt_id"], "5"), timeout=60)
 
     server.call(server.faults.prompts.interrupt)
     finished = running.end()

@@ -80,7 +80,7 @@ def test_events_that_do_not_arrive_are_found_out(comfywire, server):
 
 
 def test_a_busy_server_is_not_blamed(comfywire, server, slow):
-    server.wait(server.until_running(submitted(server, slow)))
+    server.wait(server.until_running(submitted(server, slow)), timeout=60)
 
     finished = comfywire("doctor", "--json")
 

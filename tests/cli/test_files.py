@@ -37,7 +37,7 @@ def test_download_waits_for_a_prompt_that_runs(start, server, half):
     rule = server.faults.nodes.hold(node_id="2")
     prompt_id = json.loads(start("run", half, "--json", "--no-save").line())["prompt_id"]
     waiting = start("download", prompt_id)
-    server.wait(server.until(lambda: server.requests["GET /queue"] > 0))
+    server.wait(server.until(lambda: server.requests["GET /queue"] > 0), timeout=60)
 
     rule.release()
 

@@ -12,7 +12,7 @@ from tests.server.wire import image
 def two(server, slow) -> tuple[str, str]:
     """The ids of a prompt that runs and of one that waits."""
     first = submitted(server, slow)
-    server.wait(server.until_executing(first, "5"))
+    server.wait(server.until_executing(first, "5"), timeout=60)
     return first, submitted(server, slow)
 
 
@@ -86,7 +86,7 @@ def test_cancel_says_that_a_prompt_is_not_there(comfywire, server):
 def test_interrupt_stops_what_runs(comfywire, server, two):
     comfywire("interrupt")
 
-    server.wait(server.until_done(two[0]))
+    server.wait(server.until_done(two[0]), timeout=60)
     assert [run.how for run in server.runs(two[0])] == ["interrupted"]
 
 

@@ -251,7 +251,7 @@ def test_a_job_that_takes_too_long_is_cancelled(comfywire, server, slow):
 
 
 def test_the_place_in_the_queue_is_told(start, server, picture, slow):
-    server.wait(server.until_running(submitted(server, slow)))
+    server.wait(server.until_running(submitted(server, slow)), timeout=60)
     behind = start("run", slow)
     behind.line()
 
@@ -262,10 +262,10 @@ def test_a_prompt_that_the_server_lost_is_submitted_again(start, server, steps):
     rule = server.faults.nodes.hold(class_type="KSampler")
     running = start("run", steps, "--json", "--resubmit", "1")
     prompt_id = json.loads(running.line())["prompt_id"]
-    server.wait(server.until_executing(prompt_id, "3"))
+    server.wait(server.until_executing(prompt_id, "3"), timeout=60)
     rule.remove()
 
-    server.wait(server.faults.life.restart())
+    server.wait(server.faults.life.restart(), timeout=60)
     finished = running.end()
 
     assert (finished.status, finished.result["status"]) == (0, "success")

@@ -31,7 +31,7 @@ def ignored(number: signal.Signals) -> Iterator[None]:
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_cancels_the_running_prompt_and_says_so(start, server, slow, number):
     running, prompt_id = begin(start, slow)
-    server.wait(server.until_executing(prompt_id, "5"))
+    server.wait(server.until_executing(prompt_id, "5"), timeout=60)
 
     running.signal(number)
     finished = running.end()
@@ -43,7 +43,7 @@ def test_a_signal_cancels_the_running_prompt_and_says_so(start, server, slow, nu
 
 def test_a_signal_takes_back_a_pending_prompt_and_leaves_the_running_one_alone(start, server, slow):
     _, first = begin(start, slow)
-    server.wait(server.until_running(first))
+    server.wait(server.until_running(first), timeout=60)
     running, second = begin(start, slow)
 
     running.signal()
@@ -71,7 +71,7 @@ def test_what_was_finished_before_the_signal_is_saved(start, server, here):
 def test_a_signal_before_anything_is_queued_leaves_nothing(start, server, picture):
     server.faults.replies.stall("GET /object_info/EmptyImage")
     running = start("run", picture, "--set", "1.width=16")
-    server.wait(server.until(lambda: server.requests["GET /object_info/{node_class}"] > 0))
+    server.wait(server.until(lambda: server.requests["GET /object_info/{node_class}"] > 0), timeout=60)
 
     running.signal()
     finished = running.end()
@@ -85,11 +85,11 @@ def test_a_signal_before_anything_is_queued_leaves_nothing(start, server, pictur
 def test_a_second_signal_leaves_at_once(start, server, slow):
     server.faults.replies.stall("POST /interrupt")
     running, prompt_id = begin(start, slow)
-    server.wait(server.until_executing(prompt_id, "5"))
+    server.wait(server.until_executing(prompt_id, "5"), timeout=60)
 
     running.signal()
     assert json.loads(running.line())["event"] != "result"
-    server.wait(server.until(lambda: server.requests["POST /interrupt"] > 0))
+    server.wait(server.until(lambda: server.requests["POST /interrupt"] > 0), timeout=60)
     running.signal()
 
     finished = running.end()
@@ -100,7 +100,7 @@ def test_a_second_signal_leaves_at_once(start, server, slow):
 def test_a_signal_is_heard_by_a_command_that_a_script_runs_in_the_background(start, server, slow):
     with ignored(signal.SIGINT):  # as a shell starts what ends in &
         running, prompt_id = begin(start, slow)
-    server.wait(server.until_executing(prompt_id, "5"))
+    server.wait(server.until_executing(prompt_id, "5"), timeout=60)
 
     running.signal()
 
@@ -110,7 +110,7 @@ def test_a_signal_is_heard_by_a_command_that_a_script_runs_in_the_background(sta
 def test_a_signal_while_results_are_saved_says_how_to_fetch_them(start, server, picture):
     server.faults.replies.stall("GET /view")
     running, prompt_id = begin(start, picture)
-    server.wait(server.until(lambda: server.requests["GET /view"] > 0))
+    server.wait(server.until(lambda: server.requests["GET /view"] > 0), timeout=60)
 
     running.signal()
     finished = running.end()

@@ -55,7 +55,7 @@ def test_what_the_server_does_not_know_is_lost(comfywire, server):
 
 def test_of_a_prompt_whose_graph_is_not_read_yet_no_count_is_told(comfywire, server, picture):
     prompt_id = comfywire("run", picture, "--detach").out.strip()
-    server.wait(server.until_done(prompt_id))
+    server.wait(server.until_done(prompt_id), timeout=60)
 
     watched, told = comfywire("watch", prompt_id), comfywire("watch", prompt_id, "--json")
 
@@ -72,7 +72,7 @@ def test_to_stop_watching_leaves_the_prompt_alone(start, server, comfywire, pict
     watching.signal()
     ended = watching.end()
     held.release()
-    server.wait(server.until_done(prompt_id))
+    server.wait(server.until_done(prompt_id), timeout=60)
 
     assert ended.status == 130
     assert "left alone" in ended.err
@@ -83,7 +83,7 @@ def test_a_detached_run_whose_output_is_dropped_says_so(comfywire, server, here)
     prompt = {**image(), "8": {"class_type": "SaveImage", "inputs": {"filename_prefix": "x"}}}
 
     left = comfywire("run", save("two.json", prompt), "--detach")
-    server.wait(server.until_done(left.out.strip()))
+    server.wait(server.until_done(left.out.strip()), timeout=60)
 
     assert left.status == 1
     assert "output node 8 (SaveImage) was dropped" in left.err
@@ -135,7 +135,7 @@ def test_a_detached_run_names_the_seed_that_it_drew(comfywire, server, here):
 
     plain = comfywire("run", workflow, "-p", "seed=random", "--detach")
     as_json = comfywire("run", workflow, "-p", "seed=random", "--detach", "--json")
-    server.wait(server.until_idle())
+    server.wait(server.until_idle(), timeout=60)
 
     first, second = (run.prompt["3"]["inputs"]["seed"] for run in server.log)
     assert plain.out.split() == [server.log[0].prompt_id]
@@ -185,13 +185,13 @@ def test_a_failure_among_repeats_is_told_at_the_end(comfywire, server, picture):
 def test_a_run_overtakes_what_is_queued(comfywire, server, picture):
     held = server.faults.nodes.hold()
     first = comfywire("run", picture, "--detach").out.strip()
-    server.wait(server.until_running(first))
+    server.wait(server.until_running(first), timeout=60)
     second = comfywire("run", picture, "--detach").out.strip()
     third = comfywire("run", picture, "--detach", "--front").out.strip()
     waiting = json.loads(comfywire("queue", "--json").out)["pending"]
 
     held.release()
-    server.wait(server.until_idle())
+    server.wait(server.until_idle(), timeout=60)
 
     assert waiting == [third, second]
     assert [run.prompt_id for run in server.log] == [first, third, second]
