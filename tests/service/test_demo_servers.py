@@ -1,12 +1,34 @@
 """The demo's test servers: where they were, and if that cannot be, what was on them is lost at once."""
 
 import socket
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from tests.service.serving import asking
 
 from comfywire.cli.operate.demo_servers import MEMORY, demo_servers
 from comfywire.service.database.pool import Database
+
+RESERVED: list[socket.socket] = []
+
+
+@pytest.fixture(autouse=True)
+def nobody_else_gets_their_ports() -> Iterator[None]:
+    """The system gives a port that nobody has to any connection of any other test."""
+    yield
+    while RESERVED:
+        RESERVED.pop().close()
+
+
+def reserve(port: int) -> None:
+    """Keep a port until the test ends, for those who ask for this very one: bound, and not listened to."""
+    if sys.platform == "linux":  # elsewhere not even they would get it
+        own = socket.socket()
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        RESERVED.append(own)
+        own.bind(("127.0.0.1", port))
 
 
 async def ports_of_a_start(data: Path, database: Database) -> tuple[int, ...]:
@@ -15,7 +37,9 @@ async def ports_of_a_start(data: Path, database: Database) -> tuple[int, ...]:
         for url in servers.urls:
             insert = "INSERT INTO servers (url, state) VALUES (%(url)s, 'up') ON CONFLICT DO NOTHING"
             await database.do(insert, url=url)
-        return servers.ports
+    for port in servers.ports:
+        reserve(port)
+    return servers.ports
 
 
 async def known(database: Database) -> set[int]:
