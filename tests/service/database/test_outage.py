@@ -33,6 +33,7 @@ async def test_a_database_that_is_away_is_told_now_and_then_in_one_line_and_when
         allow(postgres, empty_database_url, allowed=True)
         await until(lambda: told("back", 1))
         listening.cancel()
+        await asyncio.wait([listening])
 
     first, second, third = lines(caplog, "away")[:3]
     assert min(second.created - first.created, third.created - second.created) >= REST - 0.05

@@ -82,6 +82,7 @@ async def test_every_change_is_announced_to_those_who_listen(
     changes = len(await store.transitions(record.id)) - 1
     assert [payload for _, payload in told[:-1]] == [str(record.id)] * changes
     listening.cancel()
+    await asyncio.wait([listening])
 
 
 @pytest.mark.parametrize("state", list(JobState))
@@ -323,6 +324,7 @@ async def test_cancelling_what_a_worker_has_asks_the_worker(
     assert canceled.state is JobState.CANCELING
     assert await heard.get() == str(record.id)
     listening.cancel()
+    await asyncio.wait([listening])
 
 
 async def test_cancelling_what_is_on_a_server_without_a_worker_sends_one_there_first(

@@ -44,6 +44,7 @@ async def test_a_prompt_that_came_while_a_socket_was_opened_is_counted_for_it(fa
 
         assert await opening == [0, 1]
         listening.cancel()
+        await asyncio.wait([listening])
 
 
 async def counts_of(hub: Hub, key_id: UUID) -> list[int]:
