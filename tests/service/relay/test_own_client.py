@@ -114,14 +114,32 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 class Struck:
     """The test server behind a face, as the tests of faults know it, at the face or the gate."""
 
-    def __init__(self, comfyui: Server, url: str, faults: Any, requests: Counter[str]) -> None:
+    def __init__(
+        self, comfyui: Server, url: str, faults: Any, requests: Counter[str], gate: Gate | None = None
+    ) -> None:
         self._comfyui = comfyui
+        self._gate = gate
         self.url = url
         self.faults = faults
         self.requests = requests
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._comfyui, name)
+
+    @property
+    def life(self) -> Any:
+        """The ComfyUI's, with the sockets that are struck."""
+        opened = self._comfyui.life.sockets.by_sid.values() if self._gate is None else self._gate.opened
+        by_sid = OfWorker({each.sid: each for each in opened})
+        return SimpleNamespace(queue=self._comfyui.life.queue, sockets=SimpleNamespace(by_sid=by_sid))
+
+
+class OfWorker(dict[str, Any]):
+    """Sockets by their sid; below the service there is none of the client's, and the worker's is meant."""
+
+    def __missing__(self, sid: str) -> Any:
+        (only,) = self.values()
+        return only
 
 
 @contextlib.asynccontextmanager
@@ -137,7 +155,7 @@ async def struck(faces: Callable[..., Any], place: str, **options: Any) -> Async
         own, theirs = gate.faults, comfyui.faults
         below = {name: getattr(theirs, name) for name in ("files", "history", "messages", "nodes", "prompts")}
         faults = SimpleNamespace(**vars(own), **below)
-        yield Struck(comfyui, gate.url, faults, gate.requests)
+        yield Struck(comfyui, gate.url, faults, gate.requests, gate)
         assert [rule for rule in own.replies.rules.rules if not rule.hits] == [], "it never struck"
 
 
