@@ -52,7 +52,7 @@ async def lost(place: Fleet, keys: Keys, servers: int) -> Figures:
         "statements": await place.most_asked(),
         "servers by worker": await shares(place),
         "ends": await all_ended(place, ids),
-        "runs of a job, at most": await _most_runs(place, ids),
+        "a job was sent, times at most": await _most_sent(place, ids),
     }
 
 
@@ -73,7 +73,8 @@ def _taken_over(place: Fleet, worker: str) -> list[Awaitable[float | None]]:
     return [when(jobs), when(added)]
 
 
-async def _most_runs(place: Fleet, ids: Sequence[str]) -> int:
+async def _most_sent(place: Fleet, ids: Sequence[str]) -> int:
+    """More than once where it was on its way from one server to another, or its first prompt was nowhere."""
     (found,) = await place.rows(
         "SELECT max(submissions) AS most FROM jobs WHERE id = ANY(%(ids)s::uuid[])", ids=list(ids)
     )
