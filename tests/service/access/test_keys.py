@@ -1,16 +1,18 @@
 import asyncio
 import hashlib
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.service.held import Held
 
 from comfywire.service.access.callers import CACHED, LOCAL, Caller, Forbidden, Unauthorized
 from comfywire.service.access.keys import Access, KeyNotFound
 from comfywire.service.access.reach import PublicWithoutKeys, must_be_safe
-from comfywire.service.database.pool import Database, Row
+from comfywire.service.database.pool import Database
 from comfywire.service.settings import Settings
 
 
@@ -103,23 +105,12 @@ async def test_a_revoked_key_opens_nothing_here_at_once(access: Access) -> None:
         await access.caller(secret)
 
 
-class Held(Database):
-    """A database whose answers are on their way until they are let go."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
-
-    async def one(self, query: str, /, **values: Any) -> Row | None:
-        found = await super().one(query, **values)
-        if "hash" in values and "name" not in values:  # a look-up
-            self.asked.set()
-            await self.go_on.wait()
-        return found
+def is_look_up(values: Mapping[str, Any]) -> bool:
+    return "hash" in values and "name" not in values
 
 
 async def test_a_look_up_under_way_does_not_undo_that_a_key_was_revoked(database: Database) -> None:
-    async with Held(database.url) as held:
+    async with Held(database.url, is_look_up) as held:
         access = Access(held)
         record, secret = await access.create("a", ["read"])
         looking = asyncio.create_task(access.caller(secret))

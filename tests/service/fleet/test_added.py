@@ -33,6 +33,19 @@ async def grow_old(database: Database, seconds: float) -> None:
     await database.do(query, seconds=seconds)
 
 
+async def fallen_silent(database: Database, book: AddedServers, *, spoke: float, beat: float) -> Queue:
+    """A worker has all of them, spoke of them so many seconds ago, and gave its last sign of life."""
+    queue = Queue(database)
+    await queue.register("a")
+    await claimed(book, "a")
+    await grow_old(database, spoke)
+    query = (
+        "UPDATE procrastinate_workers SET last_heartbeat = now() - make_interval(secs => %(beat)s::float8)"
+    )
+    await database.do(query, beat=beat)
+    return queue
+
+
 async def test_each_worker_has_its_share_and_no_server_two(database: Database, book: AddedServers) -> None:
     names = ["a", "b", "c"]
     for name in names:
@@ -63,11 +76,7 @@ async def test_what_a_dead_worker_had_is_shared_out_at_once(database: Database, 
 async def test_it_is_shared_out_however_long_a_worker_may_be_silent(
     database: Database, book: AddedServers, stalled_after: int
 ) -> None:
-    queue = Queue(database)
-    await queue.register("a")
-    await claimed(book, "a")
-    await grow_old(database, stalled_after)
-    await database.do("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '5 minutes'")
+    queue = await fallen_silent(database, book, spoke=stalled_after, beat=300)
     for name in ("b", "c", "d", "e"):
         await queue.register(name)
     await queue.give_back_stalled(stalled_after)
@@ -78,11 +87,7 @@ async def test_it_is_shared_out_however_long_a_worker_may_be_silent(
 async def test_what_falls_silent_is_shared_out_before_its_worker_is_called_dead(
     database: Database, book: AddedServers
 ) -> None:
-    queue = Queue(database)
-    await queue.register("a")
-    await claimed(book, "a")
-    await grow_old(database, 61)
-    await database.do("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '61 seconds'")
+    queue = await fallen_silent(database, book, spoke=61, beat=61)
     for name in ("b", "c"):
         await queue.register(name)
 

@@ -2,35 +2,19 @@
 
 import asyncio
 import json
-from typing import Any
 from uuid import UUID
 
 from tests.client.graphs import image
+from tests.service.held import Held
 
-from comfywire.service.database.pool import Database, Row
 from comfywire.service.relay.hub import NATIVE, Hub
 from comfywire.service.relay.relay import Relay
-
-
-class Held(Database):
-    """A database whose answer that a socket is written down is on its way until it is let go."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
-
-    async def one(self, query: str, /, **values: Any) -> Row | None:
-        found = await super().one(query, **values)
-        if "socket" in values:
-            self.asked.set()
-            await self.go_on.wait()
-        return found
 
 
 async def test_a_prompt_that_came_while_a_socket_was_opened_is_counted_for_it(faces):
     async with (
         faces(works=False) as face,
-        Held(face.core.settings.database_url) as held,
+        Held(face.core.settings.database_url, lambda values: "socket" in values) as held,
         Hub(held, Relay(held)) as hub,
     ):
         told, listens = asyncio.Event(), asyncio.Event()
