@@ -1,6 +1,8 @@
 """JSON on its way into PostgreSQL and back."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -18,6 +20,27 @@ VALUES = [
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_what_is_written_is_read_as_the_same(value: Any):
     assert repr(json.loads(as_json(value))) == repr(value)
+
+
+IN_LITTLE_MEMORY = """
+import json, resource, sys
+from comfywire.service.database.storable import as_json
+text = json.loads(sys.stdin.read()) * 1_000_000
+resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
+assert json.loads(as_json([text, 1e16])) == [text, 1e16]
+"""
+
+
+@pytest.mark.parametrize("piece", ["aaaaae+1", '\n"\n"e+1', "\\\\\\e+1"], ids=ascii)
+def test_a_picture_among_the_values_takes_little_memory(piece: str):
+    """It stands there in base64, with an ``e+`` now and then."""
+    run = [sys.executable, "-c", IN_LITTLE_MEMORY]
+
+    done = subprocess.run(
+        run, input=json.dumps(piece), capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 async def test_postgresql_gives_back_what_it_was_given(database: Database):
