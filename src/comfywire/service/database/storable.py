@@ -25,8 +25,8 @@ DEEPEST = 100
 LARGEST = 10**300
 _BAD = re.compile("[\x00\ud800-\udfff]")
 _LARGE_FLOAT = re.compile(r'"(?:[^"\\]++|\\.)*+"|-?[\d.]+e\+\d+')
-"""Or a text, in which nothing is a number. Possessive: no character of a picture is a place to go back to, for
-which four million of them take a second and half a gigabyte."""
+"""Or a text, in which nothing is a number. Possessive: no character of a picture is a place to go back to,
+for which four million of them take a second and half a gigabyte."""
 
 
 def must_be_text(text: str) -> str:

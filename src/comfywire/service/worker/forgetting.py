@@ -28,7 +28,7 @@ MENTION = re.compile(MENTIONED.pattern.encode())
 LONGEST_MENTION = 64
 PIECE = 1 << 20
 """Bytes of a text that are looked at together."""
-QUOTED = re.compile(rb'"%s/(?:[^"\\\x00]|\\.)*"' % FOLDER.encode())
+QUOTED = re.compile(rb'"%s/(?:[^"\\\x00]++|\\.)*+"' % FOLDER.encode())
 """A text in JSON that begins with the folder of a job."""
 QUOTED_INSIDE = re.compile(rb'\\"%s/(?:[^"\\\x00]|\\\\(?:\\.|[^"\\]))*\\"' % FOLDER.encode())
 """The same in JSON that is a text of other JSON, as safetensors have it."""
